@@ -1,0 +1,306 @@
+"""The only door to the disk.
+
+Everything that touches a file goes through a :class:`Disk`, so that a test can put another one in its
+place, and so that what the operating system says becomes an exception of the store here and nowhere
+else.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Self
+
+from store.errors import (
+    EventReadException,
+    EventStoreException,
+    EventWriteException,
+    StoreFull,
+    StoreLocked,
+)
+
+__all__ = ["Disk", "DiskUsage", "FileStat", "Lock", "ReadableFile", "WritableFile", "replace_file"]
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+# What copy_file_range(2) says where the file system or the kernel does not offer it.
+_CANNOT_COPY_RANGES = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL})
+
+
+class FileStat(NamedTuple):
+    """A regular file: its name without the directory, its size in bytes, its mtime in nanoseconds."""
+
+    name: str
+    size: int
+    mtime_ns: int
+
+
+class DiskUsage(NamedTuple):
+    """The file system under a directory: block size in bytes, and the counts that statvfs(3) gives."""
+
+    block_size: int
+    blocks: int
+    blocks_free: int
+    blocks_available: int
+    files: int
+    files_free: int
+    files_available: int
+
+
+class Disk:
+    """The real disk."""
+
+    def make_directory(self, path: str) -> None:
+        """Make a directory, and those above it, where they do not exist yet."""
+        with _writing("make the directory", path):
+            os.makedirs(path, exist_ok=True)
+
+    def list_files(self, directory: str) -> list[FileStat]:
+        """List the regular files in a directory, in no order."""
+        found = []
+        with _reading("list", directory), os.scandir(directory) as entries:
+            for entry in entries:
+                # One entry that vanishes or cannot be looked at must not hide the others.
+                with contextlib.suppress(OSError):
+                    status = entry.stat()
+                    if stat.S_ISREG(status.st_mode):
+                        found.append(FileStat(entry.name, status.st_size, status.st_mtime_ns))
+        return found
+
+    def exists(self, path: str) -> bool:
+        """Tell whether there is something at a path."""
+        return os.path.exists(path)
+
+    def open_to_read(self, path: str) -> "ReadableFile":
+        """Open a file to read; it stays readable when it is replaced or removed meanwhile."""
+        with _reading("open", path):
+            return ReadableFile(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+
+    def create(self, path: str) -> "WritableFile":
+        """Make an empty file to write, in the place of any that is there."""
+        with _writing("create", path):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            return WritableFile(path, os.open(path, flags, 0o644))
+
+    def rename(self, old: str, new: str) -> None:
+        """Put a file in the place of another, atomically."""
+        with _writing("rename to", new):
+            os.rename(old, new)
+
+    def remove(self, path: str) -> None:
+        """Remove a file; it is no error when there is none."""
+        with _writing("remove", path), contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+    def sync_directory(self, path: str) -> None:
+        """Make what was created, renamed and removed in a directory last."""
+        with _writing("sync the directory", path):
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def lock(self, path: str) -> "Lock":
+        """Take the lock that a file stands for, or fail at once.
+
+        Raises:
+            StoreLocked: if another process holds it.
+        """
+        with _writing("lock", path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise StoreLocked(f"process {holder or '(unknown)'} holds the lock {path}") from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+        return Lock(descriptor)
+
+    def usage(self, path: str) -> DiskUsage:
+        """Measure the file system under a path."""
+        with _reading("measure the file system of", path):
+            found = os.statvfs(path)
+        return DiskUsage(
+            found.f_frsize,
+            found.f_blocks,
+            found.f_bfree,
+            found.f_bavail,
+            found.f_files,
+            found.f_ffree,
+            found.f_favail,
+        )
+
+
+class ReadableFile:
+    """A file that is open to read, by any number of threads."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    def size(self) -> int:
+        """Size of the file in bytes."""
+        with _reading("look at", self.path):
+            return os.fstat(self._descriptor).st_size
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Read so many bytes from an offset; fewer only at the end of the file."""
+        with _reading("read", self.path):
+            data = os.pread(self._descriptor, size, offset)
+            while len(data) < size:
+                more = os.pread(self._descriptor, size - len(data), offset + len(data))
+                if not more:
+                    break
+                data += more
+        return data
+
+    def copy_to(self, target: int, size: int) -> None:
+        """Copy the first bytes of the file to a descriptor's position, inside the kernel.
+
+        Raises:
+            OSError: what the system said; the caller knows which file it was writing.
+        """
+        offset = 0
+        copy = _copy_file_range
+        while offset < size:
+            try:
+                copied = copy(self._descriptor, target, offset, size - offset)
+            except OSError as error:
+                if copy is _sendfile or error.errno not in _CANNOT_COPY_RANGES:
+                    raise
+                copy = _sendfile
+                continue
+            if not copied:
+                raise EventReadException(f"{self.path} ends at {offset}, before {size}")
+            offset += copied
+
+    def close(self) -> None:
+        """Close the file."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __del__(self) -> None:  # a file that is kept open for whoever reads it last
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self.close()
+
+
+def _copy_file_range(source: int, target: int, offset: int, size: int) -> int:
+    return os.copy_file_range(source, target, size, offset_src=offset)
+
+
+def _sendfile(source: int, target: int, offset: int, size: int) -> int:
+    return os.sendfile(target, source, offset, size)
+
+
+class WritableFile:
+    """A file that is written from its start to its end."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    def write(self, data: bytes) -> None:
+        """Append the data, all of it."""
+        view = memoryview(data)
+        with _writing("write", self.path):
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+
+    def copy(self, source: ReadableFile, size: int) -> None:
+        """Append the first bytes of another file."""
+        with _writing("write", self.path):
+            source.copy_to(self._descriptor, size)
+
+    def sync(self) -> None:
+        """Make what was written last; a failure is final for this file."""
+        with _writing("sync", self.path):
+            os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Close the file."""
+        with _writing("close", self.path):
+            os.close(self._descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self.close()
+
+
+class Lock:
+    """A lock that is held until it is released or the process ends."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let the next one have it."""
+        os.close(self._descriptor)
+
+
+def replace_file(
+    disk: Disk,
+    path: str,
+    chunks: Iterable[bytes],
+    kept: ReadableFile | None = None,
+    kept_size: int = 0,
+) -> None:
+    """Replace a file, or make it, so that at any instant either the old or the new one is there whole.
+
+    The new one is written beside the old one under a hidden name, made durable, and renamed.
+
+    Args:
+        disk: where.
+        path: the file to replace.
+        chunks: what the new file holds, after what it keeps.
+        kept: a file whose start the new one keeps, usually the old one.
+        kept_size: how many bytes of it, from its start.
+
+    Raises:
+        StoreFull: if there is no room.
+        EventWriteException: if anything else fails; the old file is still there then.
+    """
+    directory, name = os.path.split(path)
+    temporary = os.path.join(directory, f".{name}.tmp")
+    try:
+        with disk.create(temporary) as file:
+            if kept is not None:
+                file.copy(kept, kept_size)
+            for chunk in chunks:
+                file.write(chunk)
+            file.sync()
+        disk.rename(temporary, path)
+    except EventStoreException:
+        # On a full disk the half-written file would keep everybody else from writing.
+        with contextlib.suppress(EventWriteException):
+            disk.remove(temporary)
+        raise
+    disk.sync_directory(directory)
+
+
+@contextlib.contextmanager
+def _reading(verb: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EventReadException(f"cannot {verb} {path}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _writing(verb: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        kind = StoreFull if error.errno in _FULL else EventWriteException
+        raise kind(f"cannot {verb} {path}: {error.strerror}") from error

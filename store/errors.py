@@ -1,0 +1,63 @@
+"""The exceptions of the event store.
+
+One family, so that a caller can handle as much or as little of it as it needs. The names that do not
+end in an adjective come from the theia log aggregator, whose store this one descends from.
+"""
+
+__all__ = [
+    "EOFException",
+    "EventNotFound",
+    "EventReadException",
+    "EventStoreException",
+    "EventTooLarge",
+    "EventWriteException",
+    "InvalidEvent",
+    "InvalidQuery",
+    "MalformedEvent",
+    "StoreFull",
+    "StoreLocked",
+]
+
+
+class EventStoreException(Exception):  # noqa: N818 - the name is theia's
+    """Something went wrong in an event store."""
+
+
+class InvalidQuery(EventStoreException):
+    """What was asked for cannot be asked: an unknown order, a pattern that does not compile."""
+
+
+class StoreLocked(EventStoreException):
+    """Another process holds the store for writing."""
+
+
+class EventWriteException(EventStoreException):
+    """An event could not be written."""
+
+
+class InvalidEvent(EventWriteException):
+    """The event itself cannot be stored, whatever the state of the store."""
+
+
+class EventTooLarge(InvalidEvent):
+    """The event is larger than the limit that was set."""
+
+
+class StoreFull(EventWriteException):
+    """The disk (or the quota) under the store has no room left."""
+
+
+class EventReadException(EventStoreException):
+    """An event could not be read."""
+
+
+class EventNotFound(EventReadException):
+    """No event has this id."""
+
+
+class MalformedEvent(EventReadException):
+    """Bytes that should be an event are not: truncated, or not in the format."""
+
+
+class EOFException(EventReadException):
+    """The stream ended where the next event would begin."""

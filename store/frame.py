@@ -1,0 +1,317 @@
+r"""Frames: how one event is laid out in bytes. The only module that knows the format.
+
+The format is that of theia 0.9.2 (its ``EventSerializer``)::
+
+    event: <total> <header> <content>     sizes in bytes; total = header + content
+    id:<id>
+    timestamp: <seconds, 7 decimals>
+    source:<source>
+    tags:<tag>,<tag>
+    <content>
+
+followed by one newline, which belongs to the frame, and in a minute file by an empty line, which
+separates it from the next. A *record* is a frame with what closes it: the bytes from one ``event:``
+to the next.
+
+Nothing in a frame is escaped, so what could not be read back is refused when it is written: a newline
+in the id, the source or a tag, a comma in a tag, an empty tag.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from store.errors import InvalidEvent, MalformedEvent
+
+__all__ = [
+    "CLOSING",
+    "Damage",
+    "Frame",
+    "Header",
+    "decode_header",
+    "decode_preamble",
+    "encode",
+    "encode_text",
+    "parse",
+    "scan",
+]
+
+CLOSING = b"\n"
+"""What a minute file has after every frame: the empty line."""
+
+MAX_TIMESTAMP = 1e126
+"""Later than this, a time cannot be part of a file name ``<start>-<end>`` of 255 bytes."""
+
+_PREAMBLE_SIZE_MAX = 80
+_WINDOW_SIZE = 1 << 20
+_NEWLINE = 0x0A
+_OPENING = b"\nevent: "
+
+_PREAMBLE = re.compile(rb"event: (\d{1,19}) (\d{1,19}) (\d{1,19})\r?\n")
+# The header as theia and this store write it, matched in one step because scanning is all about speed.
+# Any other order or spelling of the same fields takes the slower way through decode_header.
+_USUAL = re.compile(
+    rb"event: (\d{1,19}) (\d{1,19}) (\d{1,19})\n"
+    rb"(id:([^\n]*)\ntimestamp: (\d{1,300}\.\d{1,300})\nsource:([^\n]*)\ntags:([^\n]*)\n)"
+)
+_NUMBER = re.compile(rb"\d{1,400}(\.\d{0,400})?([eE][+-]?\d{1,4})?")
+_FIELDS = (b"id", b"timestamp", b"source", b"tags")
+
+
+class Header(NamedTuple):
+    """The fields of a header, as stored.
+
+    Attributes:
+        id: the event's id.
+        timestamp: seconds since the epoch.
+        source: where the event came from.
+        tags: the tags, joined by commas; empty when there are none.
+    """
+
+    id: bytes
+    timestamp: float
+    source: bytes
+    tags: bytes
+
+
+class Frame(NamedTuple):
+    """One event found in a buffer, not yet decoded.
+
+    Attributes:
+        size: bytes from the start of the frame to the start of what follows its closing.
+        header: the header's fields.
+        content_start: offset of the content from the start of the frame, in bytes.
+        content_size: size of the content, in bytes.
+    """
+
+    size: int
+    header: Header
+    content_start: int
+    content_size: int
+
+
+class Damage(NamedTuple):
+    """Bytes between two frames (or before the first, or after the last) that are no event.
+
+    Attributes:
+        size: how many bytes.
+        reason: what is wrong with the first of them.
+    """
+
+    size: int
+    reason: str
+
+
+def encode(
+    event_id: str, timestamp: float, source: str, tags: list[str], content: str, encoding: str
+) -> bytes:
+    """Lay an event out as a frame, with the newline that ends it.
+
+    Args:
+        event_id: the id; no newline.
+        timestamp: seconds since the epoch, finite, not negative.
+        source: the source; no newline.
+        tags: the tags; none empty, none with a comma or a newline.
+        content: anything. Bytes that are not valid in the encoding travel as lone surrogates
+            (PEP 383) and come out as they went in.
+        encoding: the encoding of the text in the frame.
+
+    Raises:
+        InvalidEvent: if a field could not be read back from the frame.
+    """
+    if not 0 <= timestamp < MAX_TIMESTAMP:
+        raise InvalidEvent(
+            f"timestamp {timestamp!r} of event {event_id!r}: must be finite, from 0 to below 1e126"
+        )
+    if "\n" in event_id or "\n" in source:
+        raise InvalidEvent(f"event {event_id!r}: a newline in its id or source ({source!r})")
+    for tag in tags:
+        if not tag or "," in tag or "\n" in tag:
+            raise InvalidEvent(
+                f"event {event_id!r}: tag {tag!r} is empty, or has a comma or a newline in it"
+            )
+    # Adding zero turns -0.0 into 0.0, whose sign would otherwise be printed.
+    header = encode_text(
+        f"id:{event_id}\ntimestamp: {timestamp + 0.0:.7f}\nsource:{source}\ntags:{','.join(tags)}\n",
+        encoding,
+    )
+    body = encode_text(content, encoding)
+    preamble = b"event: %d %d %d\n" % (len(header) + len(body), len(header), len(body))
+    return b"".join((preamble, header, body, b"\n"))
+
+
+def encode_text(text: str, encoding: str) -> bytes:
+    """Encode text, giving back the bytes that decoding could not make sense of.
+
+    Raises:
+        InvalidEvent: if the text has a character that the encoding cannot hold.
+    """
+    try:
+        return text.encode(encoding, "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise InvalidEvent(f"text that {encoding} cannot hold: {error}") from error
+
+
+def decode_preamble(line: bytes) -> tuple[int, int, int]:
+    """Read the line that opens a frame: total, header and content size, in bytes.
+
+    Raises:
+        MalformedEvent: if the line is not such a line, or the sizes do not add up.
+    """
+    match = _PREAMBLE.fullmatch(line)
+    if match is None:
+        raise MalformedEvent(f"not the first line of an event: {line[:_PREAMBLE_SIZE_MAX]!r}")
+    total, header, content = map(int, match.groups())
+    if total != header + content:
+        raise MalformedEvent(f"sizes that do not add up: {line!r}")
+    return total, header, content
+
+
+def decode_header(data: bytes) -> Header:
+    """Read a header, its fields in any order.
+
+    Raises:
+        MalformedEvent: if a line is not a field, a field is unknown, repeated or missing (only the
+            tags may be), or the timestamp is no finite number from 0 on.
+    """
+    fields: dict[bytes, bytes] = {}
+    if not data.endswith(b"\n"):
+        raise MalformedEvent(f"a header that does not end its last line: {data!r}")
+    for line in data[:-1].split(b"\n"):
+        name, colon, value = line.partition(b":")
+        name = name.lower()
+        if not colon or name not in _FIELDS or name in fields:
+            raise MalformedEvent(f"unexpected line in a header: {line!r}")
+        fields[name] = value
+    missing = [name.decode() for name in _FIELDS[:3] if name not in fields]
+    if missing:
+        raise MalformedEvent(f"a header without {', '.join(missing)}: {data!r}")
+    number = fields[b"timestamp"].strip()
+    if not _NUMBER.fullmatch(number) or not 0 <= (timestamp := float(number)) < MAX_TIMESTAMP:
+        raise MalformedEvent(f"not a time: {number!r}")
+    return Header(fields[b"id"], timestamp, fields[b"source"], fields.get(b"tags", b""))
+
+
+def parse(buffer: bytes, start: int = 0, available: int | None = None) -> Frame | None:
+    """Read the frame that starts at an offset of a buffer.
+
+    Args:
+        buffer: bytes that may hold more than this frame, or not yet all of it.
+        start: where the frame starts, in bytes.
+        available: how many bytes there are from the start on, in all, whether or not the buffer has
+            them yet; None for a stream, of which nobody knows.
+
+    Returns:
+        The frame, or None when the buffer has to hold more of the available bytes first.
+
+    Raises:
+        MalformedEvent: if no frame starts here.
+    """
+    match = _USUAL.match(buffer, start)
+    if match is not None:
+        total, header_size, content_size = int(match[1]), int(match[2]), int(match[3])
+        if total == header_size + content_size and header_size == match.end(4) - match.start(4):
+            content = match.end()
+            ending = _ending(buffer, content + content_size, start, available)
+            if ending is None:
+                return None
+            timestamp = float(match[6])
+            if timestamp >= MAX_TIMESTAMP:
+                raise MalformedEvent(f"not a time: {match[6]!r}")
+            header = Header(match[5], timestamp, match[7], match[8])
+            return Frame(ending - start, header, content - start, content_size)
+    line_end = buffer.find(b"\n", start, start + _PREAMBLE_SIZE_MAX)
+    if line_end < 0:
+        opening = buffer[start : start + _PREAMBLE_SIZE_MAX]
+        complete = available is not None and len(buffer) - start >= available
+        if complete or len(opening) == _PREAMBLE_SIZE_MAX:
+            raise MalformedEvent(f"not the first line of an event: {opening!r}")
+        return None
+    _total, header_size, content_size = decode_preamble(buffer[start : line_end + 1])
+    content = line_end + 1 + header_size
+    ending = _ending(buffer, content + content_size, start, available)
+    if ending is None:
+        return None
+    header = decode_header(buffer[line_end + 1 : content])
+    return Frame(ending - start, header, content - start, content_size)
+
+
+def _ending(buffer: bytes, content_end: int, start: int, available: int | None) -> int | None:
+    """Where the record ends whose content ends here; None when the buffer is too short to say."""
+    frame_end = content_end + 1
+    if available is not None and frame_end - start > available:
+        raise MalformedEvent(f"an event of {frame_end - start} bytes, cut short at {available}")
+    if frame_end > len(buffer):
+        return None
+    if buffer[content_end] != _NEWLINE:
+        raise MalformedEvent("an event whose content does not end where its first line says")
+    # The empty line may be missing: other programs write frames too, and a stream has none to wait for.
+    if frame_end == len(buffer):
+        return frame_end if available is None or frame_end - start == available else None
+    return frame_end + (buffer[frame_end] == _NEWLINE)
+
+
+def scan(read: Callable[[int, int], bytes], size: int, start: int = 0) -> Iterator[Frame | Damage]:
+    """Find every event in a file, and say what else there is.
+
+    Damage costs the event it hit: the search goes on at the next line that opens a frame.
+
+    Args:
+        read: returns up to so many bytes from an offset of the file: ``read(offset, size)``.
+        size: where to stop, in bytes.
+        start: where to begin, in bytes; a frame starts here.
+
+    Yields:
+        Frames and damage, in order and without gaps: their sizes add up to ``size - start``.
+    """
+    window = _Window(read, size, start)
+    while window.position < size:
+        try:
+            yield window.frame()
+        except MalformedEvent as error:
+            yield Damage(window.skip(), str(error))
+
+
+class _Window:
+    """The part of a file that is being looked at; it moves on and grows as needed."""
+
+    def __init__(self, read: Callable[[int, int], bytes], size: int, position: int) -> None:
+        self._read = read
+        self._size = size
+        self._base = position
+        self._buffer = b""
+        self.position = position
+
+    def frame(self) -> Frame:
+        """Read the frame at the position and move behind it."""
+        while True:
+            frame = parse(self._buffer, self.position - self._base, self._size - self.position)
+            if frame is not None:
+                self.position += frame.size
+                return frame
+            self._fill()
+
+    def skip(self) -> int:
+        """Move to the next line that opens a frame, or the end; returns how many bytes that was."""
+        begin = self.position
+        while (found := self._buffer.find(_OPENING, self.position - self._base)) < 0:
+            end = self._base + len(self._buffer)
+            # That line may straddle the end of what was read so far.
+            self.position = max(self.position, end - len(_OPENING) + 1)
+            try:
+                self._fill()
+            except MalformedEvent:
+                self.position = self._size
+                return self._size - begin
+        self.position = self._base + found + 1
+        return self.position - begin
+
+    def _fill(self) -> None:
+        """Let go of what lies behind the position and read on, in ever larger steps."""
+        self._buffer = self._buffer[self.position - self._base :]
+        self._base = self.position
+        end = self._base + len(self._buffer)
+        more = self._read(end, min(max(_WINDOW_SIZE, len(self._buffer)), self._size - end))
+        if not more:
+            raise MalformedEvent(f"the file ends at {end}, before its last event does")
+        self._buffer += more

@@ -1,0 +1,40 @@
+"""Deciding whether an event answers a query."""
+
+import re
+from collections.abc import Callable, Sequence
+
+from store.errors import InvalidQuery
+from store.event import Event
+from store.query import Query
+
+__all__ = ["admits_tags", "admits_time", "content_filter", "matches"]
+
+
+def admits_tags(query: Query, tags: Sequence[str]) -> bool:
+    """Whether an event with these tags may answer the query."""
+    return all(not any_of.isdisjoint(tags) for any_of in query.tags)
+
+
+def admits_time(query: Query, timestamp: float) -> bool:
+    """Whether an event of this time may answer the query."""
+    return query.start <= timestamp <= query.end
+
+
+def matches(query: Query, event: Event) -> bool:
+    """Whether an event answers a query."""
+    return admits_time(query, event.timestamp) and admits_tags(query, event.tags)
+
+
+def content_filter(pattern: str | None) -> Callable[[str], bool]:
+    """Compile a pattern that is looked for anywhere in a content; None and "" are found in all.
+
+    Raises:
+        InvalidQuery: if the pattern is not a regular expression.
+    """
+    if not pattern:
+        return lambda _content: True
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise InvalidQuery(f"not a regular expression: {pattern!r}: {error}") from error
+    return lambda content: compiled.search(content) is not None
