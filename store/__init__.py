@@ -1,7 +1,7 @@
 """An event store on plain text files, descended from that of the theia log aggregator."""
 
 from store.api import Answer, EventStore
-from store.backends import open_store
+from store.backends import open_store, wait_until_closed
 from store.errors import (
     EOFException,
     EventNotFound,
@@ -50,4 +50,5 @@ __all__ = [
     "StoreLocked",
     "new_event_id",
     "open_store",
+    "wait_until_closed",
 ]

@@ -1,9 +1,9 @@
 """From the address of a store to the store."""
 
 from store.api import EventStore
-from store.naive import NaiveEventStore
+from store.naive import NaiveEventStore, wait_until_unlocked
 
-__all__ = ["open_store"]
+__all__ = ["open_store", "wait_until_closed"]
 
 
 def open_store(address: str, flush_interval_ms: float) -> EventStore:
@@ -17,3 +17,12 @@ def open_store(address: str, flush_interval_ms: float) -> EventStore:
         EventStoreException: if there is no store to open, or another process has it open.
     """
     return NaiveEventStore(address, flush_interval_ms)
+
+
+def wait_until_closed(address: str) -> None:
+    """Wait until no process has the store at an address open any more.
+
+    Raises:
+        EventStoreException: if that cannot be found out.
+    """
+    wait_until_unlocked(address)

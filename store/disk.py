@@ -102,20 +102,20 @@ class Disk:
             finally:
                 os.close(descriptor)
 
-    def lock(self, path: str) -> "Lock":
-        """Take the lock that a file stands for, or fail at once.
+    def lock(self, path: str, wait: bool = False) -> "Lock":
+        """Take the lock that a file stands for; fail at once when another process holds it, or wait.
 
         Raises:
-            StoreLocked: if another process holds it.
+            StoreLocked: if another process holds it, and this is not to wait.
         """
         with _writing("lock", path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
             os.close(descriptor)
-            raise StoreLocked(f"process {holder or '(unknown)'} holds the lock {path}") from error
+            raise StoreLocked(f"process {holder or '(unknown)'} holds {path}") from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
         return Lock(descriptor)

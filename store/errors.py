@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 
-class EventStoreException(Exception):  # noqa: N818 - the name is theia's
+class EventStoreException(Exception):
     """Something went wrong in an event store."""
 
 

@@ -7,7 +7,7 @@ from store.errors import InvalidQuery
 from store.event import Event
 from store.query import Query
 
-__all__ = ["admits_tags", "admits_time", "content_filter", "matches"]
+__all__ = ["admits_tags", "content_filter", "matches"]
 
 
 def admits_tags(query: Query, tags: Sequence[str]) -> bool:
@@ -15,14 +15,9 @@ def admits_tags(query: Query, tags: Sequence[str]) -> bool:
     return all(not any_of.isdisjoint(tags) for any_of in query.tags)
 
 
-def admits_time(query: Query, timestamp: float) -> bool:
-    """Whether an event of this time may answer the query."""
-    return query.start <= timestamp <= query.end
-
-
 def matches(query: Query, event: Event) -> bool:
     """Whether an event answers a query."""
-    return admits_time(query, event.timestamp) and admits_tags(query, event.tags)
+    return query.includes(event.timestamp) and admits_tags(query, event.tags)
 
 
 def content_filter(pattern: str | None) -> Callable[[str], bool]:

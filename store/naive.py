@@ -22,7 +22,7 @@ from store.query import Query, Span
 from store.tagindex import Admission, Arrivals, Kinds, MinuteIndex
 from store.timer import PeriodicTimer
 
-__all__ = ["HIDDEN_DIRECTORY", "NaiveEventStore"]
+__all__ = ["HIDDEN_DIRECTORY", "NaiveEventStore", "wait_until_unlocked"]
 
 HIDDEN_DIRECTORY = ".theiafs"
 """What the store keeps beside the minute files: its lock, the declared tags."""
@@ -67,7 +67,7 @@ class NaiveEventStore(EventStore):
         self._flush_failure: EventWriteException | None = None
         hidden = os.path.join(self.root_dir, HIDDEN_DIRECTORY)
         self._disk.make_directory(hidden)
-        self._store_lock = self._disk.lock(os.path.join(hidden, "lock"))
+        self._store_lock = self._disk.lock(_lock_path(self.root_dir))
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._store_lock.release)
             self._tags_path = os.path.join(hidden, "tags")
@@ -356,6 +356,19 @@ class NaiveEventStore(EventStore):
 
     def _minute(self, number: int, name: str, start: int, index: MinuteIndex) -> Minute:
         return Minute(number, name, start, MemoryFile(name, self.root_dir, self._disk), index)
+
+
+def wait_until_unlocked(root_dir: str) -> None:
+    """Wait until no process has the store in a directory open any more.
+
+    Raises:
+        EventStoreException: if that cannot be found out.
+    """
+    Disk().lock(_lock_path(root_dir), wait=True).release()
+
+
+def _lock_path(root_dir: str) -> str:
+    return os.path.join(root_dir, HIDDEN_DIRECTORY, "lock")
 
 
 def _chunks(read: Callable[[int, int], bytes], start: int, end: int) -> Iterator[bytes]:

@@ -31,6 +31,10 @@ class Query:
         """Ask, besides, for a time from start to end, both included, in seconds since the epoch."""
         return replace(self, start=max(self.start, start), end=min(self.end, end))
 
+    def includes(self, timestamp: float) -> bool:
+        """Whether an event of this time, in seconds since the epoch, may answer."""
+        return self.start <= timestamp <= self.end
+
     @property
     def asks_everything(self) -> bool:
         """Whether there is no filter at all."""

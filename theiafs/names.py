@@ -1,0 +1,68 @@
+"""File names for tags: a reversible percent-encoding of what a file name cannot hold.
+
+Everything stays as it is but ``/``, ``%``, control characters, a leading dot, and bytes that are not valid
+UTF-8: those become ``%`` and two hexadecimal digits for each byte. The empty name becomes ``%``. A name
+too long for a directory entry is cut and ends in ``%%`` and a digest of the whole; only who knows the names
+there are can read it back.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from theiafs.errors import NotFound
+
+__all__ = ["NAME_SIZE_MAX", "escape", "unescape"]
+
+NAME_SIZE_MAX = 255
+"""The longest name in bytes that Linux programs expect in a directory (NAME_MAX of limits.h)."""
+
+_EMPTY = "%"
+_DIGEST = "%%"
+_DIGEST_SIZE = 16
+_UNSAFE = re.compile("[\x00-\x1f\x7f/%\udc80-\udcff]|^\\.")
+
+
+def escape(name: str) -> str:
+    """Turn a tag into a file name."""
+    if not name:
+        return _EMPTY
+    escaped = _UNSAFE.sub(_percent, name)
+    if len(escaped.encode()) <= NAME_SIZE_MAX:
+        return escaped
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=_DIGEST_SIZE)
+    ending = _DIGEST + digest.hexdigest()
+    shown = escaped.encode()[: NAME_SIZE_MAX - len(ending)].decode("utf-8", "ignore")
+    # An escape that was cut in two would not be one any more.
+    return re.sub("%.?$", "", shown) + ending
+
+
+def unescape(file_name: str, known: Iterable[str]) -> str:
+    """Turn a file name back into the tag.
+
+    Args:
+        file_name: the file name.
+        known: the tags there are; needed for those that were too long.
+
+    Raises:
+        NotFound: if no tag has this file name.
+    """
+    if _DIGEST in file_name:
+        for name in known:
+            if escape(name) == file_name:
+                return name
+        raise NotFound(f"no name is written {file_name!r}")
+    if file_name == _EMPTY:
+        return ""
+    encoded = file_name.encode("utf-8", "surrogateescape")
+    decoded = re.sub(rb"%([0-9A-F]{2})", lambda match: bytes([int(match[1], 16)]), encoded).decode(
+        "utf-8", "surrogateescape"
+    )
+    # One name, one file name: otherwise the same directory would be there many times.
+    if escape(decoded) != file_name:
+        raise NotFound(f"no name is written {file_name!r}")
+    return decoded
+
+
+def _percent(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape"))
