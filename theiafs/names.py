@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from theiafs.errors import NotFound
+from theiafs.errors import NameTooLong, NotFound
 
 __all__ = ["NAME_SIZE_MAX", "escape", "unescape"]
 
@@ -46,7 +46,10 @@ def unescape(file_name: str, known: Iterable[str]) -> str:
 
     Raises:
         NotFound: if no tag has this file name.
+        NameTooLong: if no file has such a name.
     """
+    if len(file_name.encode("utf-8", "surrogateescape")) > NAME_SIZE_MAX:
+        raise NameTooLong(f"a name of more than {NAME_SIZE_MAX} bytes: {file_name!r}")
     if _DIGEST in file_name:
         for name in known:
             if escape(name) == file_name:

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from store import Query
-from theiafs.errors import InvalidName, NameTooLong, NotFound
-from theiafs.names import NAME_SIZE_MAX
+from theiafs.errors import InvalidName, NotFound
 from theiafs.timerange import Last, Range, parse_range
 
 __all__ = ["FILTERS_MAX", "Filter", "Kind", "Location", "Tags", "parse_path", "to_query"]
@@ -78,19 +77,16 @@ def parse_path(path: str, read_tag: Callable[[str], str]) -> Location:
 
     Args:
         path: absolute, from the mountpoint on.
-        read_tag: turns a file name into a tag; raises NotFound when it cannot.
+        read_tag: turns a file name into a tag, or raises what is wrong with it.
 
     Raises:
         NotFound: if the path can mean nothing.
         InvalidName: if it names a range that is none.
-        NameTooLong: if a part of it is longer than names are.
     """
     parts = [part for part in path.split("/") if part]
     for part in parts:
         if part.startswith(".") or part in _PROBED:
             raise NotFound(f"no such file: {path!r}")
-        if len(part.encode("utf-8", "surrogateescape")) > NAME_SIZE_MAX:
-            raise NameTooLong(f"a name of more than {NAME_SIZE_MAX} bytes: {part!r}")
     match parts:
         case []:
             return Location(Kind.ROOT)

@@ -1,6 +1,7 @@
 """The tree: from a path to the node that is there."""
 
 import contextlib
+import posixpath
 import stat
 import threading
 import time
@@ -85,10 +86,10 @@ class Tree:
             InvalidName: if no event can have such a tag.
             NotPermitted: anywhere else.
         """
-        *above, name = [part for part in path.split("/") if part]
-        if not above or above[-1] != Kind.BY_TAG:
+        above, name = posixpath.split(path)
+        if posixpath.basename(above) != Kind.BY_TAG:
             raise NotPermitted(f"directories can only be made in by-tag: {path!r}")
-        self.resolve("/".join(above))
+        self.resolve(above)
         if "," in name:
             raise InvalidName(f"a tag cannot have a comma in it: {path!r}")
         tag = unescape(name, self._store.tags())

@@ -1,0 +1,90 @@
+"""The tree shows what a brute-force filter over all events says, whatever the events and paths."""
+
+import tempfile
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from store import Event, NaiveEventStore
+from tests.oracle import Model, Step, events, expect, queries
+from theiafs.errors import NotFound
+from theiafs.nodes import Directory, File
+from theiafs.tree import Tree
+
+NEVER_MS = 1e9
+
+
+def read_all(tree: Tree, path: str, chunk_size: int) -> bytes:
+    node = tree.resolve(path)
+    assert isinstance(node, File)
+    size = node.attributes().size
+    handle = tree.open(path, to_write=False)
+    data = b""
+    while chunk := handle.read(len(data), chunk_size):
+        data += chunk
+    handle.release()
+    handle.on_release()
+    assert len(data) == size
+    return data
+
+
+def listed(tree: Tree, path: str) -> list[str]:
+    node = tree.resolve(path)
+    assert isinstance(node, Directory)
+    return [entry.name for entry in node.entries()]
+
+
+def check(tree: Tree, model: Model, query: list[Step], chunk_size: int) -> None:
+    path = "".join(step.text for step in query)
+    expected = expect(model, query)
+    if expected is None:
+        with pytest.raises(NotFound):
+            tree.resolve(path)
+        return
+    assert sorted(expected.minutes) == sorted(listed(tree, path))
+    for minute, data in expected.minutes.items():
+        assert data == read_all(tree, f"{path}/{minute}", chunk_size)
+    assert expected.events == read_all(tree, f"{path}/events", chunk_size)
+    assert b"%d\n" % expected.count == read_all(tree, f"{path}/count", chunk_size)
+    for minute in {minute for _event, minute in model.arrived} - set(expected.minutes):
+        with pytest.raises(NotFound):
+            tree.resolve(f"{path}/{minute}")
+
+
+batches = st.lists(events, max_size=6)
+rounds = st.lists(
+    st.tuples(
+        batches, st.sampled_from(["go on", "flush", "reopen"]), st.lists(queries, max_size=2)
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rounds, st.sampled_from([1, 7, 64, 4096]))
+def test_every_directory_and_file_is_what_the_oracle_says(
+    history: list[tuple[list[Event], str, list[list[Step]]]], chunk_size: int
+) -> None:
+    """Listings, sizes, bytes and counts agree after every batch, flushed or not, and after a restart."""
+    with tempfile.TemporaryDirectory() as directory:
+        store = NaiveEventStore(directory, NEVER_MS)
+        tree, model = Tree(store, 1 << 20), Model()
+        for batch, then, asked in history:
+            store.save_all(batch)
+            for event in batch:
+                model.save(event)
+            if then == "flush":
+                store.sync()
+            elif then == "reopen":
+                store.close()
+                store = NaiveEventStore(directory, NEVER_MS)
+                tree = Tree(store, 1 << 20)
+                model.reopen()
+            for query in asked:
+                check(tree, model, query, chunk_size)
+        tags = {tag for event, _minute in model.arrived for tag in event.tags}
+        assert len(tags) == len(listed(tree, "/by-tag"))
+        assert {minute for _event, minute in model.arrived} == set(listed(tree, "/minutes"))
+        store.close()
