@@ -76,7 +76,7 @@ def test_a_relative_name_is_so_many_seconds(name: str, seconds: int) -> None:
     [
         "", "x", "1763800000", "20-10", "last-", "last-0m", "last-15", "last-15w", "last-1.5h", "1e3-2e3",
         "2026-13", "2026-02-30", "2026-11-23T25", "20261123T101500-", "20261323T101500Z-", "--", "1-2-3",
-        "nan-", "inf-", "-inf", " 1-2", "1-2 ", "1-2\n", "١-٢", "0000-01",
+        "nan-", "inf-", "-inf", " 1-2", "1-2 ", "1-2\n", "\u0661-\u0662", "0000-01",
     ],
 )  # fmt: skip
 def test_what_is_no_range_is_refused(name: str) -> None:
@@ -99,7 +99,7 @@ def test_a_fraction_is_read_like_the_same_number_in_a_frame(
     assert parse_range(f"{low}-{high}") == Range(float(low), float(high))
 
 
-@given(st.datetimes(datetime(1970, 1, 2), datetime(9998, 1, 1)), st.integers(0, 10**7 - 1))  # noqa: DTZ001
+@given(st.datetimes(datetime(1970, 1, 2), datetime(9998, 1, 1)), st.integers(0, 10**7 - 1))
 def test_iso_and_epoch_names_of_an_instant_are_the_same(moment: datetime, fraction: int) -> None:
     """The two ways to write an instant give the same float, fraction included."""
     whole = moment.replace(microsecond=0, tzinfo=UTC)

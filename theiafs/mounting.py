@@ -35,7 +35,9 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
     Raises:
         MountError: if that is not possible.
     """
-    mountpoint = os.path.abspath(mountpoint)
+    # The kernel lists mounts without links. A mount whose process has ended answers no question, but that is
+    # no link either, and realpath() takes it as it is.
+    mountpoint = os.path.realpath(mountpoint)
     store_address = os.path.abspath(store_address)
     _check_mountpoint(mountpoint)
     _check_store_address(store_address)
@@ -55,7 +57,7 @@ def unmount(mountpoint: str) -> None:
     Raises:
         MountError: if nothing of ours is mounted there, or it is in use.
     """
-    mountpoint = os.path.abspath(mountpoint)
+    mountpoint = os.path.realpath(mountpoint)
     mounted = _find_mount(mountpoint)
     if mounted is None:
         raise MountError(f"{mountpoint} is not a theiafs mount")
@@ -89,10 +91,7 @@ def _mounts() -> list[_Mount]:
 
 
 def _find_mount(mountpoint: str) -> _Mount | None:
-    parent, name = os.path.split(mountpoint)
-    # The last part is not looked at: a mount whose process died answers no question.
-    resolved = os.path.join(os.path.realpath(parent), name)
-    return next((each for each in _mounts() if each.mountpoint in (mountpoint, resolved)), None)
+    return next((each for each in _mounts() if each.mountpoint == mountpoint), None)
 
 
 def _unquote(text: str) -> str:
@@ -182,8 +181,14 @@ def _in_background(store_address: str, mountpoint: str, settings: Settings) -> b
         os.dup2(silence, 2)
         os.close(silence)
 
-    _log_to(_log_file(settings))
-    _serve(store_address, mountpoint, settings, go_silent)
+    try:
+        _log_to(_log_file(settings))
+        _serve(store_address, mountpoint, settings, go_silent)
+    except MountError as error:
+        # Nobody but the process that waits at the other end of the pipe is to hear of it.
+        print(error, file=sys.stderr)
+        log.error("%s", error)  # noqa: TRY400 - it says all there is to say
+        raise SystemExit(1) from error
     return True
 
 

@@ -1,0 +1,61 @@
+"""A store as simple as can be: all it has is the five methods that every store must have, and tags."""
+
+import re
+from collections.abc import Iterator
+
+from store import Event, EventNotFound, EventSerializer, EventStore, InvalidQuery, Query
+
+
+class ListStore(EventStore):
+    """Keeps events in a list. What the filesystem asks of it comes from the interface's defaults."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._declared: set[str] = set()
+
+    def save(self, event: Event) -> None:
+        EventSerializer().serialize(event)  # refuses what no store can keep
+        self._events.append(event)
+
+    def search(
+        self,
+        ts_start: float,
+        ts_end: float | None = None,
+        flags: list[str] | None = None,
+        match: str | None = None,
+        order: str = "asc",
+    ) -> Iterator[Event]:
+        if order not in ("asc", "desc"):
+            raise InvalidQuery(order)
+        try:
+            pattern = re.compile(match or "")
+        except re.error as error:
+            raise InvalidQuery(str(error)) from error
+        found = [
+            event
+            for event in self._events
+            if event.match(start=ts_start, end=ts_end, tags=flags)
+            and pattern.search(event.content or "")
+        ]
+        found.sort(key=lambda event: event.timestamp)
+        return iter(found if order == "asc" else found[::-1])
+
+    def get(self, event_id: object) -> Event:
+        for event in self._events:
+            if event.id == str(event_id):
+                return event
+        raise EventNotFound(event_id)
+
+    def delete(self, event_id: object) -> None:
+        self._events.remove(self.get(event_id))
+
+    def close(self) -> None:
+        pass
+
+    def tags(self, query: Query | None = None) -> frozenset[str]:
+        return super().tags(query) | (self._declared if query is None else frozenset())
+
+    def declare_tag(self, tag: str) -> None:
+        self.save(Event("declared", "", 0, [tag]))
+        self.delete("declared")
+        self._declared.add(tag)

@@ -1,0 +1,1 @@
+"""Tests on real mounts. They fail, rather than skip, where FUSE does not work."""

@@ -1,0 +1,159 @@
+"""Mounts for tests, made with the command line and cleaned up whatever happens."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from store.frame import Frame, scan
+from tests.waiting import eventually
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def theiafs(
+    *arguments: str | Path, check: bool = True, **options: object
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    environment = {**ENVIRONMENT, **options.pop("env", {})}  # type: ignore[dict-item]
+    command = [sys.executable, "-m", "theiafs", *map(str, arguments)]
+    done = subprocess.run(  # type: ignore[call-overload]
+        command, capture_output=True, text=True, env=environment, timeout=60, **options
+    )
+    assert done.returncode == 0 or not check, done.stderr
+    return done  # type: ignore[no-any-return]
+
+
+def is_mounted(path: Path) -> bool:
+    """Whether the kernel has something mounted at a path, alive or not."""
+    quoted = str(path).replace("\\", "\\134").replace(" ", "\\040")
+    return any(
+        line.split(" ")[1] == quoted for line in Path("/proc/self/mounts").read_text().splitlines()
+    )
+
+
+class Mount:
+    """A store mounted on a directory.
+
+    Attributes:
+        path: the mountpoint.
+        store_path: the directory of the store.
+        log_path: where the mount logs.
+    """
+
+    def __init__(self, base: Path, options: str = "") -> None:
+        self.path = base / "mnt"
+        self.store_path = base / "events"
+        self.log_path = base / "log"
+        self.options = ",".join(filter(None, [f"log={self.log_path}", options]))
+        self.path.mkdir(exist_ok=True)
+
+    def mount(self) -> None:
+        """Mount in the background."""
+        theiafs("mount", self.store_path, self.path, "-o", self.options)
+
+    def umount(self) -> None:
+        """Unmount, and check that nothing but whole events is left."""
+        theiafs("umount", self.path)
+        assert not is_mounted(self.path)
+        self.check_store()
+
+    def remount(self) -> None:
+        """Unmount and mount again."""
+        self.umount()
+        self.mount()
+
+    def check_store(self) -> None:
+        """Every minute file is a whole number of whole events, and nothing is left half written."""
+        for path in self.store_path.iterdir():
+            if path.name == ".theiafs":
+                continue
+            data = path.read_bytes()
+            found = scan(lambda offset, size, data=data: data[offset : offset + size], len(data))  # type: ignore[misc]
+            assert all(isinstance(each, Frame) for each in found), path
+
+    @property
+    def process_id(self) -> int:
+        """The process that serves the mount."""
+        return int((self.store_path / ".theiafs" / "lock").read_text())
+
+    def clean_up(self) -> None:
+        """Leave no mount and no process behind."""
+        if is_mounted(self.path):
+            theiafs("umount", self.path, check=False)
+        if is_mounted(self.path):
+            subprocess.run(["umount", "-l", str(self.path)], check=True)
+
+    def events(self, path: str = "events") -> bytes:
+        """Read a file of the mount."""
+        return (self.path / path).read_bytes()
+
+    def contents(self, path: str = "events") -> list[bytes]:
+        """The contents of the events in a file of the mount."""
+        data = self.events(path)
+        contents = []
+        position = 0
+        for each in scan(lambda offset, size: data[offset : offset + size], len(data)):
+            assert isinstance(each, Frame)
+            start = position + each.content_start
+            contents.append(data[start : start + each.content_size])
+            position += each.size
+        return contents
+
+    def shell(self, script: str, check: bool = True) -> str:
+        """Run a shell script at the top of the mount; returns what it printed."""
+        done = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {script}"],
+            cwd=self.path,
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            timeout=100,
+            check=False,
+        )
+        assert done.returncode == 0 or not check, done.stderr
+        return done.stdout if check else done.stdout + done.stderr
+
+    def log(self) -> str:
+        """What the mount has logged."""
+        return self.log_path.read_text()
+
+
+@pytest.fixture
+def make_mount(tmp_path: Path) -> Iterator[Callable[..., Mount]]:
+    """Makes mounts, each in a directory of its own; unmounts them all in the end."""
+    with contextlib.ExitStack() as made:
+
+        def make(options: str = "", name: str = "a") -> Mount:
+            base = tmp_path / name
+            base.mkdir(exist_ok=True)
+            mount = Mount(base, options)
+            made.callback(mount.clean_up)
+            mount.mount()
+            return mount
+
+        yield make
+
+
+@pytest.fixture
+def mounted(make_mount: Callable[..., Mount]) -> Iterator[Mount]:
+    """A mounted empty store, which has failed at nothing and is in order when the test is done."""
+    mount = make_mount()
+    yield mount
+    if is_mounted(mount.path):
+        mount.umount()
+    log = mount.log()
+    assert "ERROR" not in log, log
+    assert "Traceback" not in log, log
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_mount_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """After all tests, nothing is mounted below their directory."""
+    yield
+    base = str(tmp_path_factory.getbasetemp())
+    eventually(lambda: base not in Path("/proc/self/mounts").read_text())
