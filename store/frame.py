@@ -25,6 +25,7 @@ from store.errors import InvalidEvent, MalformedEvent
 
 __all__ = [
     "CLOSING",
+    "OPENING",
     "Damage",
     "Frame",
     "Header",
@@ -45,9 +46,10 @@ MAX_TIMESTAMP = 1e126
 _PREAMBLE_SIZE_MAX = 80
 _WINDOW_SIZE = 1 << 20
 _NEWLINE = 0x0A
-_OPENING = b"\nevent: "
 
-_PREAMBLE = re.compile(rb"event: (\d{1,19}) (\d{1,19}) (\d{1,19})\r?\n")
+OPENING = re.compile(rb"event: (\d{1,19}) (\d{1,19}) (\d{1,19})\r?\n")
+"""The line that opens a frame."""
+
 # The header as theia and this store write it, matched in one step because scanning is all about speed.
 # Any other order or spelling of the same fields takes the slower way through decode_header.
 _USUAL = re.compile(
@@ -158,7 +160,7 @@ def decode_preamble(line: bytes) -> tuple[int, int, int]:
     Raises:
         MalformedEvent: if the line is not such a line, or the sizes do not add up.
     """
-    match = _PREAMBLE.fullmatch(line)
+    match = OPENING.fullmatch(line)
     if match is None:
         raise MalformedEvent(f"not the first line of an event: {line[:_PREAMBLE_SIZE_MAX]!r}")
     total, header, content = map(int, match.groups())
@@ -254,7 +256,8 @@ def _ending(buffer: bytes, content_end: int, start: int, available: int | None) 
 def scan(read: Callable[[int, int], bytes], size: int, start: int = 0) -> Iterator[Frame | Damage]:
     """Find every event in a file, and say what else there is.
 
-    Damage costs the event it hit: the search goes on at the next line that opens a frame.
+    Damage costs the event it hit: the search goes on at what looks like the next line that opens a frame,
+    at the start of a line or not, for the newline before it may be what is damaged.
 
     Args:
         read: returns up to so many bytes from an offset of the file: ``read(offset, size)``.
@@ -292,18 +295,19 @@ class _Window:
             self._fill()
 
     def skip(self) -> int:
-        """Move to the next line that opens a frame, or the end; returns how many bytes that was."""
+        """Move to what may open the next frame, or to the end; returns how many bytes that was."""
         begin = self.position
-        while (found := self._buffer.find(_OPENING, self.position - self._base)) < 0:
+        self.position += 1
+        while (found := OPENING.search(self._buffer, self.position - self._base)) is None:
             end = self._base + len(self._buffer)
-            # That line may straddle the end of what was read so far.
-            self.position = max(self.position, end - len(_OPENING) + 1)
+            # It may straddle the end of what was read so far.
+            self.position = max(self.position, end - _PREAMBLE_SIZE_MAX)
             try:
                 self._fill()
             except MalformedEvent:
                 self.position = self._size
                 return self._size - begin
-        self.position = self._base + found + 1
+        self.position = self._base + found.start()
         return self.position - begin
 
     def _fill(self) -> None:

@@ -7,6 +7,7 @@ from typing import BinaryIO, Self
 
 from store.errors import EOFException, MalformedEvent
 from store.event import Event, EventParser
+from store.frame import OPENING
 
 __all__ = ["SequentialEventReader"]
 
@@ -16,8 +17,7 @@ log = logging.getLogger(__name__)
 class SequentialEventReader:
     """Reads events in the order they stand in a stream; closes it when used as a context manager.
 
-    Damage costs the event it hit: it is logged, and the reading goes on at the next line that opens
-    an event.
+    Damage costs the event it hit: it is logged, and the reading goes on at what opens the next one.
 
     Args:
         stream: a minute file, or anything like it that can seek.
@@ -69,13 +69,13 @@ class SequentialEventReader:
         return event
 
     def _skip_damage(self, start: int) -> None:
-        self.stream.seek(start)
-        self.stream.readline()
+        self.stream.seek(start + 1)
         while True:
             position = self.stream.tell()
             line = self.stream.readline()
-            if not line or line.startswith(b"event: "):
-                self.stream.seek(position)
+            found = OPENING.search(line)
+            if not line or found is not None:
+                self.stream.seek(position + (found.start() if found else 0))
                 return
 
     def __enter__(self) -> Self:

@@ -102,14 +102,14 @@ def test_overlapping_files_are_read_in_order(tmp_path: Path) -> None:
 
 
 def test_a_file_that_theia_was_cut_off_in(tmp_path: Path) -> None:
-    """At every byte: the whole events are read, and what is added is read by us and after repair of the end too."""
+    """At every byte: the whole events are read, and so is what is added behind the half one."""
     serializer = TheiaSerializer()
     whole = b"".join(
         serializer.serialize(TheiaEvent(f"id{i}", "s", 10 + i, ["t"], "text")) + b"\n"
         for i in range(3)
     )
     size = len(whole) // 3
-    for cut in range(2 * size + 1, len(whole) - 1):
+    for cut in range(2 * size + 1, len(whole) - 2):
         directory = tmp_path / str(cut)
         directory.mkdir()
         (directory / "10-70").write_bytes(whole[:cut])
@@ -122,6 +122,19 @@ def test_a_file_that_theia_was_cut_off_in(tmp_path: Path) -> None:
         assert again.whole(Query().tagged("t")).events == 3
         again.close()
         assert (directory / "10-70").read_bytes().startswith(whole[:cut])
+
+
+def test_a_file_that_lacks_only_its_last_newlines(tmp_path: Path) -> None:
+    """The newline that a new event starts after is what the one before it lacked, which is whole again."""
+    half = TheiaSerializer().serialize(TheiaEvent("half", "s", 10, ["t"], "text"))[:-1]
+    (tmp_path / "10-70").write_bytes(half)
+    ours = NaiveEventStore(str(tmp_path), 1e9)
+    assert list(ours.search(0)) == []
+    ours.save(Event("new", "s", 20, ["t"], "added"))
+    ours.close()
+    again = NaiveEventStore(str(tmp_path), 1e9)
+    assert [event.id for event in again.search(0)] == ["half", "new"]
+    again.close()
 
 
 def test_no_tags_as_theia_writes_them(tmp_path: Path) -> None:

@@ -7,16 +7,14 @@ Two things may be appended, in any mixture:
 - a theia frame, opened by a line ``event: N N N``, is stored as given; its lengths say where it ends.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from store import Event, EventTooLarge, InvalidEvent, MalformedEvent, Query, new_event_id
-from store.frame import Frame, decode_preamble, parse
+from store.frame import OPENING, Frame, decode_preamble, parse
 
 __all__ = ["IngestBuffer", "Origin"]
 
-_FRAME_OPENING = re.compile(rb"event: \d{1,19} \d{1,19} \d{1,19}\r?\n")
 _BLANK = b" \t"
 
 
@@ -98,7 +96,7 @@ class IngestBuffer:
         """
         rest = bytes(self._partial)
         self._drop()
-        if _FRAME_OPENING.match(rest):
+        if OPENING.match(rest):
             raise InvalidEvent(
                 f"a frame that was not written to its end: {len(rest)} bytes dropped"
             )
@@ -116,7 +114,7 @@ class IngestBuffer:
         self._needed = 0
         try:
             while (line_end := buffer.find(b"\n", position)) >= 0:
-                if _FRAME_OPENING.match(buffer, position):
+                if OPENING.match(buffer, position):
                     frame = self._frame(buffer, position, line_end + 1)
                     if frame is None:
                         return events, position, None

@@ -68,10 +68,6 @@ def test_cat_grep_and_wc(filled: Mount) -> None:
 
 def test_grep_r_counts_every_event_once(filled: Mount) -> None:
     """What can be reached without being listed is not found a second time."""
-    assert filled.shell("grep -rhc '^line' by-tag/even | paste -sd+ | bc || true").strip() in (
-        "",
-        "15",
-    )
     counts = filled.shell("grep -rc '^line' by-tag/even").split()
     assert sum(int(line.rpartition(":")[2]) for line in counts) == 15
 

@@ -1,0 +1,52 @@
+"""What can be said after -o."""
+
+import grp
+import pwd
+
+import pytest
+
+from theiafs.config import Settings, parse_options
+from theiafs.errors import MountError
+
+ME = pwd.getpwuid(0)
+
+
+def test_defaults() -> None:
+    """Nothing said is nothing changed."""
+    assert (
+        parse_options("")
+        == Settings()
+        == parse_options(",,")
+        == parse_options("defaults,rw,nofail,x-systemd.y=1")
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("uid=5", "uid", 5), (f"uid={ME.pw_name}", "uid", 0), ("gid=7", "gid", 7),
+        (f"gid={grp.getgrgid(0).gr_name}", "gid", 0), ("umask=077", "umask", 0o077),
+        ("max_event=10", "event_size_max", 10), ("max_event=64K", "event_size_max", 65536),
+        ("max_event=1G", "event_size_max", 1 << 30), ("flush=0", "flush_interval_ms", 0),
+        ("flush=250", "flush_interval_ms", 250), ("log=/x/y", "log_path", "/x/y"),
+        ("nosuid,nodev", "fuse_options", {"nosuid", "nodev"}),
+        ("allow_other", "fuse_options", {"allow_other", "default_permissions"}),
+        ("umask=0,umask=22", "umask", 0o022),
+    ],
+)  # fmt: skip
+def test_options(text: str, name: str, value: object) -> None:
+    """Each sets what it says; of two, the last one counts."""
+    assert getattr(parse_options(text), name) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nothing", "uid", "uid=", "uid=no such user", "gid=-1", "umask=8", "umask=7777", "max_event=0", "max_event=1T",
+        "max_event=1.5M", "max_event=", "flush=-1", "flush=soon", "log", "log=", "allow_other=1", "UID=0",
+    ],
+)  # fmt: skip
+def test_mistakes(text: str) -> None:
+    """Each is named."""
+    with pytest.raises(MountError, match=text.partition("=")[0]):
+        parse_options(text)

@@ -1,0 +1,96 @@
+"""One table says which errno a program gets to see."""
+
+import errno
+import inspect
+import logging
+from pathlib import Path
+
+import pytest
+
+import store
+from store import NaiveEventStore
+from theiafs import errors
+from theiafs.config import Settings
+from theiafs.errors import errno_of
+from theiafs.operations import Operations, _report
+
+EXPECTED = {
+    store.EventNotFound: errno.ENOENT,
+    store.EventTooLarge: errno.EMSGSIZE,
+    store.InvalidEvent: errno.EINVAL,
+    store.InvalidQuery: errno.EINVAL,
+    store.StoreFull: errno.ENOSPC,
+    store.StoreLocked: errno.EBUSY,
+    store.EventStoreException: errno.EIO,
+    store.EventReadException: errno.EIO,
+    store.EventWriteException: errno.EIO,
+    store.MalformedEvent: errno.EIO,
+    store.EOFException: errno.EIO,
+    errors.NotFound: errno.ENOENT,
+    errors.InvalidName: errno.EINVAL,
+    errors.NameTooLong: errno.ENAMETOOLONG,
+    errors.AlreadyThere: errno.EEXIST,
+    errors.NotPermitted: errno.EPERM,
+    errors.FilesystemError: errno.EIO,
+    errors.MountError: errno.EIO,
+}
+
+
+def test_every_exception_has_its_errno() -> None:
+    """Those that are new are to be thought about."""
+    for module in (store, errors):
+        for _, kind in inspect.getmembers(module, inspect.isclass):
+            if issubclass(kind, Exception):
+                assert errno_of(kind("text")) == EXPECTED[kind], kind
+
+
+@pytest.mark.parametrize(
+    "error",
+    [KeyError(1), OSError("text only"), OSError(errno.ENOENT, "elsewhere"), AssertionError()],
+)
+def test_what_nobody_foresaw(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    """It is EIO, whatever number it carries, and the log has it whole."""
+    with caplog.at_level(logging.ERROR):
+        assert _report("read", error) == errno.EIO
+    assert type(error).__name__ in caplog.text
+
+
+def test_a_name_that_is_not_utf_8() -> None:
+    """There is none in the tree."""
+    failure = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+    assert _report("getattr", failure) == errno.ENOENT
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "expected"),
+    [
+        ("getattr", ("/nothing",), errno.ENOENT),
+        ("getattr", ("/range/x",), errno.EINVAL),
+        ("readlink", ("/README",), errno.EPERM),
+        ("readdir", ("/README", 0), errno.EPERM),
+        ("truncate", ("/README", 0), errno.EPERM),
+        ("chmod", ("/minutes", 0), errno.EPERM),
+        ("chown", ("/README", 0, 0), errno.EPERM),
+        ("utimens", ("/README",), errno.EPERM),
+        ("create", ("/new", 0), errno.EPERM),
+        ("mknod", ("/new", 0, 0), errno.EPERM),
+        ("mkdir", ("/new", 0), errno.EPERM),
+        ("symlink", ("/new", "x"), errno.EPERM),
+        ("link", ("/new", "x"), errno.EPERM),
+        ("unlink", ("/README",), errno.EPERM),
+        ("rmdir", ("/minutes",), errno.EPERM),
+        ("rename", ("/README", "/new"), errno.EPERM),
+        ("mkdir", ("/by-tag/a,b", 0), errno.EINVAL),
+        ("mkdir", ("/by-tag/" + "x" * 256, 0), errno.ENAMETOOLONG),
+    ],
+)
+def test_operations_refuse(
+    operation: str, arguments: tuple[object, ...], expected: int, tmp_path: Path
+) -> None:
+    """What cannot be done raises something of the table."""
+    opened = NaiveEventStore(str(tmp_path), 1e9)
+    operations = Operations(opened, Settings(), lambda: 1, lambda: None)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - the errno is what matters
+        list(operations(operation, *arguments) or ())
+    assert errno_of(caught.value) == expected
+    opened.close()

@@ -1,0 +1,146 @@
+"""Who may import whom: a table for each package, compared with what the modules really import."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# Each line may only name modules of lines above it, so that there are no circles.
+STORE: dict[str, set[str]] = {
+    "errors": set(),
+    "frame": {"errors"},
+    "event": {"errors", "frame"},
+    "query": set(),
+    "disk": {"errors"},
+    "timer": set(),
+    "matching": {"errors", "event", "query"},
+    "reader": {"errors", "event", "frame"},
+    "minutes": {"disk"},
+    "tagindex": {"frame", "matching", "query"},
+    "api": {"disk", "errors", "event", "frame", "matching", "minutes", "query"},
+    "answer": {"api", "minutes", "query", "tagindex"},
+    "lookup": {"answer", "errors", "event", "frame", "query", "tagindex"},
+    "naive": {
+        "answer", "api", "disk", "errors", "event", "frame", "lookup", "matching", "minutes", "query",
+        "tagindex", "timer",
+    },
+    "backends": {"api", "naive"},
+    "__init__": {"api", "backends", "errors", "event", "minutes", "naive", "query", "reader", "timer"},
+}  # fmt: skip
+FILESYSTEM: dict[str, set[str]] = {
+    "__init__": set(),
+    "errors": {"store"},
+    "config": {"errors"},
+    "names": {"errors"},
+    "timerange": {"errors"},
+    "guide": set(),
+    "paths": {"errors", "timerange", "store"},
+    "ingest": {"store", "store.frame"},
+    "handles": {"errors", "ingest", "store"},
+    "nodes": {"handles", "store"},
+    "tree": {"errors", "guide", "handles", "names", "nodes", "paths", "timerange", "store"},
+    "operations": {"config", "errors", "handles", "names", "nodes", "tree", "store"},
+    "mounting": {"config", "errors", "operations", "store"},
+    "cli": {"__init__", "config", "errors", "mounting"},
+    "__main__": {"cli"},
+}
+# What only one module of the project may know.
+KNOWN_TO_ONE = {
+    "fuse": "theiafs.operations",
+    "mfusepy": "theiafs.operations",
+    "importlib": "theiafs.operations",
+    "fcntl": "store.disk",
+}
+# The os functions that change or read what is on the disk; paths and processes are everybody's.
+DISK_CALLS = {
+    "open", "fsync", "fdatasync", "rename", "replace", "unlink", "remove", "rmdir", "mkdir", "makedirs", "scandir",
+    "listdir", "truncate", "ftruncate", "pwrite", "pread", "write", "read", "stat", "fstat", "link", "symlink",
+}  # fmt: skip
+
+
+def modules(package: str) -> list[str]:
+    return sorted(path.stem for path in (ROOT / package).glob("*.py"))
+
+
+def parse(package: str, module: str) -> ast.Module:
+    return ast.parse((ROOT / package / f"{module}.py").read_text())
+
+
+def imported(package: str, module: str) -> set[str]:
+    """Full names of the modules that a module imports; ``from package import name`` may name one too."""
+    found = set()
+    for node in ast.walk(parse(package, module)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{package}.{module}: relative import"
+            assert node.module is not None
+            siblings = {f"{node.module}.{alias.name}" for alias in node.names}
+            known = {f"{name}.{each}" for name in ("store", "theiafs") for each in modules(name)}
+            found |= (siblings & known) or {node.module}
+    return found
+
+
+def within(package: str, module: str) -> set[str]:
+    """What a module imports of the project, named as in the tables."""
+    found = set()
+    for name in imported(package, module):
+        top, _, rest = name.partition(".")
+        if top == package:
+            found.add(rest or "__init__")
+        elif top in ("store", "theiafs"):
+            found.add(name)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("package", "table"), [("store", STORE), ("theiafs", FILESYSTEM)], ids=["store", "theiafs"]
+)
+def test_imports_are_those_of_the_tables(package: str, table: dict[str, set[str]]) -> None:
+    """No more, and no fewer either: a table that allows what nobody needs is out of date."""
+    assert {module: within(package, module) for module in modules(package)} == table
+
+
+@pytest.mark.parametrize("table", [STORE, FILESYSTEM], ids=["store", "theiafs"])
+def test_imports_point_only_downwards(table: dict[str, set[str]]) -> None:
+    """The order of the tables proves that there are no circles."""
+    above: set[str] = {"store", "store.frame"}
+    for module, imports in table.items():
+        assert imports <= above, f"{module} imports {imports - above}, which stand below it"
+        above.add(module)
+
+
+def test_the_store_does_not_know_the_filesystem() -> None:
+    """Nor its own façade."""
+    for module, imports in STORE.items():
+        assert not any(name.startswith("theiafs") for name in imports), module
+        assert "__init__" not in imports, module
+
+
+@pytest.mark.parametrize("package", ["store", "theiafs"])
+def test_what_only_one_module_may_know(package: str) -> None:
+    """The FUSE binding, file locks, the raw disk."""
+    for module in modules(package):
+        name = f"{package}.{module}"
+        for foreign, owner in KNOWN_TO_ONE.items():
+            assert foreign not in imported(package, module) or name == owner, f"{name}: {foreign}"
+        if package == "store" and module != "disk":
+            for node in ast.walk(parse(package, module)):
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                    called = (node.value.id, node.attr)
+                    assert called[0] != "os" or called[1] not in DISK_CALLS, f"{name}: {called}"
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                    assert node.func.id != "open", f"{name} opens a file"
+
+
+@pytest.mark.parametrize("package", ["store", "theiafs"])
+def test_imports_stand_at_the_top(package: str) -> None:
+    """None hides in a function."""
+    for module in modules(package):
+        tree = parse(package, module)
+        top = {id(node) for node in tree.body}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                assert id(node) in top, f"{package}.{module}: line {node.lineno}"

@@ -1,0 +1,90 @@
+"""The code itself: nothing left over, nothing dead, nothing banned."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("store", "theiafs")
+SOURCES = sorted(path for name in (*PACKAGES, "tests") for path in (ROOT / name).rglob("*.py"))
+TEXTS = [*SOURCES, *sorted(path for path in (ROOT / "scripts").rglob("*") if path.is_file())]
+
+LEFT_OVER = re.compile("TO" + "DO|FIX" + "ME|X" + "XX|HA" + "CK")
+LINES_MAX = 450
+"""A file reads in one sitting."""
+
+# Called by fusepy or by users of the store, rather than by name from here.
+CALLED_FROM_OUTSIDE = {
+    "theiafs.operations.Operations",
+    "store.minutes.FileIndex",
+    "store.event.EventPreamble",
+}
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=relative)
+def test_nothing_is_left_over(path: Path) -> None:
+    """No note to oneself."""
+    assert not LEFT_OVER.search(path.read_text())
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_no_failure_is_swallowed_by_name(path: Path) -> None:
+    """No bare except, none of BaseException, and none whose only body is pass."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, f"line {node.lineno}: bare except"
+            named = ast.unparse(node.type)
+            assert "BaseException" not in named, f"line {node.lineno}: {named}"
+            assert not all(isinstance(each, ast.Pass) for each in node.body), f"line {node.lineno}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_nobody_sleeps(path: Path) -> None:
+    """To wait is to poll for a condition, or to wait for an event."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        assert not (isinstance(node, ast.Attribute) and node.attr == "sleep"), f"line {node.lineno}"
+
+
+@pytest.mark.parametrize("path", [each for each in SOURCES if "tests" in each.parts], ids=relative)
+def test_no_test_is_skipped(path: Path) -> None:
+    """A test that does not run proves nothing."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute):
+            assert node.attr not in {"skip", "skipif", "xfail", "importorskip"}, node.lineno
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_files_read_in_one_sitting(path: Path) -> None:
+    """A file that is longer has more than one noun in it."""
+    assert len(path.read_text().splitlines()) <= LINES_MAX
+
+
+@pytest.mark.parametrize(
+    "path", [each for each in SOURCES if each.parent.name in PACKAGES], ids=relative
+)
+def test_what_is_defined_is_used(path: Path) -> None:
+    """A definition at the top of a module, or a public method, has its name somewhere else too."""
+    text = path.read_text()
+    everything = "\n".join(other.read_text() for other in SOURCES)
+    module = f"{path.parent.name}.{path.stem}"
+    for node in ast.parse(text).body:
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef):
+            continue
+        assert _is_used(node.name, everything), f"{node.name} is not used"
+        if isinstance(node, ast.ClassDef) and f"{module}.{node.name}" not in CALLED_FROM_OUTSIDE:
+            for method in node.body:
+                if isinstance(method, ast.FunctionDef) and not method.name.startswith("__"):
+                    assert _is_used(method.name, everything), f"{node.name}.{method.name}"
+
+
+def _is_used(name: str, everything: str) -> bool:
+    mentions = len(re.findall(rf"\b{name}\b", everything))
+    definitions = len(re.findall(rf"(?:def|class) {name}\b", everything))
+    in_all = len(re.findall(rf"^    \"{name}\",$", everything, re.M))
+    return mentions > definitions + in_all
