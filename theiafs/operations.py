@@ -12,6 +12,7 @@ import errno
 import importlib
 import logging
 import os
+import stat
 import threading
 import time
 from collections import OrderedDict
@@ -278,8 +279,10 @@ class Operations:
 
     def _stat(self, attributes: Attributes) -> dict[str, int]:
         newest_ns = min(int(attributes.newest * 10**9), _MTIME_MAX_NS) or self._mounted_ns
+        # Nobody's permission to follow a link is ever looked at, and all of them have the same.
+        umask = 0 if stat.S_ISLNK(attributes.mode) else self._settings.umask
         return {
-            "st_mode": attributes.mode & ~self._settings.umask,
+            "st_mode": attributes.mode & ~umask,
             # One link for directories too: any other number promises so many subdirectories to find(1).
             "st_nlink": 1,
             "st_uid": self._settings.uid,
