@@ -2,6 +2,7 @@
 
 from store.api import Answer, EventStore
 from store.backends import open_store, wait_until_closed
+from store.check import Audit, Finding
 from store.errors import (
     EOFException,
     EventNotFound,
@@ -14,6 +15,7 @@ from store.errors import (
     MalformedEvent,
     StoreFull,
     StoreLocked,
+    StoreReadOnly,
 )
 from store.event import Event, EventParser, EventPreamble, EventSerializer, new_event_id
 from store.minutes import DataFile, FileIndex, MemoryFile
@@ -24,6 +26,7 @@ from store.timer import PeriodicTimer
 
 __all__ = [
     "Answer",
+    "Audit",
     "DataFile",
     "EOFException",
     "Event",
@@ -37,6 +40,7 @@ __all__ = [
     "EventTooLarge",
     "EventWriteException",
     "FileIndex",
+    "Finding",
     "InvalidEvent",
     "InvalidQuery",
     "MalformedEvent",
@@ -48,6 +52,7 @@ __all__ = [
     "Span",
     "StoreFull",
     "StoreLocked",
+    "StoreReadOnly",
     "new_event_id",
     "open_store",
     "wait_until_closed",

@@ -11,7 +11,8 @@ from array import array
 from collections.abc import Iterator, Sequence
 
 from store.api import Answer
-from store.minutes import MemoryFile
+from store.errors import EventReadException
+from store.minutes import GrowingFile
 from store.query import Query, Span
 from store.tagindex import NOTHING, Admission, Arrivals, Kinds, MinuteIndex, Run, Total
 
@@ -37,7 +38,7 @@ class Minute:
     """
 
     def __init__(
-        self, number: int, name: str, start: int, file: MemoryFile, index: MinuteIndex
+        self, number: int, name: str, start: int, file: GrowingFile, index: MinuteIndex
     ) -> None:
         self.number = number
         self.name = name
@@ -50,14 +51,24 @@ class Minute:
 class Contents:
     """All that answers are made from: the minutes by number, the kinds, the order of arrival.
 
-    It only grows. When an event is removed, the store makes another one, and answers that were given
-    before stay as they are.
+    It only grows. When an event is removed, the store makes another one. Answers that were given before
+    keep what they have, and go on growing with what arrives there.
+
+    Attributes:
+        unreadable: minutes whose files could not be read, for the store to look after.
+        begin: what of the arrivals was there in the contents before these, for :meth:`Arrivals.since`.
+        restated: how many entries of the minute that these were made for were there before.
+        successor: the contents after these; nothing more arrives here once there are some.
     """
 
     def __init__(self, minutes: list[Minute], kinds: Kinds, arrivals: Arrivals) -> None:
         self.minutes = minutes
         self.kinds = kinds
         self.arrivals = arrivals
+        self.unreadable: set[Minute] = set()
+        self.begin = arrivals.position()
+        self.restated = 0
+        self.successor: Contents | None = None
         # Answers are kept because they are asked for in pieces: listed, looked at, read bit by bit.
         self._summary = functools.lru_cache(_SUMMARIES_MAX)(Summary)
         self._byte_map = functools.lru_cache(_BYTE_MAPS_MAX)(ByteMap)
@@ -149,9 +160,12 @@ class ByteMap(_Growing, Answer):
     def __init__(self, query: Query, contents: Contents, minute: Minute | None = None) -> None:
         super().__init__(query, contents)
         self._minute = minute
-        # One row per piece: where it ends in the answer, its minute, where it starts in the minute.
+        # Where pieces come from. Not by number: another minute may have taken the place of one meanwhile.
+        self._sources: list[Minute] = []
+        self._source_numbers: dict[Minute, int] = {}
+        # One row per piece: where it ends in the answer, its source, where it starts there.
         self._ends = array("Q")
-        self._minutes = array("I")
+        self._piece_sources = array("I")
         self._starts = array("Q")
 
     def size(self) -> int:
@@ -173,41 +187,65 @@ class ByteMap(_Growing, Answer):
         return b"".join(self._fetch(pieces))
 
     def _grow(self) -> None:
+        while True:
+            # Looked up first: what arrives after that is in the successor.
+            successor = self._contents.successor
+            if self._minute is None:
+                self._take_in_arrivals()
+            else:
+                self._take_in_minute(self._minute)
+            if successor is None:
+                return
+            self._move_to(successor)
+
+    def _move_to(self, successor: Contents) -> None:
+        self._contents = successor
         if self._minute is None:
-            self._take_in_arrivals()
-            return
+            self._seen = successor.begin
+        elif successor.minutes[self._minute.number] is not self._minute:
+            self._minute = successor.minutes[self._minute.number]
+            self._seen = (0, successor.restated)
+
+    def _take_in_minute(self, minute: Minute) -> None:
         # What arrives in one minute lies there in order; there is no need to look at the others.
-        last = len(self._minute.index)
-        run = Run(self._minute.number, self._seen[1], last)
+        last = len(minute.index)
+        run = Run(minute.number, self._seen[1], last)
         self._seen = (0, last)
-        self._take_in(run, self._minute, self._admission.flags())
+        self._take_in(run, minute, self._admission.flags())
 
     def _take_in(self, run: Run, minute: Minute, admitted: list[bool]) -> None:
         size = self._ends[-1] if self._ends else 0
         for start, end in minute.index.runs(self._query, admitted, run.first, run.last):
             size += end - start
-            if self._continues(run.minute, start):
+            source = self._source_number(minute)
+            if self._continues(source, start):
                 self._ends[-1] = size
             else:
-                self._minutes.append(run.minute)
+                self._piece_sources.append(source)
                 self._starts.append(start)
                 self._ends.append(size)
 
-    def _continues(self, minute: int, start: int) -> bool:
-        if not self._minutes or self._minutes[-1] != minute:
+    def _source_number(self, minute: Minute) -> int:
+        number = self._source_numbers.setdefault(minute, len(self._sources))
+        if number == len(self._sources):
+            self._sources.append(minute)
+        return number
+
+    def _continues(self, source: int, start: int) -> bool:
+        if not self._piece_sources or self._piece_sources[-1] != source:
             return False
         before = self._ends[-2] if len(self._ends) > 1 else 0
         return self._starts[-1] + self._ends[-1] - before == start
 
     def _locate(self, offset: int, size: int) -> list[tuple[int, int, int]]:
-        """The pieces that make up a range: for each the minute, and the start and end in it."""
+        """The pieces that make up a range: for each its source, and the start and end there."""
         pieces = []
         row = bisect.bisect_right(self._ends, offset)
         while size > 0 and row < len(self._ends):
             before = self._ends[row - 1] if row else 0
             start = self._starts[row] + offset - before
             length = min(size, self._ends[row] - offset)
-            pieces.append((self._minutes[row], start, start + length))
+            pieces.append((self._piece_sources[row], start, start + length))
             offset += length
             size -= length
             row += 1
@@ -217,16 +255,23 @@ class ByteMap(_Growing, Answer):
         """Read pieces, those near each other at once."""
         first = 0
         while first < len(pieces):
-            minute, start, end = pieces[first]
+            source, start, end = pieces[first]
             last = first + 1
             while (
                 last < len(pieces)
-                and pieces[last][0] == minute
+                and pieces[last][0] == source
                 and 0 <= pieces[last][1] - end <= _GAP_MAX
             ):
                 end = pieces[last][2]
                 last += 1
-            data = self._contents.minutes[minute].file.read(start, end - start)
-            for _minute, piece_start, piece_end in pieces[first:last]:
+            data = self._read(self._sources[source], start, end)
+            for _source, piece_start, piece_end in pieces[first:last]:
                 yield data[piece_start - start : piece_end - start]
             first = last
+
+    def _read(self, minute: Minute, start: int, end: int) -> bytes:
+        try:
+            return minute.file.read(start, end - start)
+        except EventReadException:
+            self._contents.unreadable.add(minute)
+            raise

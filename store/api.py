@@ -38,7 +38,13 @@ class Answer(ABC):
 
 
 class EventStore(ABC):
-    """Keeps events, and finds them again. Any number of threads may use it."""
+    """Keeps events, and finds them again. Any number of threads may use it.
+
+    Attributes:
+        is_writable: whether events can be saved; everything that writes raises StoreReadOnly otherwise.
+    """
+
+    is_writable = True
 
     @abstractmethod
     def save(self, event: Event) -> None:
@@ -86,7 +92,8 @@ class EventStore(ABC):
 
         Raises:
             EventNotFound: if there is none.
-            EventWriteException: if it could not be removed; it is still there then.
+            EventWriteException: if it could not be removed for good: it is still there, or may come back
+                after a loss of power.
         """
 
     @abstractmethod

@@ -1,21 +1,30 @@
 """From the address of a store to the store."""
 
 from store.api import EventStore
-from store.naive import NaiveEventStore, wait_until_unlocked
+from store.archive import lock_path
+from store.disk import Disk
+from store.follower import FollowingStore
+from store.naive import NaiveEventStore
 
 __all__ = ["open_store", "wait_until_closed"]
 
 
-def open_store(address: str, flush_interval_ms: float) -> EventStore:
+def open_store(
+    address: str, flush_interval_ms: float = 1000, is_read_only: bool = False
+) -> EventStore:
     """Open the store at an address; so far, every address is a directory of minute files.
 
     Args:
-        address: path of the directory; made when it is not there.
-        flush_interval_ms: milliseconds between flushes; 0 or less flushes at every save.
+        address: path of the directory; made when it is not there, unless it is only to be read.
+        flush_interval_ms: milliseconds between flushes; 0 or less flushes at every save. To read only, how
+            often to look for what another process has flushed.
+        is_read_only: follow a store that another process may be writing.
 
     Raises:
         EventStoreException: if there is no store to open, or another process has it open.
     """
+    if is_read_only:
+        return FollowingStore(address, flush_interval_ms)
     return NaiveEventStore(address, flush_interval_ms)
 
 
@@ -25,4 +34,4 @@ def wait_until_closed(address: str) -> None:
     Raises:
         EventStoreException: if that cannot be found out.
     """
-    wait_until_unlocked(address)
+    Disk().wait_for_lock(lock_path(address))

@@ -21,7 +21,16 @@ from store.errors import (
     StoreLocked,
 )
 
-__all__ = ["Disk", "DiskUsage", "FileStat", "Lock", "ReadableFile", "WritableFile", "replace_file"]
+__all__ = [
+    "Disk",
+    "DiskUsage",
+    "FileStat",
+    "Lock",
+    "ReadableFile",
+    "WritableFile",
+    "put_file",
+    "replace_file",
+]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What copy_file_range(2) says where the file system or the kernel does not offer it.
@@ -52,9 +61,14 @@ class Disk:
     """The real disk."""
 
     def make_directory(self, path: str) -> None:
-        """Make a directory, and those above it, where they do not exist yet."""
-        with _writing("make the directory", path):
-            os.makedirs(path, exist_ok=True)
+        """Make a directory, and those above it, where they do not exist yet; they last."""
+        if os.path.isdir(path):
+            return
+        above = os.path.dirname(path) or os.curdir
+        self.make_directory(above)
+        with _writing("make the directory", path), contextlib.suppress(FileExistsError):
+            os.mkdir(path)
+        self.sync_directory(above)
 
     def list_files(self, directory: str) -> list[FileStat]:
         """List the regular files in a directory, in no order."""
@@ -67,6 +81,11 @@ class Disk:
                     if stat.S_ISREG(status.st_mode):
                         found.append(FileStat(entry.name, status.st_size, status.st_mtime_ns))
         return found
+
+    def modified_ns(self, path: str) -> int:
+        """When something last changed in a directory, in nanoseconds since the epoch."""
+        with _reading("look at", path):
+            return os.stat(path).st_mtime_ns
 
     def exists(self, path: str) -> bool:
         """Tell whether there is something at a path."""
@@ -102,23 +121,33 @@ class Disk:
             finally:
                 os.close(descriptor)
 
-    def lock(self, path: str, wait: bool = False) -> "Lock":
-        """Take the lock that a file stands for; fail at once when another process holds it, or wait.
+    def lock(self, path: str) -> "Lock":
+        """Take the lock that a file stands for, and note in the file who has it.
 
         Raises:
-            StoreLocked: if another process holds it, and this is not to wait.
+            StoreLocked: if another process holds it.
         """
-        with _writing("lock", path):
+        with _writing("lock", path), contextlib.ExitStack() as on_failure:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-            os.close(descriptor)
-            raise StoreLocked(f"process {holder or '(unknown)'} holds {path}") from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+            on_failure.callback(os.close, descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+                raise StoreLocked(f"process {holder or '(unknown)'} holds {path}") from error
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+            on_failure.pop_all()
         return Lock(descriptor)
+
+    def wait_for_lock(self, path: str) -> None:
+        """Wait until nobody holds a lock any more."""
+        with _reading("wait for", path), contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
+            finally:
+                os.close(descriptor)
 
     def usage(self, path: str) -> DiskUsage:
         """Measure the file system under a path."""
@@ -159,11 +188,15 @@ class ReadableFile:
         return data
 
     def copy_to(self, target: int, size: int) -> None:
-        """Copy the first bytes of the file to a descriptor's position, inside the kernel.
+        """Copy the first bytes of the file to a descriptor's position, inside the kernel, and its attributes.
 
         Raises:
             OSError: what the system said; the caller knows which file it was writing.
         """
+        status = os.fstat(self._descriptor)
+        os.fchmod(target, stat.S_IMODE(status.st_mode))
+        with contextlib.suppress(PermissionError):
+            os.fchown(target, status.st_uid, status.st_gid)
         offset = 0
         copy = _copy_file_range
         while offset < size:
@@ -217,7 +250,7 @@ class WritableFile:
                 view = view[os.write(self._descriptor, view) :]
 
     def copy(self, source: ReadableFile, size: int) -> None:
-        """Append the first bytes of another file."""
+        """Append the first bytes of another file, and take on its permissions and (if allowed) its owner."""
         with _writing("write", self.path):
             source.copy_to(self._descriptor, size)
 
@@ -258,7 +291,8 @@ def replace_file(
 ) -> None:
     """Replace a file, or make it, so that at any instant either the old or the new one is there whole.
 
-    The new one is written beside the old one under a hidden name, made durable, and renamed.
+    The new one is written beside the old one under a hidden name, made durable, and renamed; then the
+    directory is made durable.
 
     Args:
         disk: where.
@@ -266,6 +300,24 @@ def replace_file(
         chunks: what the new file holds, after what it keeps.
         kept: a file whose start the new one keeps, usually the old one.
         kept_size: how many bytes of it, from its start.
+
+    Raises:
+        StoreFull: if there is no room.
+        EventWriteException: if anything else fails; the old file is still there then, or (if only its
+            directory could not be synced) the new one.
+    """
+    put_file(disk, path, chunks, kept, kept_size)
+    disk.sync_directory(os.path.dirname(path))
+
+
+def put_file(
+    disk: Disk,
+    path: str,
+    chunks: Iterable[bytes],
+    kept: ReadableFile | None = None,
+    kept_size: int = 0,
+) -> None:
+    """Do the same without the last step: whether the old or the new one survives a loss of power is open.
 
     Raises:
         StoreFull: if there is no room.
@@ -286,7 +338,6 @@ def replace_file(
         with contextlib.suppress(EventWriteException):
             disk.remove(temporary)
         raise
-    disk.sync_directory(directory)
 
 
 @contextlib.contextmanager

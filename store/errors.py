@@ -16,6 +16,7 @@ __all__ = [
     "MalformedEvent",
     "StoreFull",
     "StoreLocked",
+    "StoreReadOnly",
 ]
 
 
@@ -45,6 +46,10 @@ class EventTooLarge(InvalidEvent):
 
 class StoreFull(EventWriteException):
     """The disk (or the quota) under the store has no room left."""
+
+
+class StoreReadOnly(EventWriteException):
+    """The store is one that another process writes; it is only read here."""
 
 
 class EventReadException(EventStoreException):

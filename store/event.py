@@ -165,7 +165,7 @@ class EventParser:
             id=self._decode(header.id),
             source=self._decode(header.source),
             timestamp=header.timestamp,
-            tags=self._decode(header.tags).split(",") if header.tags else [],
+            tags=[tag for tag in self._decode(header.tags).split(",") if tag],
         )
         event.content = None
         return event

@@ -29,6 +29,7 @@ __all__ = [
     "Damage",
     "Frame",
     "Header",
+    "check_header_start",
     "decode_header",
     "decode_preamble",
     "encode",
@@ -40,8 +41,8 @@ __all__ = [
 CLOSING = b"\n"
 """What a minute file has after every frame: the empty line."""
 
-MAX_TIMESTAMP = 1e126
-"""Later than this, a time cannot be part of a file name ``<start>-<end>`` of 255 bytes."""
+MAX_TIMESTAMP = 1e123
+"""Later than this, a time cannot be part of a name ``.<start>-<end>.tmp`` of 255 bytes."""
 
 _PREAMBLE_SIZE_MAX = 80
 _WINDOW_SIZE = 1 << 20
@@ -123,7 +124,7 @@ def encode(
     """
     if not 0 <= timestamp < MAX_TIMESTAMP:
         raise InvalidEvent(
-            f"timestamp {timestamp!r} of event {event_id!r}: must be finite, from 0 to below 1e126"
+            f"timestamp {timestamp!r} of event {event_id!r}: must be finite, from 0 to below 1e123"
         )
     if "\n" in event_id or "\n" in source:
         raise InvalidEvent(f"event {event_id!r}: a newline in its id or source ({source!r})")
@@ -167,6 +168,18 @@ def decode_preamble(line: bytes) -> tuple[int, int, int]:
     if total != header + content:
         raise MalformedEvent(f"sizes that do not add up: {line!r}")
     return total, header, content
+
+
+def check_header_start(data: bytes) -> None:
+    """See whether bytes can be the start of a header, which need not be there in full yet.
+
+    Raises:
+        MalformedEvent: if no header starts like this.
+    """
+    for number, line in enumerate(data.split(b"\n")[:-1]):
+        name, colon, _ = line.partition(b":")
+        if number >= len(_FIELDS) or not colon or name.lower() not in _FIELDS:
+            raise MalformedEvent(f"unexpected line in a header: {line!r}")
 
 
 def decode_header(data: bytes) -> Header:

@@ -71,7 +71,7 @@ def read_event(minute: Minute, position: int) -> Event:
         _decode(header.id),
         _decode(header.source),
         header.timestamp,
-        _decode(header.tags).split(",") if header.tags else [],
+        [tag for tag in _decode(header.tags).split(",") if tag],
         _decode(content),
     )
 

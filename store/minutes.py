@@ -11,14 +11,30 @@ import math
 import os
 import re
 import threading
+from abc import ABC, abstractmethod
+from array import array
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from store.disk import Disk, ReadableFile, replace_file
+from store.errors import EventReadException
+from store.journal import Journal
 
-__all__ = ["MINUTE_S", "DataFile", "FileIndex", "MemoryFile", "parse_name"]
+__all__ = [
+    "MINUTE_S",
+    "DataFile",
+    "FileIndex",
+    "GrowingFile",
+    "JournaledFile",
+    "MemoryFile",
+    "parse_name",
+]
 
 MINUTE_S = 60
 """How many seconds a new minute file spans, unless the next file starts earlier."""
+
+_CHUNK_SIZE = 1 << 20
+_SIGNPOST_DISTANCE = 64 << 10
 
 _NAME = re.compile(r"(0|[1-9][0-9]*)-(0|[1-9][0-9]*)")
 
@@ -40,30 +56,33 @@ def parse_name(name: str) -> tuple[int, int] | None:
     return (start, end) if start <= end else None
 
 
-class MemoryFile:
-    """A file that grows in memory and is replaced on disk, atomically, when it is flushed.
+class GrowingFile(ABC):
+    """A file that grows at its end and is replaced on disk, atomically, when it is flushed.
 
-    It continues the file that is there. Only what was not flushed yet is kept in memory. Any number of
-    threads may use it.
+    It continues the file that is there. Its *tail* is what was not flushed yet; where that is meanwhile is for
+    subclasses to say. Any number of threads may use it.
 
     Args:
         name: the file's name.
         path: the directory it is in.
         disk: the disk the directory is on.
+        stored_size: the size in bytes of the file that is there; None when that is to be found out.
     """
 
-    def __init__(self, name: str, path: str, disk: Disk | None = None) -> None:
+    def __init__(
+        self, name: str, path: str, disk: Disk | None = None, stored_size: int | None = None
+    ) -> None:
         self.name = name
         self.path = path
         self._disk = disk or Disk()
         self._file_path = os.path.join(path, name)
         self._pinned: ReadableFile | None = None
-        self._is_there = self._disk.exists(self._file_path)
-        self._stored_size = 0
-        if self._is_there:
+        self._is_there = stored_size is not None or self._disk.exists(self._file_path)
+        self._stored_size = stored_size or 0
+        if self._is_there and stored_size is None:
             with self._disk.open_to_read(self._file_path) as file:
                 self._stored_size = file.size()
-        self._tail = bytearray()
+        self._tail_size = 0
         self._lock = threading.Lock()
         self._flush_lock = threading.Lock()
 
@@ -71,31 +90,32 @@ class MemoryFile:
     def size(self) -> int:
         """How many bytes the file has, flushed or not."""
         with self._lock:
-            return self._stored_size + len(self._tail)
+            return self._stored_size + self._tail_size
 
-    def write(self, data: bytes) -> None:
-        """Append data."""
+    @property
+    def stored_size(self) -> int:
+        """How many bytes of it are on disk for good."""
         with self._lock:
-            self._tail += data
+            return self._stored_size
 
     def read(self, offset: int, size: int) -> bytes:
         """Read so many bytes from an offset, flushed or not; fewer only at the end.
 
         Raises:
-            EventReadException: if the file on disk cannot be read.
+            EventReadException: if the file on disk, or the tail, cannot be read.
         """
         end = offset + size
         with self._lock:
             stored_size = self._stored_size
-            tail = bytes(self._tail[max(offset - stored_size, 0) : max(end - stored_size, 0)])
-        if offset >= stored_size:
-            return tail
-        # A flush that comes in between puts a file in place that starts with the same bytes.
-        size = min(end, stored_size) - offset
-        if self._pinned is not None:
-            return self._pinned.read(offset, size) + tail
-        with self._disk.open_to_read(self._file_path) as file:
-            return file.read(offset, size) + tail
+            tail_end = min(end, stored_size + self._tail_size)
+            tail = b""
+            if tail_end > stored_size:
+                tail = self._read_tail(max(offset, stored_size), tail_end)
+            if offset >= stored_size:
+                return tail
+            file = self._pinned or self._disk.open_to_read(self._file_path)
+        # A flush that comes in between leaves the file that was opened as it is.
+        return file.read(offset, min(end, stored_size) - offset) + tail
 
     def stream(self) -> io.BytesIO:
         """Copy the whole file, flushed or not."""
@@ -106,27 +126,134 @@ class MemoryFile:
 
         Raises:
             EventWriteException: if that fails; nothing is lost then, and a later flush tries again.
+            EventReadException: the same, if what is to be written cannot be read.
         """
         with self._flush_lock:
             with self._lock:
-                pending = bytes(self._tail)
-                stored_size = self._stored_size
-            if self._is_there and not pending:
+                stored_size, tail_size = self._stored_size, self._tail_size
+            if self._is_there and not tail_size:
                 return
+            tail = self._tail_in_chunks(stored_size, stored_size + tail_size)
             if stored_size:
                 with self._disk.open_to_read(self._file_path) as old:
-                    replace_file(self._disk, self._file_path, [pending], old, stored_size)
+                    replace_file(self._disk, self._file_path, tail, old, stored_size)
             else:
-                replace_file(self._disk, self._file_path, [pending])
+                replace_file(self._disk, self._file_path, tail)
             with self._lock:
-                self._stored_size += len(pending)
-                del self._tail[: len(pending)]
+                self._stored_size += tail_size
+                self._tail_size -= tail_size
+                self._forget_tail(tail_size)
                 self._is_there = True
+
+    def save_tail(self) -> bool:
+        """Make a new file of the tail alone, for somebody removed the one that was there.
+
+        Returns:
+            Whether there was a tail.
+
+        Raises:
+            EventWriteException: if that fails.
+        """
+        with self._flush_lock:
+            with self._lock:
+                start, size = self._stored_size, self._tail_size
+            if size:
+                replace_file(self._disk, self._file_path, self._tail_in_chunks(start, start + size))
+            return size > 0
 
     def pin(self) -> None:
         """Keep the flushed bytes readable for those who still read, before the file is replaced."""
-        if self._stored_size:
-            self._pinned = self._disk.open_to_read(self._file_path)
+        with self._lock:
+            if self._stored_size:
+                self._pinned = self._disk.open_to_read(self._file_path)
+
+    def _tail_in_chunks(self, start: int, end: int) -> Iterator[bytes]:
+        for offset in range(start, end, _CHUNK_SIZE):
+            with self._lock:
+                chunk = self._read_tail(offset, min(offset + _CHUNK_SIZE, end))
+            yield chunk
+
+    @abstractmethod
+    def _read_tail(self, start: int, end: int) -> bytes:
+        """Read from a start to an end in the file, both in the tail; the caller holds the lock."""
+
+    @abstractmethod
+    def _forget_tail(self, size: int) -> None:
+        """Let go of so many bytes, which were flushed; the caller holds the lock."""
+
+
+class MemoryFile(GrowingFile):
+    """A growing file whose tail is in memory."""
+
+    def __init__(self, name: str, path: str, disk: Disk | None = None) -> None:
+        super().__init__(name, path, disk)
+        self._tail = bytearray()
+
+    def write(self, data: bytes) -> None:
+        """Append data."""
+        with self._lock:
+            self._tail += data
+            self._tail_size += len(data)
+
+    def _read_tail(self, start: int, end: int) -> bytes:
+        return bytes(self._tail[start - self._stored_size : end - self._stored_size])
+
+    def _forget_tail(self, size: int) -> None:
+        del self._tail[:size]
+
+
+class JournaledFile(GrowingFile):
+    """A growing file whose tail is in a journal, so that it costs no memory, however large it becomes.
+
+    Args:
+        name: the file's name.
+        path: the directory it is in.
+        journal: where its tail is.
+        disk: the disk the directory is on.
+        stored_size: the size in bytes of the file that is there; None when that is to be found out.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: str,
+        journal: Journal,
+        disk: Disk | None = None,
+        stored_size: int | None = None,
+    ) -> None:
+        super().__init__(name, path, disk, stored_size)
+        self._journal = journal
+        # A signpost every now and then: where in the file a record starts, and its address in the journal.
+        self._offsets = array("Q")
+        self._addresses = array("Q")
+
+    def extend(self, size: int, address: int) -> None:
+        """Note that so many bytes were appended, as the journal's record at an address."""
+        with self._lock:
+            offset = self._stored_size + self._tail_size
+            if not self._offsets or offset - self._offsets[-1] >= _SIGNPOST_DISTANCE:
+                self._offsets.append(offset)
+                self._addresses.append(address)
+            self._tail_size += size
+
+    def _read_tail(self, start: int, end: int) -> bytes:
+        index = bisect.bisect_right(self._offsets, start) - 1
+        pieces = []
+        for record in self._journal.records(self._addresses[index]):
+            if record.minute == self.name and record.offset + len(record.data) > start:
+                pieces.append(
+                    record.data[max(start - record.offset, 0) : max(end - record.offset, 0)]
+                )
+                if record.offset + len(record.data) >= end:
+                    return b"".join(pieces)
+        raise EventReadException(f"{self.name}: bytes {start} to {end} are not in the journal")
+
+    def _forget_tail(self, size: int) -> None:
+        if not self._tail_size:
+            del self._offsets[:], self._addresses[:]
+            return
+        passed = bisect.bisect_right(self._offsets, self._stored_size) - 1
+        del self._offsets[:passed], self._addresses[:passed]
 
 
 class FileIndex:
@@ -135,15 +262,20 @@ class FileIndex:
     Args:
         root_dir: the directory.
         disk: the disk it is on.
+        names: the names of the files there; None when that is to be found out.
     """
 
-    def __init__(self, root_dir: str, disk: Disk | None = None) -> None:
+    def __init__(
+        self, root_dir: str, disk: Disk | None = None, names: Iterable[str] | None = None
+    ) -> None:
         self.root_dir = root_dir
         self._files: list[DataFile] = []
-        for file in (disk or Disk()).list_files(root_dir):
-            span = parse_name(file.name)
+        if names is None:
+            names = [file.name for file in (disk or Disk()).list_files(root_dir)]
+        for name in names:
+            span = parse_name(name)
             if span is not None:
-                self._files.append(DataFile(os.path.join(root_dir, file.name), *span))
+                self._files.append(DataFile(os.path.join(root_dir, name), *span))
         self._files.sort(key=_by_time)
         # The latest end up to each file: files may overlap, so their ends need not be in order.
         self._latest_ends = list(itertools.accumulate((file.end for file in self._files), max))

@@ -1,4 +1,4 @@
-"""An event store on a directory of minute files."""
+"""An event store on a directory of minute files: the side that writes."""
 
 import contextlib
 import logging
@@ -9,40 +9,81 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from store import frame
-from store.answer import ByteMap, Contents, Minute
-from store.api import EventStore
-from store.disk import Disk, DiskUsage, replace_file
-from store.errors import EventNotFound, EventWriteException, InvalidEvent, InvalidQuery
+from store.answer import Minute
+from store.archive import HIDDEN_DIRECTORY, Archive, lock_path
+from store.disk import Disk, put_file, replace_file
+from store.errors import (
+    EventNotFound,
+    EventReadException,
+    EventStoreException,
+    EventWriteException,
+    InvalidEvent,
+)
 from store.event import Event, EventSerializer
 from store.frame import CLOSING
-from store.lookup import find_id, read_event, sorted_events
-from store.matching import content_filter
-from store.minutes import FileIndex, MemoryFile
-from store.query import Query, Span
-from store.tagindex import Admission, Arrivals, Kinds, MinuteIndex
+from store.journal import Journal, Record
+from store.lookup import find_id
+from store.minutes import JournaledFile
+from store.recovery import recover
+from store.tagindex import MinuteIndex
 from store.timer import PeriodicTimer
 
-__all__ = ["HIDDEN_DIRECTORY", "NaiveEventStore", "wait_until_unlocked"]
+__all__ = ["NaiveEventStore"]
 
-HIDDEN_DIRECTORY = ".theiafs"
-"""What the store keeps beside the minute files: its lock, the declared tags."""
+_BATCH_SIZE_MAX = 1 << 20
+"""The largest record of the journal, in bytes, unless a single event is larger."""
+
+_RELAXED_SIZE = 64 << 10
+"""How much of a minute file, in bytes, may be written again in each flush interval."""
+
+_QUIET_S = 60.0
+"""A minute file that did not grow for so long is flushed, however large it is."""
 
 _COPY_SIZE = 1 << 20
 
 log = logging.getLogger(__name__)
 
 
-class _Record(NamedTuple):
+class _SerializedEvent(NamedTuple):
     """An event ready to be stored: its bytes with the empty line, and what the index needs to know."""
 
     data: bytes
     header: frame.Header
 
 
-class NaiveEventStore(EventStore):
+class _Batch(NamedTuple):
+    """Events that are appended to one minute at once.
+
+    Attributes:
+        minute: the minute.
+        offset: where in its file, in bytes.
+        ending: what ends the half of an event that stands there; usually nothing.
+        events: the events.
+    """
+
+    minute: Minute
+    offset: int
+    ending: bytes
+    events: list[_SerializedEvent]
+
+    def record(self) -> Record:
+        data = self.ending + b"".join(event.data for event in self.events)
+        return Record(self.minute.name, self.offset, data)
+
+
+class _Growth(NamedTuple):
+    """When a minute grew that is not flushed: first and last, in seconds of the monotonic clock."""
+
+    first: float
+    last: float
+
+
+class NaiveEventStore(Archive):
     """Keeps events in minute files, as plain text.
 
-    What is saved goes to memory first, and to disk at every flush.
+    What is saved goes to the journal first, which survives the end of the process; every flush interval it
+    is made to survive a loss of power, and goes to the minute files. A large minute file is flushed less
+    often, because to replace it costs its size.
 
     Args:
         root_dir: the directory of the minute files; made when it is not there.
@@ -50,38 +91,37 @@ class NaiveEventStore(EventStore):
         disk: the disk it is on.
 
     Raises:
-        StoreLocked: if another process has the store open.
+        StoreLocked: if another process has the store open to write.
         EventStoreException: if the directory cannot be made, written or read.
     """
 
     def __init__(
         self, root_dir: str, flush_interval: float = 1000, disk: Disk | None = None
     ) -> None:
-        self.root_dir = os.path.abspath(root_dir)
+        super().__init__(root_dir, disk)
         self.flush_interval = flush_interval
-        self._disk = disk or Disk()
         self._serializer = EventSerializer()
-        # Taken by everything that changes the store. Reading needs it only to look up a minute.
-        self._lock = threading.RLock()
         self._closed = False
-        self._flush_failure: EventWriteException | None = None
-        hidden = os.path.join(self.root_dir, HIDDEN_DIRECTORY)
-        self._disk.make_directory(hidden)
-        self._store_lock = self._disk.lock(_lock_path(self.root_dir))
+        self._growths: dict[Minute, _Growth] = {}
+        # Held while minutes are flushed. Whoever takes both locks takes this one first.
+        self._flush_lock = threading.RLock()
+        hidden_directory = os.path.join(self.root_dir, HIDDEN_DIRECTORY)
+        journal_directory = os.path.join(hidden_directory, "journal")
+        self._disk.make_directory(journal_directory)
+        self._store_lock = self._disk.lock(lock_path(self.root_dir))
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._store_lock.release)
-            self._tags_path = os.path.join(hidden, "tags")
-            self._declared_tags = self._load_declared_tags()
-            self._files = FileIndex(self.root_dir, self._disk)
-            self._minutes: dict[str, Minute] = {}
-            self._contents = Contents([], Kinds(), Arrivals())
-            self._dirty: set[Minute] = set()
-            self._load_minutes()
+            last_number = recover(self._disk, self.root_dir, hidden_directory, journal_directory)
+            self._journal = Journal(self._disk, journal_directory, last_number)
+            self._load()
             on_failure.pop_all()
         self._timer: PeriodicTimer | None = None
         if flush_interval > 0:
-            self._timer = PeriodicTimer(flush_interval / 1000, self._flush_in_background)
+            self._timer = PeriodicTimer(flush_interval / 1000, self._tick_in_background)
             self._timer.start()
+
+    def _open_file(self, name: str) -> JournaledFile:
+        return JournaledFile(name, self.root_dir, self._journal, self._disk)
 
     # Saving
 
@@ -90,31 +130,22 @@ class NaiveEventStore(EventStore):
         self.save_all([event])
 
     def save_all(self, events: Iterable[Event]) -> None:
-        """Save several events, in this order: all of them or, when one is invalid, none."""
-        records = [self._record(event) for event in events]
+        """Save several events, in this order: all of them or, when that is not possible, none."""
+        serialized = [self._serialize(event) for event in events]
+        self._journal.limit_unsynced()
         with self._lock:
             self._check_open()
-            if self._flush_failure is not None:
-                # Nothing more is taken on before what is here already could be written.
-                self._flush()
-            first = 0
-            while first < len(records):
-                minute, end = self._home(records[first].header.timestamp)
-                last = first + 1
-                while last < len(records) and minute.start <= records[last].header.timestamp < end:
-                    last += 1
-                self._append(minute, records[first:last])
-                first = last
-            if self.flush_interval <= 0:
-                self._flush()
+            self._append(serialized)
+        if self.flush_interval <= 0:
+            self._flush_now()
 
     def sync(self) -> None:
         """See :meth:`EventStore.sync`."""
-        self._flush()
+        self._journal.sync()
 
     def declare_tag(self, tag: str) -> None:
         """See :meth:`EventStore.declare_tag`; it is known from then on, also after a restart."""
-        self._record(Event("declared", "", 0, [tag]))
+        self._serialize(Event("declared", "", 0, [tag]))
         with self._lock:
             self._check_open()
             if tag in self._declared_tags:
@@ -124,65 +155,182 @@ class NaiveEventStore(EventStore):
             replace_file(self._disk, self._tags_path, [frame.encode_text(text, "utf-8")])
             self._declared_tags = declared
 
-    def _record(self, event: Event) -> _Record:
+    def _serialize(self, event: Event) -> _SerializedEvent:
         data = self._serializer.serialize(event) + CLOSING
         parsed = frame.parse(data)
         if parsed is None:
             raise InvalidEvent(f"event {event.id!r} could not be read back")
-        return _Record(data, parsed.header)
+        return _SerializedEvent(data, parsed.header)
 
-    def _home(self, timestamp: float) -> tuple[Minute, int]:
-        """The minute an event of this time belongs in, and where that ends."""
-        file = self._files.find_home(timestamp)
-        name = os.path.basename(file.path)
-        if name not in self._minutes:
-            self._add_minute(name, file.start)
-            self._files.add_file(name)
-        return self._minutes[name], file.end
+    def _append(self, events: list[_SerializedEvent]) -> None:
+        new_minutes: dict[str, Minute] = {}
+        try:
+            batches = self._divide(events, new_minutes)
+            addresses = self._journal.append([batch.record() for batch in batches])
+        except EventStoreException:
+            for name in new_minutes:
+                self._files.remove_file(name)
+            raise
+        for minute in new_minutes.values():
+            self._add_minute(minute)
+        for batch, address in zip(batches, addresses, strict=True):
+            self._take_in(batch, address)
 
-    def _append(self, minute: Minute, records: list[_Record]) -> None:
-        index, kinds = minute.index, self._contents.kinds
-        first = len(index)
-        data = b"".join(record.data for record in records)
+    def _divide(
+        self, events: list[_SerializedEvent], new_minutes: dict[str, Minute]
+    ) -> list[_Batch]:
+        """Find out which events go where; minutes that are not there yet are made, but not shown."""
+        batches: list[_Batch] = []
+        ends: dict[str, int] = {}
+        first = 0
+        while first < len(events):
+            file = self._files.find_home(events[first].header.timestamp)
+            name = os.path.basename(file.path)
+            minute = self._minutes.get(name) or new_minutes.get(name)
+            if minute is None:
+                minute = new_minutes[name] = self._make_minute(name, file.start)
+                self._files.add_file(name)
+            offset, ending = ends.get(name), b""
+            if offset is None:
+                offset, ending = minute.index.size, self._ending(minute)
+            size = len(ending) + len(events[first].data)
+            last = first + 1
+            while (
+                last < len(events)
+                and file.start <= events[last].header.timestamp < file.end
+                and size + len(events[last].data) <= _BATCH_SIZE_MAX
+            ):
+                size += len(events[last].data)
+                last += 1
+            batches.append(_Batch(minute, offset, ending, events[first:last]))
+            ends[name] = offset + size
+            first = last
+        return batches
+
+    @staticmethod
+    def _ending(minute: Minute) -> bytes:
+        """Half an event at the end of a file needs a newline, so that a new one starts on a line of its own."""
+        index = minute.index
         if index.ends_damaged and minute.file.read(index.size - 1, 1) != b"\n":
-            # Half a frame at the end of the file: a new one must start on a line of its own.
-            data = b"\n" + data
-            index.add_damage(1)
-        minute.file.write(data)
-        for record in records:
-            number = kinds.number(record.header.source, record.header.tags)
-            index.add(number, len(record.data), record.header.timestamp)
+            return b"\n"
+        return b""
+
+    def _take_in(self, batch: _Batch, address: int) -> None:
+        """Show what is in the journal now."""
+        minute, index, kinds = batch.minute, batch.minute.index, self._contents.kinds
+        assert isinstance(minute.file, JournaledFile), "that is what this store opens"
+        size = len(batch.ending) + sum(len(event.data) for event in batch.events)
+        minute.file.extend(size, address)
+        first = len(index)
+        if batch.ending:
+            index.add_damage(len(batch.ending))
+        for event in batch.events:
+            number = kinds.number(event.header.source, event.header.tags)
+            index.add(number, len(event.data), event.header.timestamp)
         minute.changed = time.time()
         self._contents.arrivals.note(minute.number, first, len(index))
-        self._dirty.add(minute)
+        now = time.monotonic()
+        begun = self._growths.get(minute)
+        self._growths[minute] = _Growth(begun.first if begun else now, now)
 
     # Flushing
 
-    def _flush(self) -> None:
-        """Write out every minute that changed.
+    def _tick(self) -> None:
+        """Flush what is due, and make the rest survive a loss of power.
 
         Raises:
-            EventWriteException: if one could not be written; the others were tried all the same.
+            EventWriteException: if the rest does not.
         """
-        with self._lock:
-            dirty, self._dirty = self._dirty, set()
+        is_all = False
+        try:
+            with self._flush_lock:
+                self._look_after_unreadable()
+                with self._lock:
+                    due = [minute for minute in self._growths if self._is_due(minute)]
+                    if is_all := len(due) == len(self._growths):
+                        self._journal.rotate()
+                self._flush(due)
+        except EventStoreException as error:
+            is_all = False
+            log.error("not flushed, will try again: %s", error)  # noqa: TRY400 - nobody's bug
+        if not is_all:
+            self._journal.sync()
+
+    def _tick_in_background(self) -> None:
+        try:
+            self._tick()
+        except EventStoreException as error:
+            # What could not be synced is tried again before anything else is taken on.
+            log.error("not synced: %s", error)  # noqa: TRY400 - nobody's bug
+
+    def _is_due(self, minute: Minute) -> bool:
+        """Whether to replace a minute file now: the larger it is, the less often that is worth its cost."""
+        growth = self._growths[minute]
+        now = time.monotonic()
+        intervals = minute.file.size / _RELAXED_SIZE - 1
+        return (
+            now - growth.first >= intervals * self.flush_interval / 1000
+            or now - growth.last >= _QUIET_S
+        )
+
+    def _flush(self, minutes: Iterable[Minute]) -> None:
+        """Write minutes out; the caller holds the lock for it.
+
+        Raises:
+            EventStoreException: if one could not be written; the others were tried all the same.
+        """
         failure = None
-        for minute in dirty:
+        for minute in minutes:
+            with self._lock:
+                growth = self._growths.pop(minute)
             try:
                 minute.file.flush()
-            except EventWriteException as error:
+                self._journal.let_go(minute.name, minute.file.stored_size)
+            except EventStoreException as error:
                 failure = error
+                self._contents.unreadable.add(minute)
                 with self._lock:
-                    self._dirty.add(minute)
-        self._flush_failure = failure
+                    since = self._growths.get(minute, growth)
+                    self._growths[minute] = since._replace(first=growth.first)
         if failure is not None:
             raise failure
 
-    def _flush_in_background(self) -> None:
+    def _look_after_unreadable(self) -> None:
+        """Give up what was in files that somebody removed; what was not flushed to them yet is kept."""
+        unreadable, self._contents.unreadable = self._contents.unreadable, set()
+        for minute in unreadable:
+            path = os.path.join(self.root_dir, minute.name)
+            was_there = self._minutes.get(minute.name) is minute and minute.file.stored_size
+            if not was_there or self._disk.exists(path):
+                continue
+            with self._lock:
+                log.warning("%s was removed, and is not shown any more", path)
+                size = minute.file.size
+                replacement, arrivals = None, self._contents.arrivals.without(minute.number)
+                if minute.file.save_tail():
+                    file = self._open_file(minute.name)
+                    index = MinuteIndex(minute.start)
+                    replacement = Minute(minute.number, minute.name, minute.start, file, index)
+                    self._scan(replacement)
+                    arrivals.note(minute.number, 0, len(index))
+                self._replace(minute, replacement, arrivals)
+                self._growths.pop(minute, None)
+            self._journal.let_go(minute.name, size)
+
+    def _flush_all(self) -> None:
+        with self._flush_lock:
+            self._look_after_unreadable()
+            with self._lock:
+                self._journal.rotate()
+                minutes = list(self._growths)
+            self._flush(minutes)
+
+    def _flush_now(self) -> None:
         try:
-            self._flush()
-        except EventWriteException as error:
-            log.error("not flushed, will try again: %s", error)  # noqa: TRY400 - nobody's bug
+            self._flush_all()
+        except EventStoreException as error:
+            log.error("not flushed, but in the journal: %s", error)  # noqa: TRY400 - nobody's bug
+            self._journal.sync()
 
     def close(self) -> None:
         """See :meth:`EventStore.close`."""
@@ -194,181 +342,59 @@ class NaiveEventStore(EventStore):
             self._timer.cancel()
             self._timer.join()
         try:
-            self._flush()
+            self._flush_all()
+            self._journal.empty()
+        except EventStoreException:
+            self._journal.sync()
+            raise
         finally:
+            self._journal.close()
             self._store_lock.release()
 
     def _check_open(self) -> None:
         if self._closed:
             raise EventWriteException(f"the store {self.root_dir} is closed")
 
-    # Finding
-
-    def search(
-        self,
-        ts_start: float,
-        ts_end: float | None = None,
-        flags: list[str] | None = None,
-        match: str | None = None,
-        order: str = "asc",
-    ) -> Iterator[Event]:
-        """See :meth:`EventStore.search`."""
-        if order not in ("asc", "desc"):
-            raise InvalidQuery(f"order {order!r}: must be 'asc' or 'desc'")
-        content_matches = content_filter(match)
-        query = Query().within(ts_start, float("inf") if ts_end is None else ts_end)
-        for flag in flags or ():
-            query = query.tagged(flag)
-        with self._lock:
-            contents = self._contents
-            found = [
-                (minute, len(minute.index))
-                for minute in self._minutes.values()
-                if minute.index.newest >= query.start and minute.index.oldest <= query.end
-            ]
-        events = sorted_events(query, contents.kinds, found, newest_first=order == "desc")
-        return (event for event in events if content_matches(event.content or ""))
-
-    def get(self, event_id: object) -> Event:
-        """See :meth:`EventStore.get`."""
-        with self._lock:
-            minutes = list(self._minutes.values())
-        for minute, position in find_id(minutes, str(event_id)):
-            return read_event(minute, position)
-        raise EventNotFound(f"no event has the id {str(event_id)!r}")
+    # Deleting
 
     def delete(self, event_id: object) -> None:
         """Remove every event with an id; a minute file that is left empty is removed too."""
-        with self._lock:
+        with self._flush_lock, self._lock:
             self._check_open()
             found = list(find_id(list(self._minutes.values()), str(event_id)))
             if not found:
                 raise EventNotFound(f"no event has the id {str(event_id)!r}")
+            try:
+                self._flush_all()
+            except EventReadException as error:
+                raise EventWriteException(str(error)) from error
+            # The journal says where in their files events belong, which is about to change.
+            self._journal.empty()
             for minute, position in reversed(found):
                 self._remove(self._minutes[minute.name], position)
 
     def _remove(self, minute: Minute, position: int) -> None:
-        """Remove the entry at a position of a minute."""
+        """Remove the entry at a position of a minute, all of which is flushed."""
         path = os.path.join(self.root_dir, minute.name)
-        minute.file.flush()
         minute.file.pin()
-        minutes = self._contents.minutes.copy()
         index = minute.index.without(position)
+        arrivals = self._contents.arrivals.without(minute.number, position)
         if len(index):
             entry = minute.index.entry(position)
             with self._disk.open_to_read(path) as old:
                 rest = _chunks(old.read, entry.end, minute.file.size)
-                replace_file(self._disk, path, rest, old, entry.start)
-            replacement = self._minute(minute.number, minute.name, minute.start, index)
+                put_file(self._disk, path, rest, old, entry.start)
+            file = JournaledFile(
+                minute.name, self.root_dir, self._journal, self._disk, stored_size=index.size
+            )
+            replacement = Minute(minute.number, minute.name, minute.start, file, index)
             replacement.changed = time.time()
-            minutes[minute.number] = self._minutes[minute.name] = replacement
+            self._replace(minute, replacement, arrivals)
         else:
             self._disk.remove(path)
-            self._disk.sync_directory(self.root_dir)
-            self._files.remove_file(minute.name)
-            del self._minutes[minute.name]
-        self._dirty.discard(minute)
-        # Whoever reads an answer that was made before goes on reading from the minute as it was.
-        arrivals = self._contents.arrivals.without(minute.number, position)
-        self._contents = Contents(minutes, self._contents.kinds, arrivals)
-        gone = set(minute.index.kinds)
-        for other in self._minutes.values():
-            gone.difference_update(other.index.kinds)
-        for kind in gone:
-            self._contents.kinds.retire(kind)
-
-    # What the filesystem shows
-
-    def tags(self, query: Query | None = None) -> frozenset[str]:
-        """See :meth:`EventStore.tags`."""
-        if query is None or query.asks_everything:
-            return self._contents.kinds.tags | self._declared_tags
-        with self._lock:
-            contents = self._contents
-            indexes = [minute.index for minute in self._minutes.values()]
-        found: set[int] = set()
-        for index in indexes:
-            found.update(index.kinds_within(query))
-        admitted = Admission(query, contents.kinds).flags()
-        return frozenset(
-            tag for kind in found if admitted[kind] for tag in contents.kinds[kind].tags
-        )
-
-    def has_tag(self, tag: str) -> bool:
-        """See :meth:`EventStore.has_tag`."""
-        return tag in self._contents.kinds.tags or tag in self._declared_tags
-
-    def spans(self, query: Query) -> list[Span]:
-        """See :meth:`EventStore.spans`."""
-        return self._contents.summary(query).spans()
-
-    def span(self, query: Query, minute: str) -> Span | None:
-        """See :meth:`EventStore.span`."""
-        found = self._minutes.get(minute)
-        return None if found is None else self._contents.summary(query).span(found)
-
-    def whole(self, query: Query) -> Span:
-        """See :meth:`EventStore.whole`."""
-        return self._contents.summary(query).whole()
-
-    def answer(self, query: Query, minute: str | None = None) -> ByteMap:
-        """See :meth:`EventStore.answer`."""
-        with self._lock:
-            contents = self._contents
-            only = None if minute is None else self._minutes.get(minute)
-        if minute is not None and only is None:
-            return Contents([], Kinds(), Arrivals()).byte_map(query, None)
-        return contents.byte_map(query, only)
-
-    def latest(self) -> str | None:
-        """See :meth:`EventStore.latest`."""
-        with self._lock:
-            return os.path.basename(self._files.files[-1].path) if self._minutes else None
-
-    def usage(self) -> DiskUsage:
-        """See :meth:`EventStore.usage`."""
-        return self._disk.usage(self.root_dir)
-
-    # Opening
-
-    def _load_declared_tags(self) -> frozenset[str]:
-        if not self._disk.exists(self._tags_path):
-            return frozenset()
-        with self._disk.open_to_read(self._tags_path) as file:
-            text = file.read(0, file.size()).decode("utf-8", "surrogateescape")
-        return frozenset(filter(None, text.split("\n")))
-
-    def _load_minutes(self) -> None:
-        for file in self._files.files:
-            minute = self._add_minute(os.path.basename(file.path), file.start)
-            self._contents.arrivals.note(minute.number, 0, len(minute.index))
-
-    def _add_minute(self, name: str, start: int) -> Minute:
-        minute = self._minute(len(self._contents.minutes), name, start, MinuteIndex())
-        found = frame.scan(minute.file.read, minute.file.size)
-        for offset, reason in minute.index.add_scanned(found, self._contents.kinds):
-            log.warning(
-                "damage in %s at byte %d: %s", os.path.join(self.root_dir, name), offset, reason
-            )
-        self._contents.minutes.append(minute)
-        self._minutes[name] = minute
-        return minute
-
-    def _minute(self, number: int, name: str, start: int, index: MinuteIndex) -> Minute:
-        return Minute(number, name, start, MemoryFile(name, self.root_dir, self._disk), index)
-
-
-def wait_until_unlocked(root_dir: str) -> None:
-    """Wait until no process has the store in a directory open any more.
-
-    Raises:
-        EventStoreException: if that cannot be found out.
-    """
-    Disk().lock(_lock_path(root_dir), wait=True).release()
-
-
-def _lock_path(root_dir: str) -> str:
-    return os.path.join(root_dir, HIDDEN_DIRECTORY, "lock")
+            self._replace(minute, None, arrivals)
+        # What is shown is what is there now, whether or not it lasts.
+        self._disk.sync_directory(self.root_dir)
 
 
 def _chunks(read: Callable[[int, int], bytes], start: int, end: int) -> Iterator[bytes]:

@@ -6,13 +6,13 @@ Everything here only grows, and one writer at a time makes it grow (the store se
 need no lock: they read up to a length that they took first.
 """
 
-import bisect
 import math
 from array import array
 from collections.abc import Iterable, Iterator
 from itertools import compress
 from typing import NamedTuple
 
+from store.columns import Numbers, Offsets, Times
 from store.frame import Damage, Frame
 from store.matching import admits_tags
 from store.query import Query
@@ -52,7 +52,7 @@ class Kinds:
         """The number of a kind, given as it stands in a header; a new one if it is new."""
         number = self._numbers.get((source, tags))
         if number is None:
-            names = tags.decode("utf-8", "surrogateescape").split(",") if tags else []
+            names = tags.decode("utf-8", "surrogateescape").split(",")
             kind = Kind(source.decode("utf-8", "surrogateescape"), tuple(filter(None, names)))
             number = len(self._kinds)
             self._kinds.append(kind)
@@ -123,16 +123,19 @@ class MinuteIndex:
 
     Damaged bytes are entries too, so that there are no gaps.
 
+    Args:
+        start: the whole second the minute starts at.
+
     Attributes:
         oldest: the time of the oldest event, in seconds; infinite when there is none.
         newest: the time of the newest event; minus infinite when there is none.
-        ends_damaged: whether the last entry is damage.
     """
 
-    def __init__(self) -> None:
-        self._ends = array("Q")
-        self._times = array("d")
-        self._kinds = array("I")
+    def __init__(self, start: int) -> None:
+        self._start = start
+        self._offsets = Offsets()
+        self._times = Times(start)
+        self._kinds = Numbers()
         self._totals: dict[int, Total] = {}
         self.oldest = math.inf
         self.newest = -math.inf
@@ -143,12 +146,17 @@ class MinuteIndex:
     @property
     def size(self) -> int:
         """How many bytes the entries have."""
-        return self._ends[-1] if self._ends else 0
+        return self._offsets.end
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether any bytes are damaged."""
+        return DAMAGED in self._totals
 
     @property
     def ends_damaged(self) -> bool:
         """Whether the last bytes are damaged."""
-        return bool(self._kinds) and self._kinds[-1] == DAMAGED
+        return len(self._kinds) > 0 and self._kinds[-1] == DAMAGED
 
     @property
     def kinds(self) -> Iterable[int]:
@@ -161,20 +169,19 @@ class MinuteIndex:
             return self.kinds
         if self.newest < query.start or self.oldest > query.end:
             return ()
-        rows = zip(self._kinds, self._times)  # noqa: B905 - the columns may be growing
+        length = len(self)
+        rows = zip(self._kinds.slice(0, length), self._times.slice(0, length), strict=True)
         return {kind for kind, time in rows if query.start <= time <= query.end}
 
     def add(self, kind: int, size: int, timestamp: float) -> None:
         """Add an event that arrived."""
-        self._note(kind, Total(size, 1, timestamp))
         self.oldest = min(self.oldest, timestamp)
         self.newest = max(self.newest, timestamp)
-        self._append(kind, size, timestamp)
+        self._append(kind, size, timestamp, Total(size, 1, timestamp))
 
     def add_damage(self, size: int) -> None:
         """Add bytes that are no event."""
-        self._note(DAMAGED, Total(size, 0, 0.0))
-        self._append(DAMAGED, size, math.nan)
+        self._append(DAMAGED, size, math.nan, Total(size, 0, 0.0))
 
     def add_scanned(self, found: Iterable[Frame | Damage], kinds: Kinds) -> list[tuple[int, str]]:
         """Add what a scan of the file found.
@@ -194,16 +201,16 @@ class MinuteIndex:
 
     def entry(self, position: int) -> Entry:
         """The entry at a position."""
-        start = self._ends[position - 1] if position else 0
-        return Entry(start, self._ends[position], self._times[position])
+        start, end = next(self._offsets.bounds(position, position + 1))
+        return Entry(start, end, self._times[position])
 
     def position_at(self, offset: int, length: int) -> int:
         """The position of the entry that holds a byte of the file; the length if it is none of so many."""
-        return bisect.bisect_right(self._ends, offset, 0, length)
+        return self._offsets.position_at(offset, length)
 
     def without(self, position: int) -> "MinuteIndex":
         """The same entries without the one at a position."""
-        rest = MinuteIndex()
+        rest = MinuteIndex(self._start)
         for other in range(len(self)):
             if other != position:
                 entry = self.entry(other)
@@ -222,16 +229,18 @@ class MinuteIndex:
         self, query: Query, admitted: list[bool], first: int, last: int
     ) -> Iterator[tuple[int, Entry]]:
         """Yield the entries from a first to before a last that answer a query, with their positions."""
-        if first >= last:
+        if first >= last or self.newest < query.start or self.oldest > query.end:
             return
-        flags: Iterable[bool] = map(admitted.__getitem__, self._kinds[first:last])
-        times = self._times[first:last]
+        flags: Iterable[bool] = map(admitted.__getitem__, self._kinds.slice(first, last))
+        times = self._times.slice(first, last)
         if not self._all_within(query):
             start, end = query.start, query.end
             flags = [flag and start <= time <= end for flag, time in zip(flags, times, strict=True)]
-        ends = self._ends[first:last]
-        starts = array("Q", (self._ends[first - 1] if first else 0,)) + ends[:-1]
-        found = zip(range(first, last), map(Entry, starts, ends, times), strict=True)
+        bounds = self._offsets.bounds(first, last)
+        found = (
+            (position, Entry(start, end, time))
+            for position, (start, end), time in zip(range(first, last), bounds, times, strict=True)
+        )
         yield from compress(found, flags)
 
     def total(self, query: Query, admitted: list[bool], first: int, last: int) -> Total:
@@ -253,7 +262,7 @@ class MinuteIndex:
         if first >= last:
             return
         if query.asks_everything:
-            yield self.entry(first).start, self.entry(last - 1).end
+            yield self._offsets.start(first), self._offsets.start(last)
             return
         selected = self.select(query, admitted, first, last)
         opening = next(selected, None)
@@ -270,13 +279,12 @@ class MinuteIndex:
     def _all_within(self, query: Query) -> bool:
         return query.start <= self.oldest and self.newest <= query.end
 
-    def _note(self, kind: int, total: Total) -> None:
-        self._totals[kind] = self._totals.get(kind, NOTHING).plus(total)
-
-    def _append(self, kind: int, size: int, timestamp: float) -> None:
-        self._ends.append(self.size + size)
+    def _append(self, kind: int, size: int, timestamp: float, total: Total) -> None:
+        self._offsets.append(size)
         self._times.append(timestamp)
-        self._kinds.append(kind)  # last, for its length is the one that readers go by
+        self._kinds.append(kind)  # the last column, for its length is the one that readers go by
+        # Only then: whoever finds the length that it expects must not find more than that in the totals.
+        self._totals[kind] = self._totals.get(kind, NOTHING).plus(total)
 
 
 class Run(NamedTuple):
@@ -310,6 +318,10 @@ class Arrivals:
         self._firsts.append(first)
         self._lasts.append(last)  # last, for its length is the one that readers go by
 
+    def position(self) -> tuple[int, int]:
+        """What :meth:`since` returns to be passed the next time."""
+        return (len(self._lasts) - 1, self._lasts[-1]) if self._lasts else (0, 0)
+
     def since(self, seen: tuple[int, int]) -> tuple[list[Run], tuple[int, int]]:
         """Tell what has arrived since this was asked the last time.
 
@@ -334,12 +346,14 @@ class Arrivals:
                 del runs[0]
         return runs, (length - 1, lasts[-1])
 
-    def without(self, minute: int, position: int) -> "Arrivals":
-        """The same order after the entry at a position of a minute was removed."""
+    def without(self, minute: int, position: int | None = None) -> "Arrivals":
+        """The same order after the entry at a position of a minute was removed, or all of the minute."""
         rest = Arrivals()
         for run in self.since((0, 0))[0]:
             _, first, last = run
-            if run.minute == minute:
+            if run.minute == minute and position is None:
+                continue
+            if run.minute == minute and position is not None:
                 first -= first > position
                 last -= last > position
             if first < last:

@@ -29,6 +29,8 @@ def test_defaults() -> None:
         ("max_event=10", "event_size_max", 10), ("max_event=64K", "event_size_max", 65536),
         ("max_event=1G", "event_size_max", 1 << 30), ("flush=0", "flush_interval_ms", 0),
         ("flush=250", "flush_interval_ms", 250), ("log=/x/y", "log_path", "/x/y"),
+        ("sync", "syncs_writes", True), ("sync,async", "syncs_writes", False),
+        ("ro", "is_read_only", True), ("ro,rw", "is_read_only", False),
         ("nosuid,nodev", "fuse_options", {"nosuid", "nodev"}),
         ("allow_other", "fuse_options", {"allow_other", "default_permissions"}),
         ("umask=0,umask=22", "umask", 0o022),

@@ -61,6 +61,25 @@ class TestNaiveEventStore(StoreContract):
         assert answer.read(0, 1 << 20) == before
         assert filled.answer(query).read(0, 1 << 20).count(b"event: ") == 2
 
+    def test_an_answer_goes_on_growing_after_a_removal(self, filled: EventStore) -> None:
+        """Whoever follows it misses nothing, in the minute that has changed as in others."""
+        query = Query().tagged("web")
+        answers = [filled.answer(query), filled.answer(Query()), filled.answer(query, "10-70")]
+        before = [answer.read(0, 1 << 20) for answer in answers]
+        late = filled.answer(Query().tagged("web", "db"))
+        for number, time in enumerate([10, 80, 501, 10.5]):
+            filled.delete(["a", "f", "b", "e"][number])
+            filled.save(Event(f"new{number}", "s", time, ["web"], "x"))
+        for answer, seen in zip(answers, before, strict=True):
+            now = answer.read(0, 1 << 20)
+            assert now.startswith(seen)
+            added = [line for line in now[len(seen) :].split(b"\n") if line.startswith(b"id:")]
+            assert added == [
+                b"id:new%d" % n for n in ([0, 3] if answer is answers[2] else range(4))
+            ]
+        assert late.read(0, 1 << 20).count(b"id:new") == 4
+        assert filled.answer(query).read(0, 1 << 20).count(b"event: ") == 4
+
     def test_a_closed_store_takes_nothing(self, store: EventStore) -> None:
         """Rather than losing it."""
         store.close()

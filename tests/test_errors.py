@@ -21,6 +21,7 @@ EXPECTED = {
     store.InvalidQuery: errno.EINVAL,
     store.StoreFull: errno.ENOSPC,
     store.StoreLocked: errno.EBUSY,
+    store.StoreReadOnly: errno.EROFS,
     store.EventStoreException: errno.EIO,
     store.EventReadException: errno.EIO,
     store.EventWriteException: errno.EIO,

@@ -113,7 +113,7 @@ class TestEventSerializer:
         """Nobody could read it back as a time."""
         assert b"timestamp: 0.0000000\n" in EventSerializer().serialize(Event("a", "s", -0.0))
 
-    @pytest.mark.parametrize("timestamp", [-1, -1e-9, math.nan, math.inf, 1e126])
+    @pytest.mark.parametrize("timestamp", [-1, -1e-9, math.nan, math.inf, 1e123])
     def test_times_that_are_none(self, timestamp: float) -> None:
         """Before 1970, infinite, or none at all."""
         with pytest.raises(InvalidEvent, match="timestamp"):

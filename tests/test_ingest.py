@@ -169,10 +169,10 @@ def test_a_bad_frame_that_began_in_an_earlier_write_fails_the_write_that_shows_i
     """Its beginning is dropped with it, and the file goes on being usable."""
     sink = Sink()
     buffer = IngestBuffer(Query(), 1 << 20)
-    data = frame("a").replace(b"source:", b"sauce::")
+    data = frame("a", "content")
     assert buffer.append(data[:-3], ORIGIN, sink.save) == len(data) - 3
     with pytest.raises(InvalidEvent):
-        buffer.append(data[-3:], ORIGIN, sink.save)
+        buffer.append(b"longer than it said\n", ORIGIN, sink.save)
     buffer.append(b"next\n", ORIGIN, sink.save)
     assert sink.contents == ["next"]
 
@@ -181,6 +181,44 @@ def test_half_a_frame_at_the_end_is_an_error() -> None:
     """It is not taken for a line."""
     with pytest.raises(InvalidEvent, match="not written to its end"):
         ingest(frame("a")[:-4])
+    with pytest.raises(InvalidEvent, match="not written to its end"):
+        ingest(b"event: 30 20 10\n")
+
+
+def test_a_frame_that_only_lacks_its_last_newline_is_whole() -> None:
+    """The closing of the file ends it, as it ends a line."""
+    assert ingest(frame("a").rstrip(b"\n")).contents == ["x"]
+
+
+def test_a_line_that_looks_like_the_first_of_a_frame_swallows_nothing() -> None:
+    """The line after it shows that it is none: that write fails, and the next is taken in."""
+    sink = Sink()
+    buffer = IngestBuffer(Query(), 1 << 20)
+    buffer.append(b"event: 500000 400000 100000\n", ORIGIN, sink.save)
+    with pytest.raises(InvalidEvent):
+        buffer.append(b"a line\n", ORIGIN, sink.save)
+    buffer.append(b"another\n", ORIGIN, sink.save)
+    assert sink.contents == ["another"]
+    buffer.append(b"event: 500000 400000 100000\n", ORIGIN, sink.save)
+    for line in (b"id:a\n", b"timestamp: 1\n", b"source:s\n", b"tags:\n"):
+        buffer.append(line, ORIGIN, sink.save)
+    with pytest.raises(InvalidEvent):
+        buffer.append(b"id:b\n", ORIGIN, sink.save)
+
+
+def test_a_failure_to_save_does_not_hold_back_what_comes_after() -> None:
+    """What was known of a frame that was not taken in is forgotten with it."""
+    sink = Sink()
+    buffer = IngestBuffer(Query(), 1 << 20)
+
+    def fail(_events: list[Event]) -> None:
+        raise StoreFull("full")
+
+    with pytest.raises(StoreFull):
+        buffer.append(b"first\nevent: 100000 50 99950\n", ORIGIN, fail)
+    buffer.append(b"first\n", ORIGIN, sink.save)
+    buffer.append(b"second\n", ORIGIN, sink.save)
+    assert sink.contents == ["first", "second"]
 
 
 @pytest.mark.parametrize("data", [b"x" * 101, b"x" * 101 + b"\n", frame("f", "x" * 100)])

@@ -17,17 +17,24 @@ STORE: dict[str, set[str]] = {
     "timer": set(),
     "matching": {"errors", "event", "query"},
     "reader": {"errors", "event", "frame"},
-    "minutes": {"disk"},
-    "tagindex": {"frame", "matching", "query"},
+    "columns": set(),
+    "journal": {"disk", "errors"},
+    "minutes": {"disk", "errors", "journal"},
+    "tagindex": {"columns", "frame", "matching", "query"},
     "api": {"disk", "errors", "event", "frame", "matching", "minutes", "query"},
-    "answer": {"api", "minutes", "query", "tagindex"},
+    "answer": {"api", "errors", "minutes", "query", "tagindex"},
     "lookup": {"answer", "errors", "event", "frame", "query", "tagindex"},
-    "naive": {
-        "answer", "api", "disk", "errors", "event", "frame", "lookup", "matching", "minutes", "query",
-        "tagindex", "timer",
+    "recovery": {"disk", "journal"},
+    "archive": {
+        "answer", "api", "disk", "errors", "event", "frame", "lookup", "matching", "minutes", "query", "tagindex",
     },
-    "backends": {"api", "naive"},
-    "__init__": {"api", "backends", "errors", "event", "minutes", "naive", "query", "reader", "timer"},
+    "check": {"archive", "disk", "errors", "frame", "journal", "minutes", "recovery"},
+    "follower": {"answer", "archive", "disk", "errors", "event", "minutes", "tagindex", "timer"},
+    "naive": {
+        "answer", "archive", "disk", "errors", "event", "frame", "journal", "lookup", "minutes", "recovery", "tagindex", "timer",
+    },
+    "backends": {"api", "archive", "disk", "follower", "naive"},
+    "__init__": {"api", "backends", "check", "errors", "event", "minutes", "naive", "query", "reader", "timer"},
 }  # fmt: skip
 FILESYSTEM: dict[str, set[str]] = {
     "__init__": set(),
@@ -43,7 +50,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "tree": {"errors", "guide", "handles", "names", "nodes", "paths", "timerange", "store"},
     "operations": {"config", "errors", "handles", "names", "nodes", "tree", "store"},
     "mounting": {"config", "errors", "operations", "store"},
-    "cli": {"__init__", "config", "errors", "mounting"},
+    "cli": {"__init__", "config", "errors", "mounting", "store"},
     "__main__": {"cli"},
 }
 # What only one module of the project may know.

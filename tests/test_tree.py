@@ -43,6 +43,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+def test_a_tag_may_be_called_like_what_is_probed_for(tree: Tree) -> None:
+    """A tag that can be made can be looked at."""
+    tree.make_directory("/by-tag/desktop.ini")
+    assert listed(tree, "/by-tag") == ["desktop.ini"]
+    assert listed(tree, "/by-tag/desktop.ini") == []
+
+
 def listed(tree: Tree, path: str) -> list[str]:
     node = tree.resolve(path)
     assert isinstance(node, Directory)

@@ -4,6 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from tqdm import tqdm
+
+from store import Audit, EventStoreException
 from theiafs import __version__
 from theiafs.config import parse_options
 from theiafs.errors import MountError
@@ -17,6 +20,8 @@ options after -o, separated by commas:
   umask=MODE             permission bits to take away from all files (default: 022)
   max_event=SIZE         the largest event that can be appended, as 64K or 1M (default: 1M)
   flush=MS               milliseconds between flushes to the minute files (default: 1000); 0: at every write
+  sync                   a write returns when what it wrote survives a loss of power
+  ro                     read-only, beside whoever writes the store: follow what is flushed there
   log=FILE               where a mount in the background logs
                          (default: /var/log/theiafs.log for root, else ~/.local/state/theiafs.log)
   allow_other            let other users in, within the permissions of the files
@@ -28,14 +33,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     parsed = _parser().parse_args(arguments)
     try:
-        if parsed.command == "mount":
-            mount(parsed.store, parsed.mountpoint, parse_options(",".join(parsed.o)), parsed.f)
-        else:
-            unmount(parsed.mountpoint)
+        match parsed.command:
+            case "mount":
+                mount(parsed.store, parsed.mountpoint, parse_options(",".join(parsed.o)), parsed.f)
+            case "umount":
+                unmount(parsed.mountpoint)
+            case "check":
+                return _check(parsed.store, parsed.repair)
     except MountError as error:
         print(f"theiafs: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _check(store: str, to_repair: bool) -> int:
+    """Audit a store: 0 when it is clean, 1 when something was found, 2 when that could not be done."""
+    findings = 0
+    try:
+        audit = Audit(store, to_repair)
+        # None: only where somebody can see it.
+        with tqdm(total=audit.size, unit="B", unit_scale=True, disable=None, leave=False) as bar:
+            for finding in audit.run(bar.update):
+                findings += 1
+                with bar.external_write_mode():
+                    print(_printable(str(finding)))
+    except EventStoreException as error:
+        print(f"theiafs: {_printable(str(error))}", file=sys.stderr)
+        return 2
+    if audit.is_in_use:
+        print("theiafs: the store is in use; its journal was not looked at", file=sys.stderr)
+    return 1 if findings else 0
+
+
+def _printable(text: str) -> str:
+    """Whatever was found, it is shown on one line and leaves the terminal as it is."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,4 +96,17 @@ def _parser() -> argparse.ArgumentParser:
         "umount", help="unmount a store", description="Unmount, and wait until all is written."
     )
     unmounting.add_argument("mountpoint", metavar="MOUNTPOINT")
+    checking = commands.add_parser(
+        "check",
+        help="look for damage in a store",
+        description="Look for damage in a store, and print it as FILE:OFFSET: WHAT.",
+        epilog="exit status: 0 when there is none, 1 when something was found, 2 when it could not be done",
+    )
+    checking.add_argument("store", metavar="STORE", help="directory of the minute files")
+    checking.add_argument(
+        "--repair",
+        action="store_true",
+        help="replay the journal, remove what crashes left over, and move bytes that are no event to"
+        " STORE/.theiafs/quarantine; every whole event stays",
+    )
     return parser

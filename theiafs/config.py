@@ -15,9 +15,7 @@ _PASSED_ON = frozenset(
     {"allow_other", "allow_root", "default_permissions", "nosuid", "nodev", "noexec", "noatime"}
 )
 # What mount(8) and fstab add and nobody here needs.
-_IGNORED = frozenset(
-    {"defaults", "rw", "auto", "noauto", "user", "users", "nouser", "nofail", "_netdev"}
-)
+_IGNORED = frozenset({"defaults", "auto", "noauto", "user", "users", "nouser", "nofail", "_netdev"})
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,8 @@ class Settings:
         umask: permission bits that no file has.
         event_size_max: the largest event that can be appended, in bytes.
         flush_interval_ms: milliseconds between flushes of the store; 0 flushes at every write.
+        syncs_writes: whether a write survives a loss of power before it returns.
+        is_read_only: whether to follow a store that another process writes, and write nothing.
         log_path: where a mount in the background logs; empty for the default.
         fuse_options: options for libfuse, by name.
     """
@@ -39,6 +39,8 @@ class Settings:
     umask: int = 0o022
     event_size_max: int = 1 << 20
     flush_interval_ms: float = 1000
+    syncs_writes: bool = False
+    is_read_only: bool = False
     log_path: str = ""
     fuse_options: frozenset[str] = frozenset()
 
@@ -78,6 +80,10 @@ def _apply(settings: Settings, name: str, value: str) -> Settings:
             return replace(settings, event_size_max=_size(value))
         case "flush":
             return replace(settings, flush_interval_ms=_in_range(int(value), 3_600_000))
+        case "sync" | "async" if not value:
+            return replace(settings, syncs_writes=name == "sync")
+        case "ro" | "rw" if not value:
+            return replace(settings, is_read_only=name == "ro")
         case "log" if value:
             return replace(settings, log_path=os.path.abspath(value))
         case _ if name in _PASSED_ON and not value:
@@ -85,7 +91,7 @@ def _apply(settings: Settings, name: str, value: str) -> Settings:
         case _ if name in _IGNORED or name.startswith("x-"):
             return settings
     raise MountError(
-        f"unknown option {name!r}; there are uid, gid, umask, max_event, flush, log, "
+        f"unknown option {name!r}; there are uid, gid, umask, max_event, flush, sync, ro, log, "
         + ", ".join(sorted(_PASSED_ON))
     )
 

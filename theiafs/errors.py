@@ -9,6 +9,7 @@ from store import (
     InvalidQuery,
     StoreFull,
     StoreLocked,
+    StoreReadOnly,
 )
 
 __all__ = [
@@ -62,6 +63,7 @@ _ERRNO_BY_EXCEPTION: tuple[tuple[type[Exception], int], ...] = (
     (InvalidEvent, errno.EINVAL),
     (StoreFull, errno.ENOSPC),
     (StoreLocked, errno.EBUSY),
+    (StoreReadOnly, errno.EROFS),
     (InvalidQuery, errno.EINVAL),
     (EventNotFound, errno.ENOENT),
 )

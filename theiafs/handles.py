@@ -25,10 +25,12 @@ class Handle:
     Attributes:
         version: what two openings must have in common for the kernel to keep the bytes it read; None
             when it must not keep any, because the file changes.
+        syncs_writes: whether what is written survives a loss of power before the write returns.
         on_release: called once, after the release.
     """
 
     version: Hashable | None = None
+    syncs_writes = False
 
     def __init__(self) -> None:
         self.on_release: Callable[[], object] = lambda: None
@@ -94,7 +96,10 @@ class IngestHandle(Handle):
         """See :meth:`Handle.write`."""
         with self._lock:
             self._last_writer = process_id
-            return self._buffer.append(data, _origin(process_id), self._store.save_all)
+            taken_in = self._buffer.append(data, _origin(process_id), self._store.save_all)
+        if self.syncs_writes:
+            self._store.sync()
+        return taken_in
 
     def sync(self) -> None:
         """See :meth:`Handle.sync`."""
@@ -128,6 +133,11 @@ class HandleTable:
     def remove(self, number: int) -> Handle:
         """Forget an open file and return it."""
         return self._handles.pop(number)
+
+    def remove_all(self) -> list[Handle]:
+        """Forget all open files and return them."""
+        handles, self._handles = self._handles, {}
+        return list(handles.values())
 
 
 def _origin(process_id: int) -> Origin:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from store import Event, EventTooLarge, InvalidEvent, MalformedEvent, Query, new_event_id
-from store.frame import OPENING, Frame, decode_preamble, parse
+from store.frame import OPENING, Frame, check_header_start, decode_preamble, parse
 
 __all__ = ["IngestBuffer", "Origin"]
 
@@ -78,6 +78,7 @@ class IngestBuffer:
         except Exception:
             # The writer will be told that none of this was written.
             del self._partial[size_before:]
+            self._needed = 0
             raise
         if failure is None:
             del self._partial[:position]
@@ -88,20 +89,22 @@ class IngestBuffer:
         return position - size_before
 
     def finish(self, origin: Origin, save: Callable[[list[Event]], None]) -> None:
-        """Take what is left over as the last line, which nothing ended.
+        """Take what is left over as the last line or frame, which lacks its last newline.
 
         Raises:
-            InvalidEvent: if it is the beginning of a frame.
+            InvalidEvent: if it is a frame that lacks more.
             EventStoreException: if it could not be saved.
         """
         rest = bytes(self._partial)
+        events, position, failure = self._split(rest + b"\n", origin)
         self._drop()
-        if OPENING.match(rest):
+        save(events)
+        if OPENING.match(rest, position):
             raise InvalidEvent(
-                f"a frame that was not written to its end: {len(rest)} bytes dropped"
+                f"a frame that was not written to its end: {len(rest) - position} bytes dropped"
             )
-        if rest.strip(_BLANK):
-            save([self._line(rest, origin)])
+        if failure is not None:
+            raise failure
 
     def _drop(self) -> None:
         self._partial.clear()
@@ -133,13 +136,18 @@ class IngestBuffer:
     def _frame(self, buffer: bytes, start: int, header_start: int) -> Frame | None:
         """Find the frame that starts here; None when it is not whole yet."""
         try:
-            total, _header, _content = decode_preamble(buffer[start:header_start])
+            total, header_size, _content = decode_preamble(buffer[start:header_start])
             self._check_size(total)
             found = parse(buffer, start)
+            if found is None:
+                # Otherwise a line that only looks like a frame's first would swallow those that follow it.
+                check_header_start(buffer[header_start : header_start + header_size])
         except MalformedEvent as error:
             raise InvalidEvent(f"not a frame: {error}") from error
         if found is None:
-            self._needed = header_start - start + total + 1
+            header_end = header_start + header_size
+            # As long as the header is not there, everything that comes is looked at.
+            self._needed = header_start - start + total + 1 if len(buffer) >= header_end else 0
         return found
 
     def _line(self, line: bytes, origin: Origin) -> Event:
@@ -150,7 +158,7 @@ class IngestBuffer:
 
     def _framed(self, buffer: bytes, start: int, frame: Frame) -> Event:
         header = frame.header
-        self._check_time(header.timestamp)
+        self._check_time(round(header.timestamp, 7))
         tags = [tag for tag in header.tags.decode("utf-8", "surrogateescape").split(",") if tag]
         content_start = start + frame.content_start
         content = buffer[content_start : content_start + frame.content_size]

@@ -35,12 +35,17 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
     Raises:
         MountError: if that is not possible.
     """
+    for path in (store_address, mountpoint):
+        if not path:
+            raise MountError("the name of a directory is empty")
+        if "\n" in path or not _is_utf8(path):
+            raise MountError(f"not a name that can be mounted: {path!r}")
     # The kernel lists mounts without links. A mount whose process has ended answers no question, but that is
     # no link either, and realpath() takes it as it is.
     mountpoint = os.path.realpath(mountpoint)
     store_address = os.path.abspath(store_address)
     _check_mountpoint(mountpoint)
-    _check_store_address(store_address)
+    _check_store_address(store_address, settings.is_read_only)
     load_binding()
     _check_device()
     if in_foreground:
@@ -70,7 +75,10 @@ def unmount(mountpoint: str) -> None:
             f"cannot unmount {mountpoint}: {_one_line(done.stderr)}"
             f" (fuser -vm {mountpoint} shows who uses it)"
         )
-    wait_until_closed(mounted.store_address)
+    if mounted.is_read_only:
+        return
+    with _as_mount_error(mounted.store_address):
+        wait_until_closed(mounted.store_address)
 
 
 class _Mount(NamedTuple):
@@ -78,15 +86,17 @@ class _Mount(NamedTuple):
 
     store_address: str
     mountpoint: str
+    is_read_only: bool
 
 
 def _mounts() -> list[_Mount]:
     found = []
     with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as lines:
         for line in lines:
-            source, mountpoint, kind = line.split(" ")[:3]
+            source, mountpoint, kind, options = line.split(" ")[:4]
             if kind == _TYPE:
-                found.append(_Mount(_unquote(source), _unquote(mountpoint)))
+                is_read_only = "ro" in options.split(",")
+                found.append(_Mount(_unquote(source), _unquote(mountpoint), is_read_only))
     return found
 
 
@@ -119,15 +129,16 @@ def _check_mountpoint(mountpoint: str) -> None:
         raise MountError(f"mountpoint {mountpoint} is not empty")
 
 
-def _check_store_address(address: str) -> None:
-    """Refuse what is no directory to write, with plainer words than an attempt would give."""
-    for each in _mounts():
-        if each.store_address == address:
-            raise MountError(f"{address} is already mounted on {each.mountpoint}")
+def _check_store_address(address: str, is_read_only: bool) -> None:
+    """Refuse what is no directory to use, with plainer words than an attempt would give."""
     if not os.path.lexists(address):
+        if is_read_only:
+            raise MountError(f"store {address} does not exist")
         return
     if not os.path.isdir(address):
         raise MountError(f"store {address} is not a directory")
+    if is_read_only:
+        return
     if not os.access(address, os.W_OK | os.X_OK):
         raise MountError(f"store {address} is not writable")
 
@@ -195,8 +206,8 @@ def _in_background(store_address: str, mountpoint: str, settings: Settings) -> b
 def _serve(
     store_address: str, mountpoint: str, settings: Settings, on_up: Callable[[], None]
 ) -> None:
-    with _as_mount_error():
-        store = open_store(store_address, settings.flush_interval_ms)
+    with _as_mount_error(store_address):
+        store = open_store(store_address, settings.flush_interval_ms, settings.is_read_only)
         try:
             serve(store, mountpoint, store_address, settings, on_up)
         finally:
@@ -205,11 +216,15 @@ def _serve(
 
 
 @contextlib.contextmanager
-def _as_mount_error() -> Iterator[None]:
+def _as_mount_error(store_address: str) -> Iterator[None]:
     try:
         yield
     except StoreLocked as error:
-        raise MountError(f"the store is in use: {error}") from error
+        mountpoints = [each.mountpoint for each in _mounts() if each.store_address == store_address]
+        shown = "".join(f", and it is mounted on {mountpoint}" for mountpoint in mountpoints)
+        raise MountError(
+            f"store {store_address} is in use: {error}{shown} (read-only, it can be mounted as well: -o ro)"
+        ) from error
     except EventStoreException as error:
         raise MountError(str(error)) from error
 
@@ -236,6 +251,11 @@ def _log_file(settings: Settings) -> logging.Handler:
         raise MountError(
             f"cannot log to {path}: {error.strerror}; choose another: -o log=FILE"
         ) from error
+
+
+def _is_utf8(path: str) -> bool:
+    """Whether the FUSE binding, which encodes strictly, can hand on a path."""
+    return not any("\ud800" <= character <= "\udfff" for character in path)
 
 
 def _one_line(text: str) -> str:

@@ -95,6 +95,8 @@ def serve(
                 return -_report(function.__name__, error)
 
     options: dict[str, bool | str] = dict.fromkeys(settings.fuse_options, True)
+    if settings.is_read_only:
+        options["ro"] = True  # then the kernel refuses what would write
     try:
         Session(
             Operations(store, settings, lambda: int(binding.fuse_get_context()[2]), on_up),
@@ -158,6 +160,11 @@ class Operations:
         """It is mounted."""
         self._on_up()
 
+    def destroy(self, _path: str) -> None:
+        """It is unmounted; whoever still had a file open cannot write the rest of a line any more."""
+        for handle in self._handles.remove_all():
+            handle.release()
+
     def statfs(self, _path: str) -> dict[str, int]:
         """Describe the disk under the store."""
         usage = self._store.usage()
@@ -204,6 +211,8 @@ class Operations:
         """Open a file."""
         to_write = file_info.flags & os.O_ACCMODE != os.O_RDONLY
         handle = self._tree.open(path, to_write)
+        # What O_SYNC asks for is more than O_DSYNC does; here both are the same.
+        handle.syncs_writes = self._settings.syncs_writes or bool(file_info.flags & os.O_DSYNC)
         file_info.fh = self._handles.add(handle)
         if handle.version is None:
             # What grows goes past the kernel's cache: every read sees all there is.

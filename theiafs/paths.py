@@ -22,8 +22,8 @@ __all__ = ["FILTERS_MAX", "Filter", "Kind", "Location", "Tags", "parse_path", "t
 FILTERS_MAX = 16
 """How many filters a path may nest."""
 
-# What desktop environments look for in every directory they see. They get a plain "not there", even
-# where another name would be called invalid.
+# What desktop environments look for in every directory they see. They get a plain "not there" where another
+# name would be called invalid.
 _PROBED = frozenset({"autorun.inf", "AUTORUN.INF", "desktop.ini", "Desktop.ini", "Thumbs.db"})
 _MINUTE = re.compile(r"[0-9]+-[0-9]+")
 
@@ -84,9 +84,8 @@ def parse_path(path: str, read_tag: Callable[[str], str]) -> Location:
         InvalidName: if it names a range that is none.
     """
     parts = [part for part in path.split("/") if part]
-    for part in parts:
-        if part.startswith(".") or part in _PROBED:
-            raise NotFound(f"no such file: {path!r}")
+    if any(part.startswith(".") for part in parts):
+        raise NotFound(f"no such file: {path!r}")
     match parts:
         case []:
             return Location(Kind.ROOT)
@@ -102,6 +101,8 @@ def _parse_query(path: str, parts: list[str], read_tag: Callable[[str], str]) ->
     position = 0
     while position + 1 < len(parts) and parts[position] in (Kind.BY_TAG, Kind.RANGE):
         kind, name = parts[position], parts[position + 1]
+        if kind == Kind.RANGE and name in _PROBED:
+            raise NotFound(f"no such file: {path!r}")
         filters += (parse_range(name) if kind == Kind.RANGE else _parse_tags(name, read_tag),)
         position += 2
     if len(filters) > FILTERS_MAX:

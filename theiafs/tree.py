@@ -125,7 +125,7 @@ class Tree:
                 return AnswerFile(store, query)
             case Kind.COUNT:
                 return CountFile(store, query)
-            case Kind.INGEST:
+            case Kind.INGEST if store.is_writable:
                 return IngestFile(store, query, self._event_size_max)
             case Kind.MINUTE:
                 file = AnswerFile(store, query, location.minute)
@@ -145,7 +145,8 @@ class Tree:
 
     def _list_root(self) -> Iterator[Entry]:
         yield Entry(Kind.README, TextFile.MODE)
-        yield Entry(Kind.INGEST, IngestFile.MODE)
+        if self._store.is_writable:
+            yield Entry(Kind.INGEST, IngestFile.MODE)
         for name in (Kind.MINUTES, Kind.BY_TAG, Kind.RANGE):
             yield Entry(name, Directory.MODE)
         if self._store.latest() is not None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from store import NaiveEventStore
+from store import NaiveEventStore, wait_until_closed
 from tests.mount.conftest import ENVIRONMENT, Mount, is_mounted, theiafs
 from tests.waiting import eventually
 from theiafs import __version__
@@ -121,7 +122,9 @@ def test_options_that_are_none(tmp_path: Path, mountpoint: Path, options: str, s
 
 def test_mounted_already(mounted: Mount, tmp_path: Path, mountpoint: Path) -> None:
     """The same store twice, by us or by another program, and two stores in one place."""
-    assert f"already mounted on {mounted.path}" in refused("mount", mounted.store_path, mountpoint)
+    told = refused("mount", mounted.store_path, mountpoint)
+    assert f"process {mounted.process_id} holds" in told
+    assert f"mounted on {mounted.path}" in told
     assert "already mounted" in refused("mount", tmp_path / "other", mounted.path)
     other = tmp_path / "held"
     store = NaiveEventStore(str(other))
@@ -209,6 +212,39 @@ def test_any_path_can_be_mounted(tmp_path: Path, name: str) -> None:
         theiafs("umount", "link", cwd=tmp_path)
     assert not is_mounted(tmp_path / name)
     assert (tmp_path / store).is_dir()
+
+
+def test_paths_that_cannot_be_mounted(tmp_path: Path, mountpoint: Path) -> None:
+    """Empty ones, as from a variable that is not set, and those that are not UTF-8."""
+    assert "is empty" in refused("mount", "", mountpoint, cwd=tmp_path)
+    assert "is empty" in refused("mount", tmp_path / "events", "", cwd=tmp_path)
+    odd = tmp_path / "bad\udcff"
+    odd.mkdir()
+    assert "not a name that can be mounted" in refused("mount", tmp_path / "events", odd)
+    assert "not a name that can be mounted" in refused("mount", odd, mountpoint)
+    assert sorted(os.listdir(tmp_path)) == sorted([mountpoint.name, odd.name])
+
+
+def test_a_line_that_was_not_ended_when_the_mount_ends(make_mount: Callable[..., Mount]) -> None:
+    """It is stored as if the file had been closed."""
+    mount = make_mount()
+    ingest = os.open(mount.path / "ingest", os.O_WRONLY)
+    os.write(ingest, b"partial")
+    os.kill(mount.process_id, signal.SIGTERM)
+    wait_until_closed(str(mount.store_path))
+    with pytest.raises(OSError, match="not connected"):
+        os.close(ingest)
+    mount.clean_up()
+    mount.mount()
+    assert mount.contents() == [b"partial"]
+
+
+def test_a_store_that_was_removed(make_mount: Callable[..., Mount]) -> None:
+    """Unmounting goes on as if nothing was."""
+    mount = make_mount()
+    shutil.rmtree(mount.store_path)
+    theiafs("umount", mount.path)
+    assert not is_mounted(mount.path)
 
 
 def test_the_list_of_mounts_names_the_store_and_the_type(mounted: Mount) -> None:

@@ -1,0 +1,239 @@
+"""What writers are told about the disk, and what readers beside a writer see."""
+
+import errno
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from theia.model import Event as TheiaEvent
+from theia.naivestore import NaiveEventStore as TheiaStore
+
+from store import Event, EventSerializer, NaiveEventStore, StoreLocked
+from tests.mount.conftest import Mount, is_mounted, theiafs
+from tests.waiting import eventually
+
+SMALL_DISK_SIZE = 4 << 20
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system that is soon full."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_SIZE}", "tmpfs", str(path)], check=True
+    )
+    yield path
+    eventually(lambda: subprocess.run(["umount", str(path)], capture_output=True).returncode == 0)
+
+
+def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
+    """Filled through the mount, emptied, and continued: what was acknowledged is there, once."""
+    mount = Mount(tmp_path, "flush=100")
+    mount.store_path = small_disk / "events"
+    mount.mount()
+    try:
+        ballast = small_disk / "ballast"
+        ballast.write_bytes(bytes(SMALL_DISK_SIZE // 4 * 3))
+        acknowledged = []
+        ingest = os.open(mount.path / "ingest", os.O_WRONLY | os.O_APPEND)
+
+        def append(number: int) -> None:
+            line = b"%06d " % number + b"x" * 900
+            assert os.write(ingest, line + b"\n") == len(line) + 1
+            acknowledged.append(line)
+
+        number = 0
+        with pytest.raises(OSError, match="No space left") as full:  # noqa: PT012 - until it is
+            while True:
+                append(number)
+                number += 1
+        assert full.value.errno == errno.ENOSPC
+        # It stays full, and says so again; what was acknowledged can be read.
+        with pytest.raises(OSError, match="No space left"):
+            append(-1)
+        assert mount.contents() == acknowledged
+        ballast.unlink()
+        for later in range(number + 1, number + 200):
+            append(later)
+        os.fsync(ingest)
+        os.close(ingest)
+        assert mount.contents() == acknowledged
+        eventually(lambda: os.listdir(mount.store_path / ".theiafs" / "journal") == [])
+        mount.remount()
+        assert mount.contents() == acknowledged
+        assert theiafs("check", mount.store_path).returncode == 0
+    finally:
+        mount.clean_up()
+
+
+def test_a_full_disk_at_the_end(small_disk: Path, tmp_path: Path) -> None:
+    """What does not fit into the minute files any more waits in the journal for the next mount."""
+    mount = Mount(tmp_path, "flush=3600000")
+    mount.store_path = small_disk / "events"
+    mount.mount()
+    try:
+        mount.shell("for i in $(seq 100); do printf '%900d\\n' $i; done >> ingest")
+        ballast = small_disk / "ballast"
+        subprocess.run(["dd", "if=/dev/zero", f"of={ballast}", "bs=4096"], capture_output=True)
+        mount.umount()
+        assert not list(mount.store_path.glob("[0-9]*"))
+        ballast.unlink()
+        mount.mount()
+        assert [int(line) for line in mount.contents()] == list(range(1, 101))
+    finally:
+        mount.clean_up()
+
+
+@pytest.mark.parametrize("how", ["fsync", "O_SYNC", "O_DSYNC", "-o sync"])
+def test_what_is_synced_is_in_the_journal_for_good(
+    make_mount: Callable[..., Mount], tmp_path: Path, how: str
+) -> None:
+    """The mount syncs the file that has the event before the call returns; the calls it makes show it."""
+    mount = make_mount("flush=3600000" + (",sync" if how == "-o sync" else ""))
+    trace = tmp_path / "trace"
+    command = ["strace", "-f", "-y", "-e", "trace=fsync,write,pwrite64", "-o", str(trace), "-p"]
+    flags = {"O_SYNC": os.O_SYNC, "O_DSYNC": os.O_DSYNC}.get(how, 0)
+    with subprocess.Popen([*command, str(mount.process_id)], stderr=subprocess.PIPE) as tracer:
+        assert tracer.stderr is not None
+        assert b"attached" in tracer.stderr.readline()
+        ingest = os.open(mount.path / "ingest", os.O_WRONLY | os.O_APPEND | flags)
+        os.write(ingest, b"a line\n")
+        if how == "fsync":
+            os.fsync(ingest)
+        traced = trace.read_text()
+        os.close(ingest)
+        tracer.send_signal(signal.SIGINT)
+    journal = str(mount.store_path / ".theiafs" / "journal")
+    wrote = traced.index("write(")
+    assert f"{journal}/0" in traced[wrote:]
+    synced = [line for line in traced.splitlines() if "fsync(" in line and journal in line]
+    # The segment, and the directory that has its name.
+    assert any(f"{journal}/0" in line for line in synced), traced
+    assert any(f"{journal}>" in line for line in synced), traced
+
+
+def test_many_who_sync(mounted: Mount) -> None:
+    """Sixteen writers that sync every line: all of them go on, and every line is there once."""
+
+    def write(writer: int) -> None:
+        ingest = os.open(mounted.path / "ingest", os.O_WRONLY | os.O_APPEND)
+        for number in range(30):
+            os.write(ingest, b"%d-%d\n" % (writer, number))
+            os.fsync(ingest)
+        os.close(ingest)
+
+    with ThreadPoolExecutor(16) as pool:
+        for each in [pool.submit(write, writer) for writer in range(16)]:
+            each.result()
+    expected = sorted(b"%d-%d" % (writer, number) for writer in range(16) for number in range(30))
+    assert sorted(mounted.contents()) == expected
+
+
+def test_one_writer(mounted: Mount) -> None:
+    """A second store in another process is refused, by the process id of the first."""
+    with pytest.raises(StoreLocked, match=f"process {mounted.process_id} holds"):
+        NaiveEventStore(str(mounted.store_path))
+
+
+@pytest.fixture
+def followed(make_mount: Callable[..., Mount]) -> Iterator[tuple[Mount, Mount]]:
+    """A mount that writes, and a read-only one of the same store."""
+    writing = make_mount("flush=50")
+    base = writing.path.parent / "reading"
+    base.mkdir()
+    reading = Mount(base, "ro,flush=50")
+    reading.store_path = writing.store_path
+    reading.mount()
+    yield writing, reading
+    if is_mounted(reading.path):
+        theiafs("umount", reading.path)
+
+
+def test_a_read_only_mount_follows_the_writer(followed: tuple[Mount, Mount]) -> None:
+    """What was flushed is there, in every directory, and whoever has a file open sees it."""
+    writing, reading = followed
+    writing.shell("mkdir by-tag/web && seq 5 >> by-tag/web/ingest")
+    eventually(lambda: reading.shell("cat count") == "5\n")
+    assert reading.contents("by-tag/web/events") == [b"1", b"2", b"3", b"4", b"5"]
+    with (reading.path / "events").open("rb", buffering=0) as file:
+        seen = file.read(1 << 20)
+        writing.shell("echo more >> ingest")
+        eventually(lambda: (more := file.read(1 << 20)) and b"more" in more)
+    assert reading.events().startswith(seen)
+    assert reading.events("by-tag/web/events") == writing.events("by-tag/web/events")
+    assert reading.shell("readlink latest") == writing.shell("readlink latest")
+    writing.umount()
+    assert reading.shell("cat count") == "6\n"
+    writing.mount()
+    writing.shell("echo again >> ingest")
+    eventually(lambda: reading.shell("cat count") == "7\n")
+
+
+def test_a_read_only_mount_takes_nothing(followed: tuple[Mount, Mount]) -> None:
+    """Ingest files are not there, and whatever writes gets EROFS."""
+    writing, reading = followed
+    writing.shell("echo line >> ingest")
+    eventually(lambda: reading.shell("cat count") == "1\n")
+    assert "ingest" not in os.listdir(reading.path)
+    for name in ("ingest", "range/last-1h/ingest"):
+        assert not (reading.path / name).exists()
+        with pytest.raises(OSError, match="Read-only") as refused:
+            (reading.path / name).write_text("x")
+        assert refused.value.errno == errno.EROFS
+    for attempt in (
+        "mkdir by-tag/x",
+        "touch README",
+        "chmod 600 README",
+        "rm README",
+        "echo x > README",
+    ):
+        assert "Read-only file system" in reading.shell(attempt, check=False)
+
+
+def test_a_read_only_mount_beside_theia(tmp_path: Path) -> None:
+    """Its collector knows nothing of locks, and its directory is not touched."""
+    mount = Mount(tmp_path, "ro,flush=50")
+    mount.store_path.mkdir()
+    theirs = TheiaStore(str(mount.store_path), 0)
+    expected: list[str] = []
+    mount.mount()
+    try:
+        shown = mount.path / "by-tag" / "web" / "count"
+        for number in range(5):
+            event = TheiaEvent(f"id{number}", "s", 100 + 20 * number, ["web"], f"line {number}")
+            theirs.save(event)
+            expected.append(f"{number + 1}\n")
+            eventually(lambda: shown.exists() and shown.read_text() == expected[-1])
+    finally:
+        mount.clean_up()
+    theirs.close()
+    assert not (mount.store_path / ".theiafs").exists()
+
+
+def test_a_read_only_mount_needs_a_store(tmp_path: Path) -> None:
+    """It does not make one."""
+    (tmp_path / "mnt").mkdir()
+    done = theiafs("mount", tmp_path / "none", tmp_path / "mnt", "-o", "ro", check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"theiafs: store {tmp_path}/none does not exist\n"
+
+
+def test_a_minute_file_that_is_removed(make_mount: Callable[..., Mount]) -> None:
+    """Retention in the store itself: what is gone is gone, and nothing else is."""
+    mount = make_mount("flush=50")
+    for time in (100, 1000, 5000):
+        frame = EventSerializer().serialize(Event(f"id{time}", "s", time, [], "line"))
+        (mount.path / "ingest").write_bytes(frame)
+    eventually((mount.store_path / "1000-1060").exists)
+    (mount.store_path / "1000-1060").unlink()
+    mount.shell("cat events", check=False)
+    eventually(lambda: mount.shell("cat count") == "2\n")
+    assert len(mount.contents()) == 2
+    assert mount.shell("ls minutes") == "100-160\n5000-5060\n"
+    mount.remount()
+    assert len(mount.contents()) == 2

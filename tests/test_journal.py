@@ -1,0 +1,220 @@
+"""The journal: what it gives back, what it lets go of, and what it does when the disk fails."""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from store import EventReadException, EventWriteException
+from store.disk import Disk
+from store.journal import Journal, Record, list_segments, read_records
+from tests.faults import Fate, FaultyDisk
+
+DIRECTORY = "/j"
+
+records = st.builds(
+    Record,
+    st.sampled_from(["0-60", "60-120", "1763800000-1763800060"]),
+    st.integers(0, 10**15),
+    st.binary(max_size=300) | st.just(b"x" * 400_000),
+)
+
+
+@pytest.fixture
+def disk() -> FaultyDisk:
+    made = FaultyDisk()
+    made.make_directory(DIRECTORY)
+    return made
+
+
+def found(disk: Disk, directory: str = DIRECTORY) -> list[Record]:
+    """What the next process finds."""
+    result = []
+    for segment in list_segments(disk, directory):
+        with disk.open_to_read(segment.path) as file:
+            result += [record for _, record in read_records(file.read, segment.start, segment.end)]
+    return result
+
+
+def record(number: int, minute: str = "0-60") -> Record:
+    return Record(minute, number * 10, b"data %05d" % number)
+
+
+@given(st.lists(st.lists(records, min_size=1, max_size=4), max_size=6), st.integers(0, 20))
+def test_what_was_appended_is_found(batches: list[list[Record]], every: int) -> None:
+    """By the next process, and by this one from any address; wherever segments end."""
+    disk = FaultyDisk()
+    disk.make_directory(DIRECTORY)
+    journal = Journal(disk, DIRECTORY, 0)
+    addresses: list[int] = []
+    for number, batch in enumerate(batches):
+        addresses += journal.append(batch)
+        if every and number % every == 0:
+            journal.rotate()
+    appended = [each for batch in batches for each in batch]
+    assert found(disk) == appended
+    for index, address in enumerate(addresses):
+        assert list(journal.records(address)) == appended[index:]
+
+
+@given(st.lists(records, min_size=1, max_size=4), st.data())
+def test_damage_ends_what_is_found(batch: list[Record], data: st.DataObject) -> None:
+    """Everything before a flipped byte or the end of the file is found, and nothing that was not there."""
+    disk = FaultyDisk()
+    disk.make_directory(DIRECTORY)
+    journal = Journal(disk, DIRECTORY, 0)
+    ends = [journal.append([each])[0] + len(each.encode()) for each in batch]
+    content = bytearray(disk.content(f"{DIRECTORY}/000000000001"))
+    start = len(content) - ends[-1]
+    place = data.draw(st.integers(start, len(content) - 1))
+    if data.draw(st.booleans()):
+        content[place] ^= data.draw(st.integers(1, 255))
+    else:
+        del content[place:]
+    read = list(read_records(lambda at, size: bytes(content[at : at + size]), start, len(content)))
+    whole = sum(start + end <= place for end in ends)
+    assert [each for _, each in read] == batch[:whole]
+
+
+def test_it_lets_go_of_what_is_stored(disk: FaultyDisk) -> None:
+    """A segment goes when all of its minutes are stored, and all segments before it are gone."""
+    journal = Journal(disk, DIRECTORY, 0)
+    journal.append([record(0), record(0, "60-120")])
+    journal.rotate()
+    journal.append([record(1)])
+    journal.let_go("0-60", 20)
+    assert disk.names(DIRECTORY) == ["000000000001", "000000000002"]
+    journal.rotate()
+    journal.let_go("60-120", 9)
+    assert len(disk.names(DIRECTORY)) == 2
+    journal.let_go("60-120", 10)
+    assert disk.names(DIRECTORY) == []
+    assert list(journal.records(0)) == []
+
+
+def test_a_write_that_failed_does_not_count(disk: FaultyDisk) -> None:
+    """Even if all of it got to the disk: the next segment says so."""
+    journal = Journal(disk, DIRECTORY, 0)
+    journal.append([record(0)])
+    size = len(disk.content(f"{DIRECTORY}/000000000001"))
+    disk.failing = range(disk.operations + 1, disk.operations + 2)
+    with pytest.raises(EventWriteException):
+        journal.append([Record("0-60", 10, b"never acknowledged")])
+    inode = disk._inode(f"{DIRECTORY}/000000000001")
+    del inode.seen[size:]
+    inode.write(Record("0-60", 10, b"never acknowledged").encode())
+    journal.append([record(1)])
+    assert found(disk) == [record(0), record(1)]
+    assert list(journal.records(0)) == [record(0), record(1)]
+
+
+def test_a_failed_sync_is_told_and_not_tried_again_on_that_file(disk: FaultyDisk) -> None:
+    """What it was to save is written to a new file, and the next sync saves it there."""
+    journal = Journal(disk, DIRECTORY, 0)
+    journal.append([record(0)])
+    journal.sync()
+    addresses = journal.append([record(1)])
+    disk.failing = range(disk.operations + 1, disk.operations + 2)
+    with pytest.raises(EventWriteException):
+        journal.sync()
+    journal.append([record(2)])
+    assert found(disk) == [record(0), record(1), record(2)]
+    assert list(journal.records(addresses[0])) == [record(1), record(2)]
+    journal.sync()
+    assert found(disk.after_a_power_cut(Fate("dropped"))) == [record(0), record(1), record(2)]
+
+
+def test_what_could_not_be_rewritten_holds_up_what_comes_after(disk: FaultyDisk) -> None:
+    """Until it can be: nothing is acknowledged behind something that may be lost."""
+    journal = Journal(disk, DIRECTORY, 0)
+    journal.append([record(0)])
+    disk.failing = range(disk.operations + 1, 10**9)
+    for _ in range(3):
+        with pytest.raises(EventWriteException):
+            journal.sync()
+        with pytest.raises(EventWriteException):
+            journal.append([record(1)])
+    disk.failing = range(0)
+    assert found(disk) == [record(0)]
+    journal.append([record(1)])
+    journal.sync()
+    assert found(disk.after_a_power_cut(Fate("dropped"))) == [record(0), record(1)]
+
+
+class CountingDisk(Disk):
+    """Counts the syncs of files, each of which waits until it is let on."""
+
+    def __init__(self) -> None:
+        self.syncs = 0
+        self.begun = threading.Event()
+        self.may_end = threading.Event()
+
+    def note(self) -> None:
+        self.syncs += 1
+        self.begun.set()
+        assert self.may_end.wait(20)
+
+
+def test_one_sync_serves_all_who_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who come while one is under way share the next one."""
+    disk = CountingDisk()
+    journal = Journal(disk, str(tmp_path), 0)
+    journal.append([record(0)])
+    fsync = os.fsync
+
+    def counted(descriptor: int) -> None:
+        disk.note()
+        fsync(descriptor)
+
+    monkeypatch.setattr("store.disk.os.fsync", counted)
+    with ThreadPoolExecutor(max_workers=20) as pool:
+        first = pool.submit(journal.sync)
+        assert disk.begun.wait(20)
+        waiting = []
+        for number in range(1, 17):
+            journal.append([record(number)])
+            waiting.append(pool.submit(journal.sync))
+        disk.may_end.set()
+        for each in [first, *waiting]:
+            each.result(20)
+    # Two files' worth: the one under way, with the directory, and one for all the others (or two, for those
+    # that had not begun to wait when the second began).
+    assert disk.syncs <= 4
+    journal.close()
+    assert found(disk, str(tmp_path)) == [record(number) for number in range(17)]
+
+
+def test_threads(tmp_path: Path) -> None:
+    """Appending, syncing, rotating, reading and letting go at once."""
+    journal = Journal(Disk(), str(tmp_path), 0)
+
+    def write(minute: str) -> None:
+        for number in range(200):
+            address = journal.append([record(number, minute)])[0]
+            assert next(journal.records(address)) == record(number, minute)
+            if number % 10 == 0:
+                journal.sync()
+            if number % 25 == 0:
+                journal.rotate()
+                journal.let_go(minute, number * 10 + 10)
+
+    with ThreadPoolExecutor() as pool:
+        for each in [pool.submit(write, f"{start}-{start + 1}") for start in range(4)]:
+            each.result()
+    for start in range(4):
+        journal.let_go(f"{start}-{start + 1}", 2000)
+    journal.empty()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damage_under_a_running_process(disk: FaultyDisk) -> None:
+    """It is an error, not something else."""
+    journal = Journal(disk, DIRECTORY, 0)
+    address = journal.append([record(0)])[0]
+    disk._inode(f"{DIRECTORY}/000000000001").seen[-1] ^= 1
+    with pytest.raises(EventReadException, match="damaged"):
+        list(journal.records(address))

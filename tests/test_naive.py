@@ -1,0 +1,199 @@
+"""How the store keeps its files: when it flushes, what it costs, and what it does about files that go."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from store import Event, EventReadException, NaiveEventStore, Query
+from store import naive as naive_module
+
+NEVER_MS = 1e9
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(naive_module, "time", clock)
+    return clock
+
+
+def flushed(root: Path) -> int:
+    return sum(path.stat().st_size for path in root.glob("[0-9]*-[0-9]*"))
+
+
+def test_a_small_minute_is_flushed_every_interval(tmp_path: Path) -> None:
+    """And what is flushed is not in the journal any more."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    for number in range(3):
+        store.save(Event(f"id{number}", "s", 10, [], "x"))
+        store._tick()
+        assert flushed(tmp_path) == store.whole(Query()).size
+        assert os.listdir(tmp_path / ".theiafs" / "journal") == []
+    store.close()
+
+
+def test_a_large_minute_is_flushed_less_often(tmp_path: Path, clock: Clock) -> None:
+    """However steadily it grows, what is written stays within twice its size; in the end it is all there."""
+    store = NaiveEventStore(str(tmp_path), 1000)
+    assert store._timer is not None
+    store._timer.cancel()
+    store._timer.join()
+    written = before = 0
+    for number in range(100):
+        store.save(Event(f"id{number}", "s", 10, [], "x" * 200_000))
+        clock.now += 1
+        store._tick()
+        now = flushed(tmp_path)
+        if now != before:
+            written += now
+            before = now
+        assert store.answer(Query()).read(0, 1 << 30).count(b"\nid:id") == number + 1
+    size = store.whole(Query()).size
+    assert before < size
+    clock.now += 61
+    store._tick()
+    assert flushed(tmp_path) == size
+    assert written + size <= 2 * size
+    store.close()
+
+
+def test_what_is_not_flushed_is_read_from_the_journal(tmp_path: Path) -> None:
+    """Any piece of it, also where several minutes take turns."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    for number in range(400):
+        store.save(
+            Event(
+                f"id{number}",
+                "s",
+                10 + 60 * (number % 3),
+                ["t"],
+                f"{number} " + "x" * (number * 7 % 900),
+            )
+        )
+        if number == 100:
+            store._tick()
+        if number == 200:
+            store.sync()
+    for query in (Query(), Query().within(10, 10), Query().tagged("t")):
+        answer = store.answer(query)
+        data = answer.read(0, 1 << 30)
+        assert len(data) == answer.size()
+        for offset in range(0, len(data), 7919):
+            assert answer.read(offset, 4096) == data[offset : offset + 4096]
+    store.close()
+    assert flushed(tmp_path) == len(content_of(tmp_path))
+
+
+def content_of(root: Path) -> bytes:
+    store = NaiveEventStore(str(root))
+    data = store.answer(Query()).read(0, 1 << 30)
+    store.close()
+    return data
+
+
+def test_a_minute_file_that_is_removed(tmp_path: Path) -> None:
+    """What was in it is gone, as whoever removed it wanted; nothing else is."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    store.save_all(Event(f"id{time}", "s", time, ["t"], "x") for time in (10, 100, 1000))
+    store._tick()
+    (tmp_path / "100-160").unlink()
+    with pytest.raises(EventReadException):
+        store.answer(Query()).read(0, 1 << 20)
+    store._tick()
+    assert [event.id for event in store.search(0)] == ["id10", "id1000"]
+    assert [span.name for span in store.spans(Query())] == ["10-70", "1000-1060"]
+    assert store.answer(Query().tagged("t")).read(0, 1 << 20).count(b"event: ") == 2
+    store.save(Event("again", "s", 101, ["t"], "x"))
+    store.close()
+    again = NaiveEventStore(str(tmp_path))
+    assert [event.id for event in again.search(0)] == ["id10", "again", "id1000"]
+    again.close()
+
+
+def test_a_minute_file_that_is_removed_while_it_grows(tmp_path: Path) -> None:
+    """What was saved after that is kept, and so is what goes to other minutes."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    store.save(Event("old", "s", 10, [], "x"))
+    store._tick()
+    (tmp_path / "10-70").unlink()
+    store.save(Event("new", "s", 11, [], "x"))
+    store.save(Event("other", "s", 100, [], "x"))
+    store._tick()
+    store._tick()
+    assert [event.id for event in store.search(0)] == ["new", "other"]
+    assert os.listdir(tmp_path / ".theiafs" / "journal") == []
+    store.save(Event("newer", "s", 12, [], "x"))
+    store.close()
+    again = NaiveEventStore(str(tmp_path))
+    assert [event.id for event in again.search(0)] == ["new", "newer", "other"]
+    again.close()
+
+
+def test_a_minute_file_that_is_removed_before_a_replay(tmp_path: Path) -> None:
+    """What the journal has for it makes a new file."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    store.save(Event("old", "s", 10, [], "x"))
+    store._tick()
+    store.save(Event("new", "s", 11, [], "x"))
+    assert store._timer is not None
+    store._timer.cancel()
+    store._store_lock.release()
+    (tmp_path / "10-70").unlink()
+    again = NaiveEventStore(str(tmp_path))
+    assert [event.id for event in again.search(0)] == ["new"]
+    again.close()
+
+
+def test_a_minute_file_that_was_changed_before_a_replay(tmp_path: Path) -> None:
+    """What has no place any more is set aside, not lost and not put anywhere."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    store.save(Event("old", "s", 10, [], "x"))
+    store._tick()
+    store.save(Event("new", "s", 11, [], "x"))
+    assert store._timer is not None
+    store._timer.cancel()
+    store._store_lock.release()
+    os.truncate(tmp_path / "10-70", 0)
+    again = NaiveEventStore(str(tmp_path))
+    assert list(again.search(0)) == []
+    again.close()
+    [aside] = (tmp_path / ".theiafs" / "quarantine").iterdir()
+    assert b"id:new\n" in aside.read_bytes()
+
+
+def test_permissions_stay(tmp_path: Path) -> None:
+    """Those that somebody gave a minute file."""
+    store = NaiveEventStore(str(tmp_path), 0)
+    store.save(Event("a", "s", 10))
+    (tmp_path / "10-70").chmod(0o600)
+    store.save(Event("b", "s", 11))
+    store.close()
+    assert (tmp_path / "10-70").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_minute_file_that_turns_up(tmp_path: Path) -> None:
+    """When it is where an event belongs, the event joins what is in it."""
+    other = NaiveEventStore(str(tmp_path / "other"), 0)
+    other.save(Event("a", "s", 10, ["t"], "x"))
+    other.close()
+    store = NaiveEventStore(str(tmp_path / "store"), NEVER_MS)
+    (tmp_path / "other" / "10-70").rename(tmp_path / "store" / "10-70")
+    store.save(Event("b", "s", 10, ["t"], "x"))
+    assert store.whole(Query()).events == 2
+    assert store.answer(Query().tagged("t")).size() == store.whole(Query().tagged("t")).size
+    store.close()
+    assert flushed(tmp_path / "store") == len(content_of(tmp_path / "store"))
