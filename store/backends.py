@@ -9,6 +9,10 @@ from store.naive import NaiveEventStore
 __all__ = ["open_store", "wait_until_closed"]
 
 
+_REFRESH_INTERVAL_MS = 1000
+"""How often to look at a store that flushes at every save."""
+
+
 def open_store(
     address: str, flush_interval_ms: float = 1000, is_read_only: bool = False
 ) -> EventStore:
@@ -24,7 +28,7 @@ def open_store(
         EventStoreException: if there is no store to open, or another process has it open.
     """
     if is_read_only:
-        return FollowingStore(address, flush_interval_ms)
+        return FollowingStore(address, flush_interval_ms or _REFRESH_INTERVAL_MS)
     return NaiveEventStore(address, flush_interval_ms)
 
 

@@ -34,7 +34,7 @@ MINUTE_S = 60
 """How many seconds a new minute file spans, unless the next file starts earlier."""
 
 _CHUNK_SIZE = 1 << 20
-_SIGNPOST_DISTANCE = 64 << 10
+_SIGNPOST_DISTANCE = 16 << 10
 
 _NAME = re.compile(r"(0|[1-9][0-9]*)-(0|[1-9][0-9]*)")
 

@@ -282,23 +282,25 @@ class NaiveEventStore(Archive):
         failure = None
         for minute in minutes:
             with self._lock:
-                growth = self._growths.pop(minute)
+                del self._growths[minute]
             try:
                 minute.file.flush()
                 self._journal.let_go(minute.name, minute.file.stored_size)
             except EventStoreException as error:
                 failure = error
                 self._contents.unreadable.add(minute)
+                # The next attempt waits as long as the next flush would: this one may have cost as much.
+                now = time.monotonic()
                 with self._lock:
-                    since = self._growths.get(minute, growth)
-                    self._growths[minute] = since._replace(first=growth.first)
+                    self._growths[minute] = _Growth(now, now)
         if failure is not None:
             raise failure
 
     def _look_after_unreadable(self) -> None:
         """Give up what was in files that somebody removed; what was not flushed to them yet is kept."""
-        unreadable, self._contents.unreadable = self._contents.unreadable, set()
-        for minute in unreadable:
+        unreadable = self._contents.unreadable
+        for _ in range(len(unreadable)):
+            minute = unreadable.pop()
             path = os.path.join(self.root_dir, minute.name)
             was_there = self._minutes.get(minute.name) is minute and minute.file.stored_size
             if not was_there or self._disk.exists(path):
