@@ -123,6 +123,16 @@ class EventSerializer:
             self.encoding,
         )
 
+    def header(self, event: Event) -> frame.Header:
+        """What is to be read back from the header of an event that can be serialized."""
+        return frame.Header(
+            frame.encode_text(str(event.id), self.encoding),
+            # With as many decimals as the frame has.
+            float(f"{event.timestamp:.7f}"),
+            frame.encode_text(str(event.source), self.encoding),
+            frame.encode_text(",".join(event.tags), self.encoding),
+        )
+
 
 class EventPreamble(NamedTuple):
     """The line that opens a frame: sizes in bytes, ``total`` being the sum of the other two."""

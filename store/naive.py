@@ -17,7 +17,6 @@ from store.errors import (
     EventReadException,
     EventStoreException,
     EventWriteException,
-    InvalidEvent,
 )
 from store.event import Event, EventSerializer
 from store.frame import CLOSING
@@ -157,10 +156,7 @@ class NaiveEventStore(Archive):
 
     def _serialize(self, event: Event) -> _SerializedEvent:
         data = self._serializer.serialize(event) + CLOSING
-        parsed = frame.parse(data)
-        if parsed is None:
-            raise InvalidEvent(f"event {event.id!r} could not be read back")
-        return _SerializedEvent(data, parsed.header)
+        return _SerializedEvent(data, self._serializer.header(event))
 
     def _append(self, events: list[_SerializedEvent]) -> None:
         new_minutes: dict[str, Minute] = {}

@@ -17,6 +17,7 @@ from store import (
     EventSerializer,
     InvalidEvent,
     MalformedEvent,
+    frame,
     new_event_id,
 )
 
@@ -129,8 +130,12 @@ class TestEventParser:
     @given(st.builds(Event, one_line, one_line, times, tags, any_text))
     def test_it_reads_what_was_serialised(self, event: Event) -> None:
         """Any text, bytes that are no text, any time."""
-        stream = io.BytesIO(EventSerializer().serialize(event))
+        data = EventSerializer().serialize(event)
+        stream = io.BytesIO(data)
         assert EventParser().parse_event(stream) == event
+        parsed = frame.parse(data)
+        assert parsed is not None
+        assert parsed.header == EventSerializer().header(event)
         assert stream.read() == b""
 
     def test_the_parts(self) -> None:
