@@ -131,6 +131,8 @@ class NaiveEventStore(Archive):
     def save_all(self, events: Iterable[Event]) -> None:
         """Save several events, in this order: all of them or, when that is not possible, none."""
         serialized = [self._serialize(event) for event in events]
+        if not serialized:
+            return
         self._journal.limit_unsynced()
         with self._lock:
             self._check_open()

@@ -96,6 +96,8 @@ class IngestBuffer:
             EventStoreException: if it could not be saved.
         """
         rest = bytes(self._partial)
+        if not rest:
+            return
         events, position, failure = self._split(rest + b"\n", origin)
         self._drop()
         save(events)

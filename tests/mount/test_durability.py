@@ -56,6 +56,7 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
         # It stays full, and says so again; what was acknowledged can be read.
         with pytest.raises(OSError, match="No space left"):
             append(-1)
+        assert "lost" not in mount.log()
         assert mount.contents() == acknowledged
         ballast.unlink()
         for later in range(number + 1, number + 200):
@@ -63,6 +64,7 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
         os.fsync(ingest)
         os.close(ingest)
         assert mount.contents() == acknowledged
+        assert "lost" not in mount.log()
         eventually(lambda: os.listdir(mount.store_path / ".theiafs" / "journal") == [])
         mount.remount()
         assert mount.contents() == acknowledged
