@@ -271,7 +271,11 @@ class ByteMap(_Growing, Answer):
 
     def _read(self, minute: Minute, start: int, end: int) -> bytes:
         try:
-            return minute.file.read(start, end - start)
+            data = minute.file.read(start, end - start)
         except EventReadException:
             self._contents.unreadable.add(minute)
             raise
+        if len(data) < end - start:
+            # Fewer bytes would move everything behind them.
+            raise EventReadException(f"{minute.name} ends at {start + len(data)}, before {end}")
+        return data

@@ -18,7 +18,7 @@ from store.minutes import FileIndex, GrowingFile
 from store.query import Query, Span
 from store.tagindex import Admission, Arrivals, Kinds, MinuteIndex
 
-__all__ = ["HIDDEN_DIRECTORY", "Archive", "lock_path"]
+__all__ = ["HIDDEN_DIRECTORY", "Archive", "journal_path", "lock_path"]
 
 HIDDEN_DIRECTORY = ".theiafs"
 """What a store keeps beside the minute files: its lock, the declared tags, the journal, the quarantine."""
@@ -201,3 +201,8 @@ class Archive(EventStore):
 def lock_path(root_dir: str) -> str:
     """The path of the file that stands for the right to write a store."""
     return os.path.join(root_dir, HIDDEN_DIRECTORY, "lock")
+
+
+def journal_path(root_dir: str) -> str:
+    """The path of the directory of the journal of a store."""
+    return os.path.join(root_dir, HIDDEN_DIRECTORY, "journal")

@@ -1,10 +1,11 @@
 """From the address of a store to the store."""
 
 from store.api import EventStore
-from store.archive import lock_path
+from store.archive import journal_path, lock_path
 from store.disk import Disk
 from store.follower import FollowingStore
 from store.naive import NaiveEventStore
+from store.segments import list_segments
 
 __all__ = ["open_store", "wait_until_closed"]
 
@@ -32,10 +33,16 @@ def open_store(
     return NaiveEventStore(address, flush_interval_ms)
 
 
-def wait_until_closed(address: str) -> None:
-    """Wait until no process has the store at an address open any more.
+def wait_until_closed(address: str) -> bool:
+    """Wait until no process has the store at an address open to write any more.
+
+    Returns:
+        Whether everything that was saved is in the minute files; otherwise, it will be when the store is opened
+        again.
 
     Raises:
         EventStoreException: if that cannot be found out.
     """
-    Disk().wait_for_lock(lock_path(address))
+    disk = Disk()
+    disk.wait_for_lock(lock_path(address))
+    return not list_segments(disk, journal_path(address))

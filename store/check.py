@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from store import frame
-from store.archive import HIDDEN_DIRECTORY, lock_path
+from store.archive import HIDDEN_DIRECTORY, journal_path, lock_path
 from store.disk import Disk, FileStat, ReadableFile, replace_file
-from store.errors import StoreLocked
+from store.errors import EventReadException
 from store.frame import Damage
-from store.journal import list_segments, read_records
 from store.minutes import parse_name
 from store.recovery import is_left_over, quarantine, recover
+from store.segments import list_segments, read_records
 
 __all__ = ["Audit", "Finding"]
 
@@ -63,7 +63,7 @@ class Audit:
         self._to_repair = to_repair
         self._disk = disk or Disk()
         self._hidden = os.path.join(self._root_dir, HIDDEN_DIRECTORY)
-        self._journal = os.path.join(self._hidden, "journal")
+        self._journal = journal_path(self._root_dir)
         self._ids: set[int] = set()
         self._files = self._minute_files()
         self.is_in_use = False
@@ -83,31 +83,31 @@ class Audit:
             StoreLocked: if it is to be repaired and another process has it open.
             EventStoreException: if something could not be read or mended.
         """
-        with contextlib.ExitStack() as in_the_end:
-            self._take_lock(in_the_end)
-            if not self.is_in_use:
-                yield from self._check_left_overs(self._root_dir)
-                yield from self._check_left_overs(self._journal)
-                yield from self._check_journal()
-            if self._to_repair:
-                recover(self._disk, self._root_dir, self._hidden, self._journal)
-                self._files = self._minute_files()
-            for file in self._files:
-                yield from self._check_minute(file.name)
-                progress(file.size)
-
-    def _take_lock(self, in_the_end: contextlib.ExitStack) -> None:
-        path = lock_path(self._root_dir)
         if self._to_repair:
+            # Nobody else may write meanwhile; to look, on the other hand, needs no right to write.
             self._disk.make_directory(self._journal)
-        elif not self._disk.exists(path):
-            return
-        try:
-            in_the_end.callback(self._disk.lock(path).release)
-        except StoreLocked:
-            if self._to_repair:
-                raise
-            self.is_in_use = True
+            with contextlib.closing(self._disk.lock(lock_path(self._root_dir))):
+                yield from self._run(progress)
+        else:
+            self.is_in_use = self._disk.is_locked(lock_path(self._root_dir))
+            yield from self._run(progress)
+
+    def _run(self, progress: Callable[[int], object]) -> Iterator[Finding]:
+        if not self.is_in_use:
+            yield from self._check_left_overs(self._root_dir)
+            yield from self._check_left_overs(self._journal)
+            yield from self._check_journal()
+        if self._to_repair:
+            recover(self._disk, self._root_dir, self._hidden, self._journal)
+            self._files = self._minute_files()
+        for file in self._files:
+            try:
+                yield from self._check_minute(file.name)
+            except EventReadException as error:
+                # Whether it is gone by now, as in a store that is used, or cannot be read, others can.
+                if self._disk.exists(path := os.path.join(self._root_dir, file.name)):
+                    yield Finding(path, 0, str(error))
+            progress(file.size)
 
     def _minute_files(self) -> list[FileStat]:
         found = [(parse_name(file.name), file) for file in self._disk.list_files(self._root_dir)]
@@ -123,17 +123,11 @@ class Audit:
     def _check_journal(self) -> Iterator[Finding]:
         """Look for records that are not whole. That there are records is nothing unusual after a crash."""
         for segment in list_segments(self._disk, self._journal):
-            position = segment.start
             with self._disk.open_to_read(segment.path) as file:
-                for position, _ in read_records(file.read, segment.start, segment.end):  # noqa: B007
-                    pass
-                if position < segment.end:
-                    size = segment.end - position
-                    yield Finding(segment.path, position, f"{size} bytes that are no whole record")
-                    if self._to_repair:
-                        name = f"journal-{segment.number}"
-                        data = file.read(position, size)
-                        quarantine(self._disk, self._hidden, name, data)
+                for start, end, record in read_records(file.read, segment.start, segment.end):
+                    if record is None:
+                        what = f"{end - start} bytes that are no whole record"
+                        yield Finding(segment.path, start, what)
 
     def _check_minute(self, name: str) -> Iterator[Finding]:
         path = os.path.join(self._root_dir, name)
@@ -175,10 +169,11 @@ class Audit:
     ) -> None:
         """Move damaged bytes to the quarantine, and leave the rest as it is."""
         data = b"".join(file.read(start, end - start) for start, end in damaged)
-        quarantine(self._disk, self._hidden, name, data)
+        quarantine(self._disk, self._hidden, name, data, file)
         path = os.path.join(self._root_dir, name)
         if kept:
-            replace_file(self._disk, path, _chunks(file, kept))
+            # Nothing is kept as it is but the permissions and the owner.
+            replace_file(self._disk, path, _chunks(file, kept), file, 0)
         else:
             self._disk.remove(path)
             self._disk.sync_directory(self._root_dir)

@@ -58,9 +58,9 @@ class Offsets:
 
     def start(self, position: int) -> int:
         """Where the entry at a position starts."""
-        stride = position // _STRIDE
-        if stride == len(self._starts):
-            return self.end
+        if not position:
+            return 0
+        stride = (position - 1) // _STRIDE
         return self._starts[stride] + sum(self._sizes.slice(stride * _STRIDE, position))
 
     def bounds(self, first: int, last: int) -> Iterator[tuple[int, int]]:

@@ -37,6 +37,9 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CANNOT_COPY_RANGES = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL})
 
 
+_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+
+
 class FileStat(NamedTuple):
     """A regular file: its name without the directory, its size in bytes, its mtime in nanoseconds."""
 
@@ -75,11 +78,15 @@ class Disk:
         found = []
         with _reading("list", directory), os.scandir(directory) as entries:
             for entry in entries:
-                # One entry that vanishes or cannot be looked at must not hide the others.
-                with contextlib.suppress(OSError):
+                try:
                     status = entry.stat()
-                    if stat.S_ISREG(status.st_mode):
-                        found.append(FileStat(entry.name, status.st_size, status.st_mtime_ns))
+                except OSError as error:
+                    # It has just gone, or is a link to nowhere. Anything else is not to be taken for that.
+                    if error.errno not in _NOT_THERE:
+                        raise
+                    continue
+                if stat.S_ISREG(status.st_mode):
+                    found.append(FileStat(entry.name, status.st_size, status.st_mtime_ns))
         return found
 
     def modified_ns(self, path: str) -> int:
@@ -88,8 +95,15 @@ class Disk:
             return os.stat(path).st_mtime_ns
 
     def exists(self, path: str) -> bool:
-        """Tell whether there is something at a path."""
-        return os.path.exists(path)
+        """Tell whether there is something at a path; that it cannot be looked at does not mean no."""
+        with _reading("look at", path):
+            try:
+                os.stat(path)
+            except OSError as error:
+                if error.errno in _NOT_THERE:
+                    return False
+                raise
+        return True
 
     def open_to_read(self, path: str) -> "ReadableFile":
         """Open a file to read; it stays readable when it is replaced or removed meanwhile."""
@@ -139,6 +153,21 @@ class Disk:
             os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
             on_failure.pop_all()
         return Lock(descriptor)
+
+    def is_locked(self, path: str) -> bool:
+        """Tell whether another process holds a lock; this needs no right to write, and keeps nobody out."""
+        with _reading("look at", path):
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return False
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            finally:
+                os.close(descriptor)
+        return False
 
     def wait_for_lock(self, path: str) -> None:
         """Wait until nobody holds a lock any more."""
@@ -254,15 +283,22 @@ class WritableFile:
         with _writing("write", self.path):
             source.copy_to(self._descriptor, size)
 
+    def truncate(self, size: int) -> None:
+        """Cut the file off; nothing is to be written to it after that."""
+        with _writing("cut off", self.path):
+            os.ftruncate(self._descriptor, size)
+
     def sync(self) -> None:
         """Make what was written last; a failure is final for this file."""
         with _writing("sync", self.path):
             os.fsync(self._descriptor)
 
     def close(self) -> None:
-        """Close the file."""
-        with _writing("close", self.path):
-            os.close(self._descriptor)
+        """Close the file; closing again does nothing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            with _writing("close", self.path):
+                os.close(descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -277,7 +313,7 @@ class Lock:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Let the next one have it."""
         os.close(self._descriptor)
 

@@ -10,7 +10,7 @@ from store.archive import Archive
 from store.disk import Disk, FileStat
 from store.errors import EventReadException, StoreReadOnly
 from store.event import Event
-from store.minutes import FileIndex, MemoryFile, parse_name
+from store.minutes import FileIndex, MemoryFile, RemovedFile, parse_name
 from store.tagindex import MinuteIndex
 from store.timer import PeriodicTimer
 
@@ -86,6 +86,7 @@ class FollowingStore(Archive):
 
     def _forget(self, name: str) -> None:
         minute = self._minutes[name]
+        minute.file = RemovedFile(minute.name, self.root_dir, minute.file.stored_size)
         self._replace(minute, None, self._contents.arrivals.without(minute.number))
         del self._seen[name], self._probes[name]
 
@@ -111,6 +112,7 @@ class FollowingStore(Archive):
             new.changed = time.time()
             arrivals = self._contents.arrivals.without(minute.number)
             arrivals.note(new.number, 0, len(new.index))
+            minute.file = RemovedFile(minute.name, self.root_dir, minute.file.stored_size)
             self._replace(minute, new, arrivals)
             minute = new
         self._seen[file.name] = file._replace(size=minute.file.size)

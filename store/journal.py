@@ -1,149 +1,28 @@
 """The journal: everything that was saved and is not in its minute file yet.
 
-It is a directory of *segments*, files that are only appended to, numbered in the order they were begun. A
-segment is text::
-
-    theiafs-journal 1 after <number> <size>
-    <crc32> <minute> <offset> <size>
-    <data>...
-
-The first line tells what came before: the segment of that number counts up to that size in bytes, and what
-lies beyond, in it or in segments between that one and this one, does not. That is how a write that failed,
-or a segment that could not be synced, is taken back.
-
-A record says that in the minute file of that name, at that offset in bytes, there is to be that data. So
-the file itself tells what of the journal it holds already: that is what makes a replay exact, however often
-it is done. The checksum (CRC-32, hexadecimal) is over the rest of the line and the data.
-
-Records have *addresses*, by which they can be read until they are let go of: the numbers of bytes of
-records before them.
+It is a directory of segments (see :mod:`store.segments`). Records in it have *addresses*, by which they can
+be read until they are let go of: the numbers of bytes of records before them.
 """
 
 import bisect
 import contextlib
 import itertools
-import os
-import re
 import threading
-import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from store.disk import Disk, WritableFile
 from store.errors import EventReadException, EventWriteException
+from store.segments import Record, first_line, read_records, segment_path
 
-__all__ = ["Journal", "Record", "Segment", "list_segments", "read_records"]
+__all__ = ["Journal"]
 
 _TEMPORARY = ".tmp"
-_READ_SIZE = 256 << 10
 _UNSYNCED_SIZE_MAX = 4 << 20
 """How much may wait for a sync in memory, in bytes, lest the sync fails and it has to be written again."""
 
-_NUMBER_OF_NAME = re.compile(r"[0-9]{12}")
-_FIRST_LINE = re.compile(rb"theiafs-journal 1 after (\d{1,19}) (\d{1,19})\n")
-_RECORD_LINE = re.compile(rb"([0-9a-f]{8}) (\d{1,253}-\d{1,253}) (\d{1,19}) (\d{1,19})\n")
-_LINE_SIZE_MAX = 320
-
-
-class Record(NamedTuple):
-    """What is to be in a minute file.
-
-    Attributes:
-        minute: the name of the file.
-        offset: where in it, in bytes.
-        data: what.
-    """
-
-    minute: str
-    offset: int
-    data: bytes
-
-    def encode(self) -> bytes:
-        """Lay it out as in a segment."""
-        rest = b"%s %d %d\n" % (self.minute.encode(), self.offset, len(self.data))
-        return b"%08x %s%s" % (zlib.crc32(self.data, zlib.crc32(rest)), rest, self.data)
-
-
-class Segment(NamedTuple):
-    """A segment that an earlier process left.
-
-    Attributes:
-        number: its number.
-        path: where it is.
-        start: where its records start, in bytes.
-        end: where they end at the latest: the end of the file, or where a later segment cut it off.
-    """
-
-    number: int
-    path: str
-    start: int
-    end: int
-
-
-def read_records(
-    read: Callable[[int, int], bytes], start: int, end: int
-) -> Iterator[tuple[int, Record]]:
-    """Read records one after the other, up to the first that is not whole.
-
-    Args:
-        read: returns up to so many bytes from an offset of the segment: ``read(offset, size)``.
-        start: where the first begins, in bytes.
-        end: where to stop, in bytes.
-
-    Yields:
-        Each record, and where in the segment it ends.
-    """
-    position = base = start  # base is where the buffer starts
-    buffer = b""
-    while position < end:
-        line = _RECORD_LINE.match(buffer, position - base)
-        size = int(line[4]) if line else 0
-        record_end = base + line.end() + size if line else position + _LINE_SIZE_MAX
-        if line is not None and record_end > end:
-            return
-        if base + len(buffer) < min(record_end, end):
-            buffer = buffer[position - base :]
-            base = position
-            missing = record_end - base - len(buffer)
-            more = read(base + len(buffer), min(max(missing, _READ_SIZE), end - base - len(buffer)))
-            if not more:
-                return
-            buffer += more
-            continue
-        if line is None:
-            return
-        data = buffer[line.end() : record_end - base]
-        if zlib.crc32(data, zlib.crc32(line[0][9:])) != int(line[1], 16):
-            return
-        position = record_end
-        yield position, Record(line[2].decode(), int(line[3]), data)
-
-
-def list_segments(disk: Disk, directory: str) -> list[Segment]:
-    """Find the segments in a directory, in order; those that a later one took back are empty.
-
-    Raises:
-        EventReadException: if they cannot be read.
-    """
-    found: list[Segment] = []
-    files = disk.list_files(directory) if disk.exists(directory) else []
-    numbers = sorted(int(file.name) for file in files if _NUMBER_OF_NAME.fullmatch(file.name))
-    for number in numbers:
-        path = _path(directory, number)
-        with disk.open_to_read(path) as file:
-            size = file.size()
-            line = _FIRST_LINE.match(file.read(0, min(size, _LINE_SIZE_MAX)))
-        if line is None:  # it was not written to its first line's end when the power went
-            found.append(Segment(number, path, size, size))
-            continue
-        last_number, last_end = int(line[1]), int(line[2])
-        for index, earlier in enumerate(found):
-            if earlier.number >= last_number:
-                end = last_end if earlier.number == last_number else earlier.start
-                found[index] = earlier._replace(end=max(min(earlier.end, end), earlier.start))
-        found.append(Segment(number, path, line.end(), size))
-    return found
+_SEGMENT_SIZE_MAX = 8 << 20
+"""A segment of so many bytes is the last to be appended to, so that it can be let go of some time."""
 
 
 class _OpenSegment:
@@ -219,15 +98,20 @@ class Journal:
             try:
                 segment.file.write(block)
             except EventWriteException:
-                # Some of it may be there; the next segment will say that it does not count.
+                # Some of it may be there. If it cannot be cut off, the next segment says that it does not count.
                 self._current = None
+                with contextlib.suppress(EventWriteException):
+                    segment.file.truncate(segment.start + segment.size)
                 raise
             addresses = list(itertools.accumulate(map(len, pieces), initial=self._end))
             self._end = addresses.pop()
             segment.size += len(block)
             self._unsynced.append((self._end, block))
             for record in records:
-                segment.ends[record.minute] = record.offset + len(record.data)
+                if record.data:
+                    segment.ends[record.minute] = record.offset + len(record.data)
+            if segment.size >= _SEGMENT_SIZE_MAX:
+                self._current = None
         return addresses
 
     def limit_unsynced(self) -> None:
@@ -254,12 +138,13 @@ class Journal:
                 start = segment.start + max(address - segment.first, 0)
                 end = segment.start + segment.size
                 address = segment.end
-            position = start
-            with self._disk.open_to_read(segment.path) as file:
-                for position, record in read_records(file.read, start, end):  # noqa: B007
-                    yield record
-            if position != end:
-                raise EventReadException(f"{segment.path}: damaged at byte {position}")
+                # What is opened can be read, also when it is let go of meanwhile.
+                file = self._disk.open_to_read(segment.path)
+            with file:
+                for found in read_records(file.read, start, end):
+                    if found.record is None:
+                        raise EventReadException(f"{segment.path}: damaged at byte {found.start}")
+                    yield found.record
 
     def sync(self) -> None:
         """Make everything that was appended so far survive a loss of power.
@@ -297,6 +182,30 @@ class Journal:
                         del segment.ends[minute]
             self._remove_unneeded()
 
+    def begin_anew(self, minute: str, data: bytes) -> int:
+        """Note that the file of a minute was removed, and begins anew with this data.
+
+        Returns:
+            The address of the data.
+
+        Raises:
+            EventWriteException: if that failed; nothing has changed then.
+        """
+        with self._sync_lock:
+            self.rotate()
+            # In one record, so that a crash leaves all of it or nothing.
+            [address] = self.append([Record(minute, 0, data, begins_anew=True)])
+            # What was there before may have been synced; it goes only when this is, too.
+            self._sync()
+            with self._lock:
+                for segment in self._segments:
+                    if segment is not self._current:
+                        segment.ends.pop(minute, None)
+            # Segments that cannot be removed now do no harm, and are tried again.
+            with contextlib.suppress(EventWriteException):
+                self._remove_unneeded()
+        return address
+
     def empty(self) -> None:
         """Remove everything for good; all of it must be in the minute files.
 
@@ -325,8 +234,8 @@ class Journal:
         before = kept[-1] if kept else None
         before_end = before.start + min(before.end, first) - before.first if before else 0
         self._last_number += 1
-        path = _path(self._directory, self._last_number)
-        line = b"theiafs-journal 1 after %d %d\n" % (before.number if before else 0, before_end)
+        path = segment_path(self._directory, self._last_number)
+        line = first_line(before.number if before else 0, before_end)
         # It gets its name when its first line, and what it carries, are in it.
         file = self._disk.create(path + _TEMPORARY)
         try:
@@ -343,11 +252,13 @@ class Journal:
             if segment.end > first:
                 # What it has from there on is in the new one now.
                 begun.ends |= segment.ends
-                segment.first = min(segment.first, first)
-                segment.size = first - segment.first
-                if not segment.size:
-                    segment.ends = {}
-        self._segments.append(begun)
+                segment.size = max(first - segment.first, 0)
+            if not segment.size:
+                # Whatever is left of it on the disk does not count, as the new one says.
+                with contextlib.suppress(EventWriteException):
+                    segment.file.close()
+                    self._disk.remove(segment.path)
+        self._segments = [*(each for each in self._segments if each.size), begun]
         self._must_rewrite = False
         self._current = begun
         return begun
@@ -357,7 +268,7 @@ class Journal:
             if self._must_rewrite:
                 self._begin()
             end, number, listed = self._end, self._last_number, self._listed_number
-            waiting = [each for each in self._segments if each.end > self._synced]
+            waiting = [each for each in self._segments if each.size and each.end > self._synced]
         try:
             for segment in waiting:
                 segment.file.sync()
@@ -373,6 +284,9 @@ class Journal:
         self._listed_number = number
         with self._lock:
             self._note_synced(end)
+            for segment in self._segments:
+                if segment is not self._current and segment.end <= self._synced:
+                    segment.file.close()
 
     def _note_synced(self, address: int) -> None:
         self._synced = max(self._synced, address)
@@ -386,16 +300,11 @@ class Journal:
                 segment = self._segments[0] if self._segments else None
                 if segment is None or segment.ends or segment is self._current:
                     return
-            # The oldest first, for each says what counts of the one before it.
-            self._disk.remove(segment.path)
-            with self._lock:
+                # The oldest first, for each says what counts of the one before it.
+                self._disk.remove(segment.path)
                 del self._segments[0]
                 self._note_synced(segment.end)
             segment.file.close()
-
-
-def _path(directory: str, number: int) -> str:
-    return os.path.join(directory, f"{number:012d}")
 
 
 def _end(segment: _OpenSegment) -> int:

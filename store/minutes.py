@@ -27,6 +27,7 @@ __all__ = [
     "GrowingFile",
     "JournaledFile",
     "MemoryFile",
+    "RemovedFile",
     "parse_name",
 ]
 
@@ -145,22 +146,6 @@ class GrowingFile(ABC):
                 self._forget_tail(tail_size)
                 self._is_there = True
 
-    def save_tail(self) -> bool:
-        """Make a new file of the tail alone, for somebody removed the one that was there.
-
-        Returns:
-            Whether there was a tail.
-
-        Raises:
-            EventWriteException: if that fails.
-        """
-        with self._flush_lock:
-            with self._lock:
-                start, size = self._stored_size, self._tail_size
-            if size:
-                replace_file(self._disk, self._file_path, self._tail_in_chunks(start, start + size))
-            return size > 0
-
     def pin(self) -> None:
         """Keep the flushed bytes readable for those who still read, before the file is replaced."""
         with self._lock:
@@ -185,8 +170,10 @@ class GrowingFile(ABC):
 class MemoryFile(GrowingFile):
     """A growing file whose tail is in memory."""
 
-    def __init__(self, name: str, path: str, disk: Disk | None = None) -> None:
-        super().__init__(name, path, disk)
+    def __init__(
+        self, name: str, path: str, disk: Disk | None = None, stored_size: int | None = None
+    ) -> None:
+        super().__init__(name, path, disk, stored_size)
         self._tail = bytearray()
 
     def write(self, data: bytes) -> None:
@@ -200,6 +187,21 @@ class MemoryFile(GrowingFile):
 
     def _forget_tail(self, size: int) -> None:
         del self._tail[:size]
+
+
+class RemovedFile(MemoryFile):
+    """What is left of a file that was removed or replaced, for those who have it open: its tail.
+
+    Args:
+        name: the name it had.
+        path: the directory it was in.
+        stored_size: how many bytes of it are gone.
+        tail: what was not flushed to it.
+    """
+
+    def __init__(self, name: str, path: str, stored_size: int, tail: bytes = b"") -> None:
+        super().__init__(f"{name} (removed)", path, stored_size=stored_size)
+        self.write(tail)
 
 
 class JournaledFile(GrowingFile):
@@ -236,11 +238,24 @@ class JournaledFile(GrowingFile):
                 self._addresses.append(address)
             self._tail_size += size
 
+    def tail(self) -> bytes:
+        """What was not flushed yet.
+
+        Raises:
+            EventReadException: if it cannot be read.
+        """
+        with self._lock:
+            start = self._stored_size
+            return self._read_tail(start, start + self._tail_size) if self._tail_size else b""
+
     def _read_tail(self, start: int, end: int) -> bytes:
         index = bisect.bisect_right(self._offsets, start) - 1
         pieces = []
-        for record in self._journal.records(self._addresses[index]):
-            if record.minute == self.name and record.offset + len(record.data) > start:
+        for number, record in enumerate(self._journal.records(self._addresses[index])):
+            # What begins anew behind the first is another file of this name.
+            if record.minute != self.name or (record.begins_anew and number):
+                continue
+            if record.offset + len(record.data) > start:
                 pieces.append(
                     record.data[max(start - record.offset, 0) : max(end - record.offset, 0)]
                 )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from store import frame
 from store.answer import Minute
-from store.archive import HIDDEN_DIRECTORY, Archive, lock_path
+from store.archive import HIDDEN_DIRECTORY, Archive, journal_path, lock_path
 from store.disk import Disk, put_file, replace_file
 from store.errors import (
     EventNotFound,
@@ -20,10 +20,11 @@ from store.errors import (
 )
 from store.event import Event, EventSerializer
 from store.frame import CLOSING
-from store.journal import Journal, Record
+from store.journal import Journal
 from store.lookup import find_id
-from store.minutes import JournaledFile
+from store.minutes import JournaledFile, RemovedFile
 from store.recovery import recover
+from store.segments import Record
 from store.tagindex import MinuteIndex
 from store.timer import PeriodicTimer
 
@@ -102,14 +103,17 @@ class NaiveEventStore(Archive):
         self._serializer = EventSerializer()
         self._closed = False
         self._growths: dict[Minute, _Growth] = {}
+        self._flush_failed = False
+        # When the directory last changed as far as this store knows.
+        self._directory_mtime_ns = 0
         # Held while minutes are flushed. Whoever takes both locks takes this one first.
         self._flush_lock = threading.RLock()
         hidden_directory = os.path.join(self.root_dir, HIDDEN_DIRECTORY)
-        journal_directory = os.path.join(hidden_directory, "journal")
+        journal_directory = journal_path(self.root_dir)
         self._disk.make_directory(journal_directory)
         self._store_lock = self._disk.lock(lock_path(self.root_dir))
         with contextlib.ExitStack() as on_failure:
-            on_failure.callback(self._store_lock.release)
+            on_failure.callback(self._store_lock.close)
             last_number = recover(self._disk, self.root_dir, hidden_directory, journal_directory)
             self._journal = Journal(self._disk, journal_directory, last_number)
             self._load()
@@ -234,25 +238,31 @@ class NaiveEventStore(Archive):
     # Flushing
 
     def _tick(self) -> None:
-        """Flush what is due, and make the rest survive a loss of power.
+        """Make everything survive a loss of power, and flush what is due.
 
         Raises:
-            EventWriteException: if the rest does not.
+            EventWriteException: if it may not survive.
         """
-        is_all = False
+        # First what lasts but a moment: flushing may take long.
+        failure = None
+        try:
+            self._journal.sync()
+        except EventWriteException as error:
+            failure = error
         try:
             with self._flush_lock:
+                self._notice_removals()
                 self._look_after_unreadable()
                 with self._lock:
                     due = [minute for minute in self._growths if self._is_due(minute)]
-                    if is_all := len(due) == len(self._growths):
+                    # What could not be flushed holds on to its segment, and to all after it.
+                    if len(due) == len(self._growths) and not self._flush_failed:
                         self._journal.rotate()
                 self._flush(due)
         except EventStoreException as error:
-            is_all = False
             log.error("not flushed, will try again: %s", error)  # noqa: TRY400 - nobody's bug
-        if not is_all:
-            self._journal.sync()
+        if failure is not None:
+            raise failure
 
     def _tick_in_background(self) -> None:
         try:
@@ -271,7 +281,7 @@ class NaiveEventStore(Archive):
             or now - growth.last >= _QUIET_S
         )
 
-    def _flush(self, minutes: Iterable[Minute]) -> None:
+    def _flush(self, minutes: list[Minute]) -> None:
         """Write minutes out; the caller holds the lock for it.
 
         Raises:
@@ -291,31 +301,60 @@ class NaiveEventStore(Archive):
                 now = time.monotonic()
                 with self._lock:
                     self._growths[minute] = _Growth(now, now)
+        self._flush_failed = failure is not None
         if failure is not None:
             raise failure
+        if minutes:
+            # What changed in the directory until now was us. If somebody else did at the same time, it is noticed
+            # at the next change, or by whoever reads what is not there.
+            self._directory_mtime_ns = self._disk.modified_ns(self.root_dir)
 
     def _look_after_unreadable(self) -> None:
         """Give up what was in files that somebody removed; what was not flushed to them yet is kept."""
         unreadable = self._contents.unreadable
-        for _ in range(len(unreadable)):
-            minute = unreadable.pop()
+        for minute in list(unreadable):
             path = os.path.join(self.root_dir, minute.name)
             was_there = self._minutes.get(minute.name) is minute and minute.file.stored_size
-            if not was_there or self._disk.exists(path):
-                continue
-            with self._lock:
-                log.warning("%s was removed, and is not shown any more", path)
-                size = minute.file.size
-                replacement, arrivals = None, self._contents.arrivals.without(minute.number)
-                if minute.file.save_tail():
-                    file = self._open_file(minute.name)
-                    index = MinuteIndex(minute.start)
-                    replacement = Minute(minute.number, minute.name, minute.start, file, index)
-                    self._scan(replacement)
-                    arrivals.note(minute.number, 0, len(index))
-                self._replace(minute, replacement, arrivals)
-                self._growths.pop(minute, None)
-            self._journal.let_go(minute.name, size)
+            if was_there and not self._disk.exists(path):
+                with self._lock:
+                    log.warning("%s was removed, and is not shown any more", path)
+                    self._begin_anew(minute)
+            unreadable.discard(minute)
+
+    def _begin_anew(self, minute: Minute) -> None:
+        """Show a minute whose file was removed with nothing but what was not flushed to it yet."""
+        assert isinstance(minute.file, JournaledFile), "that is what this store opens"
+        name, tail = minute.name, minute.file.tail()
+        address = self._journal.begin_anew(name, tail)
+        # From here on nothing can fail, so that what is shown is what the journal says.
+        replacement, arrivals = None, self._contents.arrivals.without(minute.number)
+        if tail:
+            file = JournaledFile(name, self.root_dir, self._journal, self._disk, stored_size=0)
+            file.extend(len(tail), address)
+            index = MinuteIndex(minute.start)
+            found = frame.scan(lambda offset, size: tail[offset : offset + size], len(tail))
+            index.add_scanned(found, self._contents.kinds)
+            replacement = Minute(minute.number, name, minute.start, file, index)
+            replacement.changed = time.time()
+            arrivals.note(minute.number, 0, len(index))
+        self._replace(minute, replacement, arrivals)
+        growth = self._growths.pop(minute, None)
+        if growth is not None and replacement is not None:
+            self._growths[replacement] = growth
+        # Whoever has it open may still read what was not flushed; what was is gone, whatever has its name now.
+        minute.file = RemovedFile(name, self.root_dir, minute.file.stored_size, tail)
+
+    def _notice_removals(self) -> None:
+        """See whether somebody else changed something in the directory, and what is not there any more."""
+        if self._disk.modified_ns(self.root_dir) == self._directory_mtime_ns:
+            return
+        names = {file.name for file in self._disk.list_files(self.root_dir)}
+        with self._lock:
+            minutes = list(self._minutes.values())
+        for minute in minutes:
+            if minute.name not in names and minute.file.stored_size:
+                self._contents.unreadable.add(minute)
+        self._directory_mtime_ns = self._disk.modified_ns(self.root_dir)
 
     def _flush_all(self) -> None:
         with self._flush_lock:
@@ -348,8 +387,10 @@ class NaiveEventStore(Archive):
             self._journal.sync()
             raise
         finally:
-            self._journal.close()
-            self._store_lock.release()
+            try:
+                self._journal.close()
+            finally:
+                self._store_lock.close()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -11,12 +11,12 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from store.disk import Disk, replace_file
-from store.journal import Record, Segment, list_segments, read_records
+from store.disk import Disk, ReadableFile, replace_file
+from store.segments import Record, Segment, list_segments, read_records, replace_segments
 
 __all__ = ["is_left_over", "quarantine", "recover"]
 
-_LEFT_OVER = re.compile(r"\.[0-9]+-[0-9]+\.tmp|[0-9]{12}\.tmp")
+_LEFT_OVER = re.compile(r"\.[0-9]+-[0-9]+\.tmp|\.?[0-9]{12}\.tmp")
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 def recover(disk: Disk, root_dir: str, hidden_directory: str, journal_directory: str) -> int:
     """Bring the minute files up to date with the journal, and empty it.
 
-    What belongs behind bytes that a minute file does not have (somebody else changed it, or they went with
-    the power) goes to the quarantine, for nobody knows any more where it belongs.
+    A minute file that somebody changed in the meantime gets what it lacks at its end. Bytes of the journal that
+    are no whole record go to the quarantine.
 
     Args:
         disk: where.
@@ -44,18 +44,25 @@ def recover(disk: Disk, root_dir: str, hidden_directory: str, journal_directory:
             if is_left_over(file.name):
                 log.info("removing what a crash left over: %s", file.name)
                 disk.remove(os.path.join(directory, file.name))
-    segments = list_segments(disk, journal_directory)
-    replay = _Replay(disk, root_dir, hidden_directory)
-    for segment in segments:
-        replay.take_in(segment)
-    replay.write()
-    if segments:
+    while segments := list_segments(disk, journal_directory):
+        last_number = segments[-1].number
+        replay = _Replay(disk, root_dir, hidden_directory)
+        for segment in segments:
+            replay.take_in(segment)
+        replay.write()
         # What was found in the minute files may have got there just before the crash, and not last yet.
         disk.sync_directory(root_dir)
-    for segment in segments:
-        disk.remove(segment.path)
-    disk.sync_directory(journal_directory)
-    return max((segment.number for segment in segments), default=0)
+        moved = replay.moved()
+        if moved:
+            # A new journal for what has another place now takes the place of the old one at once; then that
+            # is what is replayed, so that a crash in between does not do it twice.
+            replace_segments(disk, journal_directory, last_number + 1, moved)
+        for segment in segments:
+            disk.remove(segment.path)
+        disk.sync_directory(journal_directory)
+        if not moved:
+            return last_number
+    return 0
 
 
 def is_left_over(name: str) -> bool:
@@ -63,7 +70,9 @@ def is_left_over(name: str) -> bool:
     return _LEFT_OVER.fullmatch(name) is not None
 
 
-def quarantine(disk: Disk, hidden_directory: str, name: str, data: bytes) -> str:
+def quarantine(
+    disk: Disk, hidden_directory: str, name: str, data: bytes, source: ReadableFile
+) -> str:
     """Put bytes aside that cannot be served and must not be lost; the same bytes only once.
 
     Args:
@@ -71,6 +80,7 @@ def quarantine(disk: Disk, hidden_directory: str, name: str, data: bytes) -> str
         hidden_directory: the directory that the quarantine is in.
         name: where the bytes come from; becomes part of the file's name.
         data: the bytes.
+        source: the file they were in; whoever may read it may read the new one.
 
     Returns:
         The path of the file they are in.
@@ -81,7 +91,7 @@ def quarantine(disk: Disk, hidden_directory: str, name: str, data: bytes) -> str
     directory = os.path.join(hidden_directory, "quarantine")
     disk.make_directory(directory)
     path = os.path.join(directory, f"{name}.{zlib.crc32(data):08x}")
-    replace_file(disk, path, [data])
+    replace_file(disk, path, [data], source, 0)
     return path
 
 
@@ -124,39 +134,49 @@ class _Replay:
         self._root_dir = root_dir
         self._hidden_directory = hidden_directory
         self._pending: dict[str, _Pending] = {}
-        self._homeless: dict[str, bytearray] = {}
+        self._misplaced: dict[str, list[Record]] = {}
 
     def take_in(self, segment: Segment) -> None:
         """Look at every record of a segment."""
-        position = segment.start
         with self._disk.open_to_read(segment.path) as file:
-            for end, record in read_records(file.read, segment.start, segment.end):
-                self._take_in(record, _Run(segment.path, position, end))
-                position = end
-        if position < segment.end:
-            log.warning(
-                "%s: %d bytes at the end are no whole record, and no event that was synced",
-                segment.path,
-                segment.end - position,
-            )
+            for start, end, record in read_records(file.read, segment.start, segment.end):
+                if record is not None:
+                    self._take_in(record, _Run(segment.path, start, end))
+                    continue
+                data = file.read(start, end - start)
+                name = f"journal-{segment.number}"
+                path = quarantine(self._disk, self._hidden_directory, name, data, file)
+                log.warning(
+                    "%s: %d bytes from %d on are no whole record (after a loss of power that is what was"
+                    " not synced); see %s",
+                    segment.path, end - start, start, path,
+                )  # fmt: skip
 
     def _take_in(self, record: Record, run: _Run) -> None:
+        if record.begins_anew:
+            self._pending.pop(record.minute, None)
+            self._misplaced.pop(record.minute, None)
+        if not record.data:
+            return
         pending = self._pending.get(record.minute)
         if pending is None:
-            pending = self._pending[record.minute] = self._look_up(record)
+            stored_size = self._stored_size(record.minute)
+            # When there is no file, somebody removed it; what was saved since then is a file of its own.
+            pending = _Pending(
+                stored_size or 0, record.offset if stored_size is None else stored_size
+            )
+            self._pending[record.minute] = pending
         if record.offset == pending.end:
             pending.add(len(record.data), run)
         elif not self._is_stored(record, pending.stored_size):
-            self._homeless.setdefault(record.minute, bytearray()).extend(record.data)
+            self._misplaced.setdefault(record.minute, []).append(record)
 
-    def _look_up(self, record: Record) -> _Pending:
-        path = os.path.join(self._root_dir, record.minute)
+    def _stored_size(self, minute: str) -> int | None:
+        path = os.path.join(self._root_dir, minute)
         if not self._disk.exists(path):
-            # Somebody removed it; what was saved since then is a file of its own.
-            return _Pending(0, record.offset)
+            return None
         with self._disk.open_to_read(path) as file:
-            size = file.size()
-        return _Pending(size, size)
+            return file.size()
 
     def _is_stored(self, record: Record, stored_size: int) -> bool:
         if record.offset + len(record.data) > stored_size:
@@ -165,7 +185,7 @@ class _Replay:
             return file.read(record.offset, len(record.data)) == record.data
 
     def write(self) -> None:
-        """Write what is pending to the minute files, and what has no place there to the quarantine."""
+        """Write what is pending to the minute files."""
         pending = {minute: each for minute, each in self._pending.items() if each.runs}
         for minute, each in pending.items():
             path = os.path.join(self._root_dir, minute)
@@ -175,12 +195,6 @@ class _Replay:
                     replace_file(self._disk, path, chunks, old, each.stored_size)
             else:
                 replace_file(self._disk, path, chunks)
-        for minute, data in self._homeless.items():
-            path = quarantine(self._disk, self._hidden_directory, minute, bytes(data))
-            log.error(
-                "%d bytes of the journal do not fit into %s, which is not as it was left; see %s",
-                len(data), minute, path,
-            )  # fmt: skip
         if pending:
             log.info(
                 "replayed from the journal: %d bytes in %d minute files",
@@ -188,8 +202,26 @@ class _Replay:
                 len(pending),
             )
 
+    def moved(self) -> list[Record]:
+        """What has no place in its minute file where it was to be, with the place behind all that is there."""
+        moved = []
+        for minute, records in self._misplaced.items():
+            path = os.path.join(self._root_dir, minute)
+            content = b""
+            if self._disk.exists(path):
+                with self._disk.open_to_read(path) as file:
+                    content = file.read(0, file.size())
+            missing = b"".join(record.data for record in records if record.data not in content)
+            if missing:
+                log.warning("%s is not as it was left; what it lacks goes to its end", path)
+                if content and not content.endswith(b"\n"):
+                    missing = b"\n" + missing
+                moved.append(Record(minute, len(content), missing))
+        return moved
+
     def _read(self, minute: str, runs: list[_Run]) -> Iterator[bytes]:
         for run in runs:
             with self._disk.open_to_read(run.path) as file:
-                for _end, record in read_records(file.read, run.start, run.end):
-                    yield record.data
+                for found in read_records(file.read, run.start, run.end):
+                    assert found.record is not None, "it was whole a moment ago"
+                    yield found.record.data

@@ -63,6 +63,11 @@ class Inode:
         self.safe = bytes(content)
         self.unsynced = lost
 
+    def truncate(self, size: int) -> None:
+        del self.seen[size:]
+        self.unsynced = [write for write in self.unsynced if write[0] < size]
+        self.unsynced = [(at, data[: size - at], lost) for at, data, lost in self.unsynced]
+
     def fail_to_sync(self) -> None:
         """What was to be synced is seen for a while, and will never be on the disk (fsyncgate)."""
         self.unsynced = [(offset, data, True) for offset, data, _ in self.unsynced]
@@ -89,8 +94,10 @@ class Directory:
     seen: dict[str, Inode] = field(default_factory=dict)
     safe: dict[str, Inode] = field(default_factory=dict)
     unsynced: list[Change] = field(default_factory=list)
+    changes: int = 1
 
     def change(self, change: Change) -> None:
+        self.changes += 1
         change(self.seen)
         self.unsynced.append(change)
 
@@ -142,6 +149,15 @@ class FaultyDisk(Disk):
     def content(self, path: str) -> bytes:
         """What is in a file."""
         return bytes(self._inode(path).seen)
+
+    def lose(self, path: str) -> bytes:
+        """Somebody else removes a file, for good; returns what was in it."""
+        directory, name = self._split(path)
+        content = self.content(path)
+        del directory.seen[name]
+        directory.sync()
+        directory.changes += 1
+        return content
 
     def names(self, directory: str) -> list[str]:
         """The names in a directory."""
@@ -200,6 +216,7 @@ class FaultyDisk(Disk):
         return [FileStat(name, len(inode.seen), 0) for name, inode in names.items()]
 
     def exists(self, path: str) -> bool:
+        self.do(lambda: None, is_reading=True)
         if path in self._directories:
             return True
         above, _, name = path.rpartition("/")
@@ -208,6 +225,9 @@ class FaultyDisk(Disk):
     def open_to_read(self, path: str) -> ReadableFile:
         self.do(lambda: None, is_reading=True)
         return FaultyReadable(self, path, self._inode(path))
+
+    def modified_ns(self, path: str) -> int:
+        return self._directories[path].changes
 
     def create(self, path: str) -> WritableFile:
         directory, name = self._split(path)
@@ -241,12 +261,15 @@ class FaultyDisk(Disk):
     def lock(self, path: str) -> Lock:
         return HeldLock(-1)
 
+    def is_locked(self, path: str) -> bool:
+        return False
+
     def usage(self, path: str) -> DiskUsage:
         return DiskUsage(1, 1, 1, 1, 1, 1, 1)
 
 
 class HeldLock(Lock):
-    def release(self) -> None:
+    def close(self) -> None:
         pass
 
 
@@ -283,6 +306,9 @@ class FaultyWritable(WritableFile):
         data = source.read(0, size)
         assert len(data) == size
         self.write(data)
+
+    def truncate(self, size: int) -> None:
+        self._disk.do(lambda: self._inode.truncate(size))
 
     def sync(self) -> None:
         self._disk.do(self._inode.sync, room=True, on_failure=self._inode.fail_to_sync)

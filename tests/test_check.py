@@ -1,5 +1,6 @@
 """The audit of a store: what it finds, and what it mends."""
 
+import errno
 import os
 import pty
 import subprocess
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 
 from store import Audit, Event, EventSerializer, NaiveEventStore, Query, StoreLocked
 from store.disk import Disk
-from store.journal import Journal, Record
+from store.journal import Journal
+from store.segments import Record
 from tests.faults import FaultyDisk
 
 ROOT = Path(__file__).parents[1]
@@ -162,6 +164,47 @@ def test_a_store_in_use(root: Path) -> None:
         findings(root, to_repair=True)
     store.close()
     assert findings(root) == [".0-60.tmp:0: left over from a crash while it was written"]
+
+
+def test_looking_keeps_nobody_out(root: Path) -> None:
+    """A store can be opened while it is checked, and needs no right to write for that."""
+    lock = root / ".theiafs" / "lock"
+    before = lock.read_bytes()
+    audit = Audit(str(root)).run()
+    (root / "0-60").write_bytes(b"damage")
+    assert next(audit).what.startswith("6 damaged bytes")
+    NaiveEventStore(str(root), 1e9).close()
+    assert list(audit) == []
+    assert lock.read_bytes() == before
+
+
+def test_a_file_that_cannot_be_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a finding, and the others are looked at."""
+    (root / "120-180").write_bytes(b"damage")
+    opened = os.open
+
+    def failing(path: str, *arguments: int) -> int:
+        if path.endswith("0-60"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, *arguments)
+
+    monkeypatch.setattr("store.disk.os.open", failing)
+    found = findings(root)
+    assert found[0] == f"0-60:0: cannot open {root}/0-60: Permission denied"
+    assert found[1].startswith("120-180:0: 6 damaged bytes")
+
+
+def test_repair_keeps_permissions(root: Path) -> None:
+    """Of the file, and what is set aside has those of the file it comes from."""
+    path = root / "0-60"
+    path.write_bytes(path.read_bytes() + b"damage")
+    path.chmod(0o600)
+    os.chown(path, 65534, 65534)
+    findings(root, to_repair=True)
+    [aside] = (root / ".theiafs" / "quarantine").iterdir()
+    for each in (path, aside):
+        status = each.stat()
+        assert (status.st_mode & 0o777, status.st_uid, status.st_gid) == (0o600, 65534, 65534)
 
 
 def test_a_store_of_theia_is_left_alone(tmp_path: Path) -> None:

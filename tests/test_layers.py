@@ -18,22 +18,23 @@ STORE: dict[str, set[str]] = {
     "matching": {"errors", "event", "query"},
     "reader": {"errors", "event", "frame"},
     "columns": set(),
-    "journal": {"disk", "errors"},
+    "segments": {"disk"},
+    "journal": {"disk", "errors", "segments"},
     "minutes": {"disk", "errors", "journal"},
     "tagindex": {"columns", "frame", "matching", "query"},
     "api": {"disk", "errors", "event", "frame", "matching", "minutes", "query"},
     "answer": {"api", "errors", "minutes", "query", "tagindex"},
     "lookup": {"answer", "errors", "event", "frame", "query", "tagindex"},
-    "recovery": {"disk", "journal"},
+    "recovery": {"disk", "segments"},
     "archive": {
         "answer", "api", "disk", "errors", "event", "frame", "lookup", "matching", "minutes", "query", "tagindex",
     },
-    "check": {"archive", "disk", "errors", "frame", "journal", "minutes", "recovery"},
+    "check": {"archive", "disk", "errors", "frame", "minutes", "recovery", "segments"},
     "follower": {"answer", "archive", "disk", "errors", "event", "minutes", "tagindex", "timer"},
     "naive": {
-        "answer", "archive", "disk", "errors", "event", "frame", "journal", "lookup", "minutes", "recovery", "tagindex", "timer",
+        "answer", "archive", "disk", "errors", "event", "frame", "journal", "lookup", "minutes", "recovery", "segments", "tagindex", "timer",
     },
-    "backends": {"api", "archive", "disk", "follower", "naive"},
+    "backends": {"api", "archive", "disk", "follower", "naive", "segments"},
     "__init__": {"api", "backends", "check", "errors", "event", "minutes", "naive", "query", "reader", "timer"},
 }  # fmt: skip
 FILESYSTEM: dict[str, set[str]] = {

@@ -1,11 +1,12 @@
 """How the store keeps its files: when it flushes, what it costs, and what it does about files that go."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from store import Event, EventReadException, NaiveEventStore, Query
+from store import Event, EventReadException, EventSerializer, NaiveEventStore, Query
 from store import naive as naive_module
 
 NEVER_MS = 1e9
@@ -29,6 +30,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(naive_module, "time", clock)
     return clock
+
+
+def end_process(store: NaiveEventStore) -> None:
+    """What the end of its process does to a store."""
+    assert store._timer is not None
+    store._timer.cancel()
+    store._store_lock.close()
 
 
 def flushed(root: Path) -> int:
@@ -149,30 +157,130 @@ def test_a_minute_file_that_is_removed_before_a_replay(tmp_path: Path) -> None:
     store.save(Event("old", "s", 10, [], "x"))
     store._tick()
     store.save(Event("new", "s", 11, [], "x"))
-    assert store._timer is not None
-    store._timer.cancel()
-    store._store_lock.release()
+    end_process(store)
     (tmp_path / "10-70").unlink()
     again = NaiveEventStore(str(tmp_path))
     assert [event.id for event in again.search(0)] == ["new"]
     again.close()
 
 
-def test_a_minute_file_that_was_changed_before_a_replay(tmp_path: Path) -> None:
-    """What has no place any more is set aside, not lost and not put anywhere."""
+@pytest.mark.parametrize("change", ["truncated", "emptied", "appended to"])
+def test_a_minute_file_that_was_changed_before_a_replay(tmp_path: Path, change: str) -> None:
+    """It gets at its end what it lacks, once, however often the replay is done."""
     store = NaiveEventStore(str(tmp_path), NEVER_MS)
     store.save(Event("old", "s", 10, [], "x"))
     store._tick()
     store.save(Event("new", "s", 11, [], "x"))
-    assert store._timer is not None
-    store._timer.cancel()
-    store._store_lock.release()
-    os.truncate(tmp_path / "10-70", 0)
-    again = NaiveEventStore(str(tmp_path))
-    assert list(again.search(0)) == []
+    store.save(Event("newer", "s", 12, [], "x"))
+    end_process(store)
+    path = tmp_path / "10-70"
+    data = path.read_bytes()
+    other = EventSerializer().serialize(Event("other", "s", 13, [], "x")) + b"\n"
+    path.write_bytes({"truncated": data[:-5], "emptied": b"", "appended to": data + other}[change])
+    expected = {"truncated": [], "emptied": [], "appended to": ["old"]}[change] + ["new", "newer"]
+    expected += ["other"] if change == "appended to" else []
+    for _ in range(2):
+        again = NaiveEventStore(str(tmp_path), NEVER_MS)
+        assert [event.id for event in again.search(0)] == expected
+        end_process(again)
+
+
+def test_the_lives_of_a_minute_file_are_told_apart(tmp_path: Path) -> None:
+    """One that was removed and made again, after a crash: nothing comes back, is doubled or lost."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    store.save(Event("big", "s", 1000, [], "x" * 200_000))
+    store.save(Event("a1", "s", 10, [], "x"))
+    store._tick()
+    assert not (tmp_path / "1000-1060").exists()
+    for number in range(2, 5):
+        (tmp_path / "10-70").unlink()
+        store._tick()
+        store.save(Event(f"a{number}", "s", 10, [], "x"))
+        store._tick()
+    store.save(Event("a5", "s", 11, [], "x"))
+    end_process(store)
+    again = NaiveEventStore(str(tmp_path), NEVER_MS)
+    assert [event.id for event in again.search(0)] == ["a4", "a5", "big"]
     again.close()
-    [aside] = (tmp_path / ".theiafs" / "quarantine").iterdir()
-    assert b"id:new\n" in aside.read_bytes()
+
+
+def test_the_journal_stays_small(tmp_path: Path, clock: Clock) -> None:
+    """Also when there is always some minute that is too large to be flushed yet."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    store.flush_interval = 1000
+    largest = 0
+    for second in range(300):
+        clock.now += 1
+        store.save(Event(f"id{second}", "s", second, [], "x" * 300_000))
+        store._tick()
+        journal = tmp_path / ".theiafs" / "journal"
+        largest = max(largest, sum(path.stat().st_size for path in journal.iterdir()))
+        assert len(os.listdir("/proc/self/fd")) < 100
+    assert largest < 60 * 300_000 * 3
+    store.close()
+
+
+def test_what_was_open_when_a_file_was_removed(tmp_path: Path) -> None:
+    """It gives what is left of what it had, or an error, and never the bytes of another file."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    store.save(Event("old", "s", 10, [], "x"))
+    store._tick()
+    store.save(Event("tail", "s", 11, [], "x"))
+    answer = store.answer(Query())
+    size = answer.size()
+    (tmp_path / "10-70").unlink()
+    store._tick()
+    store.save(Event("new", "s", 12, [], "x"))
+    store._tick()
+    with pytest.raises(EventReadException):
+        answer.read(0, 10)
+    assert b"id:tail\n" in answer.read(size // 2, 1 << 20)
+    assert b"id:new\n" in answer.read(size // 2, 1 << 20)
+    store.close()
+
+
+def test_a_file_that_cannot_be_looked_at_is_not_taken_for_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store does not open, rather than to write over it."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    store.save(Event("old", "s", 10, [], "x"))
+    store._tick()
+    store.save(Event("new", "s", 11, [], "x"))
+    end_process(store)
+    stat = os.stat
+
+    def failing(path: str, **options: object) -> os.stat_result:
+        if str(path).endswith("10-70"):
+            raise OSError(errno.EIO, "Input/output error")
+        return stat(path, **options)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr("store.disk.os.stat", failing)
+        with pytest.raises(EventReadException):
+            NaiveEventStore(str(tmp_path), NEVER_MS)
+    again = NaiveEventStore(str(tmp_path), NEVER_MS)
+    assert [event.id for event in again.search(0)] == ["old", "new"]
+    again.close()
+
+
+def test_damage_in_the_journal_costs_what_it_hit(tmp_path: Path) -> None:
+    """And that is set aside, not thrown away."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    for number in range(5):
+        store.save(Event(f"id{number}", "s", 10, [], f"content {number}"))
+    store.sync()
+    end_process(store)
+    segment = tmp_path / ".theiafs" / "journal" / "000000000001"
+    segment.write_bytes(
+        segment.read_bytes().replace(b"content 2", b"c0ntent 2").replace(b"theiafs", b"th3iafs")
+    )
+    again = NaiveEventStore(str(tmp_path), NEVER_MS)
+    assert [event.id for event in again.search(0)] == ["id0", "id1", "id3", "id4"]
+    again.close()
+    aside = b"".join(path.read_bytes() for path in (tmp_path / ".theiafs" / "quarantine").iterdir())
+    assert b"c0ntent 2" in aside
+    assert b"th3iafs" in aside
 
 
 def test_permissions_stay(tmp_path: Path) -> None:

@@ -29,20 +29,29 @@ HOT_SIZE = 500 << 20
 HOT_START = 1763800000
 
 # Appends lines until that fails, and then says how many of them were acknowledged.
-_WRITER = """
+_WRITER = r"""
 import os, random, sys
 path, name, seed = sys.argv[1:]
 chance = random.Random(seed)
+frames = chance.random() < 0.5
+
+def event(content):
+    if not frames:
+        return content + b"\n"
+    time = 1763800000 + chance.randint(0, 200)
+    header = b"id:%s\ntimestamp: %d.0\nsource:torture\ntags:\n" % (content.split(b" ")[0], time)
+    return b"event: %d %d %d\n%s%s\n" % (len(header) + len(content), len(header), len(content), header, content)
+
 acknowledged = 0
 try:
     file = os.open(path, os.O_WRONLY | os.O_APPEND)
     while True:
         lines = chance.choice([1, 1, 1, 2, 7])
         data = b"".join(
-            b"%s-%d %s\\n" % (name.encode(), acknowledged + n, b"x" * chance.randint(0, 300)) for n in range(lines)
+            event(b"%s-%d %s" % (name.encode(), acknowledged + n, b"x" * chance.randint(0, 300))) for n in range(lines)
         )
-        taken = os.write(file, data)
-        acknowledged += data[:taken].count(b"\\n")
+        if os.write(file, data) == len(data):
+            acknowledged += lines
         if chance.random() < 0.01:
             os.fsync(file)
 except OSError:
@@ -84,9 +93,10 @@ class KilledMount:
         self.path.mkdir()
         self._environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 
-    def mount(self) -> None:
+    def mount(self, flush_interval_ms: int = 1000) -> None:
         """Mount in the background."""
-        command = _theiafs("mount", str(self.store), str(self.path), "-o", f"log={self._log}")
+        options = f"log={self._log},flush={flush_interval_ms}"
+        command = _theiafs("mount", str(self.store), str(self.path), "-o", options)
         subprocess.run(command, check=True, env=self._environment)
 
     def kill_while_mounting(self, delay_s: float) -> None:
@@ -162,7 +172,7 @@ def kill_rounds(base: Path, rounds: int, seed: int) -> Iterator[Tally]:
         try:
             for number in range(first, min(first + ROUNDS_PER_STORE, rounds)):
                 name = f"r{number}"
-                mount.mount()
+                mount.mount(chance.choice([5, 50, 1000]))
                 acknowledged[name] = mount.write_until_killed(name, chance.random(), chance)
                 if chance.random() < 0.4:
                     mount.kill_while_mounting(chance.random())

@@ -78,7 +78,12 @@ def unmount(mountpoint: str) -> None:
     if mounted.is_read_only:
         return
     with _as_mount_error(mounted.store_address):
-        wait_until_closed(mounted.store_address)
+        is_all_written = wait_until_closed(mounted.store_address)
+    if not is_all_written:
+        raise MountError(
+            f"{mountpoint} is unmounted, but not everything could be written to the minute files (the log says"
+            " why); it is safe in the journal, and the next mount writes it"
+        )
 
 
 class _Mount(NamedTuple):
@@ -200,6 +205,9 @@ def _in_background(store_address: str, mountpoint: str, settings: Settings) -> b
         print(error, file=sys.stderr)
         log.error("%s", error)  # noqa: TRY400 - it says all there is to say
         raise SystemExit(1) from error
+    except Exception:
+        log.exception("the mount on %s ends", mountpoint)
+        raise
     return True
 
 

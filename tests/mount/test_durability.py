@@ -82,7 +82,10 @@ def test_a_full_disk_at_the_end(small_disk: Path, tmp_path: Path) -> None:
         mount.shell("for i in $(seq 100); do printf '%900d\\n' $i; done >> ingest")
         ballast = small_disk / "ballast"
         subprocess.run(["dd", "if=/dev/zero", f"of={ballast}", "bs=4096"], capture_output=True)
-        mount.umount()
+        done = theiafs("umount", mount.path, check=False)
+        assert done.returncode == 1
+        assert "is unmounted, but not everything could be written" in done.stderr
+        assert not is_mounted(mount.path)
         assert not list(mount.store_path.glob("[0-9]*"))
         ballast.unlink()
         mount.mount()
@@ -223,6 +226,17 @@ def test_a_read_only_mount_needs_a_store(tmp_path: Path) -> None:
     done = theiafs("mount", tmp_path / "none", tmp_path / "mnt", "-o", "ro", check=False)
     assert done.returncode == 1
     assert done.stderr == f"theiafs: store {tmp_path}/none does not exist\n"
+
+
+def test_reading_while_the_journal_is_let_go_of(make_mount: Callable[..., Mount]) -> None:
+    """Flushing behind a reader's back is nothing it could notice."""
+    mount = make_mount("flush=5")
+    ingest = os.open(mount.path / "ingest", os.O_WRONLY | os.O_APPEND)
+    for number in range(1500):
+        os.write(ingest, b"%d\n" % number)
+        assert mount.events()
+    os.close(ingest)
+    assert [int(line) for line in mount.contents()] == list(range(1500))
 
 
 def test_a_minute_file_that_is_removed(make_mount: Callable[..., Mount]) -> None:
