@@ -199,7 +199,7 @@ class Journal:
             self._sync()
             with self._lock:
                 for segment in self._segments:
-                    if segment is not self._current:
+                    if segment.end <= address:
                         segment.ends.pop(minute, None)
             # Segments that cannot be removed now do no harm, and are tried again.
             with contextlib.suppress(EventWriteException):
