@@ -190,6 +190,12 @@ def test_a_frame_that_only_lacks_its_last_newline_is_whole() -> None:
     assert ingest(frame("a").rstrip(b"\n")).contents == ["x"]
 
 
+def test_a_whole_frame_that_is_refused_at_the_end_says_why() -> None:
+    """That it was cut short is not the reason when it was not."""
+    with pytest.raises(InvalidEvent, match="does not belong in this range"):
+        ingest(frame("a", timestamp=500.0).rstrip(b"\n"), query=Query().within(1, 100))
+
+
 def test_a_line_that_looks_like_the_first_of_a_frame_swallows_nothing() -> None:
     """The line after it shows that it is none: that write fails, and the next is taken in."""
     sink = Sink()
@@ -228,6 +234,34 @@ def test_what_is_larger_than_the_limit_is_refused(data: bytes) -> None:
         ingest(data, size_max=100)
     with pytest.raises(EventTooLarge):
         ingest(*cut(data, list(range(0, 300, 7))), size_max=100)
+
+
+@pytest.mark.parametrize("tries", [1, 2, 5])
+def test_the_rest_of_a_line_that_is_too_long_is_no_line(tries: int) -> None:
+    """However the writer goes on: its write was short, then it failed, and whoever insists is let pass."""
+    sink = Sink()
+    buffer = IngestBuffer(Query(), 100)
+    line = b"".join(b"%04d" % number for number in range(100)) + b"\n"
+    pieces = [line[start : start + 40] for start in range(0, len(line), 40)]
+    failures = 0
+
+    def write(data: bytes) -> bool:
+        try:
+            assert buffer.append(data, ORIGIN, sink.save) == len(data)
+        except EventTooLarge:
+            return False
+        return True
+
+    rest = pieces
+    for _ in range(tries):
+        while rest and write(rest[0]):
+            rest = rest[1:]
+        failures += bool(rest)
+    assert failures == min(tries, 2)
+    assert write(b"another\n")
+    assert sink.contents == ["another"]
+    assert write(b"x" * 50 + b"\n")
+    assert sink.contents == ["another", "x" * 50]
 
 
 def test_what_is_as_large_as_the_limit_is_taken() -> None:

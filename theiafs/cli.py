@@ -18,7 +18,8 @@ _OPTIONS_HELP = """\
 options after -o, separated by commas:
   uid=USER, gid=GROUP    owner of all files (default: you)
   umask=MODE             permission bits to take away from all files (default: 022)
-  max_event=SIZE         the largest event that can be appended, as 64K or 1M (default: 1M)
+  max_event=SIZE         the longest line, or frame without its first line, that can be appended, as 64K or 1M
+                         (default: 1M)
   flush=MS               milliseconds between flushes to the minute files (default: 1000); 0: at every write
   sync                   a write returns when what it wrote survives a loss of power
   ro                     read-only, beside whoever writes the store: follow what is flushed there
@@ -80,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     mounting = commands.add_parser(
         "mount",
         help="mount a store",
-        description="Mount the store in a directory; it is made when it is not there.",
+        description="Mount a store on a directory. The store is made when it is not there, the directory is not.",
         epilog=_OPTIONS_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

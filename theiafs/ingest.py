@@ -31,6 +31,44 @@ class Origin:
     now: float
 
 
+class _RefusedLine:
+    """A line that was refused as too long before its end was written: its rest must not become a line itself.
+
+    The kernel passes a large write on in pieces. When one fails, the writer hears only that its write was short, if
+    pieces before were taken in; it writes the rest again, which begins with the piece that failed. That fails once
+    more, and the writer is told. One that goes on with it all the same is let pass, and the rest is skipped. Who
+    writes something else has given the line up.
+    """
+
+    def __init__(self) -> None:
+        self._piece = b""
+        self._failure = EventTooLarge()
+        self._was_told = False
+        self._is_skipping = False
+
+    def note(self, piece: bytes, failure: EventTooLarge) -> None:
+        """Note that this piece of the line failed like this."""
+        self._piece, self._failure, self._was_told = piece, failure, False
+
+    def skip(self, data: bytes) -> int:
+        """How many bytes, from their start, are the rest of the line.
+
+        Raises:
+            EventTooLarge: if they are, and the writer was not told yet.
+        """
+        if not self._is_skipping:
+            piece, self._piece = self._piece, b""
+            size = min(len(piece), len(data))
+            if not size or piece[:size] != data[:size]:
+                return 0
+            if not self._was_told:
+                self._piece, self._was_told = piece, True
+                raise self._failure
+        line_end = data.find(b"\n")
+        self._is_skipping = line_end < 0
+        return len(data) if line_end < 0 else line_end + 1
+
+
 class IngestBuffer:
     """What was appended through one open file and is not a whole event yet.
 
@@ -48,6 +86,7 @@ class IngestBuffer:
         self._event_size_max = event_size_max
         self._partial = bytearray()
         self._needed = 0  # how large it has to be at least to hold a whole event
+        self._refused = _RefusedLine()
 
     def append(self, data: bytes, origin: Origin, save: Callable[[list[Event]], None]) -> int:
         """Take in what was written, and save the events that are whole by now.
@@ -66,6 +105,9 @@ class IngestBuffer:
                 came before of the same line or frame is dropped.
             EventStoreException: if the events could not be saved; nothing was taken in.
         """
+        skipped = self._refused.skip(data)
+        if skipped:
+            return skipped
         size_before = len(self._partial)
         self._partial += data
         is_incomplete = len(self._partial) < self._needed or b"\n" not in data
@@ -84,9 +126,11 @@ class IngestBuffer:
             del self._partial[:position]
             return len(data)
         self._drop()
-        if position <= size_before:
-            raise failure
-        return position - size_before
+        if position > size_before:
+            return position - size_before
+        if isinstance(failure, EventTooLarge) and not OPENING.match(buffer, position):
+            self._refused.note(data, failure)
+        raise failure
 
     def finish(self, origin: Origin, save: Callable[[list[Event]], None]) -> None:
         """Take what is left over as the last line or frame, which lacks its last newline.
@@ -101,7 +145,8 @@ class IngestBuffer:
         events, position, failure = self._split(rest + b"\n", origin)
         self._drop()
         save(events)
-        if OPENING.match(rest, position):
+        opening = OPENING.match(rest, position)
+        if opening is not None and len(rest) - opening.end() < int(opening[1]):
             raise InvalidEvent(
                 f"a frame that was not written to its end: {len(rest) - position} bytes dropped"
             )

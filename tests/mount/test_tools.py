@@ -374,3 +374,21 @@ def test_names_that_are_not_utf8_are_not_found(mounted: Mount) -> None:
     append(mounted.path / "ingest", frame("f", 10, "x", ["\udcff"]))
     assert mounted.shell("ls by-tag") == "%FF\n"
     assert mounted.contents("by-tag/%FF/events") == [b"x"]
+
+
+@pytest.mark.parametrize("size", [1_500_000, 2_097_152, 5_000_000])
+def test_a_line_that_is_too_long(mounted: Mount, size: int) -> None:
+    """Its writer is told, whatever it writes with, and no part of it becomes an event."""
+    line = b"".join(b"%08d" % number for number in range(size // 8)) + b"\n"
+    with (
+        pytest.raises(OSError, match="Message too long"),
+        (mounted.path / "ingest").open("ab") as file,
+    ):
+        file.write(line)
+    with pytest.raises(OSError, match="Message too long"):
+        (mounted.path / "ingest").write_bytes(b"small 1\n" + line)
+    (mounted.path.parent / "line").write_bytes(line)
+    assert "Message too long" in mounted.shell("cat ../line >> ingest", check=False)
+    assert "Message too long" in mounted.shell("dd if=../line of=ingest bs=1M", check=False)
+    mounted.shell("echo after >> ingest")
+    assert mounted.contents() == [b"small 1", b"after"]
