@@ -16,8 +16,6 @@ from store.segments import list_segments, read_records
 
 __all__ = ["Audit", "Finding"]
 
-_COPY_SIZE = 1 << 20
-
 
 class Finding(NamedTuple):
     """Something that is not as it is meant to be.
@@ -173,7 +171,8 @@ class Audit:
         path = os.path.join(self._root_dir, name)
         if kept:
             # Nothing is kept as it is but the permissions and the owner.
-            replace_file(self._disk, path, _chunks(file, kept), file, 0)
+            chunks = (chunk for start, end in kept for chunk in file.chunks(start, end))
+            replace_file(self._disk, path, chunks, file, 0)
         else:
             self._disk.remove(path)
             self._disk.sync_directory(self._root_dir)
@@ -185,9 +184,3 @@ def _extend(ranges: list[tuple[int, int]], start: int, end: int) -> None:
         ranges[-1] = (ranges[-1][0], end)
     else:
         ranges.append((start, end))
-
-
-def _chunks(file: ReadableFile, ranges: list[tuple[int, int]]) -> Iterator[bytes]:
-    for start, end in ranges:
-        for offset in range(start, end, _COPY_SIZE):
-            yield file.read(offset, min(_COPY_SIZE, end - offset))

@@ -32,11 +32,12 @@ __all__ = [
     "replace_file",
 ]
 
+_CHUNK_SIZE = 1 << 20
+
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What copy_file_range(2) says where the file system or the kernel does not offer it.
 _CANNOT_COPY_RANGES = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL})
-
-
+# What stat(2) says where there is nothing, a link to nowhere included.
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
@@ -215,6 +216,11 @@ class ReadableFile:
                     break
                 data += more
         return data
+
+    def chunks(self, start: int, end: int) -> Iterator[bytes]:
+        """Read from a start to an end, in bytes, a piece at a time."""
+        for offset in range(start, end, _CHUNK_SIZE):
+            yield self.read(offset, min(_CHUNK_SIZE, end - offset))
 
     def copy_to(self, target: int, size: int) -> None:
         """Copy the first bytes of the file to a descriptor's position, inside the kernel, and its attributes.

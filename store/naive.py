@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from store import frame
@@ -38,8 +38,6 @@ _RELAXED_SIZE = 64 << 10
 
 _QUIET_S = 60.0
 """A minute file that did not grow for so long is flushed, however large it is."""
-
-_COPY_SIZE = 1 << 20
 
 log = logging.getLogger(__name__)
 
@@ -423,7 +421,7 @@ class NaiveEventStore(Archive):
         if len(index):
             entry = minute.index.entry(position)
             with self._disk.open_to_read(path) as old:
-                rest = _chunks(old.read, entry.end, minute.file.size)
+                rest = old.chunks(entry.end, minute.file.size)
                 put_file(self._disk, path, rest, old, entry.start)
             file = JournaledFile(
                 minute.name, self.root_dir, self._journal, self._disk, stored_size=index.size
@@ -436,9 +434,3 @@ class NaiveEventStore(Archive):
             self._replace(minute, None, arrivals)
         # What is shown is what is there now, whether or not it lasts.
         self._disk.sync_directory(self.root_dir)
-
-
-def _chunks(read: Callable[[int, int], bytes], start: int, end: int) -> Iterator[bytes]:
-    """Read from a start to an end, a chunk at a time."""
-    for offset in range(start, end, _COPY_SIZE):
-        yield read(offset, min(_COPY_SIZE, end - offset))

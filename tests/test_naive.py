@@ -8,21 +8,9 @@ import pytest
 
 from store import Event, EventReadException, EventSerializer, NaiveEventStore, Query
 from store import naive as naive_module
+from tests.doubles import Clock
 
 NEVER_MS = 1e9
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from store import Event, NaiveEventStore
+from tests.doubles import Clock
 from theiafs import tree as tree_module
 from theiafs.errors import AlreadyThere, InvalidName, NotFound, NotPermitted
 from theiafs.handles import Handle
@@ -24,16 +25,6 @@ def store(tmp_path: Path) -> Iterator[NaiveEventStore]:
 @pytest.fixture
 def tree(store: NaiveEventStore) -> Tree:
     return Tree(store, 1 << 20)
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 10_000.0
-
-    def time(self) -> float:
-        return self.now
 
 
 @pytest.fixture
