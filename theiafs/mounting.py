@@ -14,7 +14,7 @@ from typing import NamedTuple
 from store import EventStoreException, StoreLocked, open_store, wait_until_closed
 from theiafs.config import Settings
 from theiafs.errors import MountError
-from theiafs.operations import load_binding, serve
+from theiafs.session import load_binding, serve
 
 __all__ = ["mount", "unmount"]
 

@@ -1,160 +1,76 @@
-"""The adapter between the kernel and the tree. The only module that knows fusepy.
+"""Operations: what the kernel can ask for. Knows the tree, and no FUSE binding."""
 
-mfusepy, which has the same programming interface over libfuse 3, can stand in: it is taken when fusepy
-cannot load libfuse 2, or when the environment variable THEIAFS_BINDING says so. What is used here is what
-both have.
-
-Exceptions end here. Each becomes an errno by the one table there is for that; one that nobody foresaw is
-logged with its traceback and becomes EIO.
-"""
-
-import errno
-import importlib
-import logging
 import os
 import stat
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-from store import EventStore, EventStoreException
+from store import EventStore
 from theiafs.config import Settings
-from theiafs.errors import MountError, NotPermitted, errno_of
+from theiafs.errors import NotPermitted
 from theiafs.handles import HandleTable
 from theiafs.names import NAME_SIZE_MAX
-from theiafs.nodes import Attributes, Directory, IngestFile, Link
+from theiafs.nodes import Directory, Entry, IngestFile, Link
 from theiafs.tree import Tree
 
-__all__ = ["BINDING_VARIABLE", "Operations", "load_binding", "serve"]
-
-BINDING_VARIABLE = "THEIAFS_BINDING"
-_MODULES_BY_BINDING = {"fusepy": "fuse", "mfusepy": "mfusepy"}
-
-log = logging.getLogger(__name__)
+__all__ = ["Opened", "Operations", "Stat"]
 
 # Later than what any program prints; the kernel's time fields end where 64 bits do.
 _MTIME_MAX_NS = 253_402_300_799 * 10**9
-_BLOCK_SIZE = 128 << 10
 _CACHED_VERSIONS_MAX = 1 << 16
 
 
-def load_binding() -> ModuleType:
-    """Load fusepy or what stands in for it.
+class Stat(NamedTuple):
+    """What stat(2) tells of a file.
 
-    Raises:
-        MountError: if there is no libfuse it can use.
+    Attributes:
+        mode: type and permissions.
+        uid: its owner.
+        gid: its group.
+        size: in bytes.
+        changed_ns: all of its times, in nanoseconds since the epoch.
     """
-    wanted = os.environ.get(BINDING_VARIABLE)
-    if wanted is not None and wanted not in _MODULES_BY_BINDING:
-        raise MountError(
-            f"{BINDING_VARIABLE} is {wanted!r}; it can be {' or '.join(_MODULES_BY_BINDING)}"
-        )
-    failures = []
-    for binding in [wanted] if wanted else list(_MODULES_BY_BINDING):
-        try:
-            return importlib.import_module(_MODULES_BY_BINDING[binding])
-        except (
-            ImportError,
-            OSError,
-            AttributeError,
-        ) as error:  # AttributeError: not a libfuse it knows
-            failures.append(f"{binding}: {error}")
-    raise MountError(
-        f"cannot load libfuse ({'; '.join(failures)}): install libfuse2 (on newer systems libfuse2t64)"
-    )
+
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    changed_ns: int
 
 
-def serve(
-    store: EventStore, mountpoint: str, fsname: str, settings: Settings, on_up: Callable[[], None]
-) -> None:
-    """Mount and answer the kernel until unmounted or ended by a signal.
+class Opened(NamedTuple):
+    """A file that was opened.
 
-    Must be called from the main thread, for libfuse handles SIGHUP, SIGINT and SIGTERM there.
-
-    Args:
-        store: what is shown.
-        mountpoint: absolute path of the directory to mount on.
-        fsname: what the list of mounts calls it.
-        settings: how to mount.
-        on_up: called as soon as it is mounted.
-
-    Raises:
-        MountError: if it cannot be mounted.
+    Attributes:
+        number: what it is called from now on.
+        is_direct: whether reads go past the kernel's cache.
+        is_cached: whether the kernel may keep what it has in its cache.
     """
-    binding = load_binding()
 
-    class Session(binding.FUSE):  # type: ignore[name-defined,misc]
-        def _wrapper(self, function: Callable[..., Any], *args: Any) -> Any:
-            """Call one operation; what was raised into libfuse would make it return garbage."""
-            try:
-                return function(*args) or 0
-            except Exception as error:  # noqa: BLE001 - all of them end here, by the table
-                return -_report(function.__name__, error)
-
-    options: dict[str, bool | str] = dict.fromkeys(settings.fuse_options, True)
-    if settings.is_read_only:
-        options["ro"] = True  # then the kernel refuses what would write
-    try:
-        Session(
-            Operations(store, settings, lambda: int(binding.fuse_get_context()[2]), on_up),
-            mountpoint,
-            raw_fi=True,
-            foreground=True,
-            big_writes=True,
-            fsname=fsname.replace("\\", "\\\\").replace(",", "\\,"),
-            subtype="theiafs",
-            **options,
-        )
-    except RuntimeError as error:
-        raise MountError(f"libfuse could not mount on {mountpoint}") from error
-
-
-def _report(operation: str, error: Exception) -> int:
-    """The errno of an exception, logged as loudly as it deserves."""
-    if isinstance(error, UnicodeDecodeError):
-        return errno.ENOENT  # a name that is not UTF-8; the tree has none
-    number = errno_of(error)
-    if number == errno.EIO:
-        log.error("%s failed", operation, exc_info=error)
-    elif isinstance(error, EventStoreException):
-        log.warning("%s refused: %s", operation, error)
-    else:
-        log.debug("%s refused: %s", operation, error)
-    return number
+    number: int
+    is_direct: bool
+    is_cached: bool
 
 
 class Operations:
-    """What the kernel can ask for, as fusepy names it.
+    """What the kernel can ask for, as libfuse names it.
 
     What is not here is answered "not implemented", and the kernel stops asking: extended attributes, which
     it would look for before every write, and flush, which comes whenever some process closes its copy of a
     descriptor and means nothing.
     """
 
-    use_ns = True
-
-    def __init__(
-        self,
-        store: EventStore,
-        settings: Settings,
-        caller: Callable[[], int],
-        on_up: Callable[[], None],
-    ) -> None:
+    def __init__(self, store: EventStore, settings: Settings, on_up: Callable[[], None]) -> None:
         self._store = store
-        self._caller = caller
         self._settings = settings
         self._on_up = on_up
         self._mounted_ns = time.time_ns()
         self._tree = Tree(store, settings.event_size_max)
         self._handles = HandleTable()
         self._cached = _CachedVersions()
-
-    def __call__(self, name: str, *args: Any) -> Any:
-        """Call an operation by its name, which is how fusepy does it."""
-        return getattr(self, name)(*args)
 
     def init(self, _path: str) -> None:
         """It is mounted."""
@@ -182,9 +98,13 @@ class Operations:
             "f_namemax": NAME_SIZE_MAX,
         }
 
-    def getattr(self, path: str, _file_info: Any = None) -> dict[str, int]:
+    def getattr(self, path: str) -> Stat:
         """Tell the attributes of what is at a path."""
-        return self._stat(self._tree.resolve(path).attributes())
+        mode, size, newest = self._tree.resolve(path).attributes()
+        # Nobody's permission to follow a link is ever looked at, and all of them have the same.
+        umask = 0 if stat.S_ISLNK(mode) else self._settings.umask
+        changed_ns = min(int(newest * 10**9), _MTIME_MAX_NS) or self._mounted_ns
+        return Stat(mode & ~umask, self._settings.uid, self._settings.gid, size, changed_ns)
 
     def readlink(self, path: str) -> str:
         """Tell where a symbolic link leads."""
@@ -193,52 +113,48 @@ class Operations:
             raise NotPermitted(f"no symbolic link: {path!r}")
         return node.target
 
-    def readdir(self, path: str, _handle: int) -> Iterator[tuple[str, dict[str, int], int]]:
+    def readdir(self, path: str) -> Iterator[Entry]:
         """List a directory, with types, so that find(1) need not look at each entry."""
         node = self._tree.resolve(path)
         if not isinstance(node, Directory):
             raise NotPermitted(f"no directory: {path!r}")
         for name in (".", ".."):
-            yield name, {"st_mode": Directory.MODE}, 0
-        for entry in node.entries():
-            yield entry.name, {"st_mode": entry.mode}, 0
+            yield Entry(name, Directory.MODE)
+        yield from node.entries()
 
     def mkdir(self, path: str, _mode: int) -> None:
         """Declare a tag."""
         self._tree.make_directory(path)
 
-    def open(self, path: str, file_info: Any) -> None:
-        """Open a file."""
-        to_write = file_info.flags & os.O_ACCMODE != os.O_RDONLY
-        handle = self._tree.open(path, to_write)
+    def open(self, path: str, flags: int) -> Opened:
+        """Open a file; the flags are those of the system call."""
+        handle = self._tree.open(path, flags & os.O_ACCMODE != os.O_RDONLY)
         # What O_SYNC asks for is more than O_DSYNC does; here both are the same.
-        handle.syncs_writes = self._settings.syncs_writes or bool(file_info.flags & os.O_DSYNC)
-        file_info.fh = self._handles.add(handle)
-        if handle.version is None:
-            # What grows goes past the kernel's cache: every read sees all there is.
-            file_info.direct_io = 1
-        else:
-            file_info.keep_cache = self._cached.has(path, handle.version)
+        handle.syncs_writes = self._settings.syncs_writes or bool(flags & os.O_DSYNC)
+        # What grows goes past the kernel's cache: every read sees all there is.
+        grows = handle.version is None
+        is_cached = not grows and self._cached.has(path, handle.version)
+        return Opened(self._handles.add(handle), grows, is_cached)
 
-    def read(self, _path: str, size: int, offset: int, file_info: Any) -> bytes:
+    def read(self, number: int, size: int, offset: int) -> bytes:
         """Read from an open file."""
-        return self._handles[file_info.fh].read(offset, size)
+        return self._handles[number].read(offset, size)
 
-    def write(self, _path: str, data: bytes, _offset: int, file_info: Any) -> int:
-        """Append to an open file. The offset says nothing: the kernel makes it up from an old size."""
-        return self._handles[file_info.fh].write(data, self._caller())
+    def write(self, number: int, data: bytes, process_id: int) -> int:
+        """Append to an open file what a process wrote."""
+        return self._handles[number].write(data, process_id)
 
-    def fsync(self, _path: str, _datasync: int, file_info: Any) -> None:
+    def fsync(self, _path: str, _datasync: int, number: int) -> None:
         """Make what was written to an open file last."""
-        self._handles[file_info.fh].sync()
+        self._handles[number].sync()
 
-    def release(self, _path: str, file_info: Any) -> None:
+    def release(self, number: int) -> None:
         """Close a file; the last descriptor for it is gone."""
-        handle = self._handles.remove(file_info.fh)
+        handle = self._handles.remove(number)
         handle.release()
         handle.on_release()
 
-    def truncate(self, path: str, _length: int, _file_info: Any = None) -> None:
+    def truncate(self, path: str, _length: int, _file: Any = None) -> None:
         """Do nothing to an ingest file: ``>`` means the same as ``>>`` there."""
         self._check_ingest(path)
 
@@ -254,7 +170,7 @@ class Operations:
         """Do nothing to an ingest file."""
         self._check_ingest(path)
 
-    def create(self, path: str, _mode: int, _file_info: Any = None) -> None:
+    def create(self, path: str, _mode: int, _file: Any = None) -> None:
         """Refuse."""
         raise NotPermitted(f"files cannot be made here: {path!r}")
 
@@ -285,24 +201,6 @@ class Operations:
     def _check_ingest(self, path: str) -> None:
         if not isinstance(self._tree.resolve(path), IngestFile):
             raise NotPermitted(f"cannot be changed: {path!r}")
-
-    def _stat(self, attributes: Attributes) -> dict[str, int]:
-        newest_ns = min(int(attributes.newest * 10**9), _MTIME_MAX_NS) or self._mounted_ns
-        # Nobody's permission to follow a link is ever looked at, and all of them have the same.
-        umask = 0 if stat.S_ISLNK(attributes.mode) else self._settings.umask
-        return {
-            "st_mode": attributes.mode & ~umask,
-            # One link for directories too: any other number promises so many subdirectories to find(1).
-            "st_nlink": 1,
-            "st_uid": self._settings.uid,
-            "st_gid": self._settings.gid,
-            "st_size": attributes.size,
-            "st_blocks": -(-attributes.size // 512),
-            "st_blksize": _BLOCK_SIZE,
-            "st_atime": newest_ns,
-            "st_mtime": newest_ns,
-            "st_ctime": newest_ns,
-        }
 
 
 class _CachedVersions:
