@@ -85,7 +85,13 @@ class Link(Node):
 
 
 class File(Node):
-    """Something that can be opened."""
+    """Something that can be opened.
+
+    Attributes:
+        MODE: type and permissions, before the mount's umask.
+    """
+
+    MODE: int
 
     @abstractmethod
     def open(self) -> Handle:

@@ -25,6 +25,7 @@ FILTERS_MAX = 16
 # What desktop environments look for in every directory they see. They get a plain "not there" where another
 # name would be called invalid.
 _PROBED = frozenset({"autorun.inf", "AUTORUN.INF", "desktop.ini", "Desktop.ini", "Thumbs.db"})
+_EVERYTHING = Query()
 _MINUTE = re.compile(r"[0-9]+-[0-9]+")
 
 
@@ -83,9 +84,9 @@ def parse_path(path: str, read_tag: Callable[[str], str]) -> Location:
         NotFound: if the path can mean nothing.
         InvalidName: if it names a range that is none.
     """
-    parts = [part for part in path.split("/") if part]
-    if any(part.startswith(".") for part in parts):
+    if "/." in path:
         raise NotFound(f"no such file: {path!r}")
+    parts = [part for part in path.split("/") if part]
     match parts:
         case []:
             return Location(Kind.ROOT)
@@ -128,7 +129,7 @@ def _parse_tags(name: str, read_tag: Callable[[str], str]) -> Tags:
 
 def to_query(filters: tuple[Filter, ...], moment: float) -> Query:
     """Turn filters into the query they stand for at a moment, in seconds since the epoch."""
-    query = Query()
+    query = _EVERYTHING
     for each in filters:
         match each:
             case Tags(any_of):

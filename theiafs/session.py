@@ -76,8 +76,11 @@ def serve(
     Raises:
         MountError: if it cannot be mounted.
     """
-    session = _session_type(load_binding())
+    binding = load_binding()
+    session = _session_type(binding)
     options: dict[str, bool | str] = dict.fromkeys(settings.fuse_options, True)
+    if getattr(binding, "fuse_version_major", 2) == 2:
+        options["big_writes"] = True  # libfuse 3 knows no other and refuses the word
     if settings.is_read_only:
         options["ro"] = True  # then the kernel refuses what would write
     try:
@@ -85,7 +88,6 @@ def serve(
             _NamedOperations(store, settings, on_up),
             mountpoint,
             foreground=True,
-            big_writes=True,
             fsname=fsname.replace("\\", "\\\\").replace(",", "\\,"),
             subtype="theiafs",
             **options,

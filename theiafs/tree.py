@@ -1,6 +1,5 @@
 """The tree: from a path to the node that is there."""
 
-import contextlib
 import posixpath
 import stat
 import threading
@@ -50,11 +49,7 @@ class Tree:
             NotFound: if there is none.
             InvalidName: if the path names a range that is none.
         """
-        location = self._locate(path)
-        for each in location.filters:
-            if isinstance(each, Tags):
-                self._check_tags(path, each.any_of)
-        return self._node(path, location)
+        return self._resolve(path, self._locate(path))
 
     def open(self, path: str, to_write: bool) -> Handle:
         """Open the file at a path.
@@ -63,19 +58,16 @@ class Tree:
             NotPermitted: if it is to be written and cannot be, or is no file.
             NotFound: if there is none.
         """
-        filters = self._locate(path).filters
+        location = self._locate(path)
         # A range that moves with the clock stands still for this file from now on; otherwise the file
         # would lose its beginning while somebody reads it.
-        self._moments.hold(filters)
-        with contextlib.ExitStack() as on_failure:
-            on_failure.callback(self._moments.let_go, filters)
-            node = self.resolve(path)
-            if not isinstance(node, File) or (
-                to_write and not node.attributes().mode & stat.S_IWUSR
-            ):
-                raise NotPermitted(f"cannot be written: {path!r}")
-            handle = node.open()
-            handle.on_release = on_failure.pop_all().close
+        let_go = self._moments.hold(location.filters)
+        try:
+            handle = self._file(path, location, to_write).open()
+        except Exception:
+            let_go()
+            raise
+        handle.on_release = let_go
         return handle
 
     def make_directory(self, path: str) -> None:
@@ -104,6 +96,18 @@ class Tree:
         for tag in tags:
             if not self._store.has_tag(tag):
                 raise NotFound(f"no event has the tag {tag!r}: {path!r}")
+
+    def _resolve(self, path: str, location: Location) -> Node:
+        for each in location.filters:
+            if isinstance(each, Tags):
+                self._check_tags(path, each.any_of)
+        return self._node(path, location)
+
+    def _file(self, path: str, location: Location, to_write: bool) -> File:
+        node = self._resolve(path, location)
+        if not isinstance(node, File) or (to_write and not node.MODE & stat.S_IWUSR):
+            raise NotPermitted(f"cannot be written: {path!r}")
+        return node
 
     def _node(self, path: str, location: Location) -> Node:
         store, filters = self._store, location.filters
@@ -184,13 +188,10 @@ class _Moments:
         """The moment that filters are meant at, in seconds since the epoch."""
         return self._look_up(filters, self._KEPT_S, holders=0)
 
-    def hold(self, filters: tuple[Filter, ...]) -> None:
-        """Let the moment of these filters stand still until it is let go as often as it was held."""
+    def hold(self, filters: tuple[Filter, ...]) -> Callable[[], object]:
+        """Let the moment of these filters stand still until what is returned is called."""
         self._look_up(filters, self._KEPT_FOR_OPENING_S, holders=1)
-
-    def let_go(self, filters: tuple[Filter, ...]) -> None:
-        """Undo one :meth:`hold`."""
-        self._look_up(filters, self._KEPT_FOR_OPENING_S, holders=-1)
+        return lambda: self._look_up(filters, self._KEPT_FOR_OPENING_S, holders=-1)
 
     def _look_up(self, filters: tuple[Filter, ...], kept_s: float, holders: int) -> float:
         now = time.time()
