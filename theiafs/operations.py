@@ -1,11 +1,13 @@
 """Operations: what the kernel can ask for. Knows the tree, and no FUSE binding."""
 
+import gc
 import os
 import stat
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable
+from itertools import chain
 from typing import Any, NamedTuple
 
 from store import EventStore
@@ -74,6 +76,9 @@ class Operations:
 
     def init(self, _path: str) -> None:
         """It is mounted."""
+        # What the store has loaded stays. Looking through it for garbage again and again, as it grows and whenever
+        # a large directory is listed, would keep everybody waiting.
+        gc.freeze()
         self._on_up()
 
     def destroy(self, _path: str) -> None:
@@ -113,14 +118,12 @@ class Operations:
             raise NotPermitted(f"no symbolic link: {path!r}")
         return node.target
 
-    def readdir(self, path: str) -> Iterator[Entry]:
+    def readdir(self, path: str) -> Iterable[Entry]:
         """List a directory, with types, so that find(1) need not look at each entry."""
         node = self._tree.resolve(path)
         if not isinstance(node, Directory):
             raise NotPermitted(f"no directory: {path!r}")
-        for name in (".", ".."):
-            yield Entry(name, Directory.MODE)
-        yield from node.entries()
+        return chain((Entry(".", Directory.MODE), Entry("..", Directory.MODE)), node.entries())
 
     def mkdir(self, path: str, _mode: int) -> None:
         """Declare a tag."""
