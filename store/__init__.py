@@ -2,6 +2,7 @@
 
 from store.api import Answer, EventStore
 from store.backends import open_store, wait_until_closed
+from store.batch import Batch
 from store.check import Audit, Finding
 from store.errors import (
     EOFException,
@@ -27,6 +28,7 @@ from store.timer import PeriodicTimer
 __all__ = [
     "Answer",
     "Audit",
+    "Batch",
     "DataFile",
     "EOFException",
     "Event",

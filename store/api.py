@@ -7,6 +7,7 @@ engine and as slow as its search; an engine overrides those it can answer better
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 
+from store.batch import Batch
 from store.disk import DiskUsage
 from store.errors import EventWriteException
 from store.event import Event, EventSerializer
@@ -113,6 +114,14 @@ class EventStore(ABC):
         """
         for event in events:
             self.save(event)
+
+    def save_batch(self, batch: Batch) -> None:
+        """Save the events of a batch, in this order.
+
+        Raises:
+            EventWriteException: if some were not stored.
+        """
+        self.save_all(batch.events())
 
     def sync(self) -> None:  # noqa: B027 - an engine may have nothing to do
         """Make everything saved so far survive a loss of power before this returns.

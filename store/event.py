@@ -8,7 +8,17 @@ from typing import BinaryIO, NamedTuple
 from store import frame
 from store.errors import EOFException, MalformedEvent
 
-__all__ = ["Event", "EventParser", "EventPreamble", "EventSerializer", "new_event_id"]
+__all__ = [
+    "Event",
+    "EventParser",
+    "EventPreamble",
+    "EventSerializer",
+    "new_event_id",
+    "new_event_ids",
+]
+
+_COUNTER_DIGITS = 3
+_COUNTER = [f"{number:03x}" for number in range(16**_COUNTER_DIGITS)]
 
 
 class Event:
@@ -90,11 +100,36 @@ def new_event_id(timestamp: float) -> str:
     Args:
         timestamp: seconds since the epoch; the id begins with its milliseconds.
     """
+    return _uuid_of(_new_uuid(timestamp))
+
+
+def new_event_ids(timestamp: float, count: int) -> list[str]:
+    """Make ids for events of this time, each greater than the one before.
+
+    They count up from a random number (RFC 9562, section 6.2, method 2).
+
+    Args:
+        timestamp: seconds since the epoch; the ids begin with its milliseconds.
+        count: how many.
+    """
+    # The end is left for counting; and the highest bit of what is random, so that no carry goes beyond it.
+    first = _new_uuid(timestamp) & ~(1 << 61 | len(_COUNTER) - 1)
+    stems = (
+        _uuid_of(each)[:-_COUNTER_DIGITS] for each in range(first, first + count, len(_COUNTER))
+    )
+    return [stem + end for stem in stems for end in _COUNTER][:count]
+
+
+def _new_uuid(timestamp: float) -> int:
     milliseconds = int(timestamp * 1000) & (1 << 48) - 1
     random = int.from_bytes(os.urandom(10), "big")
     version_and_random = 0x7000 | random & 0x0FFF
     variant_and_random = 1 << 63 | (random >> 12) & ((1 << 62) - 1)
-    digits = f"{milliseconds:012x}{version_and_random:04x}{variant_and_random:016x}"
+    return milliseconds << 80 | version_and_random << 64 | variant_and_random
+
+
+def _uuid_of(number: int) -> str:
+    digits = f"{number:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 

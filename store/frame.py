@@ -17,6 +17,7 @@ Nothing in a frame is escaped, so what could not be read back is refused when it
 in the id, the source or a tag, a comma in a tag, an empty tag.
 """
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from store.errors import InvalidEvent, MalformedEvent
 __all__ = [
     "CLOSING",
     "OPENING",
+    "TAGS_LINE",
     "Damage",
     "Frame",
     "Header",
@@ -33,7 +35,10 @@ __all__ = [
     "decode_header",
     "decode_preamble",
     "encode",
+    "encode_alike",
     "encode_text",
+    "is_list_of_tags",
+    "is_usual",
     "parse",
     "scan",
 ]
@@ -48,6 +53,9 @@ _PREAMBLE_SIZE_MAX = 80
 _WINDOW_SIZE = 1 << 20
 _NEWLINE = 0x0A
 
+TAGS_LINE = b"tags:"
+"""What the last line of a usual header begins with; the one before is that of the source."""
+
 OPENING = re.compile(rb"event: (\d{1,19}) (\d{1,19}) (\d{1,19})\r?\n")
 """The line that opens a frame."""
 
@@ -56,6 +64,10 @@ OPENING = re.compile(rb"event: (\d{1,19}) (\d{1,19}) (\d{1,19})\r?\n")
 _USUAL = re.compile(
     rb"event: (\d{1,19}) (\d{1,19}) (\d{1,19})\n"
     rb"(id:([^\n]*)\ntimestamp: (\d{1,300}\.\d{1,300})\nsource:([^\n]*)\ntags:([^\n]*)\n)"
+)
+_SPELLING = re.compile(
+    rb"event: (?:0|[1-9]\d*) (?:0|[1-9]\d*) (?:0|[1-9]\d*)\n"
+    rb"id:[^\n]*\ntimestamp: (?:0|[1-9]\d*)\.\d{7}\nsource:[^\n]*\ntags:([^\n]*)\n"
 )
 _NUMBER = re.compile(rb"\d{1,400}(\.\d{0,400})?([eE][+-]?\d{1,4})?")
 _FIELDS = (b"id", b"timestamp", b"source", b"tags")
@@ -122,6 +134,51 @@ def encode(
     Raises:
         InvalidEvent: if a field could not be read back from the frame.
     """
+    header = _encode_header(event_id, timestamp, source, tags, encoding)
+    body = encode_text(content, encoding)
+    return b"".join((_preamble(len(header), len(body)), header, body, b"\n"))
+
+
+def encode_alike(
+    ids: list[str], timestamp: float, source: str, tags: list[str], contents: list[bytes]
+) -> tuple[bytes, list[int]]:
+    """Lay out events that differ in nothing but their ids and contents, as records in UTF-8.
+
+    Args:
+        ids: their ids, at least one; of the same length, and in ASCII.
+        timestamp: as for :func:`encode`.
+        source: as for :func:`encode`.
+        tags: as for :func:`encode`.
+        contents: a content for each id, encoded.
+
+    Returns:
+        The records, and the size of each in bytes.
+
+    Raises:
+        InvalidEvent: if a field could not be read back from the frames.
+    """
+    header = _encode_header(ids[0], timestamp, source, tags, "utf-8")
+    id_end = len(b"id:") + len(ids[0])
+    name, rest = header[: len(b"id:")], header[id_end:]
+    lengths = list(map(len, contents))
+    before = {length: _preamble(len(header), length) + name for length in set(lengths)}
+    around = len(ids[0]) + len(rest) + len(b"\n" + CLOSING)
+    sizes = {length: len(text) + around + length for length, text in before.items()}
+    pieces = zip(
+        map(before.__getitem__, lengths),
+        map(str.encode, ids),
+        itertools.repeat(rest),
+        contents,
+        itertools.repeat(b"\n" + CLOSING),
+        strict=False,
+    )
+    records = b"".join(itertools.chain.from_iterable(pieces))
+    return records, list(map(sizes.__getitem__, lengths))
+
+
+def _encode_header(
+    event_id: str, timestamp: float, source: str, tags: list[str], encoding: str
+) -> bytes:
     if not 0 <= timestamp < MAX_TIMESTAMP:
         raise InvalidEvent(
             f"timestamp {timestamp!r} of event {event_id!r}: must be finite, from 0 to below 1e123"
@@ -134,13 +191,14 @@ def encode(
                 f"event {event_id!r}: tag {tag!r} is empty, or has a comma or a newline in it"
             )
     # Adding zero turns -0.0 into 0.0, whose sign would otherwise be printed.
-    header = encode_text(
+    return encode_text(
         f"id:{event_id}\ntimestamp: {timestamp + 0.0:.7f}\nsource:{source}\ntags:{','.join(tags)}\n",
         encoding,
     )
-    body = encode_text(content, encoding)
-    preamble = b"event: %d %d %d\n" % (len(header) + len(body), len(header), len(body))
-    return b"".join((preamble, header, body, b"\n"))
+
+
+def _preamble(header_size: int, content_size: int) -> bytes:
+    return b"event: %d %d %d\n" % (header_size + content_size, header_size, content_size)
 
 
 def encode_text(text: str, encoding: str) -> bytes:
@@ -153,6 +211,20 @@ def encode_text(text: str, encoding: str) -> bytes:
         return text.encode(encoding, "surrogateescape")
     except UnicodeEncodeError as error:
         raise InvalidEvent(f"text that {encoding} cannot hold: {error}") from error
+
+
+def is_usual(data: bytes, start: int = 0) -> bool:
+    """Whether the frame that starts here is spelled as :func:`encode` does, so that it can be stored as it is.
+
+    The digits of its time need not be those that the nearest float has.
+    """
+    match = _SPELLING.match(data, start)
+    return match is not None and is_list_of_tags(match[1])
+
+
+def is_list_of_tags(data: bytes) -> bool:
+    """Whether this is how the tags of an event are written: none of them is empty."""
+    return not data or b"" not in data.split(b",")
 
 
 def decode_preamble(line: bytes) -> tuple[int, int, int]:

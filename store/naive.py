@@ -5,21 +5,25 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from store import frame
 from store.answer import Minute
 from store.archive import HIDDEN_DIRECTORY, Archive, journal_path, lock_path
+from store.batch import Batch
 from store.disk import Disk, put_file, replace_file
+from store.division import Division, Rows
 from store.errors import (
     EventNotFound,
     EventReadException,
     EventStoreException,
     EventWriteException,
 )
-from store.event import Event, EventSerializer
-from store.frame import CLOSING
+from store.event import Event
 from store.journal import Journal
 from store.lookup import find_id
 from store.minutes import JournaledFile, RemovedFile
@@ -30,9 +34,6 @@ from store.timer import PeriodicTimer
 
 __all__ = ["NaiveEventStore"]
 
-_BATCH_SIZE_MAX = 1 << 20
-"""The largest record of the journal, in bytes, unless a single event is larger."""
-
 _RELAXED_SIZE = 64 << 10
 """How much of a minute file, in bytes, may be written again in each flush interval."""
 
@@ -42,31 +43,29 @@ _QUIET_S = 60.0
 log = logging.getLogger(__name__)
 
 
-class _SerializedEvent(NamedTuple):
-    """An event ready to be stored: its bytes with the empty line, and what the index needs to know."""
-
-    data: bytes
-    header: frame.Header
-
-
-class _Batch(NamedTuple):
+class _Part(NamedTuple):
     """Events that are appended to one minute at once.
 
     Attributes:
         minute: the minute.
         offset: where in its file, in bytes.
         ending: what ends the half of an event that stands there; usually nothing.
-        events: the events.
+        rows: the events.
     """
 
     minute: Minute
     offset: int
     ending: bytes
-    events: list[_SerializedEvent]
+    rows: Rows
+
+    @property
+    def size(self) -> int:
+        """How many bytes are appended."""
+        return len(self.ending) + len(self.rows.data)
 
     def record(self) -> Record:
-        data = self.ending + b"".join(event.data for event in self.events)
-        return Record(self.minute.name, self.offset, data)
+        """What the journal has of it."""
+        return Record(self.minute.name, self.offset, self.ending + self.rows.data)
 
 
 class _Growth(NamedTuple):
@@ -98,7 +97,6 @@ class NaiveEventStore(Archive):
     ) -> None:
         super().__init__(root_dir, disk)
         self.flush_interval = flush_interval
-        self._serializer = EventSerializer()
         self._closed = False
         self._growths: dict[Minute, _Growth] = {}
         self._flush_failed = False
@@ -132,13 +130,16 @@ class NaiveEventStore(Archive):
 
     def save_all(self, events: Iterable[Event]) -> None:
         """Save several events, in this order: all of them or, when that is not possible, none."""
-        serialized = [self._serialize(event) for event in events]
-        if not serialized:
+        self.save_batch(Batch.of(events))
+
+    def save_batch(self, batch: Batch) -> None:
+        """See :meth:`EventStore.save_batch`; all of them or, when that is not possible, none."""
+        if not len(batch):
             return
         self._journal.limit_unsynced()
         with self._lock:
             self._check_open()
-            self._append(serialized)
+            self._append(batch)
         if self.flush_interval <= 0:
             self._flush_now()
 
@@ -148,7 +149,7 @@ class NaiveEventStore(Archive):
 
     def declare_tag(self, tag: str) -> None:
         """See :meth:`EventStore.declare_tag`; it is known from then on, also after a restart."""
-        self._serialize(Event("declared", "", 0, [tag]))
+        Batch.of([Event("declared", "", 0, [tag])])
         with self._lock:
             self._check_open()
             if tag in self._declared_tags:
@@ -158,33 +159,27 @@ class NaiveEventStore(Archive):
             replace_file(self._disk, self._tags_path, [frame.encode_text(text, "utf-8")])
             self._declared_tags = declared
 
-    def _serialize(self, event: Event) -> _SerializedEvent:
-        data = self._serializer.serialize(event) + CLOSING
-        return _SerializedEvent(data, self._serializer.header(event))
-
-    def _append(self, events: list[_SerializedEvent]) -> None:
+    def _append(self, batch: Batch) -> None:
         new_minutes: dict[str, Minute] = {}
         try:
-            batches = self._divide(events, new_minutes)
-            addresses = self._journal.append([batch.record() for batch in batches])
+            parts = list(self._divide(batch, new_minutes))
+            addresses = self._journal.append([part.record() for part in parts])
         except EventStoreException:
             for name in new_minutes:
                 self._files.remove_file(name)
             raise
         for minute in new_minutes.values():
             self._add_minute(minute)
-        for batch, address in zip(batches, addresses, strict=True):
-            self._take_in(batch, address)
+        numbers = np.array([self._contents.kinds.number(*pair) for pair in batch.pairs])
+        for part, address in zip(parts, addresses, strict=True):
+            self._take_in(part, numbers[part.rows.kinds], address)
 
-    def _divide(
-        self, events: list[_SerializedEvent], new_minutes: dict[str, Minute]
-    ) -> list[_Batch]:
+    def _divide(self, batch: Batch, new_minutes: dict[str, Minute]) -> Iterator[_Part]:
         """Find out which events go where; minutes that are not there yet are made, but not shown."""
-        batches: list[_Batch] = []
         ends: dict[str, int] = {}
-        first = 0
-        while first < len(events):
-            file = self._files.find_home(events[first].header.timestamp)
+        division = Division(batch)
+        while not division.is_done:
+            file = self._files.find_home(division.time)
             name = os.path.basename(file.path)
             minute = self._minutes.get(name) or new_minutes.get(name)
             if minute is None:
@@ -193,19 +188,9 @@ class NaiveEventStore(Archive):
             offset, ending = ends.get(name), b""
             if offset is None:
                 offset, ending = minute.index.size, self._ending(minute)
-            size = len(ending) + len(events[first].data)
-            last = first + 1
-            while (
-                last < len(events)
-                and file.start <= events[last].header.timestamp < file.end
-                and size + len(events[last].data) <= _BATCH_SIZE_MAX
-            ):
-                size += len(events[last].data)
-                last += 1
-            batches.append(_Batch(minute, offset, ending, events[first:last]))
-            ends[name] = offset + size
-            first = last
-        return batches
+            part = _Part(minute, offset, ending, division.take(file.start, file.end))
+            ends[name] = offset + part.size
+            yield part
 
     @staticmethod
     def _ending(minute: Minute) -> bytes:
@@ -215,18 +200,15 @@ class NaiveEventStore(Archive):
             return b"\n"
         return b""
 
-    def _take_in(self, batch: _Batch, address: int) -> None:
+    def _take_in(self, part: _Part, kinds: npt.NDArray[np.int64], address: int) -> None:
         """Show what is in the journal now."""
-        minute, index, kinds = batch.minute, batch.minute.index, self._contents.kinds
+        minute, index = part.minute, part.minute.index
         assert isinstance(minute.file, JournaledFile), "that is what this store opens"
-        size = len(batch.ending) + sum(len(event.data) for event in batch.events)
-        minute.file.extend(size, address)
+        minute.file.extend(part.size, address)
         first = len(index)
-        if batch.ending:
-            index.add_damage(len(batch.ending))
-        for event in batch.events:
-            number = kinds.number(event.header.source, event.header.tags)
-            index.add(number, len(event.data), event.header.timestamp)
+        if part.ending:
+            index.add_damage(len(part.ending))
+        index.extend(kinds, part.rows.sizes, part.rows.times)
         minute.changed = time.time()
         self._contents.arrivals.note(minute.number, first, len(index))
         now = time.monotonic()

@@ -179,6 +179,11 @@ class MinuteIndex:
         self.newest = max(self.newest, timestamp)
         self._append(kind, size, timestamp, Total(size, 1, timestamp))
 
+    def extend(self, kinds: Iterable[int], sizes: Iterable[int], times: Iterable[float]) -> None:
+        """Add events that arrived together, a row of each column for each."""
+        for kind, size, timestamp in zip(kinds, sizes, times, strict=True):
+            self.add(int(kind), int(size), float(timestamp))
+
     def add_damage(self, size: int) -> None:
         """Add bytes that are no event."""
         self._append(DAMAGED, size, math.nan, Total(size, 0, 0.0))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store import Event, EventSerializer, EventTooLarge, InvalidEvent, Query, StoreFull
+from store import Batch, Event, EventSerializer, EventTooLarge, InvalidEvent, Query, StoreFull
 from theiafs.ingest import IngestBuffer, Origin
 
 ORIGIN = Origin("test", 1000.5)
@@ -18,8 +18,8 @@ class Sink:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    def save(self, events: list[Event]) -> None:
-        self.events += events
+    def save(self, batch: Batch) -> None:
+        self.events += batch.events()
 
     @property
     def contents(self) -> list[str | None]:
@@ -217,7 +217,7 @@ def test_a_failure_to_save_does_not_hold_back_what_comes_after() -> None:
     sink = Sink()
     buffer = IngestBuffer(Query(), 1 << 20)
 
-    def fail(_events: list[Event]) -> None:
+    def fail(_batch: Batch) -> None:
         raise StoreFull("full")
 
     with pytest.raises(StoreFull):
@@ -274,7 +274,7 @@ def test_a_write_that_cannot_be_saved_was_not_taken_in() -> None:
     sink = Sink()
     buffer = IngestBuffer(Query(), 1 << 20)
 
-    def fail(_events: list[Event]) -> None:
+    def fail(_batch: Batch) -> None:
         raise StoreFull("full")
 
     assert buffer.append(b"par", ORIGIN, sink.save) == 3

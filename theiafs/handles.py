@@ -99,7 +99,7 @@ class IngestHandle(Handle):
         """See :meth:`Handle.write`."""
         with self._lock:
             self._last_writer = process_id
-            taken_in = self._buffer.append(data, _origin(process_id), self._store.save_all)
+            taken_in = self._buffer.append(data, _origin(process_id), self._store.save_batch)
         if self.syncs_writes:
             self._store.sync()
         return taken_in
@@ -112,7 +112,7 @@ class IngestHandle(Handle):
         """Save a last line that nothing ended, or log why it could not be."""
         with self._lock:
             try:
-                self._buffer.finish(_origin(self._last_writer), self._store.save_all)
+                self._buffer.finish(_origin(self._last_writer), self._store.save_batch)
             except EventStoreException as error:
                 log.error("lost at the closing of an ingest file: %s", error)  # noqa: TRY400
 

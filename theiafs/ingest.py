@@ -10,12 +10,16 @@ Two things may be appended, in any mixture:
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from store import Event, EventTooLarge, InvalidEvent, MalformedEvent, Query, new_event_id
-from store.frame import OPENING, Frame, check_header_start, decode_preamble, parse
+import numpy as np
+
+from store import Batch, Event, EventTooLarge, InvalidEvent, MalformedEvent, Query
+from store.frame import OPENING, Frame, check_header_start, decode_preamble, is_usual, parse
+from store.frames import read_frames
 
 __all__ = ["IngestBuffer", "Origin"]
 
 _BLANK = b" \t"
+_NEWLINE = 0x0A
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class IngestBuffer:
         self._needed = 0  # how large it has to be at least to hold a whole event
         self._refused = _RefusedLine()
 
-    def append(self, data: bytes, origin: Origin, save: Callable[[list[Event]], None]) -> int:
+    def append(self, data: bytes, origin: Origin, save: Callable[[Batch], None]) -> int:
         """Take in what was written, and save the events that are whole by now.
 
         Args:
@@ -114,25 +118,25 @@ class IngestBuffer:
         if is_incomplete and len(self._partial) <= self._event_size_max:
             return len(data)
         buffer = bytes(self._partial)
-        events, position, failure = self._split(buffer, origin)
+        split = self._split(buffer, origin)
         try:
-            save(events)
+            save(split.batch)
         except Exception:
             # The writer will be told that none of this was written.
             del self._partial[size_before:]
             self._needed = 0
             raise
-        if failure is None:
-            del self._partial[:position]
+        if split.failure is None:
+            del self._partial[: split.position]
             return len(data)
         self._drop()
-        if position > size_before:
-            return position - size_before
-        if isinstance(failure, EventTooLarge) and not OPENING.match(buffer, position):
-            self._refused.note(data, failure)
-        raise failure
+        if split.position > size_before:
+            return split.position - size_before
+        if isinstance(split.failure, EventTooLarge) and not OPENING.match(buffer, split.position):
+            self._refused.note(data, split.failure)
+        raise split.failure
 
-    def finish(self, origin: Origin, save: Callable[[list[Event]], None]) -> None:
+    def finish(self, origin: Origin, save: Callable[[Batch], None]) -> None:
         """Take what is left over as the last line or frame, which lacks its last newline.
 
         Raises:
@@ -142,46 +146,112 @@ class IngestBuffer:
         rest = bytes(self._partial)
         if not rest:
             return
-        events, position, failure = self._split(rest + b"\n", origin)
+        split = self._split(rest + b"\n", origin)
         self._drop()
-        save(events)
-        opening = OPENING.match(rest, position)
+        save(split.batch)
+        opening = OPENING.match(rest, split.position)
         if opening is not None and len(rest) - opening.end() < int(opening[1]):
-            raise InvalidEvent(
-                f"a frame that was not written to its end: {len(rest) - position} bytes dropped"
-            )
-        if failure is not None:
-            raise failure
+            dropped = len(rest) - split.position
+            raise InvalidEvent(f"a frame that was not written to its end: {dropped} bytes dropped")
+        if split.failure is not None:
+            raise split.failure
 
     def _drop(self) -> None:
         self._partial.clear()
         self._needed = 0
 
-    def _split(self, buffer: bytes, origin: Origin) -> tuple[list[Event], int, InvalidEvent | None]:
-        """Split off the whole events: they, where the rest begins, and what is wrong there if anything."""
-        events: list[Event] = []
-        position = 0
-        self._needed = 0
-        try:
-            while (line_end := buffer.find(b"\n", position)) >= 0:
-                if OPENING.match(buffer, position):
-                    frame = self._frame(buffer, position, line_end + 1)
-                    if frame is None:
-                        return events, position, None
-                    events.append(self._framed(buffer, position, frame))
-                    position += frame.size
-                    continue
-                line = buffer[position:line_end].removesuffix(b"\r")
-                if line.strip(_BLANK):
-                    events.append(self._line(line, origin))
-                position = line_end + 1
-            self._check_size(len(buffer) - position)
-        except InvalidEvent as error:
-            return events, position, error
-        return events, position, None
+    def _split(self, buffer: bytes, origin: Origin) -> "_Split":
+        split = _Split(buffer, origin, self._query, self._tags, self._event_size_max)
+        split.run()
+        self._needed = split.needed
+        return split
 
-    def _frame(self, buffer: bytes, start: int, header_start: int) -> Frame | None:
+
+class _Split:
+    """The division of a buffer into whole events and a rest.
+
+    Args:
+        buffer: what was appended.
+        origin: what else is known of it.
+        query: what every event has to answer.
+        tags: the tags that every event gets.
+        event_size_max: the largest line or frame, in bytes.
+
+    Attributes:
+        batch: the events.
+        position: where the rest begins, in bytes.
+        failure: what is wrong there, if anything.
+        needed: how large the rest has to be at least to hold a whole event.
+    """
+
+    def __init__(
+        self, buffer: bytes, origin: Origin, query: Query, tags: list[str], event_size_max: int
+    ) -> None:
+        self.batch = Batch()
+        self.position = 0
+        self.failure: InvalidEvent | None = None
+        self.needed = 0
+        self._buffer = buffer
+        self._origin = origin
+        self._query = query
+        self._tags = tags
+        self._event_size_max = event_size_max
+
+    def run(self) -> None:
+        """Go through all of it, or up to what is invalid."""
+        try:
+            if OPENING.match(self._buffer):
+                self._take_frames()
+            while (line_end := self._buffer.find(b"\n", self.position)) >= 0:
+                if not OPENING.match(self._buffer, self.position):
+                    self._take_lines(self._lines_end())
+                elif not self._take_frame(line_end + 1):
+                    return
+            self._check_size(len(self._buffer) - self.position)
+        except InvalidEvent as error:
+            self.failure = error
+
+    def _take_frames(self) -> None:
+        """Take in the frames that the buffer begins with as long as there is nothing special about them."""
+        frames = read_frames(self._buffer)
+        wanted = [name.encode("utf-8", "surrogateescape") for name in self._tags]
+        lacking = [any(tag not in tags.split(b",") for tag in wanted) for _, tags in frames.pairs]
+        refused = (
+            (frames.sizes > self._event_size_max)
+            | (frames.times < self._query.start)
+            | (frames.times > self._query.end)
+            | np.array([*lacking, False])[frames.kinds]
+        )
+        frames = frames.before_first(refused)
+        self.batch.add_frames(self._buffer, frames)
+        if len(frames.ends):
+            self.position = int(frames.ends[-1])
+
+    def _take_frame(self, header_start: int) -> bool:
+        """Take in the frame at the position; returns whether it is whole."""
+        start = self.position
+        frame = self._frame(start, header_start)
+        if frame is None:
+            return False
+        self._check_time(round(frame.header.timestamp, 7))
+        record = self._buffer[start : start + frame.content_start + frame.content_size + 1]
+        tags = [tag for tag in _text(frame.header.tags).split(",") if tag]
+        missing = [tag for tag in self._tags if tag not in tags]
+        if is_usual(record) and not missing:
+            self.batch.add_frame(record, frame.header)
+        else:
+            content = record[frame.content_start : -1]
+            _, timestamp, source, _ = frame.header
+            event_id = _text(frame.header.id)
+            self.batch.add(
+                Event(event_id, _text(source), timestamp, tags + missing, _text(content))
+            )
+        self.position += frame.size
+        return True
+
+    def _frame(self, start: int, header_start: int) -> Frame | None:
         """Find the frame that starts here; None when it is not whole yet."""
+        buffer = self._buffer
         try:
             total, header_size, _content = decode_preamble(buffer[start:header_start])
             self._check_size(total)
@@ -194,28 +264,34 @@ class IngestBuffer:
         if found is None:
             header_end = header_start + header_size
             # As long as the header is not there, everything that comes is looked at.
-            self._needed = header_start - start + total + 1 if len(buffer) >= header_end else 0
+            self.needed = header_start - start + total + 1 if len(buffer) >= header_end else 0
         return found
 
-    def _line(self, line: bytes, origin: Origin) -> Event:
-        self._check_size(len(line))
-        self._check_time(origin.now)
-        content = line.decode("utf-8", "surrogateescape")
-        return Event(new_event_id(origin.now), origin.source, origin.now, self._tags, content)
+    def _lines_end(self) -> int:
+        """Where the lines that begin at the position end: before a frame, or with the last whole line."""
+        for opening in OPENING.finditer(self._buffer, self.position):
+            if self._buffer[opening.start() - 1] == _NEWLINE:
+                return opening.start()
+        return self._buffer.rfind(b"\n") + 1
 
-    def _framed(self, buffer: bytes, start: int, frame: Frame) -> Event:
-        header = frame.header
-        self._check_time(round(header.timestamp, 7))
-        tags = [tag for tag in header.tags.decode("utf-8", "surrogateescape").split(",") if tag]
-        content_start = start + frame.content_start
-        content = buffer[content_start : content_start + frame.content_size]
-        return Event(
-            header.id.decode("utf-8", "surrogateescape"),
-            header.source.decode("utf-8", "surrogateescape"),
-            header.timestamp,
-            tags + [tag for tag in self._tags if tag not in tags],
-            content.decode("utf-8", "surrogateescape"),
-        )
+    def _take_lines(self, end: int) -> None:
+        try:
+            self._add_lines(end)
+        except InvalidEvent:
+            # One of them is to blame, and those before it are not.
+            while True:
+                self._add_lines(self._buffer.index(b"\n", self.position) + 1)
+
+    def _add_lines(self, end: int) -> None:
+        """Take in the lines from the position to an end: all of them, or none."""
+        text = self._buffer[self.position : end]
+        lines = text.replace(b"\r\n", b"\n").split(b"\n")[:-1]
+        lines = [line for line in lines if line.strip(_BLANK)]
+        if lines:
+            self._check_size(max(map(len, lines)))
+            self._check_time(self._origin.now)
+            self.batch.add_lines(lines, self._origin.now, self._origin.source, self._tags)
+        self.position = end
 
     def _check_size(self, size: int) -> None:
         if size > self._event_size_max:
@@ -226,3 +302,7 @@ class IngestBuffer:
     def _check_time(self, timestamp: float) -> None:
         if not self._query.includes(timestamp):
             raise InvalidEvent(f"an event of the time {timestamp} does not belong in this range")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")

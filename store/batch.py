@@ -1,0 +1,121 @@
+"""Batches: many events ready to be stored, in columns, so that nothing is done for each that can be done for all."""
+
+import io
+from array import array
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from store.event import Event, EventParser, EventSerializer, new_event_ids
+from store.frame import CLOSING, Header, encode_alike
+from store.frames import Frames
+
+__all__ = ["Batch"]
+
+
+class Batch:
+    """Events ready to be stored, in the order they are to be stored in; a row of each column is one of them.
+
+    Attributes:
+        sizes: the sizes of their records, in bytes.
+        times: seconds since the epoch.
+        kinds: which of the pairs is its source and its tags.
+        pairs: sources with tags, as they stand in headers.
+    """
+
+    def __init__(self) -> None:
+        self.sizes = array("q")
+        self.times = array("d")
+        self.kinds = array("q")
+        self._pieces: list[bytes] = []
+        self._numbers: dict[tuple[bytes, bytes], int] = {}
+        self._serializer = EventSerializer()
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> "Batch":
+        """Make a batch of events.
+
+        Raises:
+            InvalidEvent: if one of them cannot be stored.
+        """
+        batch = cls()
+        for event in events:
+            batch.add(event)
+        return batch
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    @property
+    def pairs(self) -> list[tuple[bytes, bytes]]:
+        """See the class."""
+        return list(self._numbers)
+
+    @property
+    def data(self) -> bytes:
+        """Their records, one behind the other."""
+        if len(self._pieces) != 1:
+            self._pieces = [b"".join(self._pieces)]
+        return self._pieces[0]
+
+    def events(self) -> Iterator[Event]:
+        """The events one by one, as they will be read back."""
+        stream, parser = io.BytesIO(self.data), EventParser()
+        for _ in self.sizes:
+            yield parser.parse_event(stream)
+            stream.seek(len(CLOSING), io.SEEK_CUR)
+
+    def add(self, event: Event) -> None:
+        """Add an event.
+
+        Raises:
+            InvalidEvent: if it cannot be stored.
+        """
+        self.add_frame(self._serializer.serialize(event), self._serializer.header(event))
+
+    def add_frame(self, data: bytes, header: Header) -> None:
+        """Add an event that is laid out as a frame already, as it is, and without closing."""
+        self._pieces += (data, CLOSING)
+        self.sizes.append(len(data) + len(CLOSING))
+        self.times.append(header.timestamp)
+        self.kinds.append(self._number((header.source, header.tags)))
+
+    def add_frames(self, block: bytes, frames: Frames) -> None:
+        """Add frames as they stand in a block."""
+        if not len(frames.starts):
+            return
+        start = int(frames.starts[0])
+        for end in frames.ends[~frames.closed].tolist():
+            self._pieces += (block[start:end], CLOSING)
+            start = end
+        self._pieces.append(block[start : int(frames.ends[-1])])
+        self.sizes.frombytes((frames.ends - frames.starts + ~frames.closed).tobytes())
+        self.times.frombytes(frames.times.tobytes())
+        numbers = np.zeros(len(frames.pairs), np.int64)
+        for kind in np.flatnonzero(np.bincount(frames.kinds)):
+            numbers[kind] = self._number(frames.pairs[kind])
+        self.kinds.frombytes(numbers[frames.kinds].tobytes())
+
+    def add_lines(self, lines: list[bytes], timestamp: float, source: str, tags: list[str]) -> None:
+        """Add an event with an id of its own for each line.
+
+        Args:
+            lines: their contents; at least one.
+            timestamp: of all of them, in seconds since the epoch.
+            source: of all of them.
+            tags: of all of them.
+
+        Raises:
+            InvalidEvent: if there cannot be such events.
+        """
+        ids = new_event_ids(timestamp, len(lines))
+        records, sizes = encode_alike(ids, timestamp, source, tags, lines)
+        header = self._serializer.header(Event(ids[0], source, timestamp, tags))
+        count = len(lines)
+        self._pieces.append(records)
+        self.sizes.extend(sizes)
+        self.times.extend([header.timestamp] * count)
+        self.kinds.extend([self._number((header.source, header.tags))] * count)
+
+    def _number(self, pair: tuple[bytes, bytes]) -> int:
+        return self._numbers.setdefault(pair, len(self._numbers))
