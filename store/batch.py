@@ -4,9 +4,7 @@ import io
 from array import array
 from collections.abc import Iterable, Iterator
 
-import numpy as np
-
-from store.event import Event, EventParser, EventSerializer, new_event_ids
+from store.event import IDS_PER_STEM, Event, EventParser, EventSerializer, new_event_id_stems
 from store.frame import CLOSING, Header, encode_alike
 from store.frames import Frames
 
@@ -20,15 +18,15 @@ class Batch:
         sizes: the sizes of their records, in bytes.
         times: seconds since the epoch.
         kinds: which of the pairs is its source and its tags.
-        pairs: sources with tags, as they stand in headers.
+        pairs: sources with tags, as they stand in headers; the same may be there more than once.
     """
 
     def __init__(self) -> None:
         self.sizes = array("q")
         self.times = array("d")
         self.kinds = array("q")
+        self.pairs: list[tuple[bytes, bytes]] = []
         self._pieces: list[bytes] = []
-        self._numbers: dict[tuple[bytes, bytes], int] = {}
         self._serializer = EventSerializer()
 
     @classmethod
@@ -45,11 +43,6 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.sizes)
-
-    @property
-    def pairs(self) -> list[tuple[bytes, bytes]]:
-        """See the class."""
-        return list(self._numbers)
 
     @property
     def data(self) -> bytes:
@@ -78,7 +71,8 @@ class Batch:
         self._pieces += (data, CLOSING)
         self.sizes.append(len(data) + len(CLOSING))
         self.times.append(header.timestamp)
-        self.kinds.append(self._number((header.source, header.tags)))
+        self.kinds.append(len(self.pairs))
+        self.pairs.append((header.source, header.tags))
 
     def add_frames(self, block: bytes, frames: Frames) -> None:
         """Add frames as they stand in a block."""
@@ -91,10 +85,8 @@ class Batch:
         self._pieces.append(block[start : int(frames.ends[-1])])
         self.sizes.frombytes((frames.ends - frames.starts + ~frames.closed).tobytes())
         self.times.frombytes(frames.times.tobytes())
-        numbers = np.zeros(len(frames.pairs), np.int64)
-        for kind in np.flatnonzero(np.bincount(frames.kinds)):
-            numbers[kind] = self._number(frames.pairs[kind])
-        self.kinds.frombytes(numbers[frames.kinds].tobytes())
+        self.kinds.frombytes((frames.kinds + len(self.pairs)).tobytes())
+        self.pairs += frames.pairs
 
     def add_lines(self, lines: list[bytes], timestamp: float, source: str, tags: list[str]) -> None:
         """Add an event with an id of its own for each line.
@@ -108,14 +100,12 @@ class Batch:
         Raises:
             InvalidEvent: if there cannot be such events.
         """
-        ids = new_event_ids(timestamp, len(lines))
-        records, sizes = encode_alike(ids, timestamp, source, tags, lines)
-        header = self._serializer.header(Event(ids[0], source, timestamp, tags))
-        count = len(lines)
-        self._pieces.append(records)
-        self.sizes.extend(sizes)
-        self.times.extend([header.timestamp] * count)
-        self.kinds.extend([self._number((header.source, header.tags))] * count)
-
-    def _number(self, pair: tuple[bytes, bytes]) -> int:
-        return self._numbers.setdefault(pair, len(self._numbers))
+        for number, stem in enumerate(new_event_id_stems(timestamp, len(lines))):
+            contents = lines[number * IDS_PER_STEM : (number + 1) * IDS_PER_STEM]
+            records, sizes = encode_alike(stem, timestamp, source, tags, contents)
+            self._pieces.append(records)
+            self.sizes.extend(sizes)
+        header = self._serializer.header(Event("", source, timestamp, tags))
+        self.times += array("d", [header.timestamp]) * len(lines)
+        self.kinds += array("q", [len(self.pairs)]) * len(lines)
+        self.pairs.append((header.source, header.tags))

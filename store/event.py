@@ -9,16 +9,17 @@ from store import frame
 from store.errors import EOFException, MalformedEvent
 
 __all__ = [
+    "IDS_PER_STEM",
     "Event",
     "EventParser",
     "EventPreamble",
     "EventSerializer",
     "new_event_id",
-    "new_event_ids",
+    "new_event_id_stems",
 ]
 
-_COUNTER_DIGITS = 3
-_COUNTER = [f"{number:03x}" for number in range(16**_COUNTER_DIGITS)]
+IDS_PER_STEM = 1 << 12
+"""How many ids begin with the same stem."""
 
 
 class Event:
@@ -100,24 +101,22 @@ def new_event_id(timestamp: float) -> str:
     Args:
         timestamp: seconds since the epoch; the id begins with its milliseconds.
     """
-    return _uuid_of(_new_uuid(timestamp))
+    return _text_of(_new_uuid(timestamp))
 
 
-def new_event_ids(timestamp: float, count: int) -> list[str]:
-    """Make ids for events of this time, each greater than the one before.
+def new_event_id_stems(timestamp: float, count: int) -> list[str]:
+    """Make ids for so many events of this time, less the last three digits.
 
-    They count up from a random number (RFC 9562, section 6.2, method 2).
+    With the numbers from 000 to fff behind each stem they count up from a random number (RFC 9562, section 6.2,
+    method 2).
 
     Args:
         timestamp: seconds since the epoch; the ids begin with its milliseconds.
-        count: how many.
+        count: how many ids.
     """
-    # The end is left for counting; and the highest bit of what is random, so that no carry goes beyond it.
-    first = _new_uuid(timestamp) & ~(1 << 61 | len(_COUNTER) - 1)
-    stems = (
-        _uuid_of(each)[:-_COUNTER_DIGITS] for each in range(first, first + count, len(_COUNTER))
-    )
-    return [stem + end for stem in stems for end in _COUNTER][:count]
+    # The highest bit of what is random is 0, so that no carry goes beyond it.
+    first = _new_uuid(timestamp) & ~(1 << 61 | IDS_PER_STEM - 1)
+    return [_text_of(each)[:-3] for each in range(first, first + count, IDS_PER_STEM)]
 
 
 def _new_uuid(timestamp: float) -> int:
@@ -128,8 +127,8 @@ def _new_uuid(timestamp: float) -> int:
     return milliseconds << 80 | version_and_random << 64 | variant_and_random
 
 
-def _uuid_of(number: int) -> str:
-    digits = f"{number:032x}"
+def _text_of(uuid: int) -> str:
+    digits = f"{uuid:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 

@@ -17,7 +17,6 @@ Nothing in a frame is escaped, so what could not be read back is refused when it
 in the id, the source or a tag, a comma in a tag, an empty tag.
 """
 
-import itertools
 import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -49,6 +48,7 @@ CLOSING = b"\n"
 MAX_TIMESTAMP = 1e123
 """Later than this, a time cannot be part of a name ``.<start>-<end>.tmp`` of 255 bytes."""
 
+_COUNTER = [b"%03x" % number for number in range(16**3)]
 _PREAMBLE_SIZE_MAX = 80
 _WINDOW_SIZE = 1 << 20
 _NEWLINE = 0x0A
@@ -140,16 +140,16 @@ def encode(
 
 
 def encode_alike(
-    ids: list[str], timestamp: float, source: str, tags: list[str], contents: list[bytes]
+    id_stem: str, timestamp: float, source: str, tags: list[str], contents: list[bytes]
 ) -> tuple[bytes, list[int]]:
     """Lay out events that differ in nothing but their ids and contents, as records in UTF-8.
 
     Args:
-        ids: their ids, at least one; of the same length, and in ASCII.
+        id_stem: what the ids begin with; three hexadecimal digits that count up from zero follow.
         timestamp: as for :func:`encode`.
         source: as for :func:`encode`.
         tags: as for :func:`encode`.
-        contents: a content for each id, encoded.
+        contents: the contents, encoded; no more than so many digits can count.
 
     Returns:
         The records, and the size of each in bytes.
@@ -157,23 +157,19 @@ def encode_alike(
     Raises:
         InvalidEvent: if a field could not be read back from the frames.
     """
-    header = _encode_header(ids[0], timestamp, source, tags, "utf-8")
-    id_end = len(b"id:") + len(ids[0])
-    name, rest = header[: len(b"id:")], header[id_end:]
-    lengths = list(map(len, contents))
-    before = {length: _preamble(len(header), length) + name for length in set(lengths)}
-    around = len(ids[0]) + len(rest) + len(b"\n" + CLOSING)
+    header = _encode_header(id_stem + "000", timestamp, source, tags, "utf-8")
+    stem_end = len(b"id:" + id_stem.encode())
+    stem, rest = header[:stem_end], header[stem_end + len(b"000") :]
+    count, lengths = len(contents), list(map(len, contents))
+    before = {length: _preamble(len(header), length) + stem for length in set(lengths)}
+    pieces = [b"\n" + CLOSING] * (5 * count)
+    pieces[0::5] = map(before.__getitem__, lengths)
+    pieces[1::5] = _COUNTER[:count]
+    pieces[2::5] = [rest] * count
+    pieces[3::5] = contents
+    around = len(b"000" + rest + b"\n" + CLOSING)
     sizes = {length: len(text) + around + length for length, text in before.items()}
-    pieces = zip(
-        map(before.__getitem__, lengths),
-        map(str.encode, ids),
-        itertools.repeat(rest),
-        contents,
-        itertools.repeat(b"\n" + CLOSING),
-        strict=False,
-    )
-    records = b"".join(itertools.chain.from_iterable(pieces))
-    return records, list(map(sizes.__getitem__, lengths))
+    return b"".join(pieces), list(map(sizes.__getitem__, lengths))
 
 
 def _encode_header(

@@ -4,6 +4,7 @@ Only for frames that are spelled as this store and theia write them (see :func:`
 column by column rather than one by one, for ingest is all about speed.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +39,7 @@ class Frames(NamedTuple):
         sizes: the size that its first line says, in bytes.
         times: seconds since the epoch.
         kinds: which of the pairs is its source and its tags.
-        pairs: sources with tags, as they stand in the headers.
+        pairs: sources with tags, as they stand in the headers, numbered as they come.
     """
 
     starts: Integers
@@ -61,7 +62,7 @@ class Frames(NamedTuple):
             self.sizes[rows],
             self.times[rows],
             self.kinds[rows],
-            self.pairs,
+            self.pairs[: self.kinds[rows].max(initial=-1) + 1],
         )
 
 
@@ -125,32 +126,15 @@ def read_frames(block: bytes, start: int = 0) -> Frames:
     ).before_first(~usual)
     count = len(read.starts)
     sources = line_starts[first[:count] + 3] + start + len(b"source:")
-    rows = zip(sources.tolist(), (contents[:count] + (start - 1)).tolist(), strict=True)
-    numbers = _Kinds()
-    kinds = np.array([numbers[block[source:end]] for source, end in rows], dtype=np.int64)
-    read = read._replace(kinds=kinds, pairs=numbers.pairs)
-    return read.before_first(np.array([*numbers.unusual, False])[kinds])
-
-
-class _Kinds(dict[bytes, int]):
-    """Numbers for the different texts from a source to the end of the tags.
-
-    Attributes:
-        pairs: by number, the source and the tags.
-        unusual: by number, whether the tags are not written as tags are.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pairs: list[tuple[bytes, bytes]] = []
-        self.unusual: list[bool] = []
-
-    def __missing__(self, text: bytes) -> int:
-        source, _, tags = text.partition(b"\n" + TAGS_LINE)
-        number = self[text] = len(self.pairs)
-        self.pairs.append((source, tags))
-        self.unusual.append(not is_list_of_tags(tags))
-        return number
+    ends_of_tags = contents[:count] + start - 1
+    rows = zip(sources.tolist(), ends_of_tags.tolist(), strict=True)
+    texts = [block[source:end] for source, end in rows]
+    numbers = dict(zip(dict.fromkeys(texts), itertools.count(), strict=False))
+    kinds = np.array(list(map(numbers.__getitem__, texts)), np.int64)
+    splits = (text.partition(b"\n" + TAGS_LINE) for text in numbers)
+    pairs = [(source, tags) for source, _, tags in splits]
+    are_lists = np.array([is_list_of_tags(tags) for _, tags in pairs], np.bool_)
+    return read._replace(kinds=kinds, pairs=pairs).before_first(~are_lists[kinds])
 
 
 def _begin(words: npt.NDArray[np.uint64], positions: Integers, name: bytes) -> Booleans:

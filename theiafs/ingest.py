@@ -214,14 +214,17 @@ class _Split:
     def _take_frames(self) -> None:
         """Take in the frames that the buffer begins with as long as there is nothing special about them."""
         frames = read_frames(self._buffer)
-        wanted = [name.encode("utf-8", "surrogateescape") for name in self._tags]
-        lacking = [any(tag not in tags.split(b",") for tag in wanted) for _, tags in frames.pairs]
         refused = (
             (frames.sizes > self._event_size_max)
             | (frames.times < self._query.start)
             | (frames.times > self._query.end)
-            | np.array([*lacking, False])[frames.kinds]
         )
+        if self._tags:
+            wanted = [name.encode("utf-8", "surrogateescape") for name in self._tags]
+            lacking = [
+                any(tag not in tags.split(b",") for tag in wanted) for _, tags in frames.pairs
+            ]
+            refused |= np.array(lacking, np.bool_)[frames.kinds]
         frames = frames.before_first(refused)
         self.batch.add_frames(self._buffer, frames)
         if len(frames.ends):
@@ -285,8 +288,11 @@ class _Split:
     def _add_lines(self, end: int) -> None:
         """Take in the lines from the position to an end: all of them, or none."""
         text = self._buffer[self.position : end]
-        lines = text.replace(b"\r\n", b"\n").split(b"\n")[:-1]
-        lines = [line for line in lines if line.strip(_BLANK)]
+        lines = text.splitlines()
+        if len(lines) != text.count(b"\n"):  # there are carriage returns that end no line
+            lines = [line.removesuffix(b"\r") for line in text.split(b"\n")[:-1]]
+        if not all(map(bytes.strip, lines)):
+            lines = [line for line in lines if line.strip(_BLANK)]
         if lines:
             self._check_size(max(map(len, lines)))
             self._check_time(self._origin.now)
