@@ -18,7 +18,7 @@ in the id, the source or a tag, a comma in a tag, an empty tag.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from store.errors import InvalidEvent, MalformedEvent
@@ -30,13 +30,13 @@ __all__ = [
     "Damage",
     "Frame",
     "Header",
+    "are_lists_of_tags",
     "check_header_start",
     "decode_header",
     "decode_preamble",
     "encode",
     "encode_alike",
     "encode_text",
-    "is_list_of_tags",
     "is_usual",
     "parse",
     "scan",
@@ -215,12 +215,13 @@ def is_usual(data: bytes, start: int = 0) -> bool:
     The digits of its time need not be those that the nearest float has.
     """
     match = _SPELLING.match(data, start)
-    return match is not None and is_list_of_tags(match[1])
+    return match is not None and are_lists_of_tags([match[1]])
 
 
-def is_list_of_tags(data: bytes) -> bool:
-    """Whether this is how the tags of an event are written: none of them is empty."""
-    return not data or b"" not in data.split(b",")
+def are_lists_of_tags(texts: Iterable[bytes]) -> bool:
+    """Whether these are how the tags of events are written, each without a newline: no tag is empty."""
+    together = b"\n%b\n" % b"\n".join(texts)
+    return not any(empty in together for empty in (b"\n,", b",,", b",\n"))
 
 
 def decode_preamble(line: bytes) -> tuple[int, int, int]:

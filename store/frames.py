@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from store.frame import TAGS_LINE, is_list_of_tags
+from store.frame import TAGS_LINE, are_lists_of_tags
 
 __all__ = ["Frames", "read_frames"]
 
@@ -131,10 +131,12 @@ def read_frames(block: bytes, start: int = 0) -> Frames:
     texts = [block[source:end] for source, end in rows]
     numbers = dict(zip(dict.fromkeys(texts), itertools.count(), strict=False))
     kinds = np.array(list(map(numbers.__getitem__, texts)), np.int64)
-    splits = (text.partition(b"\n" + TAGS_LINE) for text in numbers)
-    pairs = [(source, tags) for source, _, tags in splits]
-    are_lists = np.array([is_list_of_tags(tags) for _, tags in pairs], np.bool_)
-    return read._replace(kinds=kinds, pairs=pairs).before_first(~are_lists[kinds])
+    pairs = [text.partition(b"\n" + TAGS_LINE)[::2] for text in numbers]
+    read = read._replace(kinds=kinds, pairs=pairs)
+    if are_lists_of_tags(tags for _, tags in pairs):
+        return read
+    unusual = np.array([not are_lists_of_tags([tags]) for _, tags in pairs])
+    return read.before_first(unusual[kinds])
 
 
 def _begin(words: npt.NDArray[np.uint64], positions: Integers, name: bytes) -> Booleans:
@@ -157,14 +159,14 @@ def _numbers(
 ) -> tuple[Integers, Booleans]:
     """Read whole numbers, and tell which of them really are some, without needless zeros unless padded."""
     widths = ends - starts
-    places = ends[:, np.newaxis] - np.arange(digits_max, 0, -1)
+    places = ends - np.arange(digits_max, 0, -1)[:, np.newaxis]
     # What is no digit becomes more than nine, for there are no negative numbers here.
     digits = text[places] - np.uint8(_ZERO)
-    digits *= places >= starts[:, np.newaxis]
-    usual = (digits <= 9).all(axis=1) & (widths > 0) & (widths <= digits_max)
+    digits *= places >= starts
+    usual = (digits <= 9).all(axis=0) & (widths > 0) & (widths <= digits_max)
     if not padded:
         usual &= (widths == 1) | (text[starts] != _ZERO)
-    return digits @ _POWERS[-digits_max:], usual
+    return _POWERS[-digits_max:] @ digits, usual
 
 
 def _seconds(whole: Integers, decimals: Integers) -> npt.NDArray[np.float64]:

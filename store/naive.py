@@ -170,7 +170,7 @@ class NaiveEventStore(Archive):
             raise
         for minute in new_minutes.values():
             self._add_minute(minute)
-        numbers = np.array([self._contents.kinds.number(*pair) for pair in batch.pairs])
+        numbers = np.array(self._contents.kinds.numbers(batch.pairs))
         for part, address in zip(parts, addresses, strict=True):
             self._take_in(part, numbers[part.rows.kinds], address)
 

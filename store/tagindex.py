@@ -61,6 +61,14 @@ class Kinds:
                 self.tags |= set(kind.tags)
         return number
 
+    def numbers(self, pairs: list[tuple[bytes, bytes]]) -> list[int]:
+        """The numbers of many kinds, most of which are known."""
+        known = list(map(self._numbers.get, pairs))
+        return [
+            self.number(*pair) if number is None else number
+            for pair, number in zip(pairs, known, strict=True)
+        ]
+
     def retire(self, number: int) -> None:
         """Forget a kind that no event has any more; should it come back, it gets another number."""
         self._numbers = {key: kept for key, kept in self._numbers.items() if kept != number}
