@@ -10,6 +10,8 @@ from store.frames import Frames
 
 __all__ = ["Batch"]
 
+_SERIALIZER = EventSerializer()
+
 
 class Batch:
     """Events ready to be stored, in the order they are to be stored in; a row of each column is one of them.
@@ -27,7 +29,6 @@ class Batch:
         self.kinds = array("q")
         self.pairs: list[tuple[bytes, bytes]] = []
         self._pieces: list[bytes] = []
-        self._serializer = EventSerializer()
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> "Batch":
@@ -64,7 +65,7 @@ class Batch:
         Raises:
             InvalidEvent: if it cannot be stored.
         """
-        self.add_frame(self._serializer.serialize(event), self._serializer.header(event))
+        self.add_frame(_SERIALIZER.serialize(event), _SERIALIZER.header(event))
 
     def add_frame(self, data: bytes, header: Header) -> None:
         """Add an event that is laid out as a frame already, as it is, and without closing."""
@@ -105,7 +106,7 @@ class Batch:
             records, sizes = encode_alike(stem, timestamp, source, tags, contents)
             self._pieces.append(records)
             self.sizes.extend(sizes)
-        header = self._serializer.header(Event("", source, timestamp, tags))
+        header = _SERIALIZER.header(Event("", source, timestamp, tags))
         self.times += array("d", [header.timestamp]) * len(lines)
         self.kinds += array("q", [len(self.pairs)]) * len(lines)
         self.pairs.append((header.source, header.tags))

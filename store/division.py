@@ -1,6 +1,7 @@
 """The division of a batch of events among minute files."""
 
-from typing import NamedTuple
+from array import array
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,62 +17,73 @@ _LOOK_AHEAD = 1 << 12
 """How many events to look at in one step, so that it costs the same however small the parts become."""
 
 
-class Rows(NamedTuple):
+Integers: TypeAlias = "array[int] | npt.NDArray[np.int64]"
+Floats: TypeAlias = "array[float] | npt.NDArray[np.float64]"
+
+
+class Rows:
     """Events of a batch that follow each other.
 
     Attributes:
         data: their records.
-        kinds: for each, which of the batch's pairs is its source and its tags.
         sizes: of each record, in bytes.
         times: of each, in seconds since the epoch.
     """
 
-    data: bytes
-    kinds: npt.NDArray[np.int64]
-    sizes: npt.NDArray[np.int64]
-    times: npt.NDArray[np.float64]
+    def __init__(self, data: bytes, kinds: Integers, sizes: Integers, times: Floats) -> None:
+        self.data = data
+        self.sizes = sizes
+        self.times = times
+        self._kinds = kinds
+
+    def kinds(self, numbers: list[int]) -> Integers:
+        """The kind of each, when the kinds that are the batch's pairs have these numbers."""
+        if len(self._kinds) == 1:
+            return array("q", [numbers[self._kinds[0]]])
+        return np.array(numbers)[self._kinds]
 
 
 class Division:
-    """A batch of events from which one part after the other is taken."""
+    """A batch of events, of which one part after the other is taken."""
 
     def __init__(self, batch: Batch) -> None:
-        self._data = batch.data
-        self._kinds = np.frombuffer(batch.kinds, np.int64)
-        self._sizes = np.frombuffer(batch.sizes, np.int64)
-        self._times = np.frombuffer(batch.times, np.float64)
-        self._ends = self._sizes.cumsum()
+        self._batch = batch
         self._first = 0
         self._start = 0
+        if len(batch) > 1:
+            self._kinds = np.frombuffer(batch.kinds, np.int64)
+            self._sizes = np.frombuffer(batch.sizes, np.int64)
+            self._times = np.frombuffer(batch.times, np.float64)
+            self._ends = self._sizes.cumsum()
 
     @property
     def is_done(self) -> bool:
         """Whether all of it was taken."""
-        return self._first == len(self._sizes)
+        return self._first == len(self._batch)
 
     @property
     def time(self) -> float:
         """The time of the next event, in seconds since the epoch."""
-        return float(self._times[self._first])
+        return self._batch.times[self._first]
 
     def take(self, start: int, end: int) -> Rows:
         """Take the next event, and those behind it that are of times from a start to before an end, too."""
-        first, first_byte = self._first, self._start
+        batch, first, first_byte = self._batch, self._first, self._start
+        if len(batch) == 1:
+            # What most programs write is one line at a time; numpy would only cost.
+            self._first = 1
+            return Rows(batch.data, batch.kinds, batch.sizes, batch.times)
         fitting = int(self._ends.searchsorted(first_byte + _SIZE_MAX, "right"))
-        last = max(self._behind(start, end, fitting), first + 1)
+        last = self._behind(start, end, max(fitting, first + 1))
         last_byte = int(self._ends[last - 1])
         self._first, self._start = last, last_byte
         rows = slice(first, last)
-        return Rows(
-            self._data[first_byte:last_byte],
-            self._kinds[rows],
-            self._sizes[rows],
-            self._times[rows],
-        )
+        data = batch.data[first_byte:last_byte]
+        return Rows(data, self._kinds[rows], self._sizes[rows], self._times[rows])
 
     def _behind(self, start: int, end: int, limit: int) -> int:
         """The row behind those from the next on whose times are from a start to before an end."""
-        for first in range(self._first, limit, _LOOK_AHEAD):
+        for first in range(self._first + 1, limit, _LOOK_AHEAD):
             times = self._times[first : min(first + _LOOK_AHEAD, limit)]
             outside = (times < start) | (times >= end)
             if outside.any():

@@ -8,9 +8,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 from store import frame
 from store.answer import Minute
 from store.archive import HIDDEN_DIRECTORY, Archive, journal_path, lock_path
@@ -170,9 +167,9 @@ class NaiveEventStore(Archive):
             raise
         for minute in new_minutes.values():
             self._add_minute(minute)
-        numbers = np.array(self._contents.kinds.numbers(batch.pairs))
+        numbers = self._contents.kinds.numbers(batch.pairs)
         for part, address in zip(parts, addresses, strict=True):
-            self._take_in(part, numbers[part.rows.kinds], address)
+            self._take_in(part, part.rows.kinds(numbers), address)
 
     def _divide(self, batch: Batch, new_minutes: dict[str, Minute]) -> Iterator[_Part]:
         """Find out which events go where; minutes that are not there yet are made, but not shown."""
@@ -200,7 +197,7 @@ class NaiveEventStore(Archive):
             return b"\n"
         return b""
 
-    def _take_in(self, part: _Part, kinds: npt.NDArray[np.int64], address: int) -> None:
+    def _take_in(self, part: _Part, kinds: Iterable[int], address: int) -> None:
         """Show what is in the journal now."""
         minute, index = part.minute, part.minute.index
         assert isinstance(minute.file, JournaledFile), "that is what this store opens"

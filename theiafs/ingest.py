@@ -20,6 +20,8 @@ __all__ = ["IngestBuffer", "Origin"]
 
 _BLANK = b" \t"
 _NEWLINE = 0x0A
+_MANY_FRAMES_SIZE = 2048
+"""From how many bytes on it is worth to look at all frames together."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ class _Split:
     def run(self) -> None:
         """Go through all of it, or up to what is invalid."""
         try:
-            if OPENING.match(self._buffer):
+            if len(self._buffer) >= _MANY_FRAMES_SIZE and OPENING.match(self._buffer):
                 self._take_frames()
             while (line_end := self._buffer.find(b"\n", self.position)) >= 0:
                 if not OPENING.match(self._buffer, self.position):
