@@ -81,6 +81,7 @@ def read_frames(block: bytes, start: int = 0) -> Frames:
     line_ends = np.flatnonzero(text == _NEWLINE)
     line_starts = np.concatenate(([0], line_ends + 1))
     first = np.flatnonzero(_begin(words, line_starts[:-_LINES_MIN], b"event: "))
+    first = first[_begin(words, line_starts[first + 1], b"id:")]
     starts, headers, contents = line_starts[first], line_starts[first + 1], line_starts[first + 5]
 
     spaces = np.append(np.flatnonzero(text == _SPACE), [size, size])
@@ -96,7 +97,7 @@ def read_frames(block: bytes, start: int = 0) -> Frames:
     )
     usual &= are_numbers & (totals == header_sizes + content_sizes)
 
-    for line, name in enumerate((b"id:", b"timestamp: ", b"source:", TAGS_LINE), 1):
+    for line, name in enumerate((b"timestamp: ", b"source:", TAGS_LINE), 2):
         usual &= _begin(words, line_starts[first + line], name)
     dots = line_ends[first + 2] - _DECIMALS - 1
     usual &= text[dots] == _DOT

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from store import Event, EventNotFound, EventStore, InvalidEvent, InvalidQuery, Query
+from store import Batch, Event, EventNotFound, EventStore, InvalidEvent, InvalidQuery, Query
 
 EVENTS = [
     Event("a", "/s/1", 10, ["web", "error"], "disk is full"),
@@ -128,6 +128,16 @@ class StoreContract:
             "e",
             "f",
         ]
+
+    def test_save_batch_is_as_save_all(self, store: EventStore) -> None:
+        """A batch may come from anywhere; a store need not know more of it than its events."""
+        store.save_batch(Batch())
+        batch = Batch.of(EVENTS[:3])
+        batch.add_lines([b"one", b"two"], 20.5, "s", ["t"])
+        store.save_batch(batch)
+        assert self.found(store, 0, flags=["web"]) == ["a", "b"]
+        assert [event.content for event in store.search(20, 21, flags=["t"])] == ["one", "two"]
+        assert store.whole(Query()).size == len(batch.data)
 
     def test_tags(self, filled: EventStore) -> None:
         """Those of all events, or of the events of a query, and declared ones."""

@@ -202,7 +202,10 @@ class _Split:
     def run(self) -> None:
         """Go through all of it, or up to what is invalid."""
         try:
-            if len(self._buffer) >= _MANY_FRAMES_SIZE and OPENING.match(self._buffer):
+            if not OPENING.match(self._buffer):
+                self._take_lines(self._lines_end())
+            # Only here, not at every frame: what is looked at in vain is looked at once.
+            if self._begins_with_frames():
                 self._take_frames()
             while (line_end := self._buffer.find(b"\n", self.position)) >= 0:
                 if not OPENING.match(self._buffer, self.position):
@@ -213,9 +216,14 @@ class _Split:
         except InvalidEvent as error:
             self.failure = error
 
+    def _begins_with_frames(self) -> bool:
+        rest_size = len(self._buffer) - self.position
+        opening = OPENING.match(self._buffer, self.position)
+        return rest_size >= _MANY_FRAMES_SIZE and opening is not None
+
     def _take_frames(self) -> None:
-        """Take in the frames that the buffer begins with as long as there is nothing special about them."""
-        frames = read_frames(self._buffer)
+        """Take in the frames at the position as long as there is nothing special about them."""
+        frames = read_frames(self._buffer, self.position)
         refused = (
             (frames.sizes > self._event_size_max)
             | (frames.times < self._query.start)
