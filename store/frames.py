@@ -17,7 +17,7 @@ __all__ = ["Frames", "read_frames"]
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
-_NEWLINE, _SPACE, _DOT, _ZERO = b"\n .0"
+_NEWLINE, _SPACE, _POINT, _ZERO = b"\n .0"
 _SIZE_DIGITS_MAX = 7
 _SECONDS_DIGITS_MAX = 10
 _DECIMALS = 7
@@ -73,101 +73,131 @@ def read_frames(block: bytes, start: int = 0) -> Frames:
         block: bytes of which nothing needs to be known.
         start: where to begin, in bytes.
     """
-    # The padding lets a whole word be looked at wherever there is a byte.
-    padded = block[start:] + bytes(_WORD_SIZE)
-    size = len(block) - start
-    text = np.frombuffer(padded, np.uint8)
-    words = np.ndarray((size + 1,), "<u8", padded, strides=(1,))
-    line_ends = np.flatnonzero(text == _NEWLINE)
-    line_starts = np.concatenate(([0], line_ends + 1))
-    first = np.flatnonzero(_begin(words, line_starts[:-_LINES_MIN], b"event: "))
-    first = first[_begin(words, line_starts[first + 1], b"id:")]
-    starts, headers, contents = line_starts[first], line_starts[first + 1], line_starts[first + 5]
-
-    spaces = np.append(np.flatnonzero(text == _SPACE), [size, size])
-    places = np.searchsorted(spaces, starts + len(b"event: "))
-    preamble_ends = line_ends[first]
-    totals, usual = _numbers(text, starts + len(b"event: "), spaces[places], _SIZE_DIGITS_MAX)
-    header_sizes, are_numbers = _numbers(
-        text, spaces[places] + 1, spaces[places + 1], _SIZE_DIGITS_MAX
+    text = _Text(block[start:])
+    openings = text.find_openings()
+    starts, headers, times, sources, tags, contents = (
+        text.line_starts[openings + line] for line in range(6)
     )
-    usual &= are_numbers & (header_sizes == contents - headers)
-    content_sizes, are_numbers = _numbers(
-        text, spaces[places + 1] + 1, preamble_ends, _SIZE_DIGITS_MAX
-    )
-    usual &= are_numbers & (totals == header_sizes + content_sizes)
+    usual = text.begin(times, b"timestamp: ") & text.begin(sources, b"source:")
+    usual &= text.begin(tags, TAGS_LINE)
 
-    for line, name in enumerate((b"timestamp: ", b"source:", TAGS_LINE), 2):
-        usual &= _begin(words, line_starts[first + line], name)
-    dots = line_ends[first + 2] - _DECIMALS - 1
-    usual &= text[dots] == _DOT
-    seconds, are_numbers = _numbers(
-        text, line_starts[first + 2] + len(b"timestamp: "), dots, _SECONDS_DIGITS_MAX
-    )
-    usual &= are_numbers
-    decimals, are_numbers = _numbers(text, dots + 1, dots + 1 + _DECIMALS, _DECIMALS, padded=True)
-    usual &= are_numbers
+    totals_start = starts + len(b"event: ")
+    totals_end, sizes_end = text.two_spaces(totals_start)
+    totals = text.numbers(totals_start, totals_end, _SIZE_DIGITS_MAX, usual)
+    header_sizes = text.numbers(totals_end + 1, sizes_end, _SIZE_DIGITS_MAX, usual)
+    content_sizes = text.numbers(sizes_end + 1, headers - 1, _SIZE_DIGITS_MAX, usual)
+    usual &= (header_sizes == contents - headers) & (totals == header_sizes + content_sizes)
 
-    content_ends = np.minimum(contents + content_sizes, size)
-    usual &= text[content_ends] == _NEWLINE
-    closed = text[np.minimum(content_ends + 1, size)] == _NEWLINE
+    points = sources - 1 - _DECIMALS - 1
+    usual &= text.are(points, _POINT)
+    whole = text.numbers(times + len(b"timestamp: "), points, _SECONDS_DIGITS_MAX, usual)
+    decimals = text.numbers(points + 1, sources - 1, _DECIMALS, usual, is_padded=True)
+
+    content_ends = contents + content_sizes
+    usual &= text.are(content_ends, _NEWLINE)
+    closed = text.are(content_ends + 1, _NEWLINE)
     ends = content_ends + 1 + closed
     # Where one ends the next starts; what looks like one in the content of another comes too early.
     usual[:1] &= starts[:1] == 0
     usual[1:] &= starts[1:] == ends[:-1]
 
+    count = len(usual) if usual.all() else int(usual.argmin())
+    kinds, pairs = _kinds(block, sources[:count] + start, contents[:count] + start)
     read = Frames(
-        starts + start,
-        ends + start,
-        closed,
-        totals,
-        _seconds(seconds, decimals),
-        np.zeros_like(starts),
-        [],
-    ).before_first(~usual)
-    count = len(read.starts)
-    sources = line_starts[first[:count] + 3] + start + len(b"source:")
-    ends_of_tags = contents[:count] + start - 1
-    rows = zip(sources.tolist(), ends_of_tags.tolist(), strict=True)
-    texts = [block[source:end] for source, end in rows]
-    numbers = dict(zip(dict.fromkeys(texts), itertools.count(), strict=False))
-    kinds = np.array(list(map(numbers.__getitem__, texts)), np.int64)
-    pairs = [text.partition(b"\n" + TAGS_LINE)[::2] for text in numbers]
-    read = read._replace(kinds=kinds, pairs=pairs)
+        starts[:count] + start,
+        ends[:count] + start,
+        closed[:count],
+        totals[:count],
+        _seconds(whole[:count], decimals[:count]),
+        kinds,
+        pairs,
+    )
     if are_lists_of_tags(tags for _, tags in pairs):
         return read
     unusual = np.array([not are_lists_of_tags([tags]) for _, tags in pairs])
     return read.before_first(unusual[kinds])
 
 
-def _begin(words: npt.NDArray[np.uint64], positions: Integers, name: bytes) -> Booleans:
-    """Whether the text at each position begins with a name."""
-    found = np.ones(len(positions), np.bool_)
-    for offset in {0, max(len(name) - _WORD_SIZE, 0)}:
-        piece = name[offset : offset + _WORD_SIZE]
-        mask = np.uint64((1 << 8 * len(piece)) - 1)
-        wanted = np.uint64(int.from_bytes(piece, "little"))
-        found &= words[np.minimum(positions + offset, len(words) - 1)] & mask == wanted
-    return found
+class _Text:
+    """Bytes that are looked at in many places at once.
+
+    Attributes:
+        line_starts: where lines start.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._size = len(data)
+        # The padding lets a whole word be looked at wherever there is a byte.
+        padded = data + bytes(_WORD_SIZE)
+        self._bytes = np.frombuffer(padded, np.uint8)
+        self._words = np.ndarray((self._size + 1,), "<u8", padded, strides=(1,))
+        self.line_starts = np.concatenate(([0], np.flatnonzero(self._bytes == _NEWLINE) + 1))
+
+    def find_openings(self) -> Integers:
+        """The numbers of the lines that may open a frame, as far as all of its header is there."""
+        lines = np.flatnonzero(self.begin(self.line_starts[:-_LINES_MIN], b"event: "))
+        return lines[self.begin(self.line_starts[lines + 1], b"id:")]
+
+    def begin(self, positions: Integers, name: bytes) -> Booleans:
+        """Whether the text at each position begins with a name."""
+        found = np.ones(len(positions), np.bool_)
+        for offset in {0, max(len(name) - _WORD_SIZE, 0)}:
+            piece = name[offset : offset + _WORD_SIZE]
+            mask = np.uint64((1 << 8 * len(piece)) - 1)
+            wanted = np.uint64(int.from_bytes(piece, "little"))
+            words = self._words[np.minimum(positions + offset, self._size)]
+            found &= words & mask == wanted
+        return found
+
+    def are(self, positions: Integers, byte: int) -> Booleans:
+        """Whether there is a certain byte at each position."""
+        found: Booleans = self._bytes[np.minimum(positions, self._size)] == byte
+        return found
+
+    def two_spaces(self, positions: Integers) -> tuple[Integers, Integers]:
+        """Where the next space behind each position is, and the one after that; otherwise, the end."""
+        spaces = np.append(np.flatnonzero(self._bytes == _SPACE), [self._size, self._size])
+        numbers = spaces.searchsorted(positions)
+        return spaces[numbers], spaces[numbers + 1]
+
+    def numbers(
+        self,
+        starts: Integers,
+        ends: Integers,
+        digits_max: int,
+        usual: Booleans,
+        is_padded: bool = False,
+    ) -> Integers:
+        """Read whole numbers.
+
+        Args:
+            starts: where each starts.
+            ends: where it ends.
+            digits_max: how many digits a usual one has at most.
+            usual: becomes false for what is no usual number.
+            is_padded: whether it is usual that a number begins with zeros.
+        """
+        widths = ends - starts
+        places = ends - np.arange(digits_max, 0, -1)[:, np.newaxis]
+        # What is no digit becomes more than nine, for there are no negative numbers here.
+        digits = self._bytes[places] - np.uint8(_ZERO)
+        digits *= places >= starts
+        usual &= (digits <= 9).all(axis=0) & (widths > 0) & (widths <= digits_max)
+        if not is_padded:
+            usual &= (widths == 1) | ~self.are(starts, _ZERO)
+        values: Integers = _POWERS[-digits_max:] @ digits
+        return values
 
 
-def _numbers(
-    text: npt.NDArray[np.uint8],
-    starts: Integers,
-    ends: Integers,
-    digits_max: int,
-    padded: bool = False,
-) -> tuple[Integers, Booleans]:
-    """Read whole numbers, and tell which of them really are some, without needless zeros unless padded."""
-    widths = ends - starts
-    places = ends - np.arange(digits_max, 0, -1)[:, np.newaxis]
-    # What is no digit becomes more than nine, for there are no negative numbers here.
-    digits = text[places] - np.uint8(_ZERO)
-    digits *= places >= starts
-    usual = (digits <= 9).all(axis=0) & (widths > 0) & (widths <= digits_max)
-    if not padded:
-        usual &= (widths == 1) | (text[starts] != _ZERO)
-    return _POWERS[-digits_max:] @ digits, usual
+def _kinds(
+    block: bytes, sources: Integers, contents: Integers
+) -> tuple[Integers, list[tuple[bytes, bytes]]]:
+    """Number the different pairs of a source and tags, given where the lines of the sources and the contents start."""
+    edges = zip((sources + len(b"source:")).tolist(), (contents - 1).tolist(), strict=True)
+    texts = [block[start:end] for start, end in edges]
+    numbers = dict(zip(dict.fromkeys(texts), itertools.count(), strict=False))
+    kinds = np.array(list(map(numbers.__getitem__, texts)), np.int64)
+    return kinds, [text.partition(b"\n" + TAGS_LINE)[::2] for text in numbers]
 
 
 def _seconds(whole: Integers, decimals: Integers) -> npt.NDArray[np.float64]:

@@ -174,7 +174,7 @@ def flushes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Minutes are flushed at every tick, or some are too large for that and stay in the journal."""
     if request.param == "not due":
         monkeypatch.setattr("store.naive._RELAXED_SIZE", 160)
-        monkeypatch.setattr("store.naive._BATCH_SIZE_MAX", 100)
+        monkeypatch.setattr("store.division._SIZE_MAX", 100)
         monkeypatch.setattr("store.journal._SEGMENT_SIZE_MAX", 250)
         monkeypatch.setattr("store.journal._UNSYNCED_SIZE_MAX", 300)
 

@@ -2,12 +2,22 @@
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from store import Event, EventReadException, EventSerializer, NaiveEventStore, Query
+from store import (
+    Batch,
+    Event,
+    EventReadException,
+    EventSerializer,
+    NaiveEventStore,
+    Query,
+    StoreFull,
+)
 from store import naive as naive_module
+from store.segments import Record
 from tests.doubles import Clock
 
 NEVER_MS = 1e9
@@ -293,3 +303,74 @@ def test_a_minute_file_that_turns_up(tmp_path: Path) -> None:
     assert store.answer(Query().tagged("t")).size() == store.whole(Query().tagged("t")).size
     store.close()
     assert flushed(tmp_path / "store") == len(content_of(tmp_path / "store"))
+
+
+def test_a_batch_is_one_append_to_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many minutes its events belong in; and all of it is found again, by whoever looks next too."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    appended: list[list[str]] = []
+    append = store._journal.append
+
+    def note(records: list[Record]) -> list[int]:
+        appended.append([record.minute for record in records])
+        return append(records)
+
+    monkeypatch.setattr(store._journal, "append", note)
+    times = [10, 20, 500, 15, 1000, 30, 501]
+    store.save_batch(
+        Batch.of(Event(f"id{number}", "s", time, ["t"], "x") for number, time in enumerate(times))
+    )
+    assert appended == [["10-70", "500-560", "10-70", "1000-1060", "10-70", "500-560"]]
+    arrived = [event.timestamp for event in store.select(Query())]
+    data = store.answer(Query().tagged("t")).read(0, 1 << 20)
+    assert re.findall(rb"\nid:id(\d)", data) == [b"%d" % number for number in range(len(times))]
+    end_process(store)
+    again = NaiveEventStore(str(tmp_path), NEVER_MS)
+    assert sorted(event.timestamp for event in again.select(Query())) == sorted(times)
+    assert sorted(arrived) == sorted(times)
+    again.close()
+
+
+def test_a_batch_that_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither events, nor minutes, nor tags."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    store.save(Event("before", "s", 10, ["old"], "x"))
+
+    def fail(_records: list[Record]) -> list[int]:
+        raise StoreFull("full")
+
+    batch = Batch.of(Event(f"id{time}", "s", time, ["new"], "x") for time in (10, 500))
+    with monkeypatch.context() as patch:
+        patch.setattr(store._journal, "append", fail)
+        with pytest.raises(StoreFull):
+            store.save_batch(batch)
+    assert store.whole(Query()).events == 1
+    assert store.tags() == {"old"}
+    assert [span.name for span in store.spans(Query())] == ["10-70"]
+    store.save_batch(batch)
+    assert store.whole(Query()).events == 3
+    store.close()
+
+
+def test_a_large_batch_is_many_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the journal's records is so large that to read a little of it costs a lot."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    sizes: list[int] = []
+    append = store._journal.append
+
+    def note(records: list[Record]) -> list[int]:
+        sizes.extend(len(record.data) for record in records)
+        return append(records)
+
+    monkeypatch.setattr(store._journal, "append", note)
+    batch = Batch()
+    batch.add_lines([b"x" * 1000] * 5000, 10.0, "s", [])
+    store.save_batch(batch)
+    assert max(sizes) <= 1 << 20
+    assert sum(sizes) == len(batch.data)
+    assert store.answer(Query()).read(0, 1 << 30) == batch.data
+    store.close()
