@@ -5,7 +5,7 @@ import re
 import uuid
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from store import Batch, Event, EventSerializer, InvalidEvent, Query, frame
@@ -160,6 +160,8 @@ def test_frames_that_are_read_are_frames(given_frames: list[bytes], before: byte
 
 
 @given(st.integers(0, 10**10 - 1) | st.integers(0, 1 << 17), st.integers(0, 10**7 - 1))
+@example(8, 4799061)
+@example(5230, 6449748)
 def test_times_are_read_as_python_reads_them(whole: int, part: int) -> None:
     """To the last bit, for they are compared with those that a scan of the file finds."""
     text = b"%d.%07d" % (whole, part)
@@ -237,3 +239,17 @@ def test_a_batch_is_divided_without_loss(rows: list[tuple[int, int]]) -> None:
     assert sizes == list(batch.sizes)
     assert found_times == list(batch.times)
     assert kinds == [100 + kind for kind in batch.kinds]
+
+
+def test_a_frame_that_is_damaged_anywhere_is_no_usual_one() -> None:
+    """Whichever byte of it is another one, it is treated as if it had come alone."""
+    good = laid_out(b"1", b"10.0000000", b"s", b"a,b", b"x1")
+    others = b"\n 0.9:,x"
+    for place, byte in itertools.product(range(len(good)), others):
+        damaged_frame = good[:place] + bytes([byte]) + good[place + 1 :]
+        data = good + damaged_frame + good
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ingest_module, "_MANY_FRAMES_SIZE", ALWAYS)
+            together = outcome([data], Query())
+            patch.setattr(ingest_module, "_MANY_FRAMES_SIZE", NEVER)
+            assert outcome([data], Query()) == together, (place, byte)

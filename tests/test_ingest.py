@@ -124,6 +124,32 @@ def test_a_frame_is_stored_as_given() -> None:
     assert second.content == "line"
 
 
+@pytest.mark.parametrize("how_many", [1, 100])
+@pytest.mark.parametrize(
+    ("time", "tags", "stored_time", "stored_tags"),
+    [
+        (b"1763800000.1234567", b"b,a", b"1763800000.1234567", b"b,a"),  # no float prints like this
+        (b"1.5", b"a", b"1.5000000", b"a"),
+        (b"01.5000000", b"a", b"1.5000000", b"a"),
+        (b"1.50000000", b"a", b"1.5000000", b"a"),
+        (b"1.5000000", b"a,,b,", b"1.5000000", b"a,b"),
+    ],
+)
+def test_a_frame_keeps_its_bytes_if_they_are_spelled_as_usual(
+    time: bytes, tags: bytes, stored_time: bytes, stored_tags: bytes, how_many: int
+) -> None:
+    """Otherwise it is stored as it is usually spelled."""
+
+    def spelled(time: bytes, tags: bytes) -> bytes:
+        header = b"id:f\ntimestamp: %b\nsource:s\ntags:%b\n" % (time, tags)
+        return b"event: %d %d 1\n%bx\n\n" % (len(header) + 1, len(header), header)
+
+    saved: list[bytes] = []
+    buffer = IngestBuffer(Query(), 1 << 20)
+    buffer.append(spelled(time, tags) * how_many, ORIGIN, lambda batch: saved.append(batch.data))
+    assert saved == [spelled(stored_time, stored_tags) * how_many]
+
+
 def test_events_get_the_tags_of_the_path() -> None:
     """The tags a path names are added to those a frame has, none of them twice."""
     query = Query().tagged("b", "a").tagged("c")
