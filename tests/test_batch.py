@@ -253,3 +253,28 @@ def test_a_frame_that_is_damaged_anywhere_is_no_usual_one() -> None:
             together = outcome([data], Query())
             patch.setattr(ingest_module, "_MANY_FRAMES_SIZE", NEVER)
             assert outcome([data], Query()) == together, (place, byte)
+
+
+@pytest.mark.parametrize(
+    ("odd", "query", "is_refused"),
+    [
+        (laid_out(b"odd", b"9.0000000", b"s", b"a", b"x"), Query().within(10, 20), True),
+        (laid_out(b"odd", b"21.0000000", b"s", b"a", b"x"), Query().within(10, 20), True),
+        (laid_out(b"odd", b"10.0000000", b"s", b"a", b"x" * 301), Query(), True),
+        (laid_out(b"odd", b"10.0000000", b"s", b"b", b"x"), Query().tagged("a"), False),
+    ],
+)
+def test_an_odd_frame_among_many(odd: bytes, query: Query, is_refused: bool) -> None:
+    """What is refused ends the write before it; what lacks the path's tag gets it; the others are as given."""
+    good = laid_out(b"good", b"10.0000000", b"s", b"a", b"x") * 50
+    saved: list[Batch] = []
+    buffer = IngestBuffer(query, 300)
+    taken = buffer.append(good + odd + good, ORIGIN, saved.append)
+    assert taken == len(good if is_refused else good + odd + good)
+    if is_refused:
+        assert saved[0].data == good
+        with pytest.raises(InvalidEvent):
+            buffer.append(odd, ORIGIN, saved.append)
+    else:
+        changed = laid_out(b"odd", b"10.0000000", b"s", b"b,a", b"x")
+        assert saved[0].data == good + changed + good
