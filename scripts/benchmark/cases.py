@@ -1,0 +1,289 @@
+"""The comparisons: each of a piece of work of ours with the same of its peers."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+from benchmark import mounts, peers, work
+from benchmark.data import Data, Extent
+from benchmark.table import Measurement, Row, Target, check_counts
+
+__all__ = ["CASES", "Result", "Scale"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of everything.
+
+    Attributes:
+        day: what is queried.
+        year: a store of many minutes.
+        ingested: what is appended as frames.
+        small: what growth starts from.
+        large: ten times as much.
+        hot_events: events in one minute.
+        lines_size: what is appended as lines, in bytes.
+        echoes: how many single lines.
+        repetitions: how often each comparison is run.
+    """
+
+    day: Extent
+    year: Extent
+    ingested: Extent
+    small: Extent
+    large: Extent
+    hot_events: int
+    lines_size: int
+    echoes: int
+    repetitions: int
+
+
+class Result(NamedTuple):
+    """What a case gives.
+
+    Attributes:
+        rows: of the table.
+        notes: what is to be said besides, each one line.
+    """
+
+    rows: list[Row]
+    notes: tuple[str, ...] = ()
+
+
+class Rival(NamedTuple):
+    """A peer in one comparison.
+
+    Attributes:
+        name: who.
+        run: does the same work.
+        target: what is to be reached; None when it is only to be known.
+    """
+
+    name: str
+    run: Callable[[], Measurement]
+    target: Target | None
+
+
+def compare(
+    what: str, repetitions: int, ours: Callable[[], Measurement], rivals: list[Rival]
+) -> list[Row]:
+    """Run ours and the peers in turn, again and again.
+
+    Raises:
+        WrongAnswer: if the numbers of events are not the same.
+    """
+    runs: dict[str, list[Measurement]] = {rival.name: [] for rival in rivals}
+    own: list[Measurement] = []
+    for _ in range(repetitions):
+        own.append(ours())
+        for rival in rivals:
+            run = rival.run()
+            check_counts(what, rival.name, own[-1], run)
+            runs[rival.name].append(run)
+    return [Row(what, rival.name, own, runs[rival.name], rival.target) for rival in rivals]
+
+
+def web(data: Data, scale: Scale) -> Result:
+    """One tag, as one file."""
+    store = data.store(scale.day)
+    journal = peers.journal(data, scale.day)
+    database = peers.sqlite_database(data, scale.day)
+    rivals = [
+        Rival("journalctl TAG=web", partial(peers.query_journal, journal), Target(1 / 5)),
+        Rival("SQLite, indexed join", partial(peers.query_sqlite, database), Target(1 / 2)),
+        Rival("theia's search", partial(peers.theia_search, store), Target(1 / 60)),
+    ]
+    ours = partial(work.on_mount, store, work.web_events)
+    return Result(compare("cat by-tag/web/events", scale.repetitions, ours, rivals))
+
+
+def files(data: Data, scale: Scale) -> Result:
+    """One tag, minute by minute."""
+    store = data.store(scale.day)
+    journal = peers.journal(data, scale.day)
+    rival = Rival("journalctl TAG=web", partial(peers.query_journal, journal), Target(1 / 2))
+    what = f"cat by-tag/web/* ({scale.day.minutes:,} files)"
+    ours = partial(work.on_mount, store, work.web_files)
+    return Result(compare(what, scale.repetitions, ours, [rival]))
+
+
+def rare(data: Data, scale: Scale) -> Result:
+    """A tag that few events have: what it costs in a store of many minutes, and in one of fewer."""
+    day, year = data.store(scale.day), data.store(scale.year)
+    rival = Rival("the same in the day", partial(work.on_mount, day, work.rare_events), Target(1.5))
+    ours = partial(work.on_mount, year, work.rare_events)
+    what = "cat by-tag/rare/events (150 events) in the year"
+    return Result(compare(what, scale.repetitions, ours, [rival]))
+
+
+def cat(data: Data, scale: Scale) -> Result:
+    """All minutes, from a warm cache."""
+    store = data.store(scale.day)
+    with mounts.mounted(store) as mountpoint:
+        work.cat_minutes(mountpoint / "minutes")
+        rival = Rival("ext4", partial(work.cat_minutes, store), Target(1.5))
+        ours = partial(work.cat_minutes, mountpoint / "minutes")
+        return Result(compare("cat minutes/*, warm", scale.repetitions, ours, [rival]))
+
+
+def grep(data: Data, scale: Scale) -> Result:
+    """All minutes one by one, from a warm cache, and what a request costs."""
+    store = data.store(scale.day)
+    with ExitStack() as stack:
+        mountpoint = stack.enter_context(mounts.mounted(store))
+        bound = stack.enter_context(mounts.bound(store))
+        for directory in (mountpoint / "minutes", bound, store):
+            work.grep_errors(directory)
+        rivals = [
+            Rival("bindfs", partial(work.grep_errors, bound), Target(1 / 2)),
+            Rival("ext4", partial(work.grep_errors, store), Target(6)),
+        ]
+        ours = partial(work.grep_errors, mountpoint / "minutes")
+        rows = compare("grep -rc ERROR minutes, warm", scale.repetitions, ours, rivals)
+        requests = mounts.count_requests(mountpoint, work.grep_command(mountpoint / "minutes"))
+    of_ours, of_ext4 = rows[1].median_seconds()
+    note = (
+        f"`grep -rc ERROR minutes`, warm, makes {requests:,} FUSE requests,"
+        f" {requests / scale.day.minutes:.1f} for each file; each costs"
+        f" {(of_ours - of_ext4) / requests * 1e6:.0f} µs more than ext4 takes for the whole."
+    )
+    return Result(rows, (note,))
+
+
+def frames(data: Data, scale: Scale) -> Result:
+    """Frames, appended at once."""
+    path, export = data.frames(scale.ingested), data.journal_export(scale.ingested)
+    whole: list[Measurement] = []
+
+    def ours() -> Measurement:
+        taken, written = work.ingest(path, data.fresh("ingested"))
+        whole.append(written)
+        return taken
+
+    rivals = [
+        Rival(
+            "systemd-journal-remote",
+            lambda: peers.import_journal(export, data.fresh("imported")),
+            Target(5, is_rate=True),
+        ),
+        Rival(
+            "theia's save, in memory, unsynced",
+            lambda: peers.theia_save(data.fresh("saved"), scale.ingested),
+            Target(1.5, is_rate=True),
+        ),
+    ]
+    rows = compare("cat day.frames >> ingest", scale.repetitions, ours, rivals)
+    rows.append(Row("the same, and theiafs umount", "", whole, shows_rate=True))
+    return Result(rows)
+
+
+def lines(data: Data, scale: Scale) -> Result:
+    """Lines, appended at once."""
+    path = data.lines(scale.lines_size)
+    whole: list[Measurement] = []
+
+    def ours() -> Measurement:
+        taken, written = work.ingest(path, data.fresh("ingested"))
+        whole.append(written)
+        return taken
+
+    rival = Rival(
+        f"SQLite, transactions of {peers.BATCH_ROWS:,} rows",
+        lambda: peers.sqlite_insert(path, data.fresh("inserted")),
+        Target(1.5, is_rate=True),
+    )
+    kind = "real" if data.lines_directory else "made-up"
+    what = f"cat lines.log >> ingest, {scale.lines_size / 1e6:.0f} MB of {kind} lines"
+    rows = compare(what, scale.repetitions, ours, [rival])
+    rows.append(Row("the same, and theiafs umount", "", whole, shows_rate=True))
+    return Result(rows)
+
+
+def echo(data: Data, scale: Scale) -> Result:
+    """Lines, appended one by one."""
+
+    def ours() -> Measurement:
+        store = data.fresh("ingested")
+        with mounts.mounted(store) as mountpoint:
+            seconds = work.echo(mountpoint, scale.echoes)
+        return Measurement(seconds, work.stored_events(store))
+
+    def nothing() -> Measurement:
+        with mounts.null_mounted() as mountpoint:
+            # It keeps nothing to count: a loop that failed would have raised.
+            return Measurement(work.echo(mountpoint, scale.echoes), scale.echoes)
+
+    rival = Rival("a fusepy filesystem that discards", nothing, Target(1.5))
+    what = f"{scale.echoes:,} times echo x >> ingest"
+    return Result(compare(what, scale.repetitions, ours, [rival]))
+
+
+def year(data: Data, scale: Scale) -> Result:
+    """A store of many minutes: its first answer, its listing, and the memory they take."""
+    store = data.store(scale.year)
+    mounting: list[Measurement] = []
+    answering: list[Measurement] = []
+    for _ in range(scale.repetitions):
+        mount, answer = work.first_answer(store)
+        mounting.append(mount)
+        answering.append(answer)
+    rows = [
+        Row("mount the year, to the first answer of ls by-tag/web | head", "", answering),
+        Row("of that, theiafs mount", "", mounting),
+    ]
+    rival = Rival("ext4", partial(work.list_directory, store), Target(3))
+    ours = partial(work.on_mount, store, work.list_minutes)
+    rows += compare("ls -f minutes in the year", scale.repetitions, ours, [rival])
+    memory = work.memory_mib(store)
+    growth = memory[-1] - memory[0]
+    is_met = max(memory) <= work.MEMORY_MIB_MAX and growth <= work.MEMORY_MIB_NOISE
+    note = (
+        f"Resident memory after both in the year: {memory[0]:.0f} MiB; after each of three more times:"
+        f" {', '.join(f'{each:.0f}' for each in memory[1:])} MiB. Target: at most {work.MEMORY_MIB_MAX} MiB,"
+        f" and no growth (more than {work.MEMORY_MIB_NOISE} MiB). Met: {'yes' if is_met else '**no**'}."
+    )
+    return Result(rows, (note,))
+
+
+def hot(data: Data, scale: Scale) -> Result:
+    """One very large minute."""
+    store = data.store(Extent(1, scale.hot_events))
+    size = sum(path.stat().st_size for path in store.glob("[0-9]*-*"))
+    with mounts.mounted(store) as mountpoint:
+        rival = Rival("ext4", partial(work.cat_minutes, store), None)
+        ours = partial(work.cat_minutes, mountpoint / "minutes")
+        what = f"cat minutes/*, one minute of {size / 1e6:.0f} MB"
+        rows = compare(what, scale.repetitions, ours, [rival])
+    runs = [work.on_mount(store, work.web_events) for _ in range(scale.repetitions)]
+    rows.append(Row("cat by-tag/web/events of that minute", "", runs))
+    return Result(rows)
+
+
+def reindex(data: Data, scale: Scale) -> Result:
+    """The index, made anew."""
+    if not mounts.can_reindex():
+        return Result([], ("There is no `theiafs reindex` yet.",))
+    rows = []
+    for name, extent in (("day", scale.day), ("year", scale.year)):
+        store = data.store(extent)
+        events = extent.minutes * extent.events
+        runs = [Measurement(work.reindex(store), events) for _ in range(scale.repetitions)]
+        rows.append(Row(f"theiafs reindex, the {name}", "", runs))
+    return Result(rows)
+
+
+CASES: dict[str, Callable[[Data, Scale], Result]] = {
+    "web": web,
+    "files": files,
+    "rare": rare,
+    "cat": cat,
+    "grep": grep,
+    "frames": frames,
+    "lines": lines,
+    "echo": echo,
+    "year": year,
+    "hot": hot,
+    "reindex": reindex,
+}

@@ -1,0 +1,41 @@
+"""The machine that was measured on."""
+
+import os
+import platform
+import re
+from pathlib import Path
+
+from benchmark.mounts import filesystem_of
+
+__all__ = ["describe"]
+
+
+def describe(directory: Path) -> str:
+    """What matters of it, on one line.
+
+    Args:
+        directory: where the data are.
+    """
+    cpus = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    model = re.search(r"^model name\s*: (.*)$", cpus, re.MULTILINE)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{model[1] if model else platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB of memory;"
+        f" Linux {platform.release()}; Python {platform.python_version()}; {_disk(directory)}"
+    )
+
+
+def _disk(directory: Path) -> str:
+    found = filesystem_of(directory)
+    device = os.stat(directory).st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    for block in (Path(f"/sys/dev/block/{number}"), Path(f"/sys/dev/block/{number}/..")):
+        rotational = block / "queue/rotational"
+        if rotational.exists():
+            kind = (
+                "a rotating disk"
+                if rotational.read_text().strip() == "1"
+                else "a solid-state or virtual disk"
+            )
+            return f"{found['fstype']} on {found['source']}, {kind}"
+    return f"{found['fstype']} on {found['source']}"

@@ -1,0 +1,178 @@
+"""The peers: what a user would pick instead, as its users would run it."""
+
+import contextlib
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from benchmark.data import Data, Event, Extent, frame, minute_events
+from benchmark.table import Measurement
+
+__all__ = [
+    "BATCH_ROWS",
+    "count_lines",
+    "count_openings",
+    "counted",
+    "import_journal",
+    "journal",
+    "query_journal",
+    "query_sqlite",
+    "sqlite_database",
+    "sqlite_insert",
+    "theia_save",
+    "theia_search",
+    "timed",
+]
+
+_JOURNAL_REMOTE = "/lib/systemd/systemd-journal-remote"
+BATCH_ROWS = 10_000
+_OPENING = b"event: "
+_OUTPUT = Path("/dev/shm/theiafs-bench-output")
+
+
+def timed(script: str, output: Path = Path("/dev/null")) -> float:
+    """Run a line of shell, and tell how many seconds it took.
+
+    Args:
+        script: what bash is to run.
+        output: where its standard output goes.
+    """
+    with output.open("wb") as file:
+        started = time.perf_counter()
+        subprocess.run(["bash", "-c", script], stdout=file, check=True)
+        return time.perf_counter() - started
+
+
+def counted(script: str, count: Callable[[bytes], int]) -> Measurement:
+    """Run a line of shell, and count in its output, which goes to memory, afterwards."""
+    seconds = timed(script, _OUTPUT)
+    events = count(_OUTPUT.read_bytes())
+    _OUTPUT.unlink()
+    return Measurement(seconds, events)
+
+
+def count_openings(data: bytes) -> int:
+    """How many frames begin in these bytes."""
+    return data.startswith(_OPENING) + data.count(b"\n" + _OPENING)
+
+
+def count_lines(data: bytes) -> int:
+    """How many lines there are."""
+    return data.count(b"\n")
+
+
+def journal(data: Data, extent: Extent) -> Path:
+    """A directory with a journal of the events."""
+    export = data.journal_export(extent)
+
+    def make(path: Path) -> None:
+        path.mkdir()
+        import_journal(export, path)
+
+    return data.made(f"journal-{extent.minutes}x{extent.events}", make)
+
+
+def import_journal(export: Path, directory: Path) -> Measurement:
+    """Have systemd-journal-remote take in what journalctl would export."""
+    seconds = timed(f"{_JOURNAL_REMOTE} --output={directory}/day.journal - <{export} 2>&1")
+    return Measurement(seconds, counted(f"journalctl -D {directory} -o cat", count_lines).events)
+
+
+def query_journal(directory: Path) -> Measurement:
+    """All messages with the tag."""
+    return counted(f"journalctl --directory {directory} TAG=web -o cat", count_lines)
+
+
+def theia_search(store: Path) -> Measurement:
+    """All events with the tag, in theia."""
+    return _theia("search", str(store))
+
+
+def theia_save(directory: Path, extent: Extent) -> Measurement:
+    """Save all events in theia, into its memory."""
+    return _theia("save", str(directory), str(extent.minutes), str(extent.events))
+
+
+def _theia(*arguments: str) -> Measurement:
+    command = [sys.executable, "-m", "benchmark.theia_peer", *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    seconds, events = done.stdout.split()
+    return Measurement(float(seconds), int(events))
+
+
+def sqlite_database(data: Data, extent: Extent) -> Path:
+    """A database of the events, with an index of their tags."""
+
+    def make(path: Path) -> None:
+        with _connected(path) as connection:
+            connection.executescript(
+                "CREATE TABLE events (serial INTEGER PRIMARY KEY, time REAL, source TEXT, frame BLOB);"
+                "CREATE TABLE tags (tag TEXT, serial INTEGER);"
+            )
+            serial = 0
+            for minute in range(extent.minutes):
+                events = list(minute_events(extent, minute))
+                _insert_events(connection, serial, events)
+                serial += len(events)
+            connection.executescript("CREATE INDEX by_tag ON tags (tag, serial); ANALYZE;")
+
+    return data.made(f"sqlite-{extent.minutes}x{extent.events}", make)
+
+
+def _insert_events(connection: sqlite3.Connection, first: int, events: list[Event]) -> None:
+    numbered = list(enumerate(events, first))
+    connection.executemany(
+        "INSERT INTO events VALUES (?, ?, ?, ?)",
+        [(number, each.timestamp, each.source, frame(each).encode()) for number, each in numbered],
+    )
+    connection.executemany(
+        "INSERT INTO tags VALUES (?, ?)",
+        [(tag, number) for number, each in numbered for tag in each.tags],
+    )
+
+
+def query_sqlite(database: Path) -> Measurement:
+    """All events with the tag: a join over the index, the rows fetched in Python, their bytes joined."""
+    started = time.perf_counter()
+    with _connected(database) as connection:
+        rows = connection.execute(
+            "SELECT frame FROM tags JOIN events USING (serial) WHERE tag = 'web' ORDER BY serial"
+        ).fetchall()
+        joined = b"".join([row[0] for row in rows])
+    seconds = time.perf_counter() - started
+    return Measurement(seconds, count_openings(joined))
+
+
+def sqlite_insert(lines: Path, directory: Path) -> Measurement:
+    """Insert lines in batches, each a transaction, at the durability that is SQLite's default."""
+    with _connected(directory / "lines.db") as connection, lines.open("rb") as file:
+        connection.execute(
+            "CREATE TABLE events (serial INTEGER PRIMARY KEY, time REAL, source TEXT, content TEXT)"
+        )
+        started = time.perf_counter()
+        for batch in _batches(file):
+            now = time.time()
+            connection.executemany(
+                "INSERT INTO events (time, source, content) VALUES (?, ?, ?)",
+                [(now, "cat", line.rstrip(b"\r\n").decode("utf-8", "replace")) for line in batch],
+            )
+            connection.commit()
+        seconds = time.perf_counter() - started
+        (events,) = connection.execute("SELECT count(*) FROM events").fetchone()
+    return Measurement(seconds, events)
+
+
+def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    rest = iter(lines)
+    while batch := list(islice(rest, BATCH_ROWS)):
+        yield batch
+
+
+@contextlib.contextmanager
+def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        yield connection

@@ -1,0 +1,187 @@
+"""The table: what was compared with what, and how it came out."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+__all__ = [
+    "Growth",
+    "Measurement",
+    "Row",
+    "Target",
+    "WrongAnswer",
+    "check_counts",
+    "growth_table",
+    "table",
+]
+
+
+class WrongAnswer(Exception):
+    """Ours and a peer's answers to the same question differ."""
+
+
+class Measurement(NamedTuple):
+    """One run.
+
+    Attributes:
+        seconds: how long it took.
+        events: how many events it gave, or took in.
+    """
+
+    seconds: float
+    events: int
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be reached.
+
+    Attributes:
+        ratio: ours divided by the peer's.
+        is_rate: whether events per second are compared, of which more is better, and not times.
+    """
+
+    ratio: float
+    is_rate: bool = False
+
+    def is_met(self, ratio: float) -> bool:
+        """Whether this ratio does."""
+        return ratio >= self.ratio if self.is_rate else ratio <= self.ratio
+
+    def __str__(self) -> str:
+        return f"{'at least' if self.is_rate else 'at most'} {_number(self.ratio)}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison.
+
+    Attributes:
+        what: the work.
+        against: the peer; empty when there is none.
+        ours: our runs.
+        peers: the peer's runs, each right after ours of the same number.
+        target: what is to be reached; None when it is only to be known.
+        shows_rate: whether to show events per second where there is no target.
+    """
+
+    what: str
+    against: str
+    ours: Sequence[Measurement]
+    peers: Sequence[Measurement] = ()
+    target: Target | None = None
+    shows_rate: bool = False
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether it is about events per second."""
+        return self.target.is_rate if self.target else self.shows_rate
+
+    @property
+    def ratios(self) -> list[float]:
+        """Ours divided by the peer's, for each pair of runs."""
+        pairs = zip(self.ours, self.peers, strict=True) if self.peers else []
+        return [self._value(ours) / self._value(peer) for ours, peer in pairs]
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether the median ratio reaches the target; None when there is none."""
+        return self.target.is_met(statistics.median(self.ratios)) if self.target else None
+
+    def median_seconds(self) -> tuple[float, float]:
+        """Of ours and of the peer's."""
+        ours, peer = ([run.seconds for run in runs] for runs in (self.ours, self.peers))
+        return statistics.median(ours), statistics.median(peer)
+
+    def _value(self, run: Measurement) -> float:
+        return run.events / run.seconds if self.is_rate else run.seconds
+
+    def cells(self) -> list[str]:
+        """The row as text."""
+        ratios = self.ratios
+        ratio = (
+            f"{_number(statistics.median(ratios))} ({_number(min(ratios))} to {_number(max(ratios))})"
+            if ratios
+            else "-"
+        )
+        met = {True: "yes", False: "**no**", None: "-"}[self.is_met]
+        target = str(self.target) if self.target else "-"
+        return [
+            self.what,
+            self._shown(self.ours),
+            f"{self.against}: {self._shown(self.peers)}" if self.against else "-",
+            ratio,
+            target,
+            met,
+        ]
+
+    def _shown(self, runs: Sequence[Measurement]) -> str:
+        value = statistics.median(map(self._value, runs))
+        return f"{value:,.0f}/s" if self.is_rate else f"{_number(value)} s"
+
+
+class Growth(NamedTuple):
+    """The same work on little and on much.
+
+    Attributes:
+        what: the work.
+        small: on little.
+        large: on much.
+    """
+
+    what: str
+    small: Measurement
+    large: Measurement
+
+
+def check_counts(what: str, name: str, ours: Measurement, peer: Measurement) -> None:
+    """A speed counts only for a right answer.
+
+    Raises:
+        WrongAnswer: if the numbers of events differ, or are 0.
+    """
+    if ours.events != peer.events or not ours.events:
+        raise WrongAnswer(f"{what}: ours has {ours.events} events, {name} has {peer.events}")
+
+
+def table(rows: Iterable[Row]) -> str:
+    """The comparisons as Markdown."""
+    head = ["what", "ours", "the peer", "ratio: median (min to max)", "target", "met"]
+    return _markdown(head, [row.cells() for row in rows])
+
+
+def growth_table(growths: Iterable[Growth], small: str, large: str) -> str:
+    """How our times grow, as Markdown.
+
+    Args:
+        growths: what was measured.
+        small: how much little is.
+        large: how much much is.
+    """
+    head = ["what", small, large, "time grows", "events grow"]
+    return _markdown(
+        head,
+        [
+            [
+                growth.what,
+                f"{_number(growth.small.seconds)} s",
+                f"{_number(growth.large.seconds)} s",
+                f"{_number(growth.large.seconds / growth.small.seconds)}x",
+                f"{_number(growth.large.events / growth.small.events)}x",
+            ]
+            for growth in growths
+        ],
+    )
+
+
+def _markdown(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines
+    )
+
+
+def _number(value: float) -> str:
+    """With three digits that say something."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

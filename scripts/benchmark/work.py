@@ -1,0 +1,161 @@
+"""The work of ours that is measured, with a count of the events it gave or took in."""
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmark import mounts
+from benchmark.peers import count_lines, count_openings, counted, timed
+from benchmark.table import Measurement
+
+__all__ = [
+    "MEMORY_MIB_MAX",
+    "MEMORY_MIB_NOISE",
+    "append",
+    "cat_minutes",
+    "echo",
+    "first_answer",
+    "grep_command",
+    "grep_errors",
+    "ingest",
+    "list_directory",
+    "list_minutes",
+    "memory_mib",
+    "on_mount",
+    "rare_events",
+    "reindex",
+    "stored_events",
+    "web_events",
+    "web_files",
+]
+
+MEMORY_MIB_MAX = 250
+MEMORY_MIB_NOISE = 5
+"""What resident memory moves by, without growing."""
+
+
+def on_mount(store: Path, do: Callable[[Path], Measurement]) -> Measurement:
+    """Do something on a mount that is fresh, so that nothing in it is warm."""
+    with mounts.mounted(store) as mountpoint:
+        return do(mountpoint)
+
+
+def web_events(mountpoint: Path) -> Measurement:
+    """All events of a tag."""
+    return counted(f"exec cat {mountpoint}/by-tag/web/events", count_openings)
+
+
+def web_files(mountpoint: Path) -> Measurement:
+    """The same, minute by minute."""
+    return counted(f"cat {mountpoint}/by-tag/web/*", count_openings)
+
+
+def rare_events(mountpoint: Path) -> Measurement:
+    """All events of a tag that few have."""
+    return counted(f"exec cat {mountpoint}/by-tag/rare/events", count_openings)
+
+
+def cat_minutes(directory: Path) -> Measurement:
+    """All minute files of a directory. Counted in a second run: only reading is to be timed."""
+    script = f"cat {directory}/[0-9]*"
+    return Measurement(timed(script), counted(script, count_openings).events)
+
+
+def grep_command(directory: Path) -> list[str]:
+    """What the user would type; grep looks for no match in files whose names begin with a dot."""
+    return ["grep", "-rc", "--exclude-dir=.theiafs", "ERROR", str(directory)]
+
+
+def grep_errors(directory: Path) -> Measurement:
+    """Count events in each file."""
+    return counted(
+        "exec " + " ".join(grep_command(directory)),
+        lambda output: sum(int(line.rpartition(b":")[2]) for line in output.splitlines()),
+    )
+
+
+def append(mountpoint: Path, path: Path) -> float:
+    """Append a file; the seconds until everything was taken in."""
+    os.sync()  # what was written before is not to be waited for here
+    return timed(f"cat {path} >>{mountpoint}/ingest")
+
+
+def ingest(path: Path, store: Path) -> tuple[Measurement, Measurement]:
+    """Append a file to an empty store.
+
+    Returns:
+        The run until everything was taken in, and until everything was in the minute files.
+    """
+    with mounts.mounted(store) as mountpoint:
+        seconds = append(mountpoint, path)
+        started = time.perf_counter()
+    total = seconds + time.perf_counter() - started
+    events = stored_events(store)
+    return Measurement(seconds, events), Measurement(total, events)
+
+
+def echo(mountpoint: Path, times: int) -> float:
+    """Append single lines from one shell; the seconds it took."""
+    os.sync()
+    return timed(f"for ((i = 0; i < {times}; i++)); do echo x >>{mountpoint}/ingest || exit; done")
+
+
+def stored_events(store: Path) -> int:
+    """How many events are in the minute files of a store that is not mounted."""
+    return sum(count_openings(path.read_bytes()) for path in store.glob("[0-9]*-*"))
+
+
+def list_directory(directory: Path) -> Measurement:
+    """The names of minute files, unsorted."""
+    return counted(f"exec ls -f {directory}", _count_names)
+
+
+def list_minutes(mountpoint: Path) -> Measurement:
+    """The same, of a mount."""
+    return list_directory(mountpoint / "minutes")
+
+
+def _count_names(output: bytes) -> int:
+    return sum(name[:1].isdigit() for name in output.splitlines())
+
+
+def first_answer(store: Path) -> tuple[Measurement, Measurement]:
+    """Mount a store and look at a tag.
+
+    Returns:
+        The run until it was mounted, and until the answer was there.
+    """
+    with tempfile.TemporaryDirectory(prefix="theiafs-bench-") as directory:
+        mountpoint = Path(directory, "mnt")
+        mountpoint.mkdir()
+        started = time.perf_counter()
+        subprocess.run(mounts.mount_command(store, mountpoint), check=True)
+        mounting = time.perf_counter() - started
+        try:
+            answer = counted(f"ls {mountpoint}/by-tag/web | head", count_lines)
+            total = time.perf_counter() - started
+        finally:
+            mounts.unmount(mountpoint)
+    return Measurement(mounting, answer.events), Measurement(total, answer.events)
+
+
+def memory_mib(store: Path) -> list[float]:
+    """Resident memory after looking at a tag and listing all minutes, and after three times more."""
+    with mounts.mounted(store) as mountpoint:
+        return [_memory_after_use(mountpoint) for _ in range(4)]
+
+
+def _memory_after_use(mountpoint: Path) -> float:
+    timed(f"ls {mountpoint}/by-tag/web | head")
+    list_minutes(mountpoint)
+    return mounts.memory_mib(mountpoint)
+
+
+def reindex(store: Path) -> float:
+    """Make the index of a store anew; the seconds it took."""
+    started = time.perf_counter()
+    subprocess.run(mounts.reindex_command(store), check=True, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - started

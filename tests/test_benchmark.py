@@ -1,0 +1,157 @@
+"""The benchmark: that its data are what they are said to be, and that only right answers count. No times."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from benchmark.data import RARE_EVENTS, Data, Extent, copy_store, frame, minute_events
+from benchmark.table import (
+    Growth,
+    Measurement,
+    Row,
+    Target,
+    WrongAnswer,
+    check_counts,
+    growth_table,
+    table,
+)
+
+from store import open_store
+
+EXTENT = Extent(minutes=20, events=1000)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Data:
+    return Data(tmp_path, None, lambda store: None)
+
+
+def test_a_quarter_of_the_events_has_the_tag_and_150_the_rare_one() -> None:
+    tags = Counter(
+        tag
+        for minute in range(EXTENT.minutes)
+        for event in minute_events(EXTENT, minute)
+        for tag in event.tags
+    )
+    assert tags["web"] == EXTENT.minutes * EXTENT.events // 4
+    assert tags["rare"] == RARE_EVENTS
+    assert len(tags) == 9
+
+
+def test_every_event_is_as_it_was_ordered() -> None:
+    events = [*minute_events(EXTENT, 0), *minute_events(EXTENT, 1)]
+    assert len({event.id for event in events}) == 2 * EXTENT.events
+    assert len({event.source for event in events}) == 20
+    assert all(1 <= len(event.tags) <= 3 for event in events)
+    assert all(20 <= len(event.content) <= 40 for event in events)
+    assert any("ERROR" in event.content for event in events)
+    assert events == sorted(events, key=lambda event: event.timestamp)
+
+
+def test_the_store_reads_what_was_made(data: Data) -> None:
+    path = data.store(Extent(minutes=3, events=100))
+    assert len(list(path.iterdir())) == 3
+    store = open_store(str(path), 1000, is_read_only=False)
+    try:
+        assert len(list(store.search(ts_start=0))) == 300
+        assert len(list(store.search(ts_start=0, flags=["rare"]))) == RARE_EVENTS
+    finally:
+        store.close()
+
+
+def test_frames_are_the_minutes_one_after_the_other(data: Data) -> None:
+    extent = Extent(minutes=3, events=10)
+    minutes = sorted(data.store(extent).iterdir())
+    assert data.frames(extent).read_bytes() == b"".join(path.read_bytes() for path in minutes)
+    assert minutes[0].read_text().startswith(frame(next(iter(minute_events(extent, 0)))))
+
+
+def test_what_was_made_is_kept(data: Data) -> None:
+    made = []
+
+    def make(path: Path) -> None:
+        made.append(path)
+        path.write_text("made")
+
+    assert data.made("thing", make) == data.made("thing", make)
+    assert len(made) == 1
+
+
+def test_what_was_made_in_part_is_made_again(data: Data) -> None:
+    extent = Extent(minutes=2, events=10)
+    path = data.directory / "store-2x10"
+    path.mkdir()
+    (path / "1-61").touch()
+    assert len(list(data.store(extent).iterdir())) == 2
+
+
+def test_lines_are_repeated_until_there_are_enough(data: Data, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "a.log").write_bytes(b"one\r\n\n  \ntwo")
+    (logs / "b.log").write_bytes(b"three\n")
+    real = Data(tmp_path / "data", logs, data.prepare)
+    assert real.lines(20).read_bytes() == b"one\ntwo\nthree\n" * 2
+    assert data.lines(1000).stat().st_size >= 1000
+
+
+def test_a_copy_may_be_written_to(data: Data, tmp_path: Path) -> None:
+    path = data.store(Extent(minutes=2, events=10))
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    copy_store(path, copy)
+    assert sorted(each.name for each in copy.iterdir()) == sorted(
+        each.name for each in path.iterdir()
+    )
+    for each in copy.iterdir():
+        each.unlink()
+    assert len(list(path.iterdir())) == 2
+
+
+def runs(*seconds: float) -> list[Measurement]:
+    return [Measurement(each, 100) for each in seconds]
+
+
+def test_a_ratio_is_the_median_of_those_of_each_turn() -> None:
+    row = Row("work", "peer", runs(1, 2, 9), runs(2, 2, 3), Target(1))
+    assert row.ratios == [0.5, 1, 3]
+    assert row.is_met
+    assert row.cells() == [
+        "work",
+        "2 s",
+        "peer: 2 s",
+        "1 (0.5 to 3)",
+        "at most 1",
+        "yes",
+    ]
+
+
+def test_a_time_beyond_its_target_is_not_met() -> None:
+    row = Row("work", "peer", runs(3, 3), runs(2, 2), Target(1))
+    assert not row.is_met
+    assert "**no**" in row.cells()
+
+
+def test_of_rates_more_is_better() -> None:
+    row = Row("work", "peer", runs(1), runs(2), Target(1.5, is_rate=True))
+    assert row.ratios == [2]
+    assert row.is_met
+    assert row.cells()[1:3] == ["100/s", "peer: 50/s"]
+
+
+def test_a_row_may_have_no_peer() -> None:
+    assert Row("a | b", "", runs(1)).is_met is None
+    assert "| a \\| b | 1 s | - | - | - | - |" in table([Row("a | b", "", runs(1))])
+
+
+def test_growth_is_that_of_the_times_beside_that_of_the_events() -> None:
+    text = growth_table([Growth("work", Measurement(1, 10), Measurement(3, 100))], "day", "week")
+    assert "| work | 1 s | 3 s | 3x | 10x |" in text
+
+
+def test_another_number_of_events_is_a_wrong_answer() -> None:
+    check_counts("work", "peer", Measurement(1, 5), Measurement(2, 5))
+    with pytest.raises(WrongAnswer, match="ours has 4 events, peer has 5"):
+        check_counts("work", "peer", Measurement(1, 4), Measurement(2, 5))
+    with pytest.raises(WrongAnswer, match="ours has 0"):
+        check_counts("work", "peer", Measurement(1, 0), Measurement(2, 0))
