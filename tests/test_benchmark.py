@@ -77,6 +77,14 @@ def test_what_was_made_is_kept(data: Data) -> None:
     assert len(made) == 1
 
 
+def test_a_store_is_prepared_once_in_each_run(tmp_path: Path) -> None:
+    prepared: list[Path] = []
+    for _ in range(2):
+        run = Data(tmp_path, None, prepared.append)
+        assert run.store(Extent(2, 10)) == run.store(Extent(2, 10))
+    assert len(prepared) == 2
+
+
 def test_what_was_made_in_part_is_made_again(data: Data) -> None:
     extent = Extent(minutes=2, events=10)
     path = data.directory / "store-2x10"

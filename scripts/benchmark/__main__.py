@@ -24,6 +24,7 @@ _FULL = Scale(
     lines_size=200_000_000,
     echoes=10_000,
     repetitions=5,
+    growth_repetitions=3,
 )
 _QUICK = Scale(
     day=Extent(1440, 1000),
@@ -35,6 +36,7 @@ _QUICK = Scale(
     lines_size=20_000_000,
     echoes=2_000,
     repetitions=3,
+    growth_repetitions=1,
 )
 _GROWTH = "growth"
 
@@ -82,7 +84,7 @@ def main() -> int:
             failures.append(f"{name}: {error}")
             print(f"FAILED {failures[-1]}", file=sys.stderr, flush=True)
         print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-    text = table(rows)
+    text = table(rows) if rows else ""
     text += "".join(f"\n{note}\n" for note in notes)
     if growth:
         small, large = (

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -193,12 +193,15 @@ class Data:
     Attributes:
         directory: where to keep them.
         lines_directory: where there are real lines of logs.
-        prepare: called with each new store, before it counts as made.
+        prepare: called with each store before it is used for the first time in a run, for what is kept in it
+            may be that of an older version.
+        prepared: those for which it was.
     """
 
     directory: Path
     lines_directory: Path | None
     prepare: Callable[[Path], None]
+    prepared: set[Path] = field(default_factory=set)
 
     def store(self, extent: Extent) -> Path:
         """A directory of minute files."""
@@ -208,9 +211,12 @@ class Data:
             write = functools.partial(_write_minutes, path, extent)
             with ProcessPoolExecutor() as processes:
                 list(processes.map(write, range(0, extent.minutes, _CHUNK_MINUTES)))
-            self.prepare(path)
 
-        return self.made(f"store-{extent.minutes}x{extent.events}", make)
+        store = self.made(f"store-{extent.minutes}x{extent.events}", make)
+        if store not in self.prepared:
+            self.prepare(store)
+            self.prepared.add(store)
+        return store
 
     def frames(self, extent: Extent) -> Path:
         """The same events as one file."""

@@ -19,7 +19,7 @@ def growths(data: Data, scale: Scale) -> Iterator[Growth]:
     """Everything that is compared with a peer, on little and on ten times as much."""
     for what, run in _WORK.items():
         small, large = (
-            _median([run(data, extent, scale) for _ in range(3)])
+            _median([run(data, extent, scale) for _ in range(scale.growth_repetitions)])
             for extent in (scale.small, scale.large)
         )
         yield Growth(what, small, large)

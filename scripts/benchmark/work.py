@@ -143,9 +143,9 @@ def first_answer(store: Path) -> tuple[Measurement, Measurement]:
 
 
 def memory_mib(store: Path) -> list[float]:
-    """Resident memory after looking at a tag and listing all minutes, and after three times more."""
+    """Resident memory after looking at a tag and listing all minutes, and after each of four times more."""
     with mounts.mounted(store) as mountpoint:
-        return [_memory_after_use(mountpoint) for _ in range(4)]
+        return [_memory_after_use(mountpoint) for _ in range(5)]
 
 
 def _memory_after_use(mountpoint: Path) -> float:
