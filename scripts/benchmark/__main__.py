@@ -43,8 +43,8 @@ _GROWTH = "growth"
 _NOTES = """\
 - Every comparison is run several times, ours and the peers in turn. A ratio is ours divided by the peer's in the
   same turn: of times, or, where events per second are shown, of rates.
-- Each run counts its events, outside of the time; where the numbers differ, there is no table. `grep` counts the
-  events that it found, `ls` the names.
+- Each run counts its events, outside of the time; where the numbers differ, the comparison is left out and the command
+  fails. `grep` counts the events that it found, `ls` the names.
 - Ours is mounted anew for each run, by `theiafs mount` with its default options, unless "warm" is said: then the
   same was done once before on the same mount, as it was for the peers. The files are in the page cache for all of
   them. The index, where there is one, was made when the store was first mounted.

@@ -148,8 +148,8 @@ def grep(data: Data, scale: Scale) -> Result:
     of_ours, of_ext4 = rows[1].median_seconds()
     note = (
         f"`grep -rc ERROR minutes`, warm, makes {requests:,} FUSE requests,"
-        f" {requests / scale.day.minutes:.1f} for each file; each costs"
-        f" {(of_ours - of_ext4) / requests * 1e6:.0f} µs more than ext4 takes for the whole."
+        f" {requests / scale.day.minutes:.1f} for each file; each adds"
+        f" {(of_ours - of_ext4) / requests * 1e6:.0f} µs to what ext4 takes for the whole."
     )
     return Result(rows, (note,))
 

@@ -33,9 +33,9 @@ def _disk(directory: Path) -> str:
         rotational = block / "queue/rotational"
         if rotational.exists():
             kind = (
-                "a rotating disk"
+                "which says it rotates"
                 if rotational.read_text().strip() == "1"
-                else "a solid-state or virtual disk"
+                else "which says it does not rotate"
             )
             return f"{found['fstype']} on {found['source']}, {kind}"
     return f"{found['fstype']} on {found['source']}"
