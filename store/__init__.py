@@ -1,7 +1,7 @@
 """An event store on plain text files, descended from that of the theia log aggregator."""
 
 from store.api import Answer, EventStore
-from store.backends import open_store, wait_until_closed
+from store.backends import open_store, reindex, wait_until_closed
 from store.batch import Batch
 from store.check import Audit, Finding
 from store.errors import (
@@ -57,5 +57,6 @@ __all__ = [
     "StoreReadOnly",
     "new_event_id",
     "open_store",
+    "reindex",
     "wait_until_closed",
 ]

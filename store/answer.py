@@ -1,178 +1,69 @@
-"""Answers: what a query finds, how large it is, and the bytes themselves.
-
-An answer is kept up to date by looking only at what has arrived since it was last asked; it is as large
-as what it found.
-"""
+"""The bytes of an answer: where they lie, and how to gather them."""
 
 import bisect
-import functools
+import itertools
 import threading
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
 
 from store.api import Answer
+from store.contents import Contents, Minute
 from store.errors import EventReadException
-from store.minutes import GrowingFile
-from store.query import Query, Span
-from store.tagindex import NOTHING, Admission, Arrivals, Kinds, MinuteIndex, Run, Total
+from store.query import Query
 
-__all__ = ["ByteMap", "Contents", "Minute", "Summary"]
+__all__ = ["ByteMap"]
 
-# Bytes between two pieces of a minute that are read and thrown away rather than reading twice.
 _GAP_MAX = 16 << 10
+"""Bytes between two pieces of a minute that are read and thrown away rather than reading twice."""
 
-_SUMMARIES_MAX = 256
-_BYTE_MAPS_MAX = 64
-
-
-class Minute:
-    """A minute of the store: its name, its bytes, and where its events lie in them.
-
-    Attributes:
-        number: its place in :class:`Contents`.
-        name: ``<start>-<end>``.
-        start: the whole second it starts at.
-        file: its bytes.
-        index: its entries.
-        changed: when it last grew, in seconds since the epoch; 0 when it has not since it was opened.
-    """
-
-    def __init__(
-        self, number: int, name: str, start: int, file: GrowingFile, index: MinuteIndex
-    ) -> None:
-        self.number = number
-        self.name = name
-        self.start = start
-        self.file = file
-        self.index = index
-        self.changed = 0.0
+_CHUNK_MINUTES = 16
+"""How many minutes to look at while everybody else waits."""
 
 
-class Contents:
-    """All that answers are made from: the minutes by number, the kinds, the order of arrival.
-
-    It only grows. When an event is removed, the store makes another one. Answers that were given before
-    keep what they have, and go on growing with what arrives there.
-
-    Attributes:
-        unreadable: minutes whose files could not be read, for the store to look after.
-        begin: what of the arrivals was there in the contents before these, for :meth:`Arrivals.since`.
-        restated: how many entries of the minute that these were made for were there before.
-        successor: the contents after these; nothing more arrives here once there are some.
-    """
-
-    def __init__(self, minutes: list[Minute], kinds: Kinds, arrivals: Arrivals) -> None:
-        self.minutes = minutes
-        self.kinds = kinds
-        self.arrivals = arrivals
-        self.unreadable: set[Minute] = set()
-        self.begin = arrivals.position()
-        self.restated = 0
-        self.successor: Contents | None = None
-        # Answers are kept because they are asked for in pieces: listed, looked at, read bit by bit.
-        self._summary = functools.lru_cache(_SUMMARIES_MAX)(Summary)
-        self._byte_map = functools.lru_cache(_BYTE_MAPS_MAX)(ByteMap)
-
-    def summary(self, query: Query) -> "Summary":
-        """How much of each minute answers a query."""
-        return self._summary(query, self)
-
-    def byte_map(self, query: Query, minute: Minute | None) -> "ByteMap":
-        """Where the bytes of an answer lie, in one minute or in all."""
-        return self._byte_map(query, self, minute)
-
-
-class _Growing:
-    """Something made from what arrives, a run at a time."""
-
-    def __init__(self, query: Query, contents: Contents) -> None:
-        self._query = query
-        self._contents = contents
-        self._admission = Admission(query, contents.kinds)
-        self._seen = (0, 0)
-        self._lock = threading.Lock()
-
-    def _take_in_arrivals(self) -> None:
-        runs, self._seen = self._contents.arrivals.since(self._seen)
-        admitted = self._admission.flags()
-        for run in runs:
-            self._take_in(run, self._contents.minutes[run.minute], admitted)
-
-    def _take_in(self, run: Run, minute: Minute, admitted: list[bool]) -> None:
-        raise NotImplementedError
-
-
-class Summary(_Growing):
-    """How much of each minute answers a query, without its bytes."""
-
-    def __init__(self, query: Query, contents: Contents) -> None:
-        super().__init__(query, contents)
-        self._totals: dict[int, Total] = {}
-        self._whole = NOTHING
-        self._changed = 0.0
-
-    def spans(self) -> list[Span]:
-        """The minutes that hold at least one matching event, sorted by start.
-
-        For the query for everything: all minutes, whatever they hold.
-        """
-        with self._lock:
-            self._take_in_arrivals()
-            totals = self._totals.copy()
-        minutes = self._contents.minutes
-        numbers = sorted(totals, key=lambda number: minutes[number].start)
-        return [self._span(minutes[number], totals[number]) for number in numbers]
-
-    def span(self, minute: Minute) -> Span | None:
-        """The part of the answer that lies in one minute; None when there is none."""
-        with self._lock:
-            self._take_in_arrivals()
-            total = self._totals.get(minute.number)
-        return None if total is None else self._span(minute, total)
-
-    def whole(self) -> Span:
-        """All of the answer."""
-        with self._lock:
-            self._take_in_arrivals()
-            return Span("", *self._whole, self._changed)
-
-    def _take_in(self, run: Run, minute: Minute, admitted: list[bool]) -> None:
-        total = minute.index.total(self._query, admitted, run.first, run.last)
-        if total.events or self._query.asks_everything:
-            self._changed = max(self._changed, minute.changed)
-            self._totals[run.minute] = self._totals.get(run.minute, NOTHING).plus(total)
-            self._whole = self._whole.plus(total)
-
-    @staticmethod
-    def _span(minute: Minute, total: Total) -> Span:
-        return Span(minute.name, *total, minute.changed)
-
-
-class ByteMap(_Growing, Answer):
+class ByteMap(Answer):
     """Where the bytes of an answer lie, in the order they arrived in.
+
+    It is made as it is read: what nobody asks for is not looked up.
 
     Args:
         query: the query.
         contents: what it is asked of.
         minute: the only minute to look at; None for all of them.
+        lock: the store's.
     """
 
-    def __init__(self, query: Query, contents: Contents, minute: Minute | None = None) -> None:
-        super().__init__(query, contents)
+    def __init__(
+        self, query: Query, contents: Contents, minute: Minute | None, lock: threading.RLock
+    ) -> None:
+        self._query = query
+        self._contents = contents
         self._minute = minute
-        # Where pieces come from. Not by number: another minute may have taken the place of one meanwhile.
-        self._sources: list[Minute] = []
-        self._source_numbers: dict[Minute, int] = {}
-        # One row per piece: where it ends in the answer, its source, where it starts there.
+        self._lock = lock
+        self._backlog: NDArray[np.integer] | None = None  # numbers of minutes, to be looked at
+        self._backlog_seen = 0
+        self._seen = (0, 0)
+        # Minutes that pieces come from, and that are not in the store any more.
+        self._replaced: dict[int, Minute] = {}
+        # One row per piece: where it ends in the answer, in which minute it lies, where it starts there.
         self._ends = array("Q")
-        self._piece_sources = array("I")
+        self._minutes = array("I")
         self._starts = array("Q")
 
     def size(self) -> int:
         """The size of the answer in bytes, by now."""
-        with self._lock:
-            self._grow()
-            return self._ends[-1] if self._ends else 0
+        self.look_up()
+        return self._size
+
+    def look_up(self, size: int | None = None) -> None:
+        """Find out where so many bytes of the answer lie, or all that there are by now."""
+        more = True
+        while more and (size is None or self._size < size):
+            # Bit by bit, so that others have their turn in between.
+            with self._lock:
+                more = self._look_further()
 
     def read(self, offset: int, size: int) -> bytes:
         """Read so many bytes from an offset of the answer; fewer only at its end, by now.
@@ -180,94 +71,119 @@ class ByteMap(_Growing, Answer):
         Raises:
             EventReadException: if a minute file cannot be read.
         """
+        self.look_up(offset + size)
         with self._lock:
-            if not self._ends or offset + size > self._ends[-1]:
-                self._grow()
-            pieces = self._locate(offset, size)
-        return b"".join(self._fetch(pieces))
+            first = bisect.bisect_right(self._ends, offset)
+            last = min(bisect.bisect_left(self._ends, offset + size) + 1, len(self._ends))
+            minutes = np.frombuffer(self._minutes[first:last], "I")
+            starts = np.frombuffer(self._starts[first:last], "Q").astype("q")
+            ends = np.frombuffer(self._ends[first:last], "Q").astype("q")
+            before = self._ends[first - 1] if first else 0
+            # Where another minute begins: there is another file to read.
+            edges = np.append(np.flatnonzero(np.diff(minutes, prepend=-1)), last - first)
+            sources = [self._source(number) for number in minutes[edges[:-1]].tolist()]
+        if first >= last:
+            return b""
+        sizes = np.diff(ends, prepend=before)
+        stops = starts + sizes
+        # Of the first and the last piece, perhaps only a part.
+        stops[-1] -= max(int(ends[-1]) - (offset + size), 0)
+        starts[0] += offset - before
+        gathered: list[bytes] = []
+        for number, minute in enumerate(sources):
+            rows = slice(edges[number], edges[number + 1])
+            self._gather(minute, starts[rows], stops[rows], gathered)
+        return b"".join(gathered)
 
-    def _grow(self) -> None:
-        while True:
-            # Looked up first: what arrives after that is in the successor.
-            successor = self._contents.successor
-            if self._minute is None:
-                self._take_in_arrivals()
-            else:
-                self._take_in_minute(self._minute)
-            if successor is None:
-                return
-            self._move_to(successor)
+    def is_concerned_by(self, minute: Minute) -> bool:
+        """Whether it may have something of a minute."""
+        return self._minute is None or self._minute is minute
+
+    @property
+    def _size(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def _look_further(self) -> bool:
+        """Look up some more; returns whether there may be more still. The caller holds the lock."""
+        contents = self._contents
+        if self._minute is not None:
+            # What arrives in one minute lies there in order; there is no need to look at the others.
+            self._take_in(self._minute, self._seen[1], last := len(self._minute.index))
+            self._seen = (0, last)
+        elif self._look_through_backlog():
+            return True
+        else:
+            runs, self._seen = contents.arrivals.since(self._seen)
+            for run in runs:
+                self._take_in(contents.minute(run.minute), run.first, run.last)
+        if contents.successor is None:
+            return False
+        self._move_to(contents.successor)
+        return True
+
+    def _look_through_backlog(self) -> bool:
+        if self._backlog is None:
+            self._backlog = self._contents.numbers(self._query)
+        first = self._backlog_seen
+        for number in self._backlog[first : first + _CHUNK_MINUTES].tolist():
+            minute = self._contents.minute(number)
+            self._take_in(minute, 0, self._contents.backlog_of(minute))
+            self._backlog_seen += 1
+        return self._backlog_seen < len(self._backlog)
 
     def _move_to(self, successor: Contents) -> None:
-        self._contents = successor
+        replaced, replacement = successor.replaced, successor.replacement
+        if replaced is not None:
+            self._replaced[replaced.number] = replaced
         if self._minute is None:
             self._seen = successor.begin
-        elif successor.minutes[self._minute.number] is not self._minute:
-            self._minute = successor.minutes[self._minute.number]
+        elif self._minute is replaced and replacement is not None:
+            self._minute = replacement
             self._seen = (0, successor.restated)
+        self._contents = successor
 
-    def _take_in_minute(self, minute: Minute) -> None:
-        # What arrives in one minute lies there in order; there is no need to look at the others.
-        last = len(minute.index)
-        run = Run(minute.number, self._seen[1], last)
-        self._seen = (0, last)
-        self._take_in(run, minute, self._admission.flags())
+    def _take_in(self, minute: Minute, first: int, last: int) -> None:
+        admitted = self._contents.kinds.admitted(self._query)
+        starts, ends = minute.index.pieces(self._query, admitted, first, last)
+        if not len(starts):
+            return
+        size = self._size
+        if self._minutes and self._minutes[-1] == minute.number:
+            before = self._ends[-2] if len(self._ends) > 1 else 0
+            if self._starts[-1] + size - before == starts[0]:
+                # It goes on where the last piece ends.
+                size = before
+                starts[0] = self._starts.pop()
+                self._ends.pop()
+                self._minutes.pop()
+        self._starts.frombytes(starts.astype("Q").tobytes())
+        self._ends.frombytes((np.cumsum(ends - starts) + size).astype("Q").tobytes())
+        self._minutes.extend([minute.number] * len(starts))
 
-    def _take_in(self, run: Run, minute: Minute, admitted: list[bool]) -> None:
-        size = self._ends[-1] if self._ends else 0
-        for start, end in minute.index.runs(self._query, admitted, run.first, run.last):
-            size += end - start
-            source = self._source_number(minute)
-            if self._continues(source, start):
-                self._ends[-1] = size
-            else:
-                self._piece_sources.append(source)
-                self._starts.append(start)
-                self._ends.append(size)
+    def _source(self, number: int) -> Minute:
+        return self._replaced.get(number) or self._contents.minute(number)
 
-    def _source_number(self, minute: Minute) -> int:
-        number = self._source_numbers.setdefault(minute, len(self._sources))
-        if number == len(self._sources):
-            self._sources.append(minute)
-        return number
-
-    def _continues(self, source: int, start: int) -> bool:
-        if not self._piece_sources or self._piece_sources[-1] != source:
-            return False
-        before = self._ends[-2] if len(self._ends) > 1 else 0
-        return self._starts[-1] + self._ends[-1] - before == start
-
-    def _locate(self, offset: int, size: int) -> list[tuple[int, int, int]]:
-        """The pieces that make up a range: for each its source, and the start and end there."""
-        pieces = []
-        row = bisect.bisect_right(self._ends, offset)
-        while size > 0 and row < len(self._ends):
-            before = self._ends[row - 1] if row else 0
-            start = self._starts[row] + offset - before
-            length = min(size, self._ends[row] - offset)
-            pieces.append((self._piece_sources[row], start, start + length))
-            offset += length
-            size -= length
-            row += 1
-        return pieces
-
-    def _fetch(self, pieces: Sequence[tuple[int, int, int]]) -> Iterator[bytes]:
-        """Read pieces, those near each other at once."""
-        first = 0
-        while first < len(pieces):
-            source, start, end = pieces[first]
-            last = first + 1
-            while (
-                last < len(pieces)
-                and pieces[last][0] == source
-                and 0 <= pieces[last][1] - end <= _GAP_MAX
-            ):
-                end = pieces[last][2]
-                last += 1
-            data = self._read(self._sources[source], start, end)
-            for _source, piece_start, piece_end in pieces[first:last]:
-                yield data[piece_start - start : piece_end - start]
-            first = last
+    def _gather(
+        self,
+        minute: Minute,
+        starts: NDArray[np.int64],
+        stops: NDArray[np.int64],
+        gathered: list[bytes],
+    ) -> None:
+        """Read pieces of a minute, those near each other at once."""
+        gaps = np.flatnonzero((starts[1:] < stops[:-1]) | (starts[1:] - stops[:-1] > _GAP_MAX))
+        for first, last in _ranges(gaps + 1, len(starts)):
+            base, end = int(starts[first]), int(stops[last - 1])
+            data = self._read(minute, base, end)
+            if last - first == 1:
+                gathered.append(data)
+                continue
+            bounds = zip(
+                (starts[first:last] - base).tolist(),
+                (stops[first:last] - base).tolist(),
+                strict=True,
+            )
+            gathered += [data[start:stop] for start, stop in bounds]
 
     def _read(self, minute: Minute, start: int, end: int) -> bytes:
         try:
@@ -279,3 +195,7 @@ class ByteMap(_Growing, Answer):
             # Fewer bytes would move everything behind them.
             raise EventReadException(f"{minute.name} ends at {start + len(data)}, before {end}")
         return data
+
+
+def _ranges(edges: NDArray[np.integer], length: int) -> Iterator[tuple[int, int]]:
+    return itertools.pairwise([0, *edges.tolist(), length])

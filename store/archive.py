@@ -1,53 +1,45 @@
 """A directory of minute files, as it is read: what all stores on such a directory have in common."""
 
-import logging
+import math
 import os
-import threading
-from abc import abstractmethod
 from collections.abc import Iterator
 
-from store import frame
-from store.answer import ByteMap, Contents, Minute
+from store.answer import ByteMap
 from store.api import EventStore
+from store.contents import Minute
 from store.disk import Disk, DiskUsage
 from store.errors import EventNotFound, InvalidQuery
 from store.event import Event
+from store.holdings import Holdings, Progress, show_nothing
 from store.lookup import find_id, read_event, sorted_events
 from store.matching import content_filter
-from store.minutes import FileIndex, GrowingFile
 from store.query import Query, Span
-from store.tagindex import Admission, Arrivals, Kinds, MinuteIndex
+from store.table import MinuteRow
 
-__all__ = ["HIDDEN_DIRECTORY", "Archive", "journal_path", "lock_path"]
+__all__ = ["HIDDEN_DIRECTORY", "Archive", "index_path", "index_paths", "journal_path", "lock_path"]
 
 HIDDEN_DIRECTORY = ".theiafs"
-"""What a store keeps beside the minute files: its lock, the declared tags, the journal, the quarantine."""
-
-log = logging.getLogger(__name__)
+"""What a store keeps beside the minute files: its lock, the declared tags, the journal, the quarantine, the index."""
 
 
-class Archive(EventStore):
+class Archive(Holdings, EventStore):
     """Finds events in minute files, and tells the filesystem what it shows.
 
     Args:
         root_dir: the directory of the minute files.
         disk: the disk it is on.
+        progress: is told how far it has come when minute files have to be looked at.
     """
 
-    def __init__(self, root_dir: str, disk: Disk | None = None) -> None:
-        self.root_dir = os.path.abspath(root_dir)
-        self._disk = disk or Disk()
-        # Taken by everything that changes the store. Reading needs it only to look up a minute.
-        self._lock = threading.RLock()
+    def __init__(
+        self,
+        root_dir: str,
+        disk: Disk | None = None,
+        progress: Progress = show_nothing,
+    ) -> None:
+        super().__init__(root_dir, disk, progress)
         self._tags_path = os.path.join(self.root_dir, HIDDEN_DIRECTORY, "tags")
         self._declared_tags: frozenset[str] = frozenset()
-        self._files = FileIndex(self.root_dir, self._disk, names=())
-        self._minutes: dict[str, Minute] = {}
-        self._contents = Contents([], Kinds(), Arrivals())
-
-    @abstractmethod
-    def _open_file(self, name: str) -> GrowingFile:
-        """Make the file of a minute."""
 
     # Finding
 
@@ -63,90 +55,101 @@ class Archive(EventStore):
         if order not in ("asc", "desc"):
             raise InvalidQuery(f"order {order!r}: must be 'asc' or 'desc'")
         content_matches = content_filter(match)
-        query = Query().within(ts_start, float("inf") if ts_end is None else ts_end)
+        query = Query().within(ts_start, math.inf if ts_end is None else ts_end)
         for flag in flags or ():
             query = query.tagged(flag)
         with self._lock:
-            contents = self._contents
-            found = [
-                (minute, len(minute.index))
-                for minute in self._minutes.values()
-                if minute.index.newest >= query.start and minute.index.oldest <= query.end
-            ]
-        events = sorted_events(query, contents.kinds, found, newest_first=order == "desc")
+            found = [self._table.row(number) for number in self._contents.numbers(query).tolist()]
+        events = sorted_events(query, found, self._select, newest_first=order == "desc")
         return (event for event in events if content_matches(event.content or ""))
+
+    def _select(self, query: Query, row: MinuteRow) -> tuple[Minute, list[int]] | None:
+        """What a minute had of an answer a while ago; None when it is gone."""
+        with self._lock:
+            number = self._table.number(f"{row.start}-{row.end}")
+            if number is None:
+                return None
+            index = self._minute(number).index
+            last = min(row.entries, len(index)) if number == row.number else len(index)
+            admitted = self._contents.kinds.admitted(query)
+            found = index.select(query, admitted, 0, last).tolist()
+            return self._minute(number), [each for each in found if not index.is_damage(each)]
 
     def get(self, event_id: object) -> Event:
         """See :meth:`EventStore.get`."""
-        with self._lock:
-            minutes = list(self._minutes.values())
-        for minute, position in find_id(minutes, str(event_id)):
+        for minute, position in self._find_id(str(event_id)):
             return read_event(minute, position)
         raise EventNotFound(f"no event has the id {str(event_id)!r}")
+
+    def _find_id(self, event_id: str) -> Iterator[tuple[Minute, int]]:
+        """Yield the positions of the events that have an id, searching the newest minute first."""
+        with self._lock:
+            numbers = self._table.numbers()[::-1].tolist()
+        for number in numbers:
+            with self._lock:
+                if not self._table.has(number):
+                    continue
+                minute = self._minute(number)
+            for position in find_id(minute, event_id):
+                yield minute, position
 
     # What the filesystem shows
 
     def tags(self, query: Query | None = None) -> frozenset[str]:
         """See :meth:`EventStore.tags`."""
-        if query is None or query.asks_everything:
-            return self._contents.kinds.tags | self._declared_tags
         with self._lock:
-            contents = self._contents
-            indexes = [minute.index for minute in self._minutes.values()]
-        found: set[int] = set()
-        for index in indexes:
-            found.update(index.kinds_within(query))
-        admitted = Admission(query, contents.kinds).flags()
-        return frozenset(
-            tag for kind in found if admitted[kind] for tag in contents.kinds[kind].tags
-        )
+            if query is None or query.asks_everything:
+                return self._contents.kinds.tags | self._declared_tags
+            return self._contents.tags(query)
 
     def has_tag(self, tag: str) -> bool:
         """See :meth:`EventStore.has_tag`."""
         return tag in self._contents.kinds.tags or tag in self._declared_tags
 
+    def minutes(self, query: Query) -> list[str]:
+        """See :meth:`EventStore.minutes`."""
+        with self._lock:
+            return list(self._contents.names(query))
+
     def spans(self, query: Query) -> list[Span]:
         """See :meth:`EventStore.spans`."""
-        return self._contents.summary(query).spans()
+        with self._lock:
+            contents = self._contents
+            spans = (contents.span(query, number) for number in contents.numbers(query).tolist())
+            return [span for span in spans if span is not None]
 
     def span(self, query: Query, minute: str) -> Span | None:
         """See :meth:`EventStore.span`."""
-        found = self._minutes.get(minute)
-        return None if found is None else self._contents.summary(query).span(found)
+        with self._lock:
+            number = self._current_number(minute)
+            return None if number is None else self._contents.span(query, number)
 
     def whole(self, query: Query) -> Span:
         """See :meth:`EventStore.whole`."""
-        return self._contents.summary(query).whole()
+        with self._lock:
+            return self._contents.whole(query)
 
     def answer(self, query: Query, minute: str | None = None) -> ByteMap:
         """See :meth:`EventStore.answer`."""
         with self._lock:
-            contents = self._contents
-            only = None if minute is None else self._minutes.get(minute)
-        if minute is not None and only is None:
-            return Contents([], Kinds(), Arrivals()).byte_map(query, None)
-        return contents.byte_map(query, only)
+            only, contents = None, self._contents
+            if minute is not None:
+                number = self._current_number(minute)
+                contents = self._contents if number is not None else self._empty()
+                only = self._minute(number) if number is not None else None
+            byte_map = ByteMap(query, contents, only, self._lock)
+            self._byte_maps.add(byte_map)
+            return byte_map
 
     def latest(self) -> str | None:
         """See :meth:`EventStore.latest`."""
         with self._lock:
-            return os.path.basename(self._files.files[-1].path) if self._minutes else None
+            files = self._table.files
+            return os.path.basename(files[len(files) - 1].path) if len(files) else None
 
     def usage(self) -> DiskUsage:
         """See :meth:`EventStore.usage`."""
         return self._disk.usage(self.root_dir)
-
-    # Loading
-
-    def _load(self) -> None:
-        """Look at everything that is in the directory."""
-        self._declared_tags = self._load_declared_tags()
-        self._files = FileIndex(self.root_dir, self._disk)
-        for file in self._files.files:
-            self._add_minute(self._make_minute(os.path.basename(file.path), file.start))
-        damaged = [minute for minute in self._contents.minutes if minute.index.is_damaged]
-        if damaged:
-            log.warning("%d minute files are damaged; see theiafs check", len(damaged))
 
     def _load_declared_tags(self) -> frozenset[str]:
         if not self._disk.exists(self._tags_path):
@@ -154,48 +157,6 @@ class Archive(EventStore):
         with self._disk.open_to_read(self._tags_path) as file:
             text = file.read(0, file.size()).decode("utf-8", "surrogateescape")
         return frozenset(filter(None, text.split("\n")))
-
-    def _make_minute(self, name: str, start: int) -> Minute:
-        """Make a minute, and find what its file has by now."""
-        minute = Minute(
-            len(self._contents.minutes), name, start, self._open_file(name), MinuteIndex(start)
-        )
-        self._scan(minute)
-        return minute
-
-    def _add_minute(self, minute: Minute) -> None:
-        """Show a minute that was just made."""
-        minute.number = len(self._contents.minutes)
-        self._contents.minutes.append(minute)
-        self._minutes[minute.name] = minute
-        if len(minute.index):
-            self._contents.arrivals.note(minute.number, 0, len(minute.index))
-
-    def _scan(self, minute: Minute) -> None:
-        """Take in what the file of a minute has beyond what its index knows."""
-        known = minute.index.size
-        found = frame.scan(minute.file.read, minute.file.size, known)
-        damage = minute.index.add_scanned(found, self._contents.kinds)
-        for offset, reason in damage:
-            path = os.path.join(self.root_dir, minute.name)
-            log.warning("damage in %s at byte %d: %s", path, offset, reason)
-
-    def _replace(self, minute: Minute, replacement: Minute | None, arrivals: Arrivals) -> None:
-        """Show another minute in the place of one, or none."""
-        minutes = self._contents.minutes.copy()
-        if replacement is not None:
-            minutes[minute.number] = self._minutes[minute.name] = replacement
-        else:
-            self._files.remove_file(minute.name)
-            del self._minutes[minute.name]
-        before, self._contents = self._contents, Contents(minutes, self._contents.kinds, arrivals)
-        self._contents.restated = len(replacement.index) if replacement is not None else 0
-        before.successor = self._contents
-        gone = set(minute.index.kinds)
-        for other in self._minutes.values():
-            gone.difference_update(other.index.kinds)
-        for kind in gone:
-            self._contents.kinds.retire(kind)
 
 
 def lock_path(root_dir: str) -> str:
@@ -206,3 +167,14 @@ def lock_path(root_dir: str) -> str:
 def journal_path(root_dir: str) -> str:
     """The path of the directory of the journal of a store."""
     return os.path.join(root_dir, HIDDEN_DIRECTORY, "journal")
+
+
+def index_paths(root_dir: str) -> list[str]:
+    """The paths of all files of the index of a store."""
+    path = index_path(root_dir)
+    return [path, f"{path}-journal"]
+
+
+def index_path(root_dir: str) -> str:
+    """The path of the index of a store."""
+    return os.path.join(root_dir, HIDDEN_DIRECTORY, "index.sqlite")

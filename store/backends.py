@@ -1,13 +1,19 @@
 """From the address of a store to the store."""
 
+import contextlib
+import os
+
 from store.api import EventStore
-from store.archive import journal_path, lock_path
+from store.archive import index_paths, journal_path, lock_path
 from store.disk import Disk
+from store.errors import EventReadException
 from store.follower import FollowingStore
+from store.holdings import Progress, show_nothing
 from store.naive import NaiveEventStore
+from store.query import Query
 from store.segments import list_segments
 
-__all__ = ["open_store", "wait_until_closed"]
+__all__ = ["open_store", "reindex", "wait_until_closed"]
 
 
 _REFRESH_INTERVAL_MS = 1000
@@ -15,7 +21,10 @@ _REFRESH_INTERVAL_MS = 1000
 
 
 def open_store(
-    address: str, flush_interval_ms: float = 1000, is_read_only: bool = False
+    address: str,
+    flush_interval_ms: float = 1000,
+    is_read_only: bool = False,
+    progress: Progress = show_nothing,
 ) -> EventStore:
     """Open the store at an address; so far, every address is a directory of minute files.
 
@@ -24,13 +33,39 @@ def open_store(
         flush_interval_ms: milliseconds between flushes; 0 or less flushes at every save. To read only, how
             often to look for what another process has flushed.
         is_read_only: follow a store that another process may be writing.
+        progress: is told how many minute files were looked at by now, and of how many, when opening it takes that.
 
     Raises:
         EventStoreException: if there is no store to open, or another process has it open.
     """
     if is_read_only:
-        return FollowingStore(address, flush_interval_ms or _REFRESH_INTERVAL_MS)
-    return NaiveEventStore(address, flush_interval_ms)
+        interval_ms = flush_interval_ms or _REFRESH_INTERVAL_MS
+        return FollowingStore(address, interval_ms, progress=progress)
+    return NaiveEventStore(address, flush_interval_ms, progress=progress)
+
+
+def reindex(address: str, progress: Progress = show_nothing) -> int:
+    """Make the index of a store anew.
+
+    Args:
+        address: path of the directory.
+        progress: is told how many minute files were looked at by now, and of how many.
+
+    Returns:
+        How many minute files there are.
+
+    Raises:
+        EventStoreException: if there is no store there, or another process has it open.
+    """
+    disk = Disk()
+    if not disk.exists(address):
+        raise EventReadException(f"there is no store {address}")
+    disk.make_directory(os.path.dirname(lock_path(address)))
+    with contextlib.closing(disk.lock(lock_path(address))):
+        for path in index_paths(address):
+            disk.remove(path)
+    with contextlib.closing(NaiveEventStore(address, progress=progress)) as store:
+        return len(store.minutes(Query()))
 
 
 def wait_until_closed(address: str) -> bool:

@@ -1,29 +1,23 @@
-"""Columns: what is known of each entry of a minute, in as few bytes as it takes.
+"""Columns: numbers of one kind for each of many entries, in as few bytes as they take.
 
-A minute may have millions of entries, and all of them are in memory. So each kind of number has a form of its
-own: whole numbers as wide as the largest so far, places in a file as the sizes between them, times as ticks
-since the minute began.
-
-Columns only grow, and one writer at a time makes them grow. Readers need no lock as long as they ask for no
-more than a length that they knew before.
+One writer at a time changes a column; a copy that a reader took stays as it was.
 """
 
 import bisect
-import itertools
-import math
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Literal
 
-__all__ = ["Numbers", "Offsets", "Times"]
+import numpy as np
+from numpy.typing import NDArray
 
-_WIDTHS = "BHIQ"
-_STRIDE = 64
-_TICKS_PER_S = 10**7
-"""Frames give times with 7 decimals."""
+__all__ = ["Integers", "Numbers", "Reals"]
+
+_WIDTHS: tuple[Literal["B", "H", "I", "Q"], ...] = ("B", "H", "I", "Q")
 
 
 class Numbers:
-    """Whole numbers from 0 on."""
+    """Whole numbers from 0 to below 2**64, all of them as wide as the largest so far."""
 
     def __init__(self) -> None:
         self._array = array(_WIDTHS[0])
@@ -34,105 +28,145 @@ class Numbers:
     def __getitem__(self, position: int) -> int:
         return self._array[position]
 
-    def slice(self, first: int, last: int) -> Sequence[int]:
-        """The numbers from a first position to before a last."""
-        return self._array[first:last]
+    def slice(self, first: int, last: int) -> NDArray[np.unsignedinteger]:
+        """A copy of the numbers from a first position to before a last."""
+        return np.frombuffer(self._array[first:last], self._array.typecode)
+
+    def find(self, number: int, length: int) -> int:
+        """The position of the first of so many numbers that is larger; they must be sorted."""
+        return bisect.bisect_right(self._array, number, 0, length)
+
+    def extend(self, numbers: NDArray[np.integer]) -> None:
+        """Add numbers at the end."""
+        if not len(numbers):
+            return
+        largest = int(numbers.max())
+        width = self._array.typecode
+        if largest >> (8 * self._array.itemsize):
+            width = next(each for each in _WIDTHS if not largest >> (8 * array(each).itemsize))
+            self._array = array(width, self._array)
+        self._array.frombytes(numbers.astype(width).tobytes())
+
+    def pack(self, length: int) -> bytes:
+        """The first so many numbers as bytes of this machine, for :meth:`unpack`."""
+        return self._array.typecode.encode() + self._array[:length].tobytes()
+
+    @staticmethod
+    def size_of(packed: bytes, start: int, length: int) -> int:
+        """How many bytes so many numbers take that are packed from a start on."""
+        return 1 + length * array(chr(packed[start])).itemsize
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "Numbers":
+        """Make a column of what :meth:`pack` returned.
+
+        Raises:
+            ValueError: if that cannot be.
+        """
+        width = packed[:1].decode("ascii", "replace")
+        if width not in _WIDTHS:
+            raise ValueError(f"numbers of an unknown width: {width!r}")
+        column = cls()
+        column._array = array(width)
+        column._array.frombytes(packed[1:])
+        return column
+
+
+class Reals:
+    """Floating-point numbers, as exactly as Python has them."""
+
+    def __init__(self) -> None:
+        self._array = array("d")
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __getitem__(self, position: int) -> float:
+        return self._array[position]
+
+    def __setitem__(self, position: int, number: float) -> None:
+        self._array[position] = number
+
+    def take(self, positions: NDArray[np.integer]) -> NDArray[np.float64]:
+        """The numbers at some positions."""
+        taken: NDArray[np.float64] = np.frombuffer(self._array, "d")[positions]
+        return taken
+
+    def slice(self, first: int, last: int) -> NDArray[np.float64]:
+        """A copy of the numbers from a first position to before a last."""
+        return np.frombuffer(self._array[first:last], "d")
+
+    def append(self, number: float) -> None:
+        """Add a number at the end."""
+        self._array.append(number)
+
+    def extend(self, numbers: NDArray[np.float64]) -> None:
+        """Add numbers at the end."""
+        self._array.frombytes(numbers.astype("d").tobytes())
+
+    def pack(self, length: int) -> bytes:
+        """The first so many numbers as bytes, for :meth:`unpack`."""
+        return self._array[:length].tobytes()
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "Reals":
+        """Make a column of what :meth:`pack` returned.
+
+        Raises:
+            ValueError: if that cannot be.
+        """
+        column = cls()
+        column._array.frombytes(packed)
+        return column
+
+
+class Integers:
+    """Whole numbers of any size; eight bytes each, as long as that is enough."""
+
+    def __init__(self) -> None:
+        self._numbers: array[int] | list[int] = array("q")
+
+    @property
+    def are_huge(self) -> bool:
+        """Whether eight bytes were not enough for one of them."""
+        return isinstance(self._numbers, list)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._numbers)
+
+    def __getitem__(self, position: int) -> int:
+        return self._numbers[position]
+
+    def __setitem__(self, position: int, number: int) -> None:
+        self._make_room(number)
+        self._numbers[position] = number
+
+    def __delitem__(self, position: int) -> None:
+        del self._numbers[position]
+
+    def take(self, positions: NDArray[np.integer]) -> NDArray[np.int64] | NDArray[np.object_]:
+        """The numbers at some positions."""
+        if isinstance(self._numbers, list):
+            return np.array([self._numbers[position] for position in positions], object)
+        taken: NDArray[np.int64] = np.frombuffer(self._numbers, "q")[positions]
+        return taken
 
     def append(self, number: int) -> None:
         """Add a number at the end."""
-        try:
-            self._array.append(number)
-        except OverflowError:
-            wider = array(_WIDTHS[_WIDTHS.index(self._array.typecode) + 1], self._array)
-            self._array = wider
-            self.append(number)
+        self.insert(len(self._numbers), number)
 
+    def insert(self, position: int, number: int) -> None:
+        """Add a number before the one at a position."""
+        self._make_room(number)
+        self._numbers.insert(position, number)
 
-class Offsets:
-    """Where entries that follow each other without gaps end, in bytes."""
+    def extend(self, numbers: NDArray[np.int64]) -> None:
+        """Add numbers at the end."""
+        self._numbers.extend(array("q", numbers.astype("q").tobytes()))
 
-    def __init__(self) -> None:
-        self._sizes = Numbers()
-        self._starts = array("Q")  # of every so many entries
-        self.end = 0
-
-    def start(self, position: int) -> int:
-        """Where the entry at a position starts."""
-        if not position:
-            return 0
-        stride = (position - 1) // _STRIDE
-        return self._starts[stride] + sum(self._sizes.slice(stride * _STRIDE, position))
-
-    def bounds(self, first: int, last: int) -> Iterator[tuple[int, int]]:
-        """Where the entries from a first position to before a last start and end."""
-        sizes = self._sizes.slice(first, last)
-        return itertools.pairwise(itertools.accumulate(sizes, initial=self.start(first)))
-
-    def position_at(self, offset: int, length: int) -> int:
-        """The position of the entry that has a byte; the length if it is none of the first so many."""
-        if not length:
-            return 0
-        stride = bisect.bisect_right(self._starts, offset, 0, -(-length // _STRIDE)) - 1
-        first = stride * _STRIDE
-        for position, (_, end) in enumerate(
-            self.bounds(first, min(first + _STRIDE, length)), first
-        ):
-            if offset < end:
-                return position
-        return min(first + _STRIDE, length)
-
-    def append(self, size: int) -> None:
-        """Add an entry of so many bytes at the end."""
-        if len(self._sizes) % _STRIDE == 0:
-            self._starts.append(self.end)
-        self._sizes.append(size)
-        self.end += size
-
-
-class Times:
-    """Times in seconds since the epoch, exactly as they were given; NaN where there is none.
-
-    Args:
-        start: a whole second that none of them is much later than.
-    """
-
-    def __init__(self, start: int) -> None:
-        self._start = start
-        self._ticks = array("I")
-        # What the ticks cannot express makes all of them floats: theia's files may span any time.
-        self._floats: array[float] | None = None
-
-    def __getitem__(self, position: int) -> float:
-        if self._floats is not None:
-            return self._floats[position]
-        return self._seconds(self._ticks[position])
-
-    def slice(self, first: int, last: int) -> Sequence[float]:
-        """The times from a first position to before a last."""
-        if self._floats is not None:
-            return self._floats[first:last]
-        return [self._seconds(ticks) for ticks in self._ticks[first:last]]
-
-    def append(self, seconds: float) -> None:
-        """Add a time at the end."""
-        if self._floats is None:
-            ticks = self._to_ticks(seconds)
-            if ticks is not None:
-                self._ticks.append(ticks)
-                return
-            # The ticks stay, for whoever is reading them.
-            self._floats = array("d", map(self._seconds, self._ticks))
-        self._floats.append(seconds)
-
-    def _to_ticks(self, seconds: float) -> int | None:
-        if not math.isfinite(seconds):
-            return None
-        whole = math.floor(seconds)
-        ticks = (whole - self._start) * _TICKS_PER_S + round((seconds - whole) * _TICKS_PER_S)
-        if 0 <= ticks < 1 << 32 and self._seconds(ticks) == seconds:
-            return ticks
-        return None
-
-    def _seconds(self, ticks: int) -> float:
-        # Python divides whole numbers exactly, so this is the float that the decimal text stands for.
-        return (self._start * _TICKS_PER_S + ticks) / _TICKS_PER_S
+    def _make_room(self, number: int) -> None:
+        if not -(1 << 63) <= number < 1 << 63 and isinstance(self._numbers, array):
+            self._numbers = self._numbers.tolist()

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Self
 
@@ -39,6 +40,9 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CANNOT_COPY_RANGES = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL})
 # What stat(2) says where there is nothing, a link to nowhere included.
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+
+
+_BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id"
 
 
 class FileStat(NamedTuple):
@@ -74,9 +78,8 @@ class Disk:
             os.mkdir(path)
         self.sync_directory(above)
 
-    def list_files(self, directory: str) -> list[FileStat]:
+    def list_files(self, directory: str) -> Iterator[FileStat]:
         """List the regular files in a directory, in no order."""
-        found = []
         with _reading("list", directory), os.scandir(directory) as entries:
             for entry in entries:
                 try:
@@ -87,13 +90,34 @@ class Disk:
                         raise
                     continue
                 if stat.S_ISREG(status.st_mode):
-                    found.append(FileStat(entry.name, status.st_size, status.st_mtime_ns))
-        return found
+                    yield FileStat(entry.name, status.st_size, status.st_mtime_ns)
+
+    def look_at(self, path: str) -> FileStat | None:
+        """Look at a regular file; None when there is none."""
+        with _reading("look at", path):
+            try:
+                status = os.stat(path)
+            except OSError as error:
+                if error.errno in _NOT_THERE:
+                    return None
+                raise
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        return FileStat(os.path.basename(path), status.st_size, status.st_mtime_ns)
 
     def modified_ns(self, path: str) -> int:
         """When something last changed in a directory, in nanoseconds since the epoch."""
         with _reading("look at", path):
             return os.stat(path).st_mtime_ns
+
+    def boot_id(self) -> str:
+        """What is another after the system was started anew."""
+        with _reading("read", _BOOT_ID_PATH), open(_BOOT_ID_PATH, encoding="ascii") as file:
+            return file.read().strip()
+
+    def database_path(self, path: str) -> str:
+        """Where SQLite, which opens files by itself, finds the one at a path."""
+        return path
 
     def exists(self, path: str) -> bool:
         """Tell whether there is something at a path; that it cannot be looked at does not mean no."""
@@ -299,6 +323,16 @@ class WritableFile:
         with _writing("sync", self.path):
             os.fsync(self._descriptor)
 
+    def set_modified(self) -> None:
+        """Set the time of the last change to now, more exactly than writing does.
+
+        The system's own clock for that stands still for some milliseconds at a time, so that a change might not
+        show; after this, the next one shows.
+        """
+        with _writing("date", self.path):
+            now_ns = time.time_ns()
+            os.utime(self._descriptor, ns=(now_ns, now_ns))
+
     def close(self) -> None:
         """Close the file; closing again does nothing."""
         descriptor, self._descriptor = self._descriptor, -1
@@ -373,6 +407,7 @@ def put_file(
                 file.copy(kept, kept_size)
             for chunk in chunks:
                 file.write(chunk)
+            file.set_modified()
             file.sync()
         disk.rename(temporary, path)
     except EventStoreException:

@@ -1,14 +1,12 @@
 """The division of a batch of events among minute files."""
 
-from array import array
-from typing import TypeAlias
-
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from store.batch import Batch
+from store.minuteindex import Rows
 
-__all__ = ["Division", "Rows"]
+__all__ = ["Division", "Portion"]
 
 _SIZE_MAX = 1 << 20
 """The largest part of a batch, in bytes, unless a single event is larger: each is one record of the journal."""
@@ -17,30 +15,28 @@ _LOOK_AHEAD = 1 << 12
 """How many events to look at in one step, so that it costs the same however small the parts become."""
 
 
-Integers: TypeAlias = "array[int] | npt.NDArray[np.int64]"
-Floats: TypeAlias = "array[float] | npt.NDArray[np.float64]"
-
-
-class Rows:
+class Portion:
     """Events of a batch that follow each other.
 
     Attributes:
         data: their records.
-        sizes: of each record, in bytes.
-        times: of each, in seconds since the epoch.
     """
 
-    def __init__(self, data: bytes, kinds: Integers, sizes: Integers, times: Floats) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        kinds: NDArray[np.int64],
+        sizes: NDArray[np.int64],
+        times: NDArray[np.float64],
+    ) -> None:
         self.data = data
-        self.sizes = sizes
-        self.times = times
         self._kinds = kinds
+        self._sizes = sizes
+        self._times = times
 
-    def kinds(self, numbers: list[int]) -> Integers:
-        """The kind of each, when the kinds that are the batch's pairs have these numbers."""
-        if len(self._kinds) == 1:
-            return array("q", [numbers[self._kinds[0]]])
-        return np.array(numbers)[self._kinds]
+    def rows(self, kinds: list[int]) -> Rows:
+        """The events in columns, when the kinds that are the batch's pairs have these numbers."""
+        return Rows(np.array(kinds)[self._kinds], self._sizes, self._times)
 
 
 class Division:
@@ -50,10 +46,10 @@ class Division:
         self._batch = batch
         self._first = 0
         self._start = 0
+        self._kinds = np.frombuffer(batch.kinds, np.int64)
+        self._sizes = np.frombuffer(batch.sizes, np.int64)
+        self._times = np.frombuffer(batch.times, np.float64)
         if len(batch) > 1:
-            self._kinds = np.frombuffer(batch.kinds, np.int64)
-            self._sizes = np.frombuffer(batch.sizes, np.int64)
-            self._times = np.frombuffer(batch.times, np.float64)
             self._ends = self._sizes.cumsum()
 
     @property
@@ -66,20 +62,20 @@ class Division:
         """The time of the next event, in seconds since the epoch."""
         return self._batch.times[self._first]
 
-    def take(self, start: int, end: int) -> Rows:
+    def take(self, start: int, end: int) -> Portion:
         """Take the next event, and those behind it that are of times from a start to before an end, too."""
         batch, first, first_byte = self._batch, self._first, self._start
         if len(batch) == 1:
             # What most programs write is one line at a time; numpy would only cost.
             self._first = 1
-            return Rows(batch.data, batch.kinds, batch.sizes, batch.times)
+            return Portion(batch.data, self._kinds, self._sizes, self._times)
         fitting = int(self._ends.searchsorted(first_byte + _SIZE_MAX, "right"))
         last = self._behind(start, end, max(fitting, first + 1))
         last_byte = int(self._ends[last - 1])
         self._first, self._start = last, last_byte
         rows = slice(first, last)
         data = batch.data[first_byte:last_byte]
-        return Rows(data, self._kinds[rows], self._sizes[rows], self._times[rows])
+        return Portion(data, self._kinds[rows], self._sizes[rows], self._times[rows])
 
     def _behind(self, start: int, end: int, limit: int) -> int:
         """The row behind those from the next on whose times are from a start to before an end."""

@@ -5,13 +5,15 @@ import time
 import zlib
 from typing import NoReturn
 
-from store.answer import Minute
 from store.archive import Archive
+from store.columns import Integers
+from store.contents import Minute
 from store.disk import Disk, FileStat
 from store.errors import EventReadException, StoreReadOnly
 from store.event import Event
-from store.minutes import FileIndex, MemoryFile, RemovedFile, parse_name
-from store.tagindex import MinuteIndex
+from store.holdings import Progress, show_nothing
+from store.minutes import MemoryFile, RemovedFile
+from store.table import Listing, Stamp
 from store.timer import PeriodicTimer
 
 __all__ = ["FollowingStore"]
@@ -34,6 +36,7 @@ class FollowingStore(Archive):
         root_dir: the directory of the minute files.
         refresh_interval: milliseconds between looks at it.
         disk: the disk it is on.
+        progress: is told how far it has come when it looks at the minute files for the first time.
 
     Raises:
         EventReadException: if the directory cannot be read.
@@ -42,41 +45,43 @@ class FollowingStore(Archive):
     is_writable = False
 
     def __init__(
-        self, root_dir: str, refresh_interval: float = 1000, disk: Disk | None = None
+        self,
+        root_dir: str,
+        refresh_interval: float = 1000,
+        disk: Disk | None = None,
+        progress: Progress = show_nothing,
     ) -> None:
-        super().__init__(root_dir, disk)
-        self._seen: dict[str, FileStat] = {}
-        self._probes: dict[str, int] = {}
-        self._directory_mtime_ns = 0
-        self._refresh()
+        super().__init__(root_dir, disk, progress)
+        # By the numbers of minutes: checksums of the ends of what is known of their files.
+        self._probes = Integers()
+        self._directory_mtime_ns = self._disk.modified_ns(self.root_dir)
+        self._declared_tags = self._load_declared_tags()
+        self._load()
         self._timer = PeriodicTimer(max(refresh_interval, 1) / 1000, self._refresh)
         self._timer.start()
 
-    def _open_file(self, name: str) -> MemoryFile:
-        return MemoryFile(name, self.root_dir, self._disk)
+    def _open_file(self, name: str, stored_size: int) -> MemoryFile:
+        return MemoryFile(name, self.root_dir, self._disk, stored_size)
+
+    def _is_growing(self, number: int) -> bool:
+        return False
 
     def _refresh(self) -> None:
         """Take in what changed since the last time."""
         mtime_ns = self._disk.modified_ns(self.root_dir)
         if mtime_ns == self._directory_mtime_ns:
             return
-        files = {
-            file.name: file
-            for file in self._disk.list_files(self.root_dir)
-            if parse_name(file.name)
-        }
+        listing = Listing(self._disk.list_files(self.root_dir))
         declared_tags = self._load_declared_tags()
-        if not self._seen:
-            # Much faster than to add one after the other.
-            self._files = FileIndex(self.root_dir, self._disk, files)
         with self._lock:
             self._declared_tags = declared_tags
-            for name in self._seen.keys() - files.keys():
-                self._forget(name)
-            changed = [file for name, file in files.items() if self._seen.get(name) != file]
-            for file in sorted(changed, key=lambda file: parse_name(file.name) or (0, 0)):
+            gone, changed, new = self._table.compare(listing)
+            for number in gone:
+                self._forget(self._minute(number))
+            for start, end in sorted([*new, *map(self._table.span, changed)]):
                 try:
-                    self._take_in(file)
+                    if self._current_number(f"{start}-{end}") is None:
+                        self._notice_minute(start, end)
                 except EventReadException as error:
                     # It was replaced or removed meanwhile; the directory shows it at the next look.
                     log.info("not read yet: %s", error)
@@ -84,49 +89,47 @@ class FollowingStore(Archive):
         recent = time.time_ns() - mtime_ns < _RECENT_NS
         self._directory_mtime_ns = 0 if recent else mtime_ns
 
-    def _forget(self, name: str) -> None:
-        minute = self._minutes[name]
+    def _forget(self, minute: Minute) -> None:
         minute.file = RemovedFile(minute.name, self.root_dir, minute.file.stored_size)
-        self._replace(minute, None, self._contents.arrivals.without(minute.number))
-        del self._seen[name], self._probes[name]
+        self._remove_minute(minute)
+        self._save_index([], [minute.number])
+        self._contents.unreadable.discard(minute)
 
-    def _take_in(self, file: FileStat) -> None:
-        minute = self._minutes.get(file.name)
-        if minute is None:
-            span = parse_name(file.name)
-            assert span is not None, "only minute files are taken in"
-            minute = self._make_minute(file.name, span[0])
-            self._add_minute(minute)
-            self._files.add_file(file.name)
-        elif self._has_only_grown(minute, file):
-            first = len(minute.index)
-            minute.file = self._open_file(file.name)
-            self._scan(minute)
-            minute.changed = time.time()
-            self._contents.arrivals.note(minute.number, first, len(minute.index))
-        else:
-            log.info("%s is another file now", file.name)
-            index = MinuteIndex(minute.start)
-            new = Minute(minute.number, file.name, minute.start, self._open_file(file.name), index)
-            self._scan(new)
-            new.changed = time.time()
-            arrivals = self._contents.arrivals.without(minute.number)
-            arrivals.note(new.number, 0, len(new.index))
-            minute.file = RemovedFile(minute.name, self.root_dir, minute.file.stored_size)
-            self._replace(minute, new, arrivals)
-            minute = new
-        self._seen[file.name] = file._replace(size=minute.file.size)
-        self._probes[file.name] = self._probe(minute)
+    def _add_minute(self, start: int, end: int) -> Minute | None:
+        minute = super()._add_minute(start, end)
+        if minute is not None:
+            self._probe(minute)
+        return minute
+
+    def _look_again(self, minute: Minute, file: FileStat) -> int:
+        if not self._has_only_grown(minute, file):
+            number = super()._look_again(minute, file)
+            self._probe(self._minute(number))
+            return number
+        opened = self._open_file(minute.name, file.size)
+        rows = list(self._scan(minute.name, opened.read, opened.size, minute.index.size))
+        minute.file = opened
+        self._table.set_stamp(minute.number, Stamp.of(file))
+        for each in rows:
+            self._grow(minute, each)
+        self._save_index([minute])
+        self._probe(minute)
+        return minute.number
 
     def _has_only_grown(self, minute: Minute, file: FileStat) -> bool:
         return (
             file.size >= minute.index.size
             and not minute.index.ends_damaged
-            and self._probe(minute) == self._probes[file.name]
+            and self._checksum(minute) == self._probes[minute.number]
         )
 
+    def _probe(self, minute: Minute) -> None:
+        while len(self._probes) <= minute.number:
+            self._probes.append(0)
+        self._probes[minute.number] = self._checksum(minute)
+
     @staticmethod
-    def _probe(minute: Minute) -> int:
+    def _checksum(minute: Minute) -> int:
         """A checksum of the end of what is known of a file."""
         end = minute.index.size
         start = max(0, end - _PROBE_SIZE)
@@ -148,3 +151,4 @@ class FollowingStore(Archive):
         """See :meth:`EventStore.close`."""
         self._timer.cancel()
         self._timer.join()
+        self._index.close()

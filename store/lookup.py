@@ -1,22 +1,25 @@
 """Finding events themselves, rather than the bytes of an answer: by time, and by id."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from store import frame
-from store.answer import Minute
+from store.contents import Minute
 from store.errors import EventReadException
 from store.event import Event
 from store.query import Query
-from store.tagindex import Admission, Kinds
+from store.table import MinuteRow
 
 __all__ = ["find_id", "read_event", "sorted_events"]
 
-_SEARCH_SIZE = 1 << 20
+_CHUNK_SIZE = 1 << 20
 
 
 def sorted_events(
-    query: Query, kinds: Kinds, minutes: list[tuple[Minute, int]], newest_first: bool
+    query: Query,
+    rows: list[MinuteRow],
+    select: Callable[[Query, MinuteRow], tuple[Minute, list[int]] | None],
+    newest_first: bool,
 ) -> Iterator[Event]:
     """Read the events that answer a query, sorted by time; of the same time, by arrival.
 
@@ -24,32 +27,24 @@ def sorted_events(
 
     Args:
         query: the query.
-        kinds: the kinds of events in the store.
-        minutes: where to look: minutes, and how many entries of each.
+        rows: the minutes to look at.
+        select: finds a minute, and the positions of its events that answer; None when it is gone.
         newest_first: sort the other way round.
     """
-    admitted = Admission(query, kinds).flags()
     sign = -1 if newest_first else 1
-    begins = [
-        (
-            -minute.index.newest if newest_first else minute.index.oldest,
-            minute.number,
-            minute,
-            length,
-        )
-        for minute, length in minutes
-    ]
+    begins = [(-row.newest if newest_first else row.oldest, row.number, row) for row in rows]
     # An event is given out when no minute still to be read can have one that comes before it.
     waiting: list[tuple[float, int, int, Event]] = []
-    for begin, number, minute, length in sorted(begins):
+    for begin, number, row in sorted(begins):
         while waiting and waiting[0][0] < begin:
             yield heapq.heappop(waiting)[-1]
-        for position, entry in minute.index.select(query, admitted, 0, length):
-            if not minute.index.is_damage(position):
-                event = read_event(minute, position)
-                heapq.heappush(
-                    waiting, (sign * entry.timestamp, sign * number, sign * position, event)
-                )
+        selected = select(query, row)
+        if selected is None:
+            continue
+        minute, positions = selected
+        for position in positions:
+            event = read_event(minute, position)
+            heapq.heappush(waiting, (sign * event.timestamp, sign * number, sign * position, event))
     while waiting:
         yield heapq.heappop(waiting)[-1]
 
@@ -76,29 +71,30 @@ def read_event(minute: Minute, position: int) -> Event:
     )
 
 
-def find_id(minutes: list[Minute], event_id: str) -> Iterator[tuple[Minute, int]]:
-    """Yield the positions of the events that have an id, searching the newest minute first."""
+def find_id(minute: Minute, event_id: str) -> Iterator[int]:
+    """Yield the positions of the events of a minute that have an id."""
     wanted = frame.encode_text(event_id, "utf-8")
     line = b"id:%s\n" % wanted
-    for minute in sorted(minutes, key=lambda minute: -minute.start):
-        index = minute.index
-        first, length = 0, len(index)
-        while first < length:
-            start = index.entry(first).start
-            last = max(first + 1, index.position_at(start + _SEARCH_SIZE, length))
-            data = minute.file.read(start, index.entry(last - 1).end - start)
-            found = data.find(line)
-            while found >= 0:
-                position = index.position_at(start + found, length)
-                entry = index.entry(position)
-                record = data[entry.start - start : entry.end - start]
-                if not index.is_damage(position) and _has_id(record, wanted):
-                    yield minute, position
-                found = data.find(line, entry.end - start)
-            first = last
+    size, start, last = minute.file.size, 0, -1
+    while start < size:
+        # Two chunks overlap by a line that could stand on the edge.
+        data = minute.file.read(start, min(_CHUNK_SIZE + len(line) - 1, size - start))
+        found = data.find(line)
+        while found >= 0:
+            # The line may stand in a content as well, and there more than once.
+            position = minute.index.position_at(start + found, len(minute.index))
+            if position > last and _has_id(minute, position, wanted):
+                yield position
+            last = position
+            found = data.find(line, found + 1)
+        start += _CHUNK_SIZE
 
 
-def _has_id(record: bytes, wanted: bytes) -> bool:
+def _has_id(minute: Minute, position: int, wanted: bytes) -> bool:
+    if position == len(minute.index) or minute.index.is_damage(position):
+        return False
+    entry = minute.index.entry(position)
+    record = minute.file.read(entry.start, entry.end - entry.start)
     parsed = frame.parse(record, 0, len(record))
     return parsed is not None and parsed.header.id == wanted
 

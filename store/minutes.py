@@ -6,7 +6,6 @@ A minute file is named ``<start>-<end>``, whole seconds since the epoch, and hol
 
 import bisect
 import io
-import itertools
 import math
 import os
 import re
@@ -16,6 +15,10 @@ from array import array
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from store.columns import Integers
 from store.disk import Disk, ReadableFile, replace_file
 from store.errors import EventReadException
 from store.journal import Journal
@@ -284,21 +287,27 @@ class FileIndex:
         self, root_dir: str, disk: Disk | None = None, names: Iterable[str] | None = None
     ) -> None:
         self.root_dir = root_dir
-        self._files: list[DataFile] = []
+        # Columns, for there may be a million files. The latest end is the one up to each file: files may
+        # overlap, so their ends need not be in order.
+        self._starts = Integers()
+        self._ends = Integers()
+        self._latest_ends = Integers()
         if names is None:
             names = [file.name for file in (disk or Disk()).list_files(root_dir)]
-        for name in names:
-            span = parse_name(name)
-            if span is not None:
-                self._files.append(DataFile(os.path.join(root_dir, name), *span))
-        self._files.sort(key=_by_time)
-        # The latest end up to each file: files may overlap, so their ends need not be in order.
-        self._latest_ends = list(itertools.accumulate((file.end for file in self._files), max))
+        for span in sorted(filter(None, map(parse_name, names))):
+            self.add(*span)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __getitem__(self, position: int) -> DataFile:
+        start, end = self._starts[position], self._ends[position]
+        return DataFile(os.path.join(self.root_dir, f"{start}-{end}"), start, end)
 
     @property
     def files(self) -> list[DataFile]:
         """The files, sorted by start."""
-        return list(self._files)
+        return [self[position] for position in range(len(self))]
 
     def find(self, ts_from: float, ts_to: float | None) -> list[DataFile] | None:
         """Find the files that may hold events from one time to another, both included.
@@ -311,15 +320,16 @@ class FileIndex:
             The files sorted by start; None when there are none.
         """
         first = bisect.bisect_left(self._latest_ends, ts_from)
-        last = bisect.bisect_right(self._files, ts_to or math.inf, key=_start)
-        return [file for file in self._files[first:last] if file.end >= ts_from] or None
+        last = bisect.bisect_right(self._starts, ts_to or math.inf)
+        found = [self[position] for position in range(first, last)]
+        return [file for file in found if file.end >= ts_from] or None
 
     def find_event_file(self, ts: float) -> DataFile | None:
         """Find the first file that ends at or after a time; None outside of the whole span."""
-        if not self._files or ts < self._files[0].start:
+        if not len(self) or ts < self._starts[0]:
             return None
         first = bisect.bisect_left(self._latest_ends, ts)
-        return self._files[first] if first < len(self._files) else None
+        return self[first] if first < len(self) else None
 
     def find_home(self, ts: float) -> DataFile:
         """Find the file a new event of this time belongs in, or say which file to make for it.
@@ -327,52 +337,70 @@ class FileIndex:
         A new file starts at the whole second of the event and spans a minute, cut short where the next
         file starts.
         """
-        later = bisect.bisect_right(self._files, ts, key=_start)
-        index = later
-        while index > 0 and self._latest_ends[index - 1] > ts:
-            index -= 1
-            if self._files[index].end > ts:
-                return self._files[index]
+        later = bisect.bisect_right(self._starts, ts)
+        position = later
+        while position > 0 and self._latest_ends[position - 1] > ts:
+            position -= 1
+            if self._ends[position] > ts:
+                return self[position]
         start = int(ts)
         end = start + MINUTE_S
-        if later < len(self._files):
-            end = min(end, self._files[later].start)
+        if later < len(self):
+            end = min(end, self._starts[later])
         return DataFile(os.path.join(self.root_dir, f"{start}-{end}"), start, end)
+
+    def position(self, start: int, end: int) -> int:
+        """Where a file of this span is, or would be."""
+        first = bisect.bisect_left(self._starts, start)
+        last = bisect.bisect_right(self._starts, start, first)
+        return bisect.bisect_left(self._ends, end, first, last)
+
+    def has(self, start: int, end: int) -> bool:
+        """Whether there is a file of this span."""
+        position = self.position(start, end)
+        return position < len(self) and (self._starts[position], self._ends[position]) == (
+            start,
+            end,
+        )
 
     def add_file(self, name: str) -> None:
         """Add a file by its name; a name that is not ``<start>-<end>`` is ignored."""
         span = parse_name(name)
-        if span is None:
-            return
-        file = DataFile(os.path.join(self.root_dir, name), *span)
-        index = bisect.bisect_left(self._files, _by_time(file), key=_by_time)
-        if index < len(self._files) and self._files[index] == file:
-            return
-        self._files.insert(index, file)
-        self._latest_ends.insert(index, 0)
-        self._update_latest_ends(index)
+        if span is not None and not self.has(*span):
+            self.add(*span)
 
     def remove_file(self, name: str) -> None:
         """Forget a file."""
-        for index, file in enumerate(self._files):
-            if os.path.basename(file.path) == name:
-                del self._files[index], self._latest_ends[index]
-                self._update_latest_ends(index)
-                return
+        span = parse_name(name)
+        if span is not None and self.has(*span):
+            self.remove(self.position(*span))
 
-    def _update_latest_ends(self, index: int) -> None:
-        """Bring the latest ends up to date after a file came or went at this index."""
-        latest = self._latest_ends[index - 1] if index else -1
-        for position in range(index, len(self._files)):
-            latest = max(latest, self._files[position].end)
-            if position > index and self._latest_ends[position] == latest:
+    def remove(self, position: int) -> None:
+        """Forget the file at a position."""
+        for column in (self._starts, self._ends, self._latest_ends):
+            del column[position]
+        self._update_latest_ends(position)
+
+    def add(self, start: int, end: int) -> int:
+        """Add a file that is not there yet by its span; returns its position."""
+        position = self.position(start, end)
+        self._starts.insert(position, start)
+        self._ends.insert(position, end)
+        self._latest_ends.insert(position, -1)
+        self._update_latest_ends(position)
+        return position
+
+    def fill(self, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
+        """Add many files, in order, where there are none yet."""
+        self._starts.extend(starts)
+        self._ends.extend(ends)
+        self._latest_ends.extend(np.maximum.accumulate(ends))
+
+    def _update_latest_ends(self, first: int) -> None:
+        """Bring the latest ends up to date after a file came or went at this position."""
+        latest = self._latest_ends[first - 1] if first else -1
+        for position in range(first, len(self)):
+            latest = max(latest, self._ends[position])
+            if position > first and self._latest_ends[position] == latest:
                 return
             self._latest_ends[position] = latest
-
-
-def _by_time(file: DataFile) -> tuple[int, int]:
-    return file.start, file.end
-
-
-def _start(file: DataFile) -> int:
-    return file.start

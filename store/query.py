@@ -36,9 +36,14 @@ class Query:
         return self.start <= timestamp <= self.end
 
     @property
+    def is_bounded(self) -> bool:
+        """Whether the time of an event matters."""
+        return self.start > -math.inf or self.end < math.inf
+
+    @property
     def asks_everything(self) -> bool:
         """Whether there is no filter at all."""
-        return self == Query()
+        return not self.tags and not self.is_bounded
 
 
 class Span(NamedTuple):

@@ -4,10 +4,15 @@ It knows two states: what programs see, and what survives. What lies between the
 were done and not synced; when the power goes, each is kept or lost, a write also torn, by a seed.
 """
 
+import atexit
 import errno
+import itertools
+import os
 import random
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from tempfile import TemporaryDirectory
 
 from store.disk import Disk, DiskUsage, FileStat, Lock, ReadableFile, WritableFile
 from store.errors import EventReadException, EventWriteException, StoreFull
@@ -43,6 +48,11 @@ class Fate:
         return self._random.random() < 0.5 if self.name == "torn" else self.name == "kept"
 
 
+_moments = itertools.count(1)
+_SCRATCH = TemporaryDirectory(dir="/dev/shm")
+atexit.register(_SCRATCH.cleanup)
+
+
 @dataclass
 class Inode:
     """A file: what is seen, what survives, and the writes in between; None is one that a failed sync lost."""
@@ -50,8 +60,10 @@ class Inode:
     seen: bytearray = field(default_factory=bytearray)
     safe: bytes = b""
     unsynced: list[tuple[int, bytes, bool]] = field(default_factory=list)
+    mtime_ns: int = 0
 
     def write(self, data: bytes) -> None:
+        self.mtime_ns = next(_moments)
         self.unsynced.append((len(self.seen), data, False))
         self.seen += data
 
@@ -81,7 +93,7 @@ class Inode:
             if kept:
                 content += bytes(max(0, offset - len(content)))
                 content[offset : offset + len(kept)] = kept
-        return Inode(bytearray(content), bytes(content))
+        return Inode(bytearray(content), bytes(content), mtime_ns=self.mtime_ns)
 
 
 Change = Callable[[dict[str, Inode]], None]
@@ -128,7 +140,7 @@ class FaultyDisk(Disk):
         error_number: with which error: EIO, or ENOSPC for those that need room.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keeps_databases: bool = False) -> None:
         self.operations = 0
         self.cut_at = 0
         self.cut_phase = "before"
@@ -137,11 +149,20 @@ class FaultyDisk(Disk):
         self.failures = 0
         self._is_off = False
         self._directories = {"": Directory()}
+        self._boot_id = "first"
+        # SQLite opens files by itself, on a disk that forgets nothing, or in memory, which forgets everything.
+        self._databases = ""
+        if keeps_databases:
+            self._databases = os.path.join(_SCRATCH.name, str(next(_moments)))
+            os.mkdir(self._databases)
 
     def after_a_power_cut(self, fate: Fate) -> "FaultyDisk":
         """The disk as the next process finds it."""
         inodes: dict[int, Inode] = {}
-        survived = FaultyDisk()
+        survived = FaultyDisk(keeps_databases=bool(self._databases))
+        for name in os.listdir(self._databases) if self._databases else ():
+            shutil.copy(os.path.join(self._databases, name), survived._databases)
+        survived._boot_id = self._boot_id if fate.name == "kept" else f"after {self._boot_id}"
         for path, directory in self._directories.items():
             survived._directories[path] = directory.after_a_power_cut(fate, inodes)
         return survived
@@ -210,10 +231,25 @@ class FaultyDisk(Disk):
             self.make_directory(path.rpartition("/")[0])
             self._directories[path] = Directory()
 
-    def list_files(self, directory: str) -> list[FileStat]:
+    def list_files(self, directory: str) -> Iterator[FileStat]:
         self.do(lambda: None, is_reading=True)
         names = self._directories[directory].seen
-        return [FileStat(name, len(inode.seen), 0) for name, inode in names.items()]
+        for name, inode in list(names.items()):
+            yield FileStat(name, len(inode.seen), inode.mtime_ns)
+
+    def look_at(self, path: str) -> FileStat | None:
+        self.do(lambda: None, is_reading=True)
+        directory, name = self._split(path)
+        inode = directory.seen.get(name)
+        return None if inode is None else FileStat(name, len(inode.seen), inode.mtime_ns)
+
+    def boot_id(self) -> str:
+        return self._boot_id
+
+    def database_path(self, path: str) -> str:
+        if not self._databases:
+            return ":memory:"
+        return os.path.join(self._databases, os.path.basename(path))
 
     def exists(self, path: str) -> bool:
         self.do(lambda: None, is_reading=True)
@@ -248,6 +284,10 @@ class FaultyDisk(Disk):
         self.do(lambda: directory.change(change), room=True)
 
     def remove(self, path: str) -> None:
+        if ".sqlite" in path:
+            if self._databases:
+                Disk().remove(self.database_path(path))
+            return
         directory, name = self._split(path)
 
         def change(names: dict[str, Inode]) -> None:
@@ -309,6 +349,9 @@ class FaultyWritable(WritableFile):
 
     def truncate(self, size: int) -> None:
         self._disk.do(lambda: self._inode.truncate(size))
+
+    def set_modified(self) -> None:
+        self._inode.mtime_ns = next(_moments)
 
     def sync(self) -> None:
         self._disk.do(self._inode.sync, room=True, on_failure=self._inode.fail_to_sync)

@@ -228,13 +228,14 @@ def test_a_batch_is_divided_without_loss(rows: list[tuple[int, int]]) -> None:
     while not division.is_done:
         start = int(division.time) // 60 * 60
         part = division.take(start, start + 60)
-        assert len(part.data) == sum(part.sizes)
-        assert len(part.data) <= 1 << 20 or len(part.sizes) == 1
-        assert all(start <= time < start + 60 for time in part.times)
+        columns = part.rows(numbers)
+        assert len(part.data) == sum(columns.sizes)
+        assert len(part.data) <= 1 << 20 or len(columns.sizes) == 1
+        assert all(start <= time < start + 60 for time in columns.times)
         data += part.data
-        sizes += list(part.sizes)
-        found_times += list(part.times)
-        kinds += list(part.kinds(numbers))
+        sizes += columns.sizes.tolist()
+        found_times += columns.times.tolist()
+        kinds += columns.kinds.tolist()
     assert data == batch.data
     assert sizes == list(batch.sizes)
     assert found_times == list(batch.times)

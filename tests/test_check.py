@@ -99,6 +99,7 @@ def test_repair_keeps_every_whole_event(flips: list[tuple[int, int]]) -> None:
     inode = disk._inode("/s/0-60")
     for place, change in flips:
         inode.seen[place % len(inode.seen)] ^= change
+    inode.mtime_ns += 1
     before = NaiveEventStore("/s", 1e9, disk)
     served = list(before.search(0))
     tagged = before.answer(Query().tagged("web")).read(0, 1 << 20)

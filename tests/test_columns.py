@@ -1,82 +1,77 @@
 """Columns give back exactly what was put into them."""
 
-import itertools
 import math
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.columns import Numbers, Offsets, Times
+from store.columns import Integers, Numbers, Reals
 
-START = 1763800000
-
-sizes = st.lists(
-    st.integers(0, 300) | st.sampled_from([0, 255, 256, 65536, 1 << 32, 1 << 40]), max_size=300
-)
-near = st.integers(0, 60 * 10**7 - 1).map(
-    lambda ticks: float(f"{START + ticks // 10**7}.{ticks % 10**7:07d}")
-)
-anywhere = (
-    st.floats(0, 1e20)
-    | st.just(math.nan)
-    | st.sampled_from([0.0, 0.1, START - 1.0, START + 429.4967295, 1e123])
+numbers = st.lists(
+    st.integers(0, 300) | st.sampled_from([255, 256, 65535, 65536, 1 << 32, 1 << 62])
 )
 
 
-def same(first: float, second: float) -> bool:
-    return first == second or (math.isnan(first) and math.isnan(second))
+@given(st.lists(numbers, max_size=8), st.data())
+def test_numbers(batches: list[list[int]], data: st.DataObject) -> None:
+    """However wide they become, and packed as well."""
+    column, given_numbers = Numbers(), [number for batch in batches for number in batch]
+    for batch in batches:
+        column.extend(np.array(batch, "q"))
+    length = data.draw(st.integers(0, len(given_numbers)))
+    packed = column.pack(length)
+    assert Numbers.size_of(packed, 0, length) == len(packed)
+    unpacked = Numbers.unpack(packed)
+    for each, wanted in [(column, given_numbers), (unpacked, given_numbers[:length])]:
+        assert [each[position] for position in range(len(each))] == wanted
+        assert each.slice(1, 5).tolist() == wanted[1:5]
 
 
-@given(st.lists(st.integers(0, 1 << 60) | st.integers(0, 300)))
-def test_numbers(numbers: list[int]) -> None:
-    """However wide they become."""
+@given(st.lists(st.integers(0, 50)), st.integers(0, 60), st.data())
+def test_finding_a_number(unsorted: list[int], number: int, data: st.DataObject) -> None:
+    """The first that is larger, of those that count."""
     column = Numbers()
-    for length, number in enumerate(numbers):
-        assert len(column) == length
-        column.append(number)
-    assert [column[position] for position in range(len(numbers))] == numbers
-    assert list(column.slice(1, 5)) == numbers[1:5]
-    if numbers:
-        assert column[-1] == numbers[-1]
+    column.extend(np.array(sorted(unsorted), "q"))
+    length = data.draw(st.integers(0, len(unsorted)))
+    found = column.find(number, length)
+    assert all(each <= number for each in sorted(unsorted)[:found])
+    assert all(each > number for each in sorted(unsorted)[found:length])
 
 
-@given(sizes, st.data())
-def test_offsets(given_sizes: list[int], data: st.DataObject) -> None:
-    """Starts, ends, and which entry has a byte."""
-    column = Offsets()
-    for size in given_sizes:
-        column.append(size)
-    edges = list(itertools.accumulate(given_sizes, initial=0))
-    assert column.end == edges[-1]
-    for position, start in enumerate(edges):
-        assert column.start(position) == start
-    first = data.draw(st.integers(0, len(given_sizes)))
-    last = data.draw(st.integers(first, len(given_sizes)))
-    assert list(column.bounds(first, last)) == list(itertools.pairwise(edges[first : last + 1]))
-    length = data.draw(st.integers(0, len(given_sizes)))
-    for offset in {0, 1, edges[-1], *edges, *(edge - 1 for edge in edges if edge)}:
-        expected = next((p for p in range(length) if edges[p] <= offset < edges[p + 1]), length)
-        assert column.position_at(offset, length) == expected
+def test_what_was_not_packed_here() -> None:
+    """It is refused."""
+    for packed in (b"", b"X", b"H\0"):
+        with pytest.raises(ValueError, match=r"width|bytes length"):
+            Numbers.unpack(packed)
 
 
-@given(st.lists(near, max_size=50))
-def test_times_of_a_minute_take_four_bytes(times: list[float]) -> None:
-    """And are the same floats, to the last bit."""
-    column = Times(START)
-    for time in times:
-        column.append(time)
-    assert column.slice(0, len(times)) == times
-    assert [column[position] for position in range(len(times))] == times
-    assert column._floats is None
+@given(st.lists(st.floats(0, 1e123) | st.just(math.nan)))
+def test_reals(times: list[float]) -> None:
+    """To the last bit."""
+    column = Reals()
+    column.extend(np.array(times))
+    unpacked = Reals.unpack(column.pack(len(times)))
+    for each in (column, unpacked):
+        assert len(each) == len(times)
+        assert np.array_equal(each.slice(0, len(times)), np.array(times), equal_nan=True)
+    if times:
+        assert np.array_equal(column.take(np.array([0])), np.array(times[:1]), equal_nan=True)
 
 
-@given(st.lists(near | anywhere, max_size=50))
-def test_times_of_any_kind(times: list[float]) -> None:
-    """Whatever theia or damage left in a file."""
-    column = Times(START)
-    for time in times:
-        column.append(time)
-    found = column.slice(0, len(times))
-    assert len(found) == len(times)
-    assert all(map(same, found, times))
-    assert all(same(column[position], time) for position, time in enumerate(times))
+@given(st.lists(st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(0, 10**30)), st.data())
+def test_integers(wanted: list[int], data: st.DataObject) -> None:
+    """Like a list, whatever their size."""
+    column: Integers = Integers()
+    expected: list[int] = []
+    for number in wanted:
+        position = data.draw(st.integers(0, len(expected)))
+        column.insert(position, number)
+        expected.insert(position, number)
+    if expected:
+        position = data.draw(st.integers(0, len(expected) - 1))
+        column[position] = expected[position] = 10**30
+        assert column.take(np.array([position])).tolist() == [10**30]
+        del column[position], expected[position]
+    assert [column[position] for position in range(len(column))] == expected

@@ -173,7 +173,7 @@ def check_promises(disk: FaultyDisk, promises: Promises, is_power_cut: bool) -> 
 def flushes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Minutes are flushed at every tick, or some are too large for that and stay in the journal."""
     if request.param == "not due":
-        monkeypatch.setattr("store.naive._RELAXED_SIZE", 160)
+        monkeypatch.setattr("store.flushing._RELAXED_SIZE", 160)
         monkeypatch.setattr("store.division._SIZE_MAX", 100)
         monkeypatch.setattr("store.journal._SEGMENT_SIZE_MAX", 250)
         monkeypatch.setattr("store.journal._UNSYNCED_SIZE_MAX", 300)
@@ -192,8 +192,10 @@ def cut_points(operations: int) -> Iterator[tuple[int, str]]:
             yield cut_at, phase
 
 
-def run_until(cut_at: int, phase: str, flush_interval_ms: float = NEVER_MS) -> Workload:
-    disk = FaultyDisk()
+def run_until(
+    cut_at: int, phase: str, flush_interval_ms: float = NEVER_MS, keeps_index: bool = False
+) -> Workload:
+    disk = FaultyDisk(keeps_index)
     disk.cut_at, disk.cut_phase = cut_at, phase
     workload = Workload(disk, flush_interval_ms)
     with contextlib.suppress(PowerCut):
@@ -221,7 +223,7 @@ def test_a_crash_anywhere(
     points = 0
     for cut_at, phase in cut_points(operations):
         with naming(cut_at, phase, fate, seed):
-            workload = run_until(cut_at, phase, flush_interval_ms)
+            workload = run_until(cut_at, phase, flush_interval_ms, keeps_index=fate == "kept")
             survived = workload.disk.after_a_power_cut(Fate(fate, seed + cut_at * 7))
             check_promises(survived, workload.promises, is_power_cut=fate != "kept")
         points += 1

@@ -14,7 +14,6 @@ STORE: dict[str, set[str]] = {
     "event": {"errors", "frame"},
     "frames": {"frame"},
     "batch": {"event", "frame", "frames"},
-    "division": {"batch"},
     "query": set(),
     "disk": {"errors"},
     "timer": set(),
@@ -23,22 +22,39 @@ STORE: dict[str, set[str]] = {
     "columns": set(),
     "segments": {"disk"},
     "journal": {"disk", "errors", "segments"},
-    "minutes": {"disk", "errors", "journal"},
-    "tagindex": {"columns", "frame", "matching", "query"},
+    "minutes": {"columns", "disk", "errors", "journal"},
+    "kinds": {"matching", "query"},
+    "minuteindex": {"columns", "kinds", "query"},
+    "table": {"columns", "disk", "minutes", "query"},
+    "index": {"disk", "errors", "kinds", "minuteindex", "table"},
+    "arrivals": set(),
+    "contents": {"arrivals", "kinds", "minuteindex", "minutes", "query", "table"},
     "api": {"batch", "disk", "errors", "event", "frame", "matching", "minutes", "query"},
-    "answer": {"api", "errors", "minutes", "query", "tagindex"},
-    "lookup": {"answer", "errors", "event", "frame", "query", "tagindex"},
+    "answer": {"api", "contents", "errors", "query"},
+    "scanning": {"frame", "frames", "kinds", "minuteindex"},
+    "division": {"batch", "minuteindex"},
+    "lookup": {"contents", "errors", "event", "frame", "query", "table"},
     "recovery": {"disk", "segments"},
+    "holdings": {
+        "answer", "arrivals", "contents", "disk", "errors", "index", "kinds", "minuteindex", "minutes", "scanning", "table",
+    },
     "archive": {
-        "answer", "api", "disk", "errors", "event", "frame", "lookup", "matching", "minutes", "query", "tagindex",
+        "answer", "api", "contents", "disk", "errors", "event", "holdings", "lookup", "matching", "query", "table",
     },
     "check": {"archive", "disk", "errors", "frame", "minutes", "recovery", "segments"},
-    "follower": {"answer", "archive", "disk", "errors", "event", "minutes", "tagindex", "timer"},
-    "naive": {
-        "answer", "archive", "batch", "disk", "division", "errors", "event", "frame", "journal", "lookup", "minutes", "recovery", "segments", "tagindex", "timer",
+    "follower": {
+        "archive", "columns", "contents", "disk", "errors", "event", "holdings", "minutes", "table", "timer",
     },
-    "backends": {"api", "archive", "disk", "follower", "naive", "segments"},
-    "__init__": {"api", "backends", "batch", "check", "errors", "event", "minutes", "naive", "query", "reader", "timer"},
+    "flushing": {"archive", "contents", "disk", "errors", "holdings", "journal", "minuteindex", "minutes", "table"},
+    "naive": {
+        "archive", "batch", "contents", "disk", "division", "errors", "event", "flushing", "frame", "holdings", "journal", "minuteindex", "minutes", "recovery", "segments", "timer",
+    },
+    "backends": {
+        "api", "archive", "disk", "errors", "follower", "holdings", "naive", "query", "segments",
+    },
+    "__init__": {
+        "api", "backends", "batch", "check", "errors", "event", "minutes", "naive", "query", "reader", "timer",
+    },
 }  # fmt: skip
 FILESYSTEM: dict[str, set[str]] = {
     "__init__": set(),
@@ -54,8 +70,9 @@ FILESYSTEM: dict[str, set[str]] = {
     "tree": {"errors", "guide", "handles", "names", "nodes", "paths", "timerange", "store"},
     "operations": {"config", "errors", "handles", "names", "nodes", "tree", "store"},
     "session": {"config", "errors", "operations", "store"},
-    "mounting": {"config", "errors", "session", "store"},
-    "cli": {"__init__", "config", "errors", "mounting", "store"},
+    "progress": set(),
+    "mounting": {"config", "errors", "progress", "session", "store"},
+    "cli": {"__init__", "config", "errors", "mounting", "progress", "store"},
     "__main__": {"cli"},
 }
 # What only one module of the project may know.
@@ -64,6 +81,8 @@ KNOWN_TO_ONE = {
     "mfusepy": "theiafs.session",
     "importlib": "theiafs.session",
     "fcntl": "store.disk",
+    "sqlite3": "store.index",
+    "pyroaring": "store.kinds",
 }
 # The os functions that change or read what is on the disk; paths and processes are everybody's.
 DISK_CALLS = {

@@ -16,7 +16,7 @@ from store import (
     Query,
     StoreFull,
 )
-from store import naive as naive_module
+from store import flushing as flushing_module
 from store.segments import Record
 from tests.doubles import Clock
 
@@ -26,7 +26,7 @@ NEVER_MS = 1e9
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(naive_module, "time", clock)
+    monkeypatch.setattr(flushing_module, "time", clock)
     return clock
 
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from store import Audit, EventStoreException
+from store import Audit, EventStoreException, reindex
 from theiafs import __version__
 from theiafs.config import parse_options
 from theiafs.errors import MountError
 from theiafs.mounting import mount, unmount
+from theiafs.progress import Progress, copy_of_terminal
 
 __all__ = ["main"]
 
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 mount(parsed.store, parsed.mountpoint, parse_options(",".join(parsed.o)), parsed.f)
             case "umount":
                 unmount(parsed.mountpoint)
+            case "reindex":
+                return _reindex(parsed.store)
             case "check":
                 return _check(parsed.store, parsed.repair)
     except MountError as error:
@@ -64,6 +67,18 @@ def _check(store: str, to_repair: bool) -> int:
     if audit.is_in_use:
         print("theiafs: the store is in use; its journal was not looked at", file=sys.stderr)
     return 1 if findings else 0
+
+
+def _reindex(store: str) -> int:
+    """Make the index of a store anew; returns the exit status."""
+    try:
+        with Progress("indexing", copy_of_terminal()) as progress:
+            minutes = reindex(store, progress)
+    except EventStoreException as error:
+        print(f"theiafs: {_printable(str(error))}", file=sys.stderr)
+        return 1
+    print(f"{minutes} minute files indexed")
+    return 0
 
 
 def _printable(text: str) -> str:
@@ -97,6 +112,13 @@ def _parser() -> argparse.ArgumentParser:
         "umount", help="unmount a store", description="Unmount, and wait until all is written."
     )
     unmounting.add_argument("mountpoint", metavar="MOUNTPOINT")
+    reindexing = commands.add_parser(
+        "reindex",
+        help="make the index of a store anew",
+        description="Read all minute files, and make the index of the store anew. Mounting does that by itself when"
+        " the index is lost or does not fit; the store must not be mounted (but with -o ro).",
+    )
+    reindexing.add_argument("store", metavar="STORE", help="directory of the minute files")
     checking = commands.add_parser(
         "check",
         help="look for damage in a store",

@@ -9,11 +9,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from store import EventStoreException, StoreLocked, open_store, wait_until_closed
 from theiafs.config import Settings
 from theiafs.errors import MountError
+from theiafs.progress import Progress, copy_of_terminal
 from theiafs.session import load_binding, serve
 
 __all__ = ["mount", "unmount"]
@@ -50,7 +51,14 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
     _check_device()
     if in_foreground:
         _log_to(logging.StreamHandler())
-        _serve(store_address, mountpoint, settings, lambda: log.info("mounted on %s", mountpoint))
+        terminal = copy_of_terminal()
+        _serve(
+            store_address,
+            mountpoint,
+            settings,
+            terminal,
+            lambda: log.info("mounted on %s", mountpoint),
+        )
     elif not _in_background(store_address, mountpoint, settings):
         # The mount is there, but the kernel makes everybody wait until libfuse has greeted it.
         os.stat(mountpoint)
@@ -190,6 +198,7 @@ def _in_background(store_address: str, mountpoint: str, settings: Settings) -> b
                 _one_line(said.decode("utf-8", "replace")) or "the mount process ended"
             )
         return False
+    terminal = copy_of_terminal()
     os.setsid()
     os.chdir("/")
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -209,7 +218,7 @@ def _in_background(store_address: str, mountpoint: str, settings: Settings) -> b
 
     try:
         _log_to(_log_file(settings))
-        _serve(store_address, mountpoint, settings, go_silent)
+        _serve(store_address, mountpoint, settings, terminal, go_silent)
     except MountError as error:
         # Nobody but the process that waits at the other end of the pipe is to hear of it.
         print(error, file=sys.stderr)
@@ -222,10 +231,17 @@ def _in_background(store_address: str, mountpoint: str, settings: Settings) -> b
 
 
 def _serve(
-    store_address: str, mountpoint: str, settings: Settings, on_up: Callable[[], None]
+    store_address: str,
+    mountpoint: str,
+    settings: Settings,
+    terminal: TextIO | None,
+    on_up: Callable[[], None],
 ) -> None:
     with _as_mount_error(store_address):
-        store = open_store(store_address, settings.flush_interval_ms, settings.is_read_only)
+        with Progress("indexing", terminal) as progress:
+            store = open_store(
+                store_address, settings.flush_interval_ms, settings.is_read_only, progress
+            )
         try:
             serve(store, mountpoint, store_address, settings, on_up)
         finally:

@@ -163,8 +163,8 @@ class Tree:
             yield Entry(escape(tag), Directory.MODE)
 
     def _list_minutes(self, query: Query) -> Iterator[Entry]:
-        for span in self._store.spans(query):
-            yield Entry(span.name, AnswerFile.MODE)
+        for name in self._store.minutes(query):
+            yield Entry(name, AnswerFile.MODE)
 
 
 class _Moments:

@@ -1,0 +1,199 @@
+"""What is in a store: its minutes, the kinds of their events, and in what order they arrived."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.arrivals import Arrivals
+from store.kinds import NOTHING, Kinds, Total
+from store.minuteindex import MinuteIndex
+from store.minutes import GrowingFile
+from store.query import Query, Span
+from store.table import MinuteTable
+
+__all__ = ["Contents", "Minute"]
+
+_SUMS_MAX = 64
+
+
+class Minute:
+    """A minute of the store: its name, its bytes, and where its events lie in them.
+
+    Attributes:
+        number: what it goes by in the table of minutes.
+        name: ``<start>-<end>``.
+        file: its bytes.
+
+    Args:
+        load_index: finds out what it has, when somebody asks.
+        index: its entries, when they are known.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        name: str,
+        file: GrowingFile,
+        load_index: "Callable[[Minute], MinuteIndex]",
+        index: MinuteIndex | None = None,
+    ) -> None:
+        self.number = number
+        self.name = name
+        self.file = file
+        self._load_index = load_index
+        self._index = index
+
+    @property
+    def index(self) -> MinuteIndex:
+        """Its entries.
+
+        Raises:
+            EventReadException: if nobody has asked before, and the file cannot be read.
+        """
+        if self._index is None:
+            self._index = self._load_index(self)
+        return self._index
+
+
+class Contents:
+    """All that answers are made from: the minutes, the kinds of events, the order of arrival.
+
+    Minutes only grow. When one is removed, or another takes its place, the store makes other contents. Answers
+    that were given before keep what they have, and go on growing with what arrives there.
+
+    Not safe for several threads: whoever calls holds the store's lock.
+
+    Args:
+        table: the minutes there are.
+        kinds: the kinds of events.
+        arrivals: the order in which events arrived since the store was opened.
+        minute: finds a minute by its number.
+
+    Attributes:
+        backlog: for the numbers of minutes that arrivals are in, how many entries were there before them.
+        changed: for the numbers of minutes that have, when they last grew, in seconds since the epoch.
+        begin: what of the arrivals was there in the contents before these, for :meth:`Arrivals.since`.
+        unreadable: minutes whose files could not be read, for the store to look after.
+        successor: the contents after these; nothing more arrives here once there are some.
+        replaced: the minute that the contents before these had, and these do not.
+        replacement: what took its place.
+        restated: how many entries of the replacement are no news to those who know the minute.
+    """
+
+    def __init__(
+        self,
+        table: MinuteTable,
+        kinds: Kinds,
+        arrivals: Arrivals,
+        minute: Callable[[int], Minute],
+    ) -> None:
+        self.table = table
+        self.kinds = kinds
+        self.arrivals = arrivals
+        self.minute = minute
+        self.backlog: dict[int, int] = {}
+        self.changed: dict[int, float] = {}
+        self.begin = arrivals.position()
+        self.unreadable: set[Minute] = set()
+        self.successor: Contents | None = None
+        self.replaced: Minute | None = None
+        self.replacement: Minute | None = None
+        self.restated = 0
+        self._sums: dict[Query, tuple[tuple[int, int], Span]] = {}
+
+    def note_arrival(self, minute: int, first: int, last: int, now: float) -> None:
+        """Note that entries arrived in a minute, from a first to before a last, at a time in seconds."""
+        self.backlog.setdefault(minute, first)
+        self.arrivals.note(minute, first, last)
+        self.changed[minute] = now
+
+    def note_change(self, minute: int, kinds: NDArray[np.integer], now: float) -> None:
+        """Note that entries of some kinds in a minute are not what they were, at a time in seconds."""
+        self.kinds.note_change(kinds, now)
+        self.changed[minute] = now
+        self._sums.clear()
+
+    def backlog_of(self, minute: Minute) -> int:
+        """How many entries of a minute were there before anything arrived."""
+        known = self.backlog.get(minute.number)
+        return len(minute.index) if known is None else known
+
+    def numbers(self, query: Query) -> NDArray[np.integer]:
+        """The numbers of the minutes that may answer a query, sorted by start."""
+        if query.asks_everything:
+            return self.table.numbers()
+        found = np.array(self.kinds.minutes(query).to_array(), "q")
+        return self.table.in_order(self.table.within(query, found))
+
+    def names(self, query: Query) -> Iterator[str]:
+        """The names of the minutes that answer a query, sorted by start."""
+        for number in self.numbers(query).tolist():
+            if not self._is_split_by(query, number) or self.total(query, number).events:
+                yield self.table.name(number)
+
+    def total(self, query: Query, number: int) -> Total:
+        """What one minute has of an answer."""
+        minute = self.minute(number)
+        if query.asks_everything and number not in self.kinds.damaged():
+            row = self.table.row(number)
+            return Total(minute.file.size, row.entries, max(row.newest, 0.0))
+        return minute.index.total(query, self.kinds.admitted(query))
+
+    def span(self, query: Query, number: int) -> Span | None:
+        """What one minute has of an answer, named and dated; None when it has nothing."""
+        total = self.total(query, number)
+        if not total.events and not query.asks_everything:
+            return None
+        return Span(self.table.name(number), *total, self.changed.get(number, 0.0))
+
+    def whole(self, query: Query) -> Span:
+        """All of an answer."""
+        if not query.is_bounded:
+            total, changed = self.kinds.total(query)
+            return Span("", *total, changed)
+        seen, span = self._sums.pop(query, (None, None))
+        if seen is None or span is None:
+            seen, span = self.arrivals.position(), self._sum(query)
+        runs, seen = self.arrivals.since(seen)
+        admitted = self.kinds.admitted(query)
+        for run in runs:
+            index = self.minute(run.minute).index
+            total = index.total_of(index.select(query, admitted, run.first, run.last))
+            if total.events:
+                changed = max(span.changed, self.changed[run.minute])
+                span = Span("", *Total(*span[1:4]).plus(total), changed)
+        self._sums[query] = seen, span
+        if len(self._sums) > _SUMS_MAX:
+            del self._sums[next(iter(self._sums))]
+        return span
+
+    def tags(self, query: Query) -> frozenset[str]:
+        """The tags of the events that answer a query."""
+        kinds = self.kinds
+        if query.asks_everything:
+            return kinds.tags
+        numbers = self.numbers(query).tolist()
+        split = [number for number in numbers if self._is_split_by(query, number)]
+        found = kinds.tags_within(query, set(numbers).difference(split))
+        for number in split:
+            index = self.minute(number).index
+            entries = index.select(query, kinds.admitted(query), 0, len(index))
+            found |= kinds.tags_of(index.rows(0, len(index)).kinds[entries].tolist())
+        return found
+
+    def _sum(self, query: Query) -> Span:
+        whole, changed = NOTHING, 0.0
+        for number in self.numbers(query).tolist():
+            total = self.total(query, number)
+            if total.events:
+                whole = whole.plus(total)
+                changed = max(changed, self.changed.get(number, 0.0))
+        return Span("", *whole, changed)
+
+    def _is_split_by(self, query: Query, number: int) -> bool:
+        """Whether some of a minute may lie within the time range of a query, and some not."""
+        if not query.is_bounded:
+            return False
+        row = self.table.row(number)
+        return row.oldest < query.start or row.newest > query.end

@@ -1,0 +1,236 @@
+"""Flushing: how what was saved comes into the minute files, and what others do to them there."""
+
+import logging
+import os
+import threading
+import time
+from typing import NamedTuple
+
+from store.archive import Archive
+from store.contents import Minute
+from store.disk import Disk
+from store.errors import EventReadException, EventStoreException, EventWriteException
+from store.holdings import Progress
+from store.journal import Journal
+from store.minuteindex import MinuteIndex
+from store.minutes import JournaledFile, RemovedFile
+from store.table import Listing, Stamp
+
+__all__ = ["FlushedArchive"]
+
+_RELAXED_SIZE = 64 << 10
+"""How much of a minute file, in bytes, may be written again in each flush interval."""
+
+_QUIET_S = 60.0
+"""A minute file that did not grow for so long is flushed, however large it is."""
+
+log = logging.getLogger(__name__)
+
+
+class _Growth(NamedTuple):
+    """When a minute grew that is not flushed: first and last, in seconds of the monotonic clock."""
+
+    first: float
+    last: float
+
+
+class FlushedArchive(Archive):
+    """Minute files of which the newest part is in the journal.
+
+    Args:
+        root_dir: the directory of the minute files.
+        flush_interval: milliseconds between flushes.
+        disk: the disk it is on.
+        progress: is told how far it has come when minute files have to be looked at.
+    """
+
+    _journal: Journal
+
+    def __init__(
+        self, root_dir: str, flush_interval: float, disk: Disk | None, progress: Progress
+    ) -> None:
+        super().__init__(root_dir, disk, progress)
+        self.flush_interval = flush_interval
+        # The minutes with more than is in their files, and those whose files are being replaced.
+        self._growths: dict[Minute, _Growth] = {}
+        self._being_flushed: set[int] = set()
+        # Minutes in which half an event was ended: to those who look at the file again, it may be a whole one.
+        self._mended: set[Minute] = set()
+        self._flush_failed = False
+        # When the directory last changed as far as this store knows.
+        self._directory_mtime_ns = 0
+        # Held while minutes are flushed. Whoever takes both locks takes this one first.
+        self._flush_lock = threading.RLock()
+
+    def _open_file(self, name: str, stored_size: int) -> JournaledFile:
+        return JournaledFile(name, self.root_dir, self._journal, self._disk, stored_size)
+
+    def _is_growing(self, number: int) -> bool:
+        return number in self._being_flushed or self._minutes.get(number) in self._growths
+
+    def _note_growth(self, minute: Minute) -> None:
+        """Note that a minute has more than is in its file; the caller holds the lock."""
+        now = time.monotonic()
+        begun = self._growths.get(minute)
+        self._growths[minute] = _Growth(begun.first if begun else now, now)
+
+    def _forget_unindexed(self) -> None:
+        """Leave it to the next who opens the store to look at the minutes that are not in the index."""
+        for number in {*(minute.number for minute in self._mended), *self._table.too_late()}:
+            if self._table.has(number):
+                self._remove_minute(self._minute(number))
+
+    def _tick(self) -> None:
+        """Make everything survive a loss of power, and flush what is due.
+
+        Raises:
+            EventWriteException: if it may not survive.
+        """
+        # First what lasts but a moment: flushing may take long.
+        failure = None
+        try:
+            self._journal.sync()
+        except EventWriteException as error:
+            failure = error
+        try:
+            with self._flush_lock:
+                self._notice_changes()
+                self._look_after_unreadable()
+                with self._lock:
+                    due = [minute for minute in self._growths if self._is_due(minute)]
+                    # What could not be flushed holds on to its segment, and to all after it.
+                    if len(due) == len(self._growths) and not self._flush_failed:
+                        self._journal.rotate()
+                self._flush(due)
+        except EventStoreException as error:
+            log.error("not flushed, will try again: %s", error)  # noqa: TRY400 - nobody's bug
+        if failure is not None:
+            raise failure
+
+    def _tick_in_background(self) -> None:
+        try:
+            self._tick()
+        except EventStoreException as error:
+            # What could not be synced is tried again before anything else is taken on.
+            log.error("not synced: %s", error)  # noqa: TRY400 - nobody's bug
+
+    def _is_due(self, minute: Minute) -> bool:
+        """Whether to replace a minute file now: the larger it is, the less often that is worth its cost."""
+        growth = self._growths[minute]
+        now = time.monotonic()
+        intervals = minute.file.size / _RELAXED_SIZE - 1
+        return (
+            now - growth.first >= intervals * self.flush_interval / 1000
+            or now - growth.last >= _QUIET_S
+        )
+
+    def _flush(self, minutes: list[Minute]) -> None:
+        """Write minutes out; the caller holds the lock for it.
+
+        Raises:
+            EventStoreException: if one could not be written; the others were tried all the same.
+        """
+        failure = None
+        flushed = []
+        for minute in minutes:
+            with self._lock:
+                del self._growths[minute]
+                self._being_flushed.add(minute.number)
+            try:
+                minute.file.flush()
+                self._journal.let_go(minute.name, minute.file.stored_size)
+                flushed.append(minute)
+            except EventStoreException as error:
+                failure = error
+                self._contents.unreadable.add(minute)
+                # The next attempt waits as long as the next flush would: this one may have cost as much.
+                now = time.monotonic()
+                with self._lock:
+                    self._growths[minute] = _Growth(now, now)
+            self._note_stamp(minute)
+            self._being_flushed.remove(minute.number)
+        mended = [minute.number for minute in self._mended]
+        self._save_index([each for each in flushed if each not in self._mended], mended)
+        self._flush_failed = failure is not None
+        if failure is not None:
+            raise failure
+        if minutes:
+            # What changed in the directory until now was us. If somebody else did at the same time, it is noticed
+            # at the next change, or by whoever reads what is not there.
+            self._directory_mtime_ns = self._disk.modified_ns(self.root_dir)
+
+    def _note_stamp(self, minute: Minute) -> None:
+        """Note what the file of a minute is that was just replaced."""
+        try:
+            file = self._disk.look_at(os.path.join(self.root_dir, minute.name))
+        except EventReadException as error:
+            log.warning("it will be looked at again: %s", error)
+            file = None
+        mtime_ns = file.mtime_ns if file is not None else 0
+        with self._lock:
+            self._table.set_stamp(minute.number, Stamp(minute.file.stored_size, mtime_ns))
+
+    def _look_after_unreadable(self) -> None:
+        """Give up what was in files that somebody removed; what was not flushed to them yet is kept."""
+        unreadable = self._contents.unreadable
+        for minute in list(unreadable):
+            path = os.path.join(self.root_dir, minute.name)
+            was_there = self._table.has(minute.number) and minute.file.stored_size
+            if was_there and not self._disk.exists(path):
+                with self._lock:
+                    log.warning("%s was removed, and is not shown any more", path)
+                    self._begin_anew(minute)
+            unreadable.discard(minute)
+
+    def _begin_anew(self, minute: Minute) -> None:
+        """Show a minute whose file was removed with nothing but what was not flushed to it yet."""
+        assert isinstance(minute.file, JournaledFile), "that is what this store opens"
+        name, tail = minute.name, minute.file.tail()
+        address = self._journal.begin_anew(name, tail)
+        # From here on nothing can fail, so that what is shown is what the journal says.
+        growth = self._growths.pop(minute, None)
+        if tail:
+            file = JournaledFile(name, self.root_dir, self._journal, self._disk, stored_size=0)
+            file.extend(len(tail), address)
+            scanned = self._scan(name, lambda at, size: tail[at : at + size], len(tail))
+            index = MinuteIndex.of(scanned)
+            replacement = self._replace(minute, file, index)
+            assert growth is not None, "there is something to be flushed"
+            self._growths[replacement] = growth
+        else:
+            self._remove_minute(minute)
+        self._save_index([], [minute.number])
+        # Whoever has it open may still read what was not flushed; what was is gone, whatever has its name now.
+        minute.file = RemovedFile(name, self.root_dir, minute.file.stored_size, tail)
+
+    def _notice_changes(self) -> None:
+        """See whether somebody else changed something in the directory, and take it in."""
+        if self._disk.modified_ns(self.root_dir) == self._directory_mtime_ns:
+            return
+        listing = Listing(self._disk.list_files(self.root_dir))
+        with self._lock:
+            gone, changed, new = self._table.compare(listing)
+            for number in gone:
+                minute = self._minute(number)
+                if minute.file.stored_size:
+                    self._contents.unreadable.add(minute)
+            for number in changed:
+                self._current_number(self._table.name(number))
+            for span in new:
+                self._notice_minute(*span)
+        self._directory_mtime_ns = self._disk.modified_ns(self.root_dir)
+
+    def _flush_all(self) -> None:
+        with self._flush_lock:
+            self._look_after_unreadable()
+            with self._lock:
+                self._journal.rotate()
+                minutes = list(self._growths)
+            self._flush(minutes)
+
+    def _flush_now(self) -> None:
+        try:
+            self._flush_all()
+        except EventStoreException as error:
+            log.error("not flushed, but in the journal: %s", error)  # noqa: TRY400 - nobody's bug
+            self._journal.sync()

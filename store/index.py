@@ -1,0 +1,264 @@
+"""The index on disk: what is in the minute files, so that nobody has to read them to find out.
+
+It is derived from the minute files and made anew whenever there is any doubt; so it is never synced while it
+is used. What it says of a minute counts only for a file of the same size and mtime. The only module that knows
+SQLite.
+"""
+
+import contextlib
+import logging
+import sqlite3
+import struct
+import threading
+import zlib
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.disk import Disk
+from store.errors import EventStoreException
+from store.kinds import KindRow, Kinds, Total
+from store.minuteindex import MinuteIndex
+from store.table import ROW, MinuteRow, MinuteTable, Stamp
+
+__all__ = ["Index"]
+
+_VERSION = 1
+"""Of the format of the index; one of another version is made anew."""
+
+_SCHEMA = """
+CREATE TABLE state (version INTEGER NOT NULL, boot_id TEXT NOT NULL, checksum INTEGER NOT NULL);
+CREATE TABLE kinds (
+    number INTEGER PRIMARY KEY, source BLOB NOT NULL, tags BLOB NOT NULL, checksum INTEGER NOT NULL,
+    size INTEGER NOT NULL, events INTEGER NOT NULL, newest REAL NOT NULL, minutes BLOB NOT NULL
+);
+CREATE TABLE minutes (
+    number INTEGER PRIMARY KEY, start INTEGER NOT NULL, end INTEGER NOT NULL,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, entries INTEGER NOT NULL,
+    oldest REAL NOT NULL, newest REAL NOT NULL, packed BLOB NOT NULL
+);
+"""
+_MINUTES = "SELECT number, start, end, size, mtime_ns, entries, oldest, newest FROM minutes"
+_INTEGER_MAX = (1 << 63) - 1
+
+_SPARE_NUMBERS = 1 << 20
+"""There are never so many numbers without a minute unless they are wrong."""
+
+# What Python, numpy and pyroaring raise when what SQLite has is not what was written.
+_CORRUPT = (sqlite3.Error, ValueError, TypeError, OverflowError, struct.error)
+
+log = logging.getLogger(__name__)
+
+
+class Index:
+    """The index of a store. Any number of threads may use it.
+
+    Without one everything works, but slowly: whatever fails here is logged, and what is asked for is not known.
+
+    Args:
+        disk: the disk the store is on.
+        path: the file it is in; made when it is not there. Empty for one that lasts as long as this object.
+    """
+
+    def __init__(self, disk: Disk, path: str) -> None:
+        self._disk = disk
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._kinds_saved = 0
+        self._is_clean = False  # what is there says that nothing was lost since it was closed
+
+    def load(self, table: MinuteTable) -> tuple[Kinds, bool] | None:
+        """Take in what was known when the index was used the last time.
+
+        Args:
+            table: an empty table, which is filled.
+
+        Returns:
+            The kinds, and whether they are counted; None when nothing is known.
+        """
+        with self._lock:
+            try:
+                self._connection = self._connect()
+                [(tables,)] = self._connection.execute("SELECT count(*) FROM sqlite_master")
+                if tables:
+                    return self._load(self._connection, table)
+            except _CORRUPT as error:
+                log.warning("the index %s cannot be used, and is made anew: %s", self._path, error)
+        self.clear()
+        return None
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock, self._or_without("make"):
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            if self._path:
+                for suffix in ("", "-journal"):
+                    self._disk.remove(self._path + suffix)
+            self._connection = self._connect()
+            self._connection.executescript(_SCHEMA)
+            self._connection.execute("INSERT INTO state VALUES (?, '', 0)", (_VERSION,))
+            self._connection.commit()
+            self._kinds_saved = 0
+            self._is_clean = True
+
+    def find(self, number: int, stamp: Stamp, kinds: int) -> MinuteIndex | None:
+        """What is in a minute.
+
+        Args:
+            number: of the minute.
+            stamp: what its file is now.
+            kinds: how many kinds there are.
+
+        Returns:
+            That; None when it is not known, or of another state of the file.
+        """
+        with self._lock, self._or_without("read"):
+            if self._connection is not None:
+                found = self._connection.execute(
+                    "SELECT size, mtime_ns, packed FROM minutes WHERE number = ?", (number,)
+                ).fetchone()
+                if found is not None and stamp == found[:2]:
+                    try:
+                        return MinuteIndex.unpack(found[2], stamp.size, kinds)
+                    except _CORRUPT as error:
+                        log.warning("in the index %s: %s", self._path, error)
+        return None
+
+    def save(
+        self, kept: Iterable[tuple[MinuteRow, bytes]], removed: Iterable[int], kinds: Kinds
+    ) -> None:
+        """Note what is in some minutes now, for :meth:`find` and :meth:`load`.
+
+        Args:
+            kept: minutes, with their packed indexes.
+            removed: the numbers of minutes that are gone.
+            kinds: all kinds.
+        """
+        with self._lock, self._or_without("write"):
+            if self._connection is None:
+                return
+            self._mark_in_use(self._connection)
+            with self._connection:
+                new = enumerate(kinds.headers(self._kinds_saved), self._kinds_saved)
+                self._connection.executemany(
+                    "INSERT INTO kinds VALUES (?, ?, ?, ?, 0, 0, 0, x'')",
+                    ((number, *header, _checksum(*header)) for number, header in new),
+                )
+                self._connection.executemany(
+                    "DELETE FROM minutes WHERE number = ?", ((number,) for number in removed)
+                )
+                # Minutes too late for 64 bits are looked at again whenever the store is opened.
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO minutes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    ((*row, packed) for row, packed in kept if row.end <= _INTEGER_MAX),
+                )
+            self._kinds_saved = len(kinds)
+
+    def close(self, kinds: Kinds | None = None) -> None:
+        """Close the index.
+
+        Args:
+            kinds: the kinds, when all minutes that they are counted in were saved.
+        """
+        with self._lock, self._or_without("write"):
+            if self._connection is None:
+                return
+            if kinds is not None and self._path and not self._is_clean:
+                self._connection.execute("PRAGMA synchronous = FULL")
+                with self._connection:
+                    self._connection.execute("DELETE FROM kinds")
+                    self._connection.executemany(
+                        "INSERT INTO kinds VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                        (
+                            (
+                                number,
+                                row.source,
+                                row.tags,
+                                _checksum(row.source, row.tags),
+                                *row.total,
+                                row.minutes,
+                            )
+                            for number, row in enumerate(kinds.rows())
+                        ),
+                    )
+                    minutes = np.fromiter(self._connection.execute(_MINUTES), ROW)
+                    self._connection.execute(
+                        "UPDATE state SET boot_id = '', checksum = ?",
+                        (_checksum_of_all(kinds, minutes),),
+                    )
+            self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> sqlite3.Connection:
+        path = self._disk.database_path(self._path) if self._path else ""
+        connection = sqlite3.connect(path, timeout=1, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
+        connection.execute("PRAGMA synchronous = OFF")
+        return connection
+
+    def _load(
+        self, connection: sqlite3.Connection, table: MinuteTable
+    ) -> tuple[Kinds, bool] | None:
+        [(version, boot_id, checksum)] = connection.execute("SELECT * FROM state")
+        if version != _VERSION:
+            raise ValueError(f"its version is {version}, not {_VERSION}")
+        # What SQLite wrote without a sync is whole as long as the system has not been started anew.
+        if boot_id not in ("", self._disk.boot_id()):
+            raise ValueError("the system went down while it was used")
+        kinds = Kinds.restored(_kind_rows(connection))
+        minutes = np.fromiter(connection.execute(_MINUTES), ROW)
+        is_clean = not boot_id
+        if is_clean and checksum != _checksum_of_all(kinds, minutes):
+            raise ValueError("its checksum is wrong")
+        numbers = minutes["number"]
+        if len(minutes) and not 0 <= numbers.min() <= numbers.max() < len(minutes) + _SPARE_NUMBERS:
+            raise ValueError("it has numbers that cannot be")
+        table.restore(minutes)
+        self._kinds_saved = len(kinds)
+        self._is_clean = is_clean
+        return kinds, is_clean
+
+    def _mark_in_use(self, connection: sqlite3.Connection) -> None:
+        """Before anything changes, make sure that a loss of power will be noticed."""
+        if not self._is_clean:
+            return
+        connection.execute("PRAGMA synchronous = FULL")
+        with connection:
+            connection.execute("UPDATE state SET boot_id = ?", (self._disk.boot_id(),))
+        connection.execute("PRAGMA synchronous = OFF")
+        self._is_clean = False
+
+    @contextlib.contextmanager
+    def _or_without(self, verb: str) -> Iterator[None]:
+        """Go on without an index when there is something wrong with it; the caller holds the lock."""
+        try:
+            yield
+        except (sqlite3.Error, EventStoreException) as error:
+            log.warning("cannot %s the index %s; going on without: %s", verb, self._path, error)
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+
+def _kind_rows(connection: sqlite3.Connection) -> Iterator[KindRow]:
+    rows = connection.execute("SELECT * FROM kinds ORDER BY number")
+    for wanted, (number, source, tags, checksum, *total, minutes) in enumerate(rows):
+        if number != wanted or checksum != _checksum(source, tags):
+            raise ValueError(f"kind {number} is not what was written")
+        yield KindRow(source, tags, Total(*total), minutes)
+
+
+def _checksum(*parts: bytes) -> int:
+    return zlib.crc32(b"\n".join(parts))
+
+
+def _checksum_of_all(kinds: Kinds, minutes: NDArray[np.void]) -> int:
+    """A checksum of everything but what is in each minute, which has one of its own."""
+    checksum = zlib.crc32(minutes.tobytes())
+    for row in kinds.rows():
+        checksum = zlib.crc32(repr(row).encode(), checksum)
+    return checksum

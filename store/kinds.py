@@ -1,0 +1,270 @@
+"""The kinds of events in a store: which there are, how much there is of each, and in which minutes.
+
+The only module that knows pyroaring.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from store.matching import admits_tags
+from store.query import Query
+
+__all__ = ["DAMAGED", "NOTHING", "KindRow", "Kinds", "Total"]
+
+DAMAGED = 0
+"""The number of the kind that damaged bytes have; only the query for everything is answered with them."""
+
+_ADMISSIONS_MAX = 64
+
+
+class Total(NamedTuple):
+    """Some events together: how many bytes, how many events, and the time of the newest, in seconds."""
+
+    size: int
+    events: int
+    newest: float
+
+    def plus(self, other: "Total") -> "Total":
+        """Both together."""
+        return Total(
+            self.size + other.size, self.events + other.events, max(self.newest, other.newest)
+        )
+
+
+NOTHING = Total(0, 0, 0.0)
+"""No events."""
+
+
+class KindRow(NamedTuple):
+    """What is known of a kind: its source and its tags as in a header, its events, their minutes as a bitmap."""
+
+    source: bytes
+    tags: bytes
+    total: Total
+    minutes: bytes
+
+
+class Kinds:
+    """The kinds of events in a store, numbered in the order they were first seen.
+
+    A kind is what many events have in common: their source and their tags. Not safe for several threads:
+    whoever calls holds the store's lock.
+
+    Attributes:
+        tags: the tags that events have.
+    """
+
+    def __init__(self) -> None:
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._numbers: dict[tuple[bytes, bytes], int] = {}
+        self._tags: list[tuple[str, ...]] = []
+        self._minutes: list[BitMap] = []
+        # One row per kind, and some to spare: its events, their bytes, the time of the newest, and when they
+        # last became more.
+        self._events = np.zeros(64, "q")
+        self._sizes = np.zeros(64, "q")
+        self._newest = np.zeros(64)
+        self._changed = np.zeros(64)
+        self._admitted: dict[Query, NDArray[np.bool_]] = {}
+        self.tags: frozenset[str] = frozenset()
+        self._add(b"", b"")  # DAMAGED
+
+    def __len__(self) -> int:
+        return len(self._headers)
+
+    # Counting
+
+    def number(self, source: bytes, tags: bytes) -> int:
+        """The number of a kind, given as it stands in a header; a new one if it is new."""
+        number = self._numbers.get((source, tags))
+        if number is None:
+            number = self._numbers[source, tags] = self._add(source, tags)
+        return number
+
+    def numbers(self, headers: list[tuple[bytes, bytes]]) -> list[int]:
+        """The numbers of many kinds, most of which are known."""
+        known = list(map(self._numbers.get, headers))
+        return [
+            self.number(*header) if number is None else number
+            for header, number in zip(headers, known, strict=True)
+        ]
+
+    def count(
+        self,
+        minute: int,
+        kinds: NDArray[np.integer],
+        sizes: NDArray[np.integer],
+        times: NDArray[np.float64],
+        changed: float,
+    ) -> None:
+        """Note that events are in a minute now.
+
+        Args:
+            minute: the number of the minute.
+            kinds: for each event, the number of its kind.
+            sizes: for each, how many bytes it has.
+            times: for each, its time in seconds; NaN for damage.
+            changed: when that happened, in seconds since the epoch.
+        """
+        found, rows = np.unique(kinds, return_inverse=True)
+        self._events[found] += np.bincount(rows)
+        self._sizes[found] += np.bincount(rows, weights=sizes).astype("q")
+        np.fmax.at(self._newest, kinds, times)
+        self._changed[found] = np.maximum(self._changed[found], changed)
+        for kind in found.tolist():
+            minutes = self._minutes[kind]
+            if not minutes:
+                self.tags = self.tags.union(self._tags[kind])
+            minutes.add(minute)
+
+    def discount(
+        self,
+        minute: int,
+        kinds: NDArray[np.integer],
+        sizes: NDArray[np.integer],
+        times: NDArray[np.float64],
+        changed: float,
+        newest_in: Callable[[int, Iterable[int]], float],
+    ) -> None:
+        """Note that a minute, with all its events, is gone.
+
+        Args:
+            minute: the number of the minute.
+            kinds: for each event, the number of its kind.
+            sizes: for each, how many bytes it has.
+            times: for each, its time in seconds; NaN for damage.
+            changed: when that happened, in seconds since the epoch.
+            newest_in: tells the time of the newest event of a kind in some minutes.
+        """
+        found, rows = np.unique(kinds, return_inverse=True)
+        self._events[found] -= np.bincount(rows)
+        self._sizes[found] -= np.bincount(rows, weights=sizes).astype("q")
+        self._changed[found] = np.maximum(self._changed[found], changed)
+        for kind in found.tolist():
+            self._minutes[kind].discard(minute)
+        newest = np.zeros(len(found))
+        np.fmax.at(newest, rows, times)
+        for kind in found[newest >= self._newest[found]].tolist():
+            self._newest[kind] = newest_in(kind, self._minutes[kind])
+        if not all(self._minutes[kind] for kind in found.tolist()):
+            self.tags = self._find_tags()
+
+    def note_change(self, kinds: NDArray[np.integer], now: float) -> None:
+        """Note that events of some kinds are not what they were, at a time in seconds since the epoch."""
+        self._changed[kinds] = now
+
+    # Keeping
+
+    def headers(self, first: int) -> list[tuple[bytes, bytes]]:
+        """The sources and the tags of all kinds from a number on."""
+        return self._headers[first:]
+
+    def rows(self) -> Iterator[KindRow]:
+        """All kinds by number, for :meth:`restored`."""
+        for number, header in enumerate(self._headers):
+            yield KindRow(*header, self._total_of(number), self._minutes[number].serialize())
+
+    @classmethod
+    def restored(cls, rows: Iterable[KindRow]) -> "Kinds":
+        """The kinds that :meth:`rows` told of.
+
+        Raises:
+            ValueError: if the minutes are no bitmap.
+        """
+        kinds = cls()
+        for number, row in enumerate(rows):
+            if number != DAMAGED:
+                kinds.number(row.source, row.tags)
+            size, events, newest = row.total
+            kinds._sizes[number], kinds._events[number] = size, events
+            kinds._newest[number] = newest
+            if row.minutes:
+                kinds._minutes[number] = BitMap.deserialize(row.minutes)
+        kinds.tags = kinds._find_tags()
+        return kinds
+
+    def forget_counts(self) -> None:
+        """Begin to count anew."""
+        for column in (self._events, self._sizes, self._newest, self._changed):
+            column[:] = 0
+        for minutes in self._minutes:
+            minutes.clear()
+        self.tags = frozenset()
+
+    # Asking
+
+    def admitted(self, query: Query) -> NDArray[np.bool_]:
+        """For the number of each kind, whether events of it may answer a query, their time aside."""
+        known = self._admitted.pop(query, np.zeros(0, bool))
+        if len(known) < len(self):
+            more = [
+                query.asks_everything or (number != DAMAGED and admits_tags(query, tags))
+                for number, tags in enumerate(self._tags[len(known) :], len(known))
+            ]
+            known = np.append(known, np.array(more, bool))
+        self._admitted[query] = known
+        if len(self._admitted) > _ADMISSIONS_MAX:
+            del self._admitted[next(iter(self._admitted))]
+        return known
+
+    def total(self, query: Query) -> tuple[Total, float]:
+        """All events whose kind may answer a query, and when they last became more."""
+        admitted = np.flatnonzero(self.admitted(query))
+        total = Total(
+            int(self._sizes[admitted].sum()),
+            int(self._events[admitted[admitted != DAMAGED]].sum()),
+            float(self._newest[admitted].max(initial=0.0)),
+        )
+        return total, float(self._changed[admitted].max(initial=0.0))
+
+    def minutes(self, query: Query) -> BitMap:
+        """The numbers of the minutes with events whose kind may answer a query."""
+        admitted = np.flatnonzero(self.admitted(query)).tolist()
+        return BitMap.union(*(self._minutes[kind] for kind in admitted)) if admitted else BitMap()
+
+    def damaged(self) -> BitMap:
+        """The numbers of the minutes with damage."""
+        return self._minutes[DAMAGED]
+
+    def tags_within(self, query: Query, numbers: Iterable[int]) -> frozenset[str]:
+        """The tags of the events whose kind may answer a query, in the minutes of some numbers."""
+        minutes = BitMap(numbers)
+        return frozenset(
+            tag
+            for kind in np.flatnonzero(self.admitted(query)).tolist()
+            if self._minutes[kind].intersect(minutes)
+            for tag in self._tags[kind]
+        )
+
+    def tags_of(self, kinds: Iterable[int]) -> frozenset[str]:
+        """The tags of some kinds."""
+        return frozenset(tag for kind in kinds for tag in self._tags[kind])
+
+    def _add(self, source: bytes, tags: bytes) -> int:
+        number = len(self._headers)
+        if number == len(self._events):
+            for name in ("_events", "_sizes", "_newest", "_changed"):
+                column = getattr(self, name)
+                setattr(self, name, np.concatenate((column, np.zeros_like(column))))
+        self._headers.append((source, tags))
+        names = tags.decode("utf-8", "surrogateescape").split(",")
+        self._tags.append(tuple(filter(None, names)))
+        self._minutes.append(BitMap())
+        return number
+
+    def _find_tags(self) -> frozenset[str]:
+        return frozenset(
+            tag
+            for tags, minutes in zip(self._tags, self._minutes, strict=True)
+            if minutes
+            for tag in tags
+        )
+
+    def _total_of(self, number: int) -> Total:
+        return Total(
+            int(self._sizes[number]), int(self._events[number]), float(self._newest[number])
+        )

@@ -1,0 +1,382 @@
+"""The index says what the minute files say, whatever happened to either of them since."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import store.holdings as holdings_module
+from store import Answer, Event, EventStore, NaiveEventStore, Query, StoreLocked, reindex
+from store.disk import Disk
+from store.errors import EventReadException
+from store.follower import FollowingStore
+from store.frame import CLOSING
+
+NEVER_MS = 1e9
+QUERIES = [
+    Query(),
+    Query().tagged("web"),
+    Query().tagged("db", "rare"),
+    Query().tagged("web").tagged("db"),
+    Query().within(30, 130),
+    Query().tagged("web").within(65, 1e12),
+    Query().tagged("never"),
+]
+OLD_NS = 10**18
+
+
+def events(first: int, last: int) -> list[Event]:
+    tags = [["web"], ["db", "web"], [], ["db"], ["web", "rare"]]
+    return [
+        Event(f"id{n}", f"app{n % 3}", 7.5 * n, tags[n % len(tags)], f"content {n}")
+        for n in range(first, last)
+    ]
+
+
+def looks(store: EventStore, in_order: bool = True) -> list[object]:
+    """Everything that the filesystem may show of it, but perhaps for the order in which events arrived."""
+    shown: list[object] = [store.tags(), list(store.search(0)), store.latest()]
+    for query in QUERIES:
+        answer = store.answer(query)
+        shown += [
+            [span._replace(changed=0) for span in store.spans(query)],
+            store.whole(query)._replace(changed=0),
+            store.minutes(query),
+            store.tags(query),
+            answer.read(0, answer.size()) if in_order else in_no_order(answer),
+            [store.answer(query, name).read(0, 1 << 20) for name in store.minutes(query)],
+        ]
+    return shown
+
+
+def in_no_order(answer: Answer) -> list[bytes]:
+    return sorted(answer.read(0, answer.size()).split(b"\n"))
+
+
+def expected(root: Path, in_order: bool = True) -> list[object]:
+    """What somebody sees who has no index."""
+    follower = FollowingStore(str(root), NEVER_MS)
+    shown = looks(follower, in_order)
+    follower.close()
+    return shown
+
+
+def opened(root: Path, disk: Disk | None = None) -> list[object]:
+    """What somebody sees who opens the store to write."""
+    store = NaiveEventStore(str(root), NEVER_MS, disk)
+    shown = looks(store)
+    store.close()
+    return shown
+
+
+def settle(root: Path) -> None:
+    """Make the files look as if nobody had touched them for long: how recent they are is not what is tried."""
+    for number, path in enumerate(sorted(root.iterdir())):
+        if path.is_file():
+            os.utime(path, ns=(OLD_NS, OLD_NS + number))
+
+
+def index_of(root: Path) -> Path:
+    return root / ".theiafs" / "index.sqlite"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A store with a few minutes that was closed in order."""
+    store = NaiveEventStore(str(tmp_path / "store"), NEVER_MS)
+    store.save_all(events(0, 60))
+    store.close()
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def no_scanning(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def refuse(*_args: object) -> None:
+        raise AssertionError("a minute file was read to find out what is in it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(holdings_module, "scan_rows", refuse)
+        yield
+
+
+@pytest.mark.usefixtures("no_scanning")
+def test_nothing_is_read_that_is_known(root: Path) -> None:
+    """Opening a store and looking at everything in it needs no scan of a minute file."""
+    store = NaiveEventStore(str(root), NEVER_MS)
+    assert store.whole(Query()).events == 60
+    looks(store)
+    store.save_all(events(60, 80))
+    store.close()
+    again = NaiveEventStore(str(root), NEVER_MS)
+    assert again.whole(Query()).events == 80
+    looks(again)
+    again.close()
+
+
+def append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(path.read_bytes())
+
+
+def change_in_place(path: Path) -> None:
+    """The size stays."""
+    path.write_bytes(path.read_bytes().replace(b"tags:web", b"tags:wob").replace(b"app1", b"app9"))
+
+
+def replace(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_bytes(path.read_bytes().replace(b"tags:db", b"tags:rare"))
+    other.rename(path)
+
+
+def damage(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:80] + data[89:])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def add(path: Path) -> None:
+    shutil.copy(path, path.with_name("7000-7060"))
+
+
+CHANGES = [append, change_in_place, replace, damage, empty, remove, add]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("name", ["0-60", "180-240"])
+def test_a_minute_that_changed_behind_its_back(
+    root: Path, name: str, change: Callable[[Path], None]
+) -> None:
+    """It is noticed when the store is opened."""
+    change(root / name)
+    assert opened(root) == expected(root)
+    assert opened(root) == expected(root)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_minute_that_changes_while_the_store_is_open(
+    root: Path, change: Callable[[Path], None]
+) -> None:
+    """It is noticed when it is next asked for, and the rest when the directory is looked at."""
+    store = NaiveEventStore(str(root), NEVER_MS)
+    looks(store)
+    change(root / "180-240")
+    names = [*store.minutes(Query()), "7000-7060"]
+    store._tick()
+    for name in names:
+        store.span(Query(), name)
+    store._tick()
+    # What changed counts as having arrived just now.
+    assert looks(store, in_order=False) == expected(root, in_order=False)
+    store.save(Event("late", "s", 185, ["web"], "after it"))
+    store.close()
+    assert opened(root) == expected(root)
+
+
+def test_an_open_file_is_never_given_other_bytes(root: Path) -> None:
+    """Whoever reads a minute that changed gets an error, not bytes that do not fit those before."""
+    store = NaiveEventStore(str(root), NEVER_MS)
+    answer = store.answer(Query(), "180-240")
+    begin = answer.read(0, 100)
+    replace(root / "180-240")
+    store.span(Query(), "180-240")
+    with pytest.raises(EventReadException):
+        answer.read(100, 100)
+    assert begin == store.answer(Query(), "180-240").read(0, 100)[:0] + begin
+    store.close()
+
+
+def test_an_index_that_is_lost(root: Path) -> None:
+    """It is made anew, and those who wait are told how far that is."""
+    wanted = expected(root)
+    index_of(root).unlink()
+    told: list[tuple[int, int]] = []
+    store = NaiveEventStore(
+        str(root), NEVER_MS, progress=lambda done, total: told.append((done, total))
+    )
+    count = len(store.minutes(Query()))
+    assert told == [(done, count) for done in range(1, count + 1)]
+    assert looks(store) == wanted
+    store.close()
+    assert index_of(root).exists()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=40)), max_size=5), st.data()
+)
+def test_an_index_that_is_corrupt(damages: list[tuple[float, bytes]], data: st.DataObject) -> None:
+    """Whatever is overwritten or cut off, what is shown is what is in the minute files."""
+    with TemporaryDirectory() as directory:
+        root = Path(directory)
+        store = NaiveEventStore(directory, NEVER_MS)
+        store.save_all(events(0, 60))
+        store.close()
+        wanted = expected(root)
+        content = bytearray(index_of(root).read_bytes())
+        for place, other in damages:
+            start = int(place * len(content))
+            content[start : start + len(other)] = other
+        if data.draw(st.booleans()):
+            del content[data.draw(st.integers(0, len(content))) :]
+        index_of(root).write_bytes(bytes(content))
+        assert opened(root) == wanted
+        assert opened(root) == wanted
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + bytes(4096)])
+def test_an_index_that_is_something_else(root: Path, content: bytes) -> None:
+    wanted = expected(root)
+    index_of(root).write_bytes(content)
+    assert opened(root) == wanted
+    assert sqlite3.connect(index_of(root)).execute("SELECT version FROM state").fetchall() == [(1,)]
+
+
+def test_an_index_of_another_version(root: Path) -> None:
+    wanted = expected(root)
+    with sqlite3.connect(index_of(root)) as connection:
+        connection.execute("UPDATE state SET version = 99")
+        connection.execute("DELETE FROM minutes")
+    connection.close()
+    assert opened(root) == wanted
+
+
+def test_no_index_can_be_made(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Everything works without, and the log says why it is slow."""
+    wanted = expected(root)
+    index_of(root).unlink()
+    index_of(root).mkdir()
+    assert opened(root) == wanted
+    assert "index.sqlite" in caplog.text
+    store = NaiveEventStore(str(root), 0)
+    store.save_all(events(60, 70))
+    assert looks(store) == expected(root)
+    store.close()
+
+
+class OtherBoot(Disk):
+    """The disk after the system was started anew."""
+
+    def boot_id(self) -> str:
+        return "another"
+
+
+@pytest.mark.parametrize("disk", [Disk(), OtherBoot()], ids=["kill", "power cut"])
+def test_a_store_that_was_not_closed(tmp_path: Path, root: Path, disk: Disk) -> None:
+    """As a kill leaves it: what the journal has belongs to it, and what the index has may be old."""
+    store = NaiveEventStore(str(root), NEVER_MS)
+    store.save_all(events(60, 65))
+    store._flush_all()
+    store.save_all(events(65, 75))
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy, copy_function=shutil.copy2)
+    wanted = looks(store)
+    assert opened(copy, disk) == wanted
+    assert opened(copy) == expected(copy)
+    store.close()
+
+
+def test_only_what_was_lost_is_read_after_a_kill(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest is in the index."""
+    store = NaiveEventStore(str(root), NEVER_MS)
+    store.save(Event("flushed", "s", 100, ["web"], "x"))
+    store._flush_all()
+    store.save(Event("not flushed", "s", 200, ["web"], "x"))
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy, copy_function=shutil.copy2)
+    store.close()
+    scanned: list[str] = []
+    scan = NaiveEventStore._scan
+
+    def note(self: NaiveEventStore, name: str, *args: object) -> object:
+        scanned.append(name)
+        return scan(self, name, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(NaiveEventStore, "_scan", note)
+    assert len(NaiveEventStore(str(copy), NEVER_MS).minutes(Query())) > 3
+    assert scanned == ["180-240"]
+
+
+def test_a_file_that_changed_just_now_is_looked_at_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may change once more without a later time to show it."""
+    path = root / "7000-7060"
+    shutil.copy(root / "0-60", path)
+    assert opened(root) == expected(root)
+    times = path.stat()
+    change_in_place(path)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert opened(root) == expected(root)
+
+
+def test_our_own_files_show_every_change(tmp_path: Path) -> None:
+    """The system's clock for files stands still for milliseconds; ours are dated more exactly."""
+    store = NaiveEventStore(str(tmp_path), 0)
+    for number in range(50):
+        store.save(Event(f"id{number}", "s", 10, ["web"], f"content {number:2}"))
+        path = tmp_path / "10-70"
+        before = path.stat().st_mtime_ns
+        with path.open("r+b") as file:
+            file.write(b"event")
+        assert path.stat().st_mtime_ns != before
+        assert store.whole(Query()).events == number + 1
+        store.span(Query(), "10-70")
+    store.close()
+
+
+def test_reindexing(root: Path) -> None:
+    """It makes the index anew, and only of a store that nobody has open."""
+    wanted = expected(root)
+    settle(root)
+    with sqlite3.connect(index_of(root)) as connection:
+        connection.execute("UPDATE kinds SET events = 77")
+    connection.close()
+    told: list[tuple[int, int]] = []
+    count = reindex(str(root), lambda done, total: told.append((done, total)))
+    assert told[-1] == (count, count)
+    assert opened(root) == wanted
+    store = NaiveEventStore(str(root), NEVER_MS)
+    with pytest.raises(StoreLocked):
+        reindex(str(root))
+    store.close()
+    with pytest.raises(EventReadException):
+        reindex(str(root / "nothing"))
+    assert not (root / "nothing").exists()
+
+
+def test_times_too_large_for_the_index(tmp_path: Path) -> None:
+    """Their minutes are looked at whenever the store is opened."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    for number, time in enumerate([5, 2.0**62, 2.0**63, 1e30, 1e122]):
+        store.save(Event(f"id{number}", "s", time, ["web"], "x"))
+    shown = looks(store)
+    store.close()
+    assert opened(tmp_path) == shown == expected(tmp_path)
+
+
+def test_the_records_it_counts_are_the_records_there_are(root: Path) -> None:
+    """Against the bytes themselves."""
+    store = NaiveEventStore(str(root), NEVER_MS)
+    data = b"".join((root / name).read_bytes() for name in store.minutes(Query()))
+    web = [part + CLOSING for part in data.split(b"\n\n")[:-1] if b"web" in part.split(b"\n")[4]]
+    assert store.whole(Query().tagged("web")).events == len(web)
+    assert store.answer(Query().tagged("web")).read(0, 1 << 20) == b"".join(
+        part + b"\n" for part in web
+    )
+    store.close()
