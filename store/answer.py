@@ -1,10 +1,8 @@
 """The bytes of an answer: where they lie, and how to gather them."""
 
 import bisect
-import itertools
 import threading
 from array import array
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +16,9 @@ __all__ = ["ByteMap"]
 
 _GAP_MAX = 16 << 10
 """Bytes between two pieces of a minute that are read and thrown away rather than reading twice."""
+
+_READ_MAX = 1 << 20
+"""How many bytes to read at once, unless a single piece is larger."""
 
 _CHUNK_MINUTES = 16
 """How many minutes to look at while everybody else waits."""
@@ -48,9 +49,9 @@ class ByteMap(Answer):
         # Minutes that pieces come from, and that are not in the store any more.
         self._replaced: dict[int, Minute] = {}
         # One row per piece: where it ends in the answer, in which minute it lies, where it starts there.
-        self._ends = array("Q")
+        self._ends = array("q")
         self._minutes = array("I")
-        self._starts = array("Q")
+        self._starts = array("q")
 
     def size(self) -> int:
         """The size of the answer in bytes, by now."""
@@ -75,17 +76,18 @@ class ByteMap(Answer):
         with self._lock:
             first = bisect.bisect_right(self._ends, offset)
             last = min(bisect.bisect_left(self._ends, offset + size) + 1, len(self._ends))
+            if first >= last:
+                return b""
             minutes = np.frombuffer(self._minutes[first:last], "I")
-            starts = np.frombuffer(self._starts[first:last], "Q").astype("q")
-            ends = np.frombuffer(self._ends[first:last], "Q").astype("q")
+            starts = np.frombuffer(self._starts[first:last], "q").copy()
+            ends = np.frombuffer(self._ends[first:last], "q")
             before = self._ends[first - 1] if first else 0
-            # Where another minute begins: there is another file to read.
-            edges = np.append(np.flatnonzero(np.diff(minutes, prepend=-1)), last - first)
-            sources = [self._source(number) for number in minutes[edges[:-1]].tolist()]
-        if first >= last:
-            return b""
-        sizes = np.diff(ends, prepend=before)
-        stops = starts + sizes
+            # Where another minute begins, there is another file to read.
+            edges = [0, *((minutes[1:] != minutes[:-1]).nonzero()[0] + 1).tolist(), last - first]
+            sources = [self._source(minutes.item(edge)) for edge in edges[:-1]]
+        stops = starts + ends
+        stops[1:] -= ends[:-1]
+        stops[0] -= before
         # Of the first and the last piece, perhaps only a part.
         stops[-1] -= max(int(ends[-1]) - (offset + size), 0)
         starts[0] += offset - before
@@ -156,9 +158,9 @@ class ByteMap(Answer):
                 starts[0] = self._starts.pop()
                 self._ends.pop()
                 self._minutes.pop()
-        self._starts.frombytes(starts.astype("Q").tobytes())
-        self._ends.frombytes((np.cumsum(ends - starts) + size).astype("Q").tobytes())
-        self._minutes.extend([minute.number] * len(starts))
+        self._starts.frombytes(starts.astype("q").tobytes())
+        self._ends.frombytes(((ends - starts).cumsum() + size).astype("q").tobytes())
+        self._minutes += array("I", [minute.number]) * len(starts)
 
     def _source(self, number: int) -> Minute:
         return self._replaced.get(number) or self._contents.minute(number)
@@ -171,31 +173,48 @@ class ByteMap(Answer):
         gathered: list[bytes],
     ) -> None:
         """Read pieces of a minute, those near each other at once."""
-        gaps = np.flatnonzero((starts[1:] < stops[:-1]) | (starts[1:] - stops[:-1] > _GAP_MAX))
-        for first, last in _ranges(gaps + 1, len(starts)):
-            base, end = int(starts[first]), int(stops[last - 1])
-            data = self._read(minute, base, end)
-            if last - first == 1:
-                gathered.append(data)
-                continue
-            bounds = zip(
-                (starts[first:last] - base).tolist(),
-                (stops[first:last] - base).tolist(),
-                strict=True,
-            )
-            gathered += [data[start:stop] for start, stop in bounds]
+        between = starts[1:] - stops[:-1]
+        gaps = ((between < 0) | (between > _GAP_MAX)).nonzero()[0] + 1
+        first = 0
+        for gap in [*gaps.tolist(), len(starts)]:
+            while first < gap:
+                base = starts.item(first)
+                fitting = int(stops[first:gap].searchsorted(base + _READ_MAX, "right"))
+                last = first + max(fitting, 1)
+                # The same buffer again and again: the system would have to find and clear new memory each time.
+                view = _scratch.view(stops.item(last - 1) - base)
+                self._read(minute, base, view)
+                bounds = zip(
+                    (starts[first:last] - base).tolist(),
+                    (stops[first:last] - base).tolist(),
+                    strict=True,
+                )
+                gathered.append(b"".join([view[start:stop] for start, stop in bounds]))
+                first = last
 
-    def _read(self, minute: Minute, start: int, end: int) -> bytes:
+    def _read(self, minute: Minute, start: int, view: memoryview) -> None:
         try:
-            data = minute.file.read(start, end - start)
+            size = minute.file.read_into(view, start)
         except EventReadException:
             self._contents.unreadable.add(minute)
             raise
-        if len(data) < end - start:
+        if size < len(view):
             # Fewer bytes would move everything behind them.
-            raise EventReadException(f"{minute.name} ends at {start + len(data)}, before {end}")
-        return data
+            end = start + len(view)
+            raise EventReadException(f"{minute.name} ends at {start + size}, before {end}")
 
 
-def _ranges(edges: NDArray[np.integer], length: int) -> Iterator[tuple[int, int]]:
-    return itertools.pairwise([0, *edges.tolist(), length])
+class _Scratch(threading.local):
+    """A buffer of each thread."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray(_READ_MAX)
+
+    def view(self, size: int) -> memoryview:
+        """So many bytes of it; what was there before is overwritten."""
+        if size > len(self._buffer):
+            return memoryview(bytearray(size))
+        return memoryview(self._buffer)[:size]
+
+
+_scratch = _Scratch()

@@ -154,6 +154,14 @@ class Integers:
         taken: NDArray[np.int64] = np.frombuffer(self._numbers, "q")[positions]
         return taken
 
+    def find_left(self, number: float, first: int = 0, last: int | None = None) -> int:
+        """Where a number is or would be, in front of its equals; the numbers must be sorted there."""
+        return bisect.bisect_left(self._numbers, number, first, last)
+
+    def find_right(self, number: float, first: int = 0, last: int | None = None) -> int:
+        """Where a number is or would be, behind its equals; the numbers must be sorted there."""
+        return bisect.bisect_right(self._numbers, number, first, last)
+
     def append(self, number: int) -> None:
         """Add a number at the end."""
         self.insert(len(self._numbers), number)

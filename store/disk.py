@@ -241,6 +241,17 @@ class ReadableFile:
                 data += more
         return data
 
+    def read_into(self, view: memoryview, offset: int) -> int:
+        """Fill a buffer from an offset; returns how many bytes there were, fewer only at the end of the file."""
+        done = 0
+        with _reading("read", self.path):
+            while done < len(view):
+                more = os.preadv(self._descriptor, [view[done:]], offset + done)
+                if not more:
+                    break
+                done += more
+        return done
+
     def chunks(self, start: int, end: int) -> Iterator[bytes]:
         """Read from a start to an end, in bytes, a piece at a time."""
         for offset in range(start, end, _CHUNK_SIZE):

@@ -108,7 +108,9 @@ class MinuteIndex:
     def rows(self, first: int, last: int) -> Rows:
         """The entries from a first to before a last."""
         ends = self._ends.slice(first, last).astype("q")
-        sizes = np.diff(ends, prepend=self.offset(first))
+        sizes = ends.copy()
+        sizes[1:] -= ends[:-1]
+        sizes[:1] -= self.offset(first)
         return Rows(self._kinds.slice(first, last), sizes, self._times.slice(first, last))
 
     def extend(self, rows: Rows) -> None:
@@ -141,14 +143,18 @@ class MinuteIndex:
         if not self._all_within(query):
             times = self._times.slice(first, last)
             flags &= (times >= query.start) & (times <= query.end)
-        return np.flatnonzero(flags) + first
+        found: NDArray[np.intp] = flags.nonzero()[0] + first
+        return found
 
     def total(self, query: Query, admitted: NDArray[np.bool_]) -> Total:
         """Sum up the entries that answer a query."""
         # A minute that grows is asked again and again; what it had before need not be looked at again.
-        length, total = self._totals.pop(query, (0, NOTHING))
+        length, total = self._totals.get(query, (0, NOTHING))
+        if length == len(self) and length:
+            return total
         found = self.select(query, admitted, length, len(self))
         total = total.plus(self.total_of(found))
+        self._totals.pop(query, None)
         self._totals[query] = len(self), total
         if len(self._totals) > _TOTALS_MAX:
             del self._totals[next(iter(self._totals))]
@@ -177,10 +183,10 @@ class MinuteIndex:
         edges = np.concatenate(([self.offset(first)], self._ends.slice(first, last).astype("q")))
         found -= first
         starts, ends = edges[found], edges[found + 1]
-        begins = np.empty(len(found), bool)
-        begins[0] = True
-        np.not_equal(starts[1:], ends[:-1], out=begins[1:])
-        return starts[begins], ends[np.append(begins[1:], True)]
+        # Where a piece begins because it does not go on from the one before.
+        begins = np.ones(len(found) + 1, bool)
+        np.not_equal(starts[1:], ends[:-1], out=begins[1:-1])
+        return starts[begins[:-1]], ends[begins[1:]]
 
     def _all_within(self, query: Query) -> bool:
         return not query.is_bounded or (query.start <= self.oldest and self.newest <= query.end)

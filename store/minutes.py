@@ -108,6 +108,28 @@ class GrowingFile(ABC):
         Raises:
             EventReadException: if the file on disk, or the tail, cannot be read.
         """
+        file, stored_size, tail = self._begin_to_read(offset, size)
+        if file is None:
+            return tail
+        return file.read(offset, min(offset + size, stored_size) - offset) + tail
+
+    def read_into(self, view: memoryview, offset: int) -> int:
+        """Fill a buffer from an offset, as :meth:`read` does; returns how many bytes there were.
+
+        Raises:
+            EventReadException: if the file on disk, or the tail, cannot be read.
+        """
+        file, stored_size, tail = self._begin_to_read(offset, len(view))
+        stored = 0
+        if file is not None:
+            stored = min(len(view), stored_size - offset)
+            if file.read_into(view[:stored], offset) < stored:
+                return 0
+        view[stored : stored + len(tail)] = tail
+        return stored + len(tail)
+
+    def _begin_to_read(self, offset: int, size: int) -> tuple[ReadableFile | None, int, bytes]:
+        """The file, if any of it is wanted, how much of it is good, and what is wanted of the tail."""
         end = offset + size
         with self._lock:
             stored_size = self._stored_size
@@ -116,10 +138,10 @@ class GrowingFile(ABC):
             if tail_end > stored_size:
                 tail = self._read_tail(max(offset, stored_size), tail_end)
             if offset >= stored_size:
-                return tail
+                return None, stored_size, tail
+            # A flush that comes in between leaves the file that was opened as it is.
             file = self._pinned or self._disk.open_to_read(self._file_path)
-        # A flush that comes in between leaves the file that was opened as it is.
-        return file.read(offset, min(end, stored_size) - offset) + tail
+        return file, stored_size, tail
 
     def stream(self) -> io.BytesIO:
         """Copy the whole file, flushed or not."""
@@ -319,8 +341,8 @@ class FileIndex:
         Returns:
             The files sorted by start; None when there are none.
         """
-        first = bisect.bisect_left(self._latest_ends, ts_from)
-        last = bisect.bisect_right(self._starts, ts_to or math.inf)
+        first = self._latest_ends.find_left(ts_from)
+        last = self._starts.find_right(ts_to or math.inf)
         found = [self[position] for position in range(first, last)]
         return [file for file in found if file.end >= ts_from] or None
 
@@ -328,7 +350,7 @@ class FileIndex:
         """Find the first file that ends at or after a time; None outside of the whole span."""
         if not len(self) or ts < self._starts[0]:
             return None
-        first = bisect.bisect_left(self._latest_ends, ts)
+        first = self._latest_ends.find_left(ts)
         return self[first] if first < len(self) else None
 
     def find_home(self, ts: float) -> DataFile:
@@ -337,7 +359,7 @@ class FileIndex:
         A new file starts at the whole second of the event and spans a minute, cut short where the next
         file starts.
         """
-        later = bisect.bisect_right(self._starts, ts)
+        later = self._starts.find_right(ts)
         position = later
         while position > 0 and self._latest_ends[position - 1] > ts:
             position -= 1
@@ -351,16 +373,20 @@ class FileIndex:
 
     def position(self, start: int, end: int) -> int:
         """Where a file of this span is, or would be."""
-        first = bisect.bisect_left(self._starts, start)
-        last = bisect.bisect_right(self._starts, start, first)
-        return bisect.bisect_left(self._ends, end, first, last)
+        first = self._starts.find_left(start)
+        last = self._starts.find_right(start, first)
+        return self._ends.find_left(end, first, last)
 
     def has(self, start: int, end: int) -> bool:
         """Whether there is a file of this span."""
-        position = self.position(start, end)
-        return position < len(self) and (self._starts[position], self._ends[position]) == (
-            start,
-            end,
+        return self.is_at(self.position(start, end), start, end)
+
+    def is_at(self, position: int, start: int, end: int) -> bool:
+        """Whether the file at a position is that of a span."""
+        return (
+            position < len(self._starts)
+            and self._starts[position] == start
+            and self._ends[position] == end
         )
 
     def add_file(self, name: str) -> None:

@@ -152,9 +152,10 @@ class MinuteTable:
     def number(self, name: str) -> int | None:
         """The number of the minute of this name; None when there is none."""
         span = parse_name(name)
-        if span is None or not self.files.has(*span):
+        if span is None:
             return None
-        return self._order[self.files.position(*span)]
+        position = self.files.position(*span)
+        return self._order[position] if self.files.is_at(position, *span) else None
 
     def has(self, number: int) -> bool:
         """Whether there is a minute of this number."""

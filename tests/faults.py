@@ -326,6 +326,11 @@ class FaultyReadable(ReadableFile):
         self._disk.do(lambda: None, is_reading=True)
         return bytes(self._inode.seen[offset : offset + size])
 
+    def read_into(self, view: memoryview, offset: int) -> int:
+        data = self.read(offset, len(view))
+        view[: len(data)] = data
+        return len(data)
+
     def close(self) -> None:
         pass
 
