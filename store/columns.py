@@ -45,7 +45,7 @@ class Numbers:
         if largest >> (8 * self._array.itemsize):
             width = next(each for each in _WIDTHS if not largest >> (8 * array(each).itemsize))
             self._array = array(width, self._array)
-        self._array.frombytes(numbers.astype(width).tobytes())
+        self._array.frombytes(numbers.astype(width, copy=False).tobytes())
 
     def pack(self, length: int) -> bytes:
         """The first so many numbers as bytes of this machine, for :meth:`unpack`."""
@@ -102,7 +102,7 @@ class Reals:
 
     def extend(self, numbers: NDArray[np.float64]) -> None:
         """Add numbers at the end."""
-        self._array.frombytes(numbers.astype("d").tobytes())
+        self._array.frombytes(numbers.astype("d", copy=False).tobytes())
 
     def pack(self, length: int) -> bytes:
         """The first so many numbers as bytes, for :meth:`unpack`."""

@@ -48,6 +48,13 @@ class KindRow(NamedTuple):
     minutes: bytes
 
 
+class _Admission(NamedTuple):
+    """Which kinds may answer a query: a flag for each kind, and the numbers of those that are of events."""
+
+    flags: NDArray[np.bool_]
+    events: NDArray[np.intp]
+
+
 class Kinds:
     """The kinds of events in a store, numbered in the order they were first seen.
 
@@ -69,7 +76,7 @@ class Kinds:
         self._sizes = np.zeros(64, "q")
         self._newest = np.zeros(64)
         self._changed = np.zeros(64)
-        self._admitted: dict[Query, NDArray[np.bool_]] = {}
+        self._admissions: dict[Query, _Admission] = {}
         self.tags: frozenset[str] = frozenset()
         self._add(b"", b"")  # DAMAGED
 
@@ -110,10 +117,17 @@ class Kinds:
             times: for each, its time in seconds; NaN for damage.
             changed: when that happened, in seconds since the epoch.
         """
-        found, rows = np.unique(kinds, return_inverse=True)
-        self._events[found] += np.bincount(rows)
-        self._sizes[found] += np.bincount(rows, weights=sizes).astype("q")
-        np.fmax.at(self._newest, kinds, times)
+        if len(kinds) == 1:
+            # What most programs write is one line at a time.
+            found = kinds
+            self._events[found] += 1
+            self._sizes[found] += sizes
+            self._newest[found] = np.fmax(self._newest[found], times)
+        else:
+            found, rows = np.unique(kinds, return_inverse=True)
+            self._events[found] += np.bincount(rows)
+            self._sizes[found] += np.bincount(rows, weights=sizes).astype("q")
+            np.fmax.at(self._newest, kinds, times)
         self._changed[found] = np.maximum(self._changed[found], changed)
         for kind in found.tolist():
             minutes = self._minutes[kind]
@@ -199,32 +213,26 @@ class Kinds:
 
     def admitted(self, query: Query) -> NDArray[np.bool_]:
         """For the number of each kind, whether events of it may answer a query, their time aside."""
-        known = self._admitted.pop(query, np.zeros(0, bool))
-        if len(known) < len(self):
-            more = [
-                query.asks_everything or (number != DAMAGED and admits_tags(query, tags))
-                for number, tags in enumerate(self._tags[len(known) :], len(known))
-            ]
-            known = np.append(known, np.array(more, bool))
-        self._admitted[query] = known
-        if len(self._admitted) > _ADMISSIONS_MAX:
-            del self._admitted[next(iter(self._admitted))]
-        return known
+        return self._admission(query).flags
 
     def total(self, query: Query) -> tuple[Total, float]:
         """All events whose kind may answer a query, and when they last became more."""
-        admitted = np.flatnonzero(self.admitted(query))
+        kinds = self._admission(query).events
         total = Total(
-            int(self._sizes[admitted].sum()),
-            int(self._events[admitted[admitted != DAMAGED]].sum()),
-            float(self._newest[admitted].max(initial=0.0)),
+            int(self._sizes[kinds].sum()),
+            int(self._events[kinds].sum()),
+            float(self._newest[kinds].max(initial=0.0)),
         )
-        return total, float(self._changed[admitted].max(initial=0.0))
+        changed = float(self._changed[kinds].max(initial=0.0))
+        if query.asks_everything:
+            total = total._replace(size=total.size + int(self._sizes[DAMAGED]))
+            changed = max(changed, float(self._changed[DAMAGED]))
+        return total, changed
 
     def minutes(self, query: Query) -> BitMap:
         """The numbers of the minutes with events whose kind may answer a query."""
-        admitted = np.flatnonzero(self.admitted(query)).tolist()
-        return BitMap.union(*(self._minutes[kind] for kind in admitted)) if admitted else BitMap()
+        kinds = self._admission(query).events.tolist()
+        return BitMap.union(*(self._minutes[kind] for kind in kinds)) if kinds else BitMap()
 
     def damaged(self) -> BitMap:
         """The numbers of the minutes with damage."""
@@ -235,7 +243,7 @@ class Kinds:
         minutes = BitMap(numbers)
         return frozenset(
             tag
-            for kind in np.flatnonzero(self.admitted(query)).tolist()
+            for kind in self._admission(query).events.tolist()
             if self._minutes[kind].intersect(minutes)
             for tag in self._tags[kind]
         )
@@ -243,6 +251,18 @@ class Kinds:
     def tags_of(self, kinds: Iterable[int]) -> frozenset[str]:
         """The tags of some kinds."""
         return frozenset(tag for kind in kinds for tag in self._tags[kind])
+
+    def _admission(self, query: Query) -> "_Admission":
+        known = self._admissions.get(query)
+        if known is None or len(known.flags) < len(self):
+            before = np.array([query.asks_everything]) if known is None else known.flags
+            new = [admits_tags(query, tags) for tags in self._tags[len(before) :]]
+            flags = np.append(before, np.array(new, bool))
+            events = flags.nonzero()[0]
+            known = self._admissions[query] = _Admission(flags, events[events != DAMAGED])
+            if len(self._admissions) > _ADMISSIONS_MAX:
+                del self._admissions[next(iter(self._admissions))]
+        return known
 
     def _add(self, source: bytes, tags: bytes) -> int:
         number = len(self._headers)

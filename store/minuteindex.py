@@ -117,7 +117,7 @@ class MinuteIndex:
         """Add entries at the end."""
         if not len(rows.kinds):
             return
-        self._ends.extend(self.size + np.cumsum(rows.sizes, dtype="q"))
+        self._ends.extend(rows.sizes.cumsum(dtype="q") + self.size)
         self._times.extend(rows.times)
         self._kinds.extend(rows.kinds)
         self._note_times(rows.times)
