@@ -169,9 +169,9 @@ class EventStore(ABC):
             )
         return sorted(spans.values(), key=lambda span: int(span.name.partition("-")[0]))
 
-    def minutes(self, query: Query) -> list[str]:
-        """The names of the spans that answer a query, in their order."""
-        return [span.name for span in self.spans(query)]
+    def minutes(self, query: Query) -> Iterator[str]:
+        """Yield the names of the spans that answer a query, in their order."""
+        return (span.name for span in self.spans(query))
 
     def span(self, query: Query, minute: str) -> Span | None:
         """The part of an answer that lies in one minute; None when there is none."""

@@ -22,6 +22,9 @@ HIDDEN_DIRECTORY = ".theiafs"
 """What a store keeps beside the minute files: its lock, the declared tags, the journal, the quarantine, the index."""
 
 
+_NAMES_AT_ONCE = 1 << 12
+
+
 class Archive(Holdings, EventStore):
     """Finds events in minute files, and tells the filesystem what it shows.
 
@@ -106,10 +109,15 @@ class Archive(Holdings, EventStore):
         """See :meth:`EventStore.has_tag`."""
         return tag in self._contents.kinds.tags or tag in self._declared_tags
 
-    def minutes(self, query: Query) -> list[str]:
+    def minutes(self, query: Query) -> Iterator[str]:
         """See :meth:`EventStore.minutes`."""
         with self._lock:
-            return list(self._contents.names(query))
+            numbers = self._contents.numbers(query)
+        for first in range(0, len(numbers), _NAMES_AT_ONCE):
+            # All at once would take much memory, and let everybody else wait.
+            with self._lock:
+                names = self._contents.names(query, numbers[first : first + _NAMES_AT_ONCE])
+            yield from names
 
     def spans(self, query: Query) -> list[Span]:
         """See :meth:`EventStore.spans`."""

@@ -65,7 +65,7 @@ def reindex(address: str, progress: Progress = show_nothing) -> int:
         for path in index_paths(address):
             disk.remove(path)
     with contextlib.closing(NaiveEventStore(address, progress=progress)) as store:
-        return len(store.minutes(Query()))
+        return sum(1 for _name in store.minutes(Query()))
 
 
 def wait_until_closed(address: str) -> bool:

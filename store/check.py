@@ -113,9 +113,9 @@ class Audit:
 
     def _check_left_overs(self, directory: str) -> Iterator[Finding]:
         if self._disk.exists(directory):
-            for file in self._disk.list_files(directory):
-                if is_left_over(file.name):
-                    path = os.path.join(directory, file.name)
+            for name in self._disk.list_names(directory):
+                if is_left_over(name):
+                    path = os.path.join(directory, name)
                     yield Finding(path, 0, "left over from a crash while it was written")
 
     def _check_journal(self) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """What is in a store: its minutes, the kinds of their events, and in what order they arrived."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,11 +126,13 @@ class Contents:
         found = np.array(self.kinds.minutes(query).to_array(), "q")
         return self.table.in_order(self.table.within(query, found))
 
-    def names(self, query: Query) -> Iterator[str]:
-        """The names of the minutes that answer a query, sorted by start."""
-        for number in self.numbers(query).tolist():
-            if not self._is_split_by(query, number) or self.total(query, number).events:
-                yield self.table.name(number)
+    def names(self, query: Query, numbers: NDArray[np.integer]) -> list[str]:
+        """The names of those of some minutes that answer a query; all of them may."""
+        if query.is_bounded:
+            split = self._split_by(query, numbers)
+            answers = [self.total(query, number).events > 0 for number in numbers[split].tolist()]
+            numbers = np.delete(numbers, split.nonzero()[0][~np.array(answers, bool)])
+        return self.table.names(numbers)
 
     def total(self, query: Query, number: int) -> Total:
         """What one minute has of an answer."""
@@ -173,10 +175,10 @@ class Contents:
         kinds = self.kinds
         if query.asks_everything:
             return kinds.tags
-        numbers = self.numbers(query).tolist()
-        split = [number for number in numbers if self._is_split_by(query, number)]
-        found = kinds.tags_within(query, set(numbers).difference(split))
-        for number in split:
+        numbers = self.numbers(query)
+        is_split = self._split_by(query, numbers)
+        found = kinds.tags_within(query, numbers[~is_split].tolist())
+        for number in numbers[is_split].tolist():
             index = self.minute(number).index
             entries = index.select(query, kinds.admitted(query), 0, len(index))
             found |= kinds.tags_of(index.rows(0, len(index)).kinds[entries].tolist())
@@ -191,9 +193,7 @@ class Contents:
                 changed = max(changed, self.changed.get(number, 0.0))
         return Span("", *whole, changed)
 
-    def _is_split_by(self, query: Query, number: int) -> bool:
-        """Whether some of a minute may lie within the time range of a query, and some not."""
-        if not query.is_bounded:
-            return False
-        row = self.table.row(number)
-        return row.oldest < query.start or row.newest > query.end
+    def _split_by(self, query: Query, numbers: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """For each of some minutes, whether some of it may lie outside of the time range of a query."""
+        oldest, newest = self.table.times(numbers)
+        return (oldest < query.start) | (newest > query.end)

@@ -315,7 +315,7 @@ class FileIndex:
         self._ends = Integers()
         self._latest_ends = Integers()
         if names is None:
-            names = [file.name for file in (disk or Disk()).list_files(root_dir)]
+            names = (disk or Disk()).list_names(root_dir)
         for span in sorted(filter(None, map(parse_name, names))):
             self.add(*span)
 

@@ -40,10 +40,10 @@ def recover(disk: Disk, root_dir: str, hidden_directory: str, journal_directory:
         EventStoreException: if that was not possible; nothing is lost then.
     """
     for directory in (root_dir, journal_directory):
-        for file in disk.list_files(directory):
-            if is_left_over(file.name):
-                log.info("removing what a crash left over: %s", file.name)
-                disk.remove(os.path.join(directory, file.name))
+        for name in disk.list_names(directory):
+            if is_left_over(name):
+                log.info("removing what a crash left over: %s", name)
+                disk.remove(os.path.join(directory, name))
     while segments := list_segments(disk, journal_directory):
         last_number = segments[-1].number
         replay = _Replay(disk, root_dir, hidden_directory)

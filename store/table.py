@@ -199,6 +199,11 @@ class MinuteTable:
         """The numbers of all minutes, sorted by start."""
         return self._order.take(np.arange(len(self._order))).astype("q")
 
+    def names(self, numbers: NDArray[np.integer]) -> list[str]:
+        """The names of many minutes."""
+        starts, ends = self._starts.take(numbers).tolist(), self._ends.take(numbers).tolist()
+        return [f"{start}-{end}" for start, end in zip(starts, ends, strict=True)]
+
     def in_order(self, numbers: NDArray[np.integer]) -> NDArray[np.integer]:
         """Some numbers, sorted by the start of their minutes."""
         for column in (self._ends, self._starts):

@@ -237,6 +237,9 @@ class FaultyDisk(Disk):
         for name, inode in list(names.items()):
             yield FileStat(name, len(inode.seen), inode.mtime_ns)
 
+    def list_names(self, directory: str) -> Iterator[str]:
+        return (file.name for file in self.list_files(directory))
+
     def look_at(self, path: str) -> FileStat | None:
         self.do(lambda: None, is_reading=True)
         directory, name = self._split(path)

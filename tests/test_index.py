@@ -47,7 +47,7 @@ def looks(store: EventStore, in_order: bool = True) -> list[object]:
         shown += [
             [span._replace(changed=0) for span in store.spans(query)],
             store.whole(query)._replace(changed=0),
-            store.minutes(query),
+            list(store.minutes(query)),
             store.tags(query),
             answer.read(0, answer.size()) if in_order else in_no_order(answer),
             [store.answer(query, name).read(0, 1 << 20) for name in store.minutes(query)],
@@ -207,7 +207,7 @@ def test_an_index_that_is_lost(root: Path) -> None:
     store = NaiveEventStore(
         str(root), NEVER_MS, progress=lambda done, total: told.append((done, total))
     )
-    count = len(store.minutes(Query()))
+    count = len(list(store.minutes(Query())))
     assert told == [(done, count) for done in range(1, count + 1)]
     assert looks(store) == wanted
     store.close()
@@ -308,7 +308,7 @@ def test_only_what_was_lost_is_read_after_a_kill(
         return scan(self, name, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(NaiveEventStore, "_scan", note)
-    assert len(NaiveEventStore(str(copy), NEVER_MS).minutes(Query())) > 3
+    assert len(list(NaiveEventStore(str(copy), NEVER_MS).minutes(Query()))) > 3
     assert scanned == ["180-240"]
 
 

@@ -29,6 +29,8 @@ __all__ = ["BINDING_VARIABLE", "load_binding", "serve"]
 BINDING_VARIABLE = "THEIAFS_BINDING"
 _MODULES_BY_BINDING = {"fusepy": "fuse", "mfusepy": "mfusepy"}
 _BLOCK_SIZE = 128 << 10
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_MALLOC_PARAMETERS = {_M_TRIM_THRESHOLD: 4 << 20, _M_MMAP_THRESHOLD: 1 << 20, _M_ARENA_MAX: 1}
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +79,7 @@ def serve(
         MountError: if it cannot be mounted.
     """
     binding = load_binding()
+    _give_back_memory()
     session = _session_type(binding)
     options: dict[str, bool | str] = dict.fromkeys(settings.fuse_options, True)
     if getattr(binding, "fuse_version_major", 2) == 2:
@@ -94,6 +97,17 @@ def serve(
         )
     except RuntimeError as error:
         raise MountError(f"libfuse could not mount on {mountpoint}") from error
+
+
+def _give_back_memory() -> None:
+    """Let glibc return what a large listing took to the system, and keep what every request needs.
+
+    By itself, it comes to keep ever larger pieces, and that for each thread; see mallopt(3).
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # a matter of glibc
+        for parameter, value in _MALLOC_PARAMETERS.items():
+            mallopt(parameter, value)
 
 
 class _NamedOperations(Operations):
