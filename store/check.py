@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from store import frame
 from store.archive import HIDDEN_DIRECTORY, journal_path, lock_path
-from store.disk import Disk, FileStat, ReadableFile, replace_file
+from store.disk import Disk, FileStat, ReadableFile
 from store.errors import EventReadException
 from store.frame import Damage
 from store.minutes import parse_name
 from store.recovery import is_left_over, quarantine, recover
+from store.replacing import replace_file
 from store.segments import list_segments, read_records
 
 __all__ = ["Audit", "Finding"]

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.columns import Integers
-from store.disk import Disk, ReadableFile, replace_file
+from store.disk import Disk, ReadableFile
 from store.errors import EventReadException
 from store.journal import Journal
+from store.replacing import replace_file
 
 __all__ = [
     "MINUTE_S",

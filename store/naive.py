@@ -10,7 +10,7 @@ from store import frame
 from store.archive import HIDDEN_DIRECTORY, index_path, journal_path, lock_path
 from store.batch import Batch
 from store.contents import Minute
-from store.disk import Disk, put_file, replace_file
+from store.disk import Disk
 from store.division import Division, Portion
 from store.errors import (
     EventNotFound,
@@ -25,6 +25,7 @@ from store.journal import Journal
 from store.minuteindex import Rows
 from store.minutes import JournaledFile
 from store.recovery import recover
+from store.replacing import put_file, replace_file
 from store.segments import Record
 from store.timer import PeriodicTimer
 

@@ -11,7 +11,8 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from store.disk import Disk, ReadableFile, replace_file
+from store.disk import Disk, ReadableFile
+from store.replacing import replace_file
 from store.segments import Record, Segment, list_segments, read_records, replace_segments
 
 __all__ = ["is_left_over", "quarantine", "recover"]

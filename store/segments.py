@@ -23,7 +23,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from store.disk import Disk, replace_file
+from store.disk import Disk
+from store.replacing import replace_file
 
 __all__ = [
     "Found",
