@@ -138,8 +138,7 @@ class Contents:
         """What one minute has of an answer."""
         minute = self.minute(number)
         if query.asks_everything and number not in self.kinds.damaged():
-            row = self.table.row(number)
-            return Total(minute.file.size, row.entries, max(row.newest, 0.0))
+            return Total(minute.file.size, *self.table.entries_of(number))
         return minute.index.total(query, self.kinds.admitted(query))
 
     def span(self, query: Query, number: int) -> Span | None:

@@ -98,16 +98,15 @@ class Disk:
 
     def look_at(self, path: str) -> FileStat | None:
         """Look at a regular file; None when there is none."""
-        with _reading("look at", path):
-            try:
-                status = os.stat(path)
-            except OSError as error:
-                if error.errno in _NOT_THERE:
-                    return None
-                raise
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                return None
+            raise EventReadException(f"cannot look at {path}: {error.strerror}") from error
         if not stat.S_ISREG(status.st_mode):
             return None
-        return FileStat(os.path.basename(path), status.st_size, status.st_mtime_ns)
+        return FileStat(path.rpartition("/")[2], status.st_size, status.st_mtime_ns)
 
     def modified_ns(self, path: str) -> int:
         """When something last changed in a directory, in nanoseconds since the epoch."""

@@ -180,6 +180,10 @@ class MinuteTable:
             self._newest[number],
         )
 
+    def entries_of(self, number: int) -> tuple[int, float]:
+        """How many entries a minute has, and the time of the newest, in seconds; 0 when there is none."""
+        return self._entries[number], max(self._newest[number], 0.0)
+
     def stamp(self, number: int) -> Stamp:
         """What the file of a minute was when it was looked at."""
         return Stamp(self._sizes[number], self._mtimes_ns[number])
@@ -222,10 +226,6 @@ class MinuteTable:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """For each of some numbers, the time of the oldest event of its minute, and of the newest."""
         return self._oldest.take(numbers), self._newest.take(numbers)
-
-    def entries(self, numbers: NDArray[np.integer]) -> NDArray[np.integer]:
-        """For each of some numbers, how many entries its minute has."""
-        return self._entries.take(numbers).astype("q")
 
     def too_late(self) -> list[int]:
         """The numbers of the minutes too late for 64 bits."""
