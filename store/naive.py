@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -68,7 +69,7 @@ class NaiveEventStore(FlushedArchive):
 
     Args:
         root_dir: the directory of the minute files; made when it is not there.
-        flush_interval: milliseconds between flushes; 0 or less flushes at every save.
+        flush_interval: milliseconds between flushes; 0 or less flushes at every save, infinity only at the end.
         disk: the disk it is on.
         progress: is told how far it has come when minute files have to be looked at, to open the store.
 
@@ -99,7 +100,7 @@ class NaiveEventStore(FlushedArchive):
             self._load(index_path(self.root_dir))
             on_failure.pop_all()
         self._timer: PeriodicTimer | None = None
-        if flush_interval > 0:
+        if 0 < flush_interval < math.inf:
             self._timer = PeriodicTimer(flush_interval / 1000, self._tick_in_background)
             self._timer.start()
 

@@ -5,6 +5,7 @@ What fails names the operation and the seed: ``run(CutAt(17, "middle"), Fate("to
 
 import contextlib
 import errno
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from store.minutes import parse_name
 from tests.faults import Fate, FaultyDisk, PowerCut
 
 ROOT = "/s"
-NEVER_MS = 1e9
+NEVER_MS = math.inf
 PHASES = ("before", "middle", "after")
 FATES = [("kept", 0), ("dropped", 0), ("torn", 1), ("torn", 2), ("torn", 3)]
 
