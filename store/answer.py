@@ -74,6 +74,9 @@ class ByteMap(Answer):
         """
         self.look_up(offset + size)
         with self._lock:
+            while self._contents.successor is not None:
+                # What is not in the store any more is read from where it is kept.
+                self._look_further()
             first = bisect.bisect_right(self._ends, offset)
             last = min(bisect.bisect_left(self._ends, offset + size) + 1, len(self._ends))
             if first >= last:

@@ -1,5 +1,6 @@
 """What is in a store: its minutes, the kinds of their events, and in what order they arrived."""
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -26,6 +27,7 @@ class Minute:
         file: its bytes.
 
     Args:
+        lock: the store's.
         load_index: finds out what it has, when somebody asks.
         index: its entries, when they are known.
     """
@@ -35,12 +37,14 @@ class Minute:
         number: int,
         name: str,
         file: GrowingFile,
+        lock: threading.RLock,
         load_index: "Callable[[Minute], MinuteIndex]",
         index: MinuteIndex | None = None,
     ) -> None:
         self.number = number
         self.name = name
         self.file = file
+        self._lock = lock
         self._load_index = load_index
         self._index = index
 
@@ -52,7 +56,10 @@ class Minute:
             EventReadException: if nobody has asked before, and the file cannot be read.
         """
         if self._index is None:
-            self._index = self._load_index(self)
+            # Whoever takes in what arrives has the store's lock, and so must whoever is the first to look.
+            with self._lock:
+                if self._index is None:
+                    self._index = self._load_index(self)
         return self._index
 
 
@@ -172,8 +179,6 @@ class Contents:
     def tags(self, query: Query) -> frozenset[str]:
         """The tags of the events that answer a query."""
         kinds = self.kinds
-        if query.asks_everything:
-            return kinds.tags
         numbers = self.numbers(query)
         is_split = self._split_by(query, numbers)
         found = kinds.tags_within(query, numbers[~is_split].tolist())

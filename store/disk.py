@@ -94,7 +94,7 @@ class Disk:
                         raise
                     continue
                 if stat.S_ISREG(status.st_mode):
-                    yield FileStat(entry.name, status.st_size, status.st_mtime_ns)
+                    yield FileStat(entry.name, status.st_size, _mtime_ns(status))
 
     def look_at(self, path: str) -> FileStat | None:
         """Look at a regular file; None when there is none."""
@@ -106,7 +106,7 @@ class Disk:
             raise EventReadException(f"cannot look at {path}: {error.strerror}") from error
         if not stat.S_ISREG(status.st_mode):
             return None
-        return FileStat(path.rpartition("/")[2], status.st_size, status.st_mtime_ns)
+        return FileStat(path.rpartition("/")[2], status.st_size, _mtime_ns(status))
 
     def modified_ns(self, path: str) -> int:
         """When something last changed in a directory, in nanoseconds since the epoch."""
@@ -298,6 +298,11 @@ class ReadableFile:
 
     def __exit__(self, *_exc_info: object) -> None:
         self.close()
+
+
+def _mtime_ns(status: os.stat_result) -> int:
+    """When a file was last changed; -1 when that is beyond the year 2262, where 64 bits end."""
+    return status.st_mtime_ns if status.st_mtime_ns < 1 << 63 else -1
 
 
 def _copy_file_range(source: int, target: int, offset: int, size: int) -> int:

@@ -14,7 +14,7 @@ from store.holdings import Progress
 from store.journal import Journal
 from store.minuteindex import MinuteIndex
 from store.minutes import JournaledFile, RemovedFile
-from store.table import Listing, Stamp
+from store.table import Listing, Stamp, is_recent
 
 __all__ = ["FlushedArchive"]
 
@@ -175,12 +175,15 @@ class FlushedArchive(Archive):
         unreadable = self._contents.unreadable
         for minute in list(unreadable):
             path = os.path.join(self.root_dir, minute.name)
-            was_there = self._table.has(minute.number) and minute.file.stored_size
-            if was_there and not self._disk.exists(path):
+            try:
                 with self._lock:
-                    log.warning("%s was removed, and is not shown any more", path)
-                    self._begin_anew(minute)
-            unreadable.discard(minute)
+                    was_there = self._table.has(minute.number) and minute.file.stored_size
+                    if was_there and not self._disk.exists(path):
+                        log.warning("%s was removed, and is not shown any more", path)
+                        self._begin_anew(minute)
+                    unreadable.discard(minute)
+            except EventStoreException as error:
+                log.error("looked after later: %s", error)  # noqa: TRY400 - nobody's bug
 
     def _begin_anew(self, minute: Minute) -> None:
         """Show a minute whose file was removed with nothing but what was not flushed to it yet."""
@@ -205,7 +208,8 @@ class FlushedArchive(Archive):
 
     def _notice_changes(self) -> None:
         """See whether somebody else changed something in the directory, and take it in."""
-        if self._disk.modified_ns(self.root_dir) == self._directory_mtime_ns:
+        mtime_ns = self._disk.modified_ns(self.root_dir)
+        if mtime_ns == self._directory_mtime_ns:
             return
         listing = Listing(self._disk.list_files(self.root_dir))
         with self._lock:
@@ -214,11 +218,13 @@ class FlushedArchive(Archive):
                 minute = self._minute(number)
                 if minute.file.stored_size:
                     self._contents.unreadable.add(minute)
-            for number in changed:
-                self._current_number(self._table.name(number))
-            for span in new:
-                self._notice_minute(*span)
-        self._directory_mtime_ns = self._disk.modified_ns(self.root_dir)
+            for start, end in sorted([*new, *map(self._table.span, changed)]):
+                try:
+                    if self._current_number(f"{start}-{end}") is None:
+                        self._notice_minute(start, end)
+                except EventReadException as error:
+                    log.warning("not taken in: %s", error)
+        self._directory_mtime_ns = 0 if is_recent(mtime_ns) else mtime_ns
 
     def _flush_all(self) -> None:
         with self._flush_lock:

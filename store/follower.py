@@ -1,7 +1,6 @@
 """An event store on a directory of minute files that another process writes: the side that only reads."""
 
 import logging
-import time
 import zlib
 from typing import NoReturn
 
@@ -13,13 +12,10 @@ from store.errors import EventReadException, StoreReadOnly
 from store.event import Event
 from store.holdings import Progress, show_nothing
 from store.minutes import MemoryFile, RemovedFile
-from store.table import Listing, Stamp
+from store.table import Listing, Stamp, is_recent
 from store.timer import PeriodicTimer
 
 __all__ = ["FollowingStore"]
-
-_RECENT_NS = 10**9
-"""A directory that changed so recently may change again without a later time to show it."""
 
 _PROBE_SIZE = 4096
 
@@ -86,8 +82,7 @@ class FollowingStore(Archive):
                     # It was replaced or removed meanwhile; the directory shows it at the next look.
                     log.info("not read yet: %s", error)
                     mtime_ns = 0
-        recent = time.time_ns() - mtime_ns < _RECENT_NS
-        self._directory_mtime_ns = 0 if recent else mtime_ns
+        self._directory_mtime_ns = 0 if is_recent(mtime_ns) else mtime_ns
 
     def _forget(self, minute: Minute) -> None:
         minute.file = RemovedFile(minute.name, self.root_dir, minute.file.stored_size)
@@ -95,13 +90,14 @@ class FollowingStore(Archive):
         self._save_index([], [minute.number])
         self._contents.unreadable.discard(minute)
 
-    def _add_minute(self, start: int, end: int) -> Minute | None:
-        minute = super()._add_minute(start, end)
+    def _add_minute(self, start: int, end: int, changed: float = 0.0) -> Minute | None:
+        minute = super()._add_minute(start, end, changed)
         if minute is not None:
             self._probe(minute)
         return minute
 
     def _look_again(self, minute: Minute, file: FileStat) -> int:
+        self._contents.unreadable.discard(minute)
         if not self._has_only_grown(minute, file):
             number = super()._look_again(minute, file)
             self._probe(self._minute(number))

@@ -93,19 +93,19 @@ class Holdings(ABC):
 
     def _keep(self, number: int, file: GrowingFile, index: MinuteIndex | None = None) -> Minute:
         name = self._table.name(number)
-        minute = self._minutes[number] = Minute(number, name, file, self._find_index, index)
+        minute = self._minutes[number] = Minute(
+            number, name, file, self._lock, self._find_index, index
+        )
         self._recent.append(minute)
         return minute
 
     def _find_index(self, minute: Minute) -> MinuteIndex:
         """Find out what is in a minute, all of which is in its file."""
-        with self._lock:
-            kinds = self._contents.kinds
-            found = self._index.find(minute.number, self._table.stamp(minute.number), len(kinds))
-            if found is None:
-                scanned = self._scan(minute.name, minute.file.read, minute.file.size)
-                found = MinuteIndex.of(scanned)
-            return found
+        kinds = self._contents.kinds
+        found = self._index.find(minute.number, self._table.stamp(minute.number), len(kinds))
+        if found is None:
+            found = MinuteIndex.of(self._scan(minute.name, minute.file.read, minute.file.size))
+        return found
 
     def _current_number(self, name: str) -> int | None:
         """The number of the minute of a name, after a look at whether its file is what it was."""
@@ -213,6 +213,7 @@ class Holdings(ABC):
         after.backlog = {**before.backlog}
         after.backlog.pop(minute.number, None)
         after.changed = before.changed
+        after.changed.pop(minute.number, None)
         after.unreadable = before.unreadable
         after.replaced = minute
         before.successor = self._contents = after
@@ -226,10 +227,20 @@ class Holdings(ABC):
         for place in np.argsort(-limits).tolist():
             if limits[place] <= newest:
                 break
-            index = self._minute(int(found[place])).index
+            index = self._readable_index(int(found[place]))
             kinds, _sizes, times = index.rows(0, len(index))
             newest = max(newest, float(np.fmax.reduce(times[kinds == kind], initial=0.0)))
         return newest
+
+    def _readable_index(self, number: int) -> MinuteIndex:
+        """What is in a minute; nothing, for now, when it cannot be read."""
+        minute = self._minute(number)
+        try:
+            return minute.index
+        except EventReadException as error:
+            log.warning("its events are not counted: %s", error)
+            self._contents.unreadable.add(minute)
+            return MinuteIndex()
 
     # Loading
 
@@ -274,8 +285,14 @@ class Holdings(ABC):
                 waiting.clear()
             self._progress(done, len(spans))
 
-    def _add_minute(self, start: int, end: int) -> Minute | None:
-        """Take in a minute file that was not known before; None when it has gone meanwhile."""
+    def _add_minute(self, start: int, end: int, changed: float = 0.0) -> Minute | None:
+        """Take in a minute file that was not known before; None when it has gone meanwhile.
+
+        Args:
+            start: the whole second it starts at.
+            end: the whole second it ends at.
+            changed: when it came, in seconds since the epoch; 0 for before the store was opened.
+        """
         name = f"{start}-{end}"
         found = self._disk.look_at(os.path.join(self.root_dir, name))
         if found is None:
@@ -286,7 +303,7 @@ class Holdings(ABC):
         number = self._table.add(start, end)
         self._table.set_stamp(number, Stamp.of(found))
         self._table.set_entries(number, len(index), index.oldest, index.newest)
-        self._contents.kinds.count(number, *rows, changed=0.0)
+        self._contents.kinds.count(number, *rows, changed=changed)
         return self._keep(number, file, index)
 
     def _make_minute(self, start: int, end: int) -> Minute:
@@ -297,14 +314,16 @@ class Holdings(ABC):
 
     def _unmake_minute(self, minute: Minute) -> None:
         """Forget a minute that was just made."""
-        self._table.remove(minute.number)
+        del self._contents.backlog[minute.number]
         del self._minutes[minute.number]
+        self._table.unmake(minute.number)
 
     def _notice_minute(self, start: int, end: int) -> Minute | None:
         """Show a minute file that somebody else has put there; None when there is none."""
-        minute = self._add_minute(start, end)
+        now = time.time()
+        minute = self._add_minute(start, end, now)
         if minute is not None:
-            self._contents.note_arrival(minute.number, 0, len(minute.index), time.time())
+            self._contents.note_arrival(minute.number, 0, len(minute.index), now)
             self._save_index([minute])
         return minute
 
@@ -313,7 +332,7 @@ class Holdings(ABC):
         self._contents.kinds.forget_counts()
         numbers = self._table.numbers().tolist()
         for done, number in enumerate(numbers, 1):
-            index = self._minute(number).index
+            index = self._readable_index(number)
             rows = index.rows(0, len(index))
             self._contents.kinds.count(number, *rows, changed=0.0)
             self._table.set_entries(number, len(index), index.oldest, index.newest)

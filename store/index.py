@@ -46,7 +46,7 @@ _SPARE_NUMBERS = 1 << 20
 """There are never so many numbers without a minute unless they are wrong."""
 
 # What Python, numpy and pyroaring raise when what SQLite has is not what was written.
-_CORRUPT = (sqlite3.Error, ValueError, TypeError, OverflowError, struct.error)
+_CORRUPT = (sqlite3.Error, ValueError, TypeError, IndexError, OverflowError, struct.error)
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ class Index:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._kinds_saved = 0
+        self._is_complete = True  # whatever was to be written is there
         self._is_clean = False  # what is there says that nothing was lost since it was closed
 
     def load(self, table: MinuteTable) -> tuple[Kinds, bool] | None:
@@ -84,7 +85,7 @@ class Index:
                 [(tables,)] = self._connection.execute("SELECT count(*) FROM sqlite_master")
                 if tables:
                     return self._load(self._connection, table)
-            except _CORRUPT as error:
+            except (*_CORRUPT, EventStoreException) as error:
                 log.warning("the index %s cannot be used, and is made anew: %s", self._path, error)
         self.clear()
         return None
@@ -139,7 +140,8 @@ class Index:
             kinds: all kinds.
         """
         with self._lock, self._or_without("write"):
-            if self._connection is None:
+            kept, removed = list(kept), list(removed)
+            if self._connection is None or not (kept or removed):
                 return
             self._mark_in_use(self._connection)
             with self._connection:
@@ -167,7 +169,7 @@ class Index:
         with self._lock, self._or_without("write"):
             if self._connection is None:
                 return
-            if kinds is not None and self._path and not self._is_clean:
+            if kinds is not None and self._path and self._is_complete and not self._is_clean:
                 self._connection.execute("PRAGMA synchronous = FULL")
                 with self._connection:
                     self._connection.execute("DELETE FROM kinds")
@@ -239,7 +241,10 @@ class Index:
             yield
         except (sqlite3.Error, EventStoreException) as error:
             log.warning("cannot %s the index %s; going on without: %s", verb, self._path, error)
-            if self._connection is not None:
+            # What could not be written now is old, and is looked at when the store is opened again.
+            self._is_complete = False
+            is_busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+            if self._connection is not None and not is_busy:
                 self._connection.close()
                 self._connection = None
 

@@ -162,7 +162,8 @@ class Kinds:
             self._minutes[kind].discard(minute)
         newest = np.zeros(len(found))
         np.fmax.at(newest, rows, times)
-        for kind in found[newest >= self._newest[found]].tolist():
+        is_newest = (newest >= self._newest[found]) & (found != DAMAGED)
+        for kind in found[is_newest].tolist():
             self._newest[kind] = newest_in(kind, self._minutes[kind])
         if not all(self._minutes[kind] for kind in found.tolist()):
             self.tags = self._find_tags()

@@ -18,8 +18,9 @@ _BLOCK_SIZE = 1 << 20
 _MANY_SIZE = 16 << 10
 """In fewer bytes there are so few events that it costs less to read them one by one."""
 
-_ONE_BY_ONE = 64
-"""How many events to read one by one, where many at once did not work, before that is tried again."""
+_FEW = 64
+"""How many events to read one by one, where many at once did not work, before that is tried again: twice as many
+each time that it did not."""
 
 Read = Callable[[int, int], bytes]
 """Returns up to so many bytes from an offset of a file."""
@@ -47,7 +48,7 @@ def scan_rows(
     Yields:
         Rows, in order and without gaps.
     """
-    position = start
+    position, few_max = start, _FEW
     while position < size:
         if size - position >= _MANY_SIZE:
             block = read(position, min(_BLOCK_SIZE, size - position))
@@ -57,8 +58,10 @@ def scan_rows(
             if count > 0:
                 yield _rows(frames, count, kinds)
                 position += int(frames.ends[count - 1])
+                few_max = _FEW
                 continue
-        few = _few(read, size, position, kinds, report)
+        few = _few(read, size, position, kinds, report, few_max)
+        few_max *= 2
         yield few
         position += int(few.sizes.sum())
 
@@ -70,7 +73,12 @@ def _rows(frames: Frames, count: int, kinds: Kinds) -> Rows:
 
 
 def _few(
-    read: Read, size: int, position: int, kinds: Kinds, report: Callable[[DamageAt], object]
+    read: Read,
+    size: int,
+    position: int,
+    kinds: Kinds,
+    report: Callable[[DamageAt], object],
+    few_max: int,
 ) -> Rows:
     numbers, sizes, times = array("q"), array("q"), array("d")
     for found in scan(read, size, position):
@@ -82,6 +90,6 @@ def _few(
             numbers.append(kinds.number(found.header.source, found.header.tags))
             times.append(found.header.timestamp)
         sizes.append(found.size)
-        if len(sizes) == _ONE_BY_ONE:
+        if len(sizes) == few_max:
             break
     return Rows(np.frombuffer(numbers, "q"), np.frombuffer(sizes, "q"), np.frombuffer(times, "d"))

@@ -12,7 +12,15 @@ from store.disk import FileStat
 from store.minutes import FileIndex, parse_name
 from store.query import Query
 
-__all__ = ["ROW", "Differences", "Listing", "MinuteRow", "MinuteTable", "Stamp"]
+__all__ = [
+    "ROW",
+    "Differences",
+    "Listing",
+    "MinuteRow",
+    "MinuteTable",
+    "Stamp",
+    "is_recent",
+]
 
 ROW = np.dtype(
     [
@@ -40,8 +48,12 @@ class Stamp(NamedTuple):
         One that has changed just now may change again without a later time to show it; its stamp is that of no
         file, so that it is looked at again.
         """
-        is_recent = 0 <= time.time_ns() - file.mtime_ns < _RECENT_NS
-        return cls(file.size, -1 if is_recent else file.mtime_ns)
+        return cls(file.size, -1 if is_recent(file.mtime_ns) else file.mtime_ns)
+
+
+def is_recent(mtime_ns: int) -> bool:
+    """Whether something has changed so recently that it may change again without a later time to show it."""
+    return 0 <= time.time_ns() - mtime_ns < _RECENT_NS
 
 
 class MinuteRow(NamedTuple):
@@ -148,6 +160,11 @@ class MinuteTable:
         self.files.remove(position)
         del self._order[position]
         self.set_entries(number, 0, np.inf, -np.inf)
+
+    def unmake(self, number: int) -> None:
+        """Forget a minute that nobody has heard of."""
+        self.remove(number)
+        self._free.append(number)
 
     def number(self, name: str) -> int | None:
         """The number of the minute of this name; None when there is none."""
@@ -275,10 +292,14 @@ class MinuteTable:
         is_new[there] = False
         new = listed[is_new]
         return Differences(
-            np.setdiff1d(numbers, kept).tolist(),
+            [*np.setdiff1d(numbers, kept).tolist(), *self._huge_gone(listing)],
             kept[is_changed].tolist(),
             sorted([*zip(new["start"].tolist(), new["end"].tolist(), strict=True), *huge]),
         )
+
+    def _huge_gone(self, listing: Listing) -> list[int]:
+        listed = set(listing.huge)
+        return [number for number in self.too_late() if self.span(number) not in listed]
 
     def _column(self, name: str) -> Integers | Reals:
         match name:

@@ -154,8 +154,10 @@ class Operations:
     def release(self, number: int) -> None:
         """Close a file; the last descriptor for it is gone."""
         handle = self._handles.remove(number)
-        handle.release()
-        handle.on_release()
+        try:
+            handle.release()
+        finally:
+            handle.on_release()
 
     def truncate(self, path: str, _length: int, _file: Any = None) -> None:
         """Do nothing to an ingest file: ``>`` means the same as ``>>`` there."""

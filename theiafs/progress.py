@@ -43,7 +43,7 @@ class Progress:
                 leave=False,
             )
         if self._bar is not None:
-            if done < self._bar.n:
+            if total != self._bar.total:
                 self._bar.reset(total)
             self._bar.update(done - self._bar.n)
         tenths = 10 * done // total
