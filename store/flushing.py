@@ -24,6 +24,10 @@ _RELAXED_SIZE = 64 << 10
 _QUIET_S = 60.0
 """A minute file that did not grow for so long is flushed, however large it is."""
 
+_LOOK_CHEAP_S = 0.05
+_LOOK_COST_MAX = 20
+"""How many times longer than a look at the directory takes it is to the next, at least."""
+
 log = logging.getLogger(__name__)
 
 
@@ -59,6 +63,7 @@ class FlushedArchive(Archive):
         self._flush_failed = False
         # When the directory last changed as far as this store knows.
         self._directory_mtime_ns = 0
+        self._next_look = 0.0  # not before this moment of the monotonic clock
         # Held while minutes are flushed. Whoever takes both locks takes this one first.
         self._flush_lock = threading.RLock()
 
@@ -132,11 +137,13 @@ class FlushedArchive(Archive):
         """
         failure = None
         flushed = []
-        for minute in minutes:
-            with self._lock:
-                del self._growths[minute]
-                self._being_flushed.add(minute.number)
+        for growing in minutes:
+            minute = growing
             try:
+                with self._lock:
+                    minute = self._put_behind_changes(growing)
+                    del self._growths[minute]
+                    self._being_flushed.add(minute.number)
                 minute.file.flush()
                 self._journal.let_go(minute.name, minute.file.stored_size)
                 flushed.append(minute)
@@ -147,17 +154,52 @@ class FlushedArchive(Archive):
                 now = time.monotonic()
                 with self._lock:
                     self._growths[minute] = _Growth(now, now)
-            self._note_stamp(minute)
-            self._being_flushed.remove(minute.number)
+            if minute.number in self._being_flushed:
+                self._note_stamp(minute)
+                self._being_flushed.remove(minute.number)
         mended = [minute.number for minute in self._mended]
         self._save_index([each for each in flushed if each not in self._mended], mended)
         self._flush_failed = failure is not None
         if failure is not None:
             raise failure
-        if minutes:
-            # What changed in the directory until now was us. If somebody else did at the same time, it is noticed
-            # at the next change, or by whoever reads what is not there.
-            self._directory_mtime_ns = self._disk.modified_ns(self.root_dir)
+
+    def _put_behind_changes(self, minute: Minute) -> Minute:
+        """See whether somebody else changed the file that a minute is to be added to; what is shown then is that.
+
+        Returns:
+            The minute to be flushed.
+
+        Raises:
+            EventStoreException: if that failed; nothing has changed then.
+        """
+        file = self._disk.look_at(os.path.join(self.root_dir, minute.name))
+        assert isinstance(minute.file, JournaledFile), "that is what this store opens"
+        if file is None or self._is_unchanged(minute):
+            return minute
+        tail, stored_size = minute.file.tail(), minute.file.stored_size
+        present = self._open_file(minute.name, file.size)
+        added = (
+            present.read(stored_size, file.size - stored_size) if file.size > stored_size else b""
+        )
+        if added and tail.startswith(added):
+            return minute  # our own flush, which only failed at its end
+        log.warning("%s was changed; what was to be added to it goes to its end", minute.name)
+        index = MinuteIndex.of(self._scan(minute.name, present.read, present.size))
+        if index.ends_damaged and present.read(file.size - 1, 1) != b"\n":
+            tail = b"\n" + tail
+        rows = list(self._scan(minute.name, lambda at, size: tail[at : at + size], len(tail)))
+        address = self._journal.begin_anew(minute.name, tail)
+        for each in rows:
+            index.extend(each)
+        opened = JournaledFile(
+            minute.name, self.root_dir, self._journal, self._disk, file.size, begins_at=file.size
+        )
+        opened.extend(len(tail), address)
+        replacement = self._replace(minute, opened, index)
+        self._growths[replacement] = self._growths.pop(minute)
+        self._save_index([], [minute.number])
+        minute.file = RemovedFile(minute.name, self.root_dir, stored_size, tail)
+        return replacement
 
     def _note_stamp(self, minute: Minute) -> None:
         """Note what the file of a minute is that was just replaced."""
@@ -177,7 +219,9 @@ class FlushedArchive(Archive):
             path = os.path.join(self.root_dir, minute.name)
             try:
                 with self._lock:
-                    was_there = self._table.has(minute.number) and minute.file.stored_size
+                    was_there = self._table.has(minute.number) and (
+                        minute.file.stored_size or not self._is_growing(minute.number)
+                    )
                     if was_there and not self._disk.exists(path):
                         log.warning("%s was removed, and is not shown any more", path)
                         self._begin_anew(minute)
@@ -189,7 +233,7 @@ class FlushedArchive(Archive):
         """Show a minute whose file was removed with nothing but what was not flushed to it yet."""
         assert isinstance(minute.file, JournaledFile), "that is what this store opens"
         name, tail = minute.name, minute.file.tail()
-        address = self._journal.begin_anew(name, tail)
+        address = 0 if self._journal.is_empty else self._journal.begin_anew(name, tail)
         # From here on nothing can fail, so that what is shown is what the journal says.
         growth = self._growths.pop(minute, None)
         if tail:
@@ -209,22 +253,30 @@ class FlushedArchive(Archive):
     def _notice_changes(self) -> None:
         """See whether somebody else changed something in the directory, and take it in."""
         mtime_ns = self._disk.modified_ns(self.root_dir)
-        if mtime_ns == self._directory_mtime_ns:
+        begin = time.monotonic()
+        if mtime_ns == self._directory_mtime_ns or begin < self._next_look:
             return
         listing = Listing(self._disk.list_files(self.root_dir))
         with self._lock:
             gone, changed, new = self._table.compare(listing)
             for number in gone:
                 minute = self._minute(number)
-                if minute.file.stored_size:
+                if not self._is_growing(number) or minute.file.stored_size:
                     self._contents.unreadable.add(minute)
-            for start, end in sorted([*new, *map(self._table.span, changed)]):
-                try:
+            spans = sorted([*new, *map(self._table.span, changed)])
+        for start, end in spans:
+            try:
+                # One by one, so that others have their turn in between.
+                with self._lock:
                     if self._current_number(f"{start}-{end}") is None:
                         self._notice_minute(start, end)
-                except EventReadException as error:
-                    log.warning("not taken in: %s", error)
+            except EventReadException as error:
+                log.warning("not taken in: %s", error)
         self._directory_mtime_ns = 0 if is_recent(mtime_ns) else mtime_ns
+        # Our own flushes change the directory, too; so a large one is not looked at each time.
+        done = time.monotonic()
+        if done - begin > _LOOK_CHEAP_S:
+            self._next_look = done + _LOOK_COST_MAX * (done - begin)
 
     def _flush_all(self) -> None:
         with self._flush_lock:

@@ -114,7 +114,7 @@ class FollowingStore(Archive):
 
     def _has_only_grown(self, minute: Minute, file: FileStat) -> bool:
         return (
-            file.size >= minute.index.size
+            file.size > minute.index.size
             and not minute.index.ends_damaged
             and self._checksum(minute) == self._probes[minute.number]
         )

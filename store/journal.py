@@ -182,6 +182,12 @@ class Journal:
                         del segment.ends[minute]
             self._remove_unneeded()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to be replayed, nor anything that was."""
+        with self._lock:
+            return not self._segments
+
     def begin_anew(self, minute: str, data: bytes) -> int:
         """Note that the file of a minute was removed, and begins anew with this data.
 

@@ -239,6 +239,7 @@ class JournaledFile(GrowingFile):
         journal: where its tail is.
         disk: the disk the directory is on.
         stored_size: the size in bytes of the file that is there; None when that is to be found out.
+        begins_at: where in the file the data lies that the journal says it begins anew with, in bytes.
     """
 
     def __init__(
@@ -248,9 +249,11 @@ class JournaledFile(GrowingFile):
         journal: Journal,
         disk: Disk | None = None,
         stored_size: int | None = None,
+        begins_at: int = 0,
     ) -> None:
         super().__init__(name, path, disk, stored_size)
         self._journal = journal
+        self._begins_at = begins_at
         # A signpost every now and then: where in the file a record starts, and its address in the journal.
         self._offsets = array("Q")
         self._addresses = array("Q")
@@ -281,11 +284,10 @@ class JournaledFile(GrowingFile):
             # What begins anew behind the first is another file of this name.
             if record.minute != self.name or (record.begins_anew and number):
                 continue
-            if record.offset + len(record.data) > start:
-                pieces.append(
-                    record.data[max(start - record.offset, 0) : max(end - record.offset, 0)]
-                )
-                if record.offset + len(record.data) >= end:
+            offset = self._begins_at if record.begins_anew else record.offset
+            if offset + len(record.data) > start:
+                pieces.append(record.data[max(start - offset, 0) : max(end - offset, 0)])
+                if offset + len(record.data) >= end:
                     return b"".join(pieces)
         raise EventReadException(f"{self.name}: bytes {start} to {end} are not in the journal")
 

@@ -1,0 +1,200 @@
+"""What a store holds, while several things happen to it at once."""
+
+import gc
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from store import Event, NaiveEventStore, Query
+from store.batch import Batch
+from store.disk import Disk, FileStat
+from store.errors import StoreFull
+from tests.waiting import eventually
+
+NEVER_MS = 1e9
+
+
+def event(number: int, time: float) -> Event:
+    return Event(f"id{number}", "s", time, ["web"], f"content {number}")
+
+
+def filled(root: Path, disk: Disk | None = None) -> NaiveEventStore:
+    """A store with six minutes, all of which are flushed."""
+    store = NaiveEventStore(str(root), NEVER_MS, disk)
+    store.save_all(event(number, 1000.0 * number) for number in range(6))
+    store._flush_all()
+    return store
+
+
+def test_an_open_file_is_read_again_after_a_removal(tmp_path: Path) -> None:
+    """From its beginning, without a look at its end."""
+    store = filled(tmp_path)
+    answer = store.answer(Query())
+    before = answer.read(0, 1 << 20)
+    store.delete("id1")
+    assert answer.read(0, 50) == before[:50]
+    assert answer.read(0, 1 << 20) == before
+    store.close()
+
+
+def test_the_first_look_at_a_minute_while_it_grows(tmp_path: Path) -> None:
+    """It waits for what is being saved, and does not overwrite it with what was there before."""
+    filled(tmp_path).close()
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    minute = store._minute(0)
+    with store._lock:
+        looking = threading.Thread(target=lambda: minute.index)
+        looking.start()
+        store.save(event(6, 1.0))
+    looking.join()
+    store.save(event(7, 2.0))
+    assert [each.id for each in store.search(0, 10)] == ["id0", "id6", "id7"]
+    store.close()
+    assert (tmp_path / "0-60").read_bytes().count(b"event: ") == 3
+
+
+def test_files_that_are_removed_when_nothing_is_known_of_them(tmp_path: Path) -> None:
+    """Without an index, to find out what they had is not possible any more; the rest is counted anew."""
+    store = filled(tmp_path)
+    store._index.close()
+    store._recent.clear()
+    gc.collect()
+    for name in ("2000-2060", "3000-3060"):
+        os.remove(tmp_path / name)
+    for _ in range(3):
+        store._tick()
+    assert store.whole(Query()).events == 4
+    assert store.answer(Query()).size() == store.whole(Query()).size
+    assert [each.id for each in store.search(0)] == ["id0", "id1", "id4", "id5"]
+    store.close()
+
+
+def test_a_file_of_the_far_future(tmp_path: Path) -> None:
+    """Its time does not fit into 64 bits, in nanoseconds; it is shown all the same."""
+    filled(tmp_path).close()
+    path = tmp_path / "0-60"
+    os.utime(path, (1.1e10, 1.1e10))
+    if path.stat().st_mtime_ns < 1 << 63:  # the disk under the tests may have no such times
+        return
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    span = store.span(Query(), "0-60")
+    assert span is not None
+    assert span.events == 1
+    store.close()
+
+
+def test_refused_writes_leave_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often a writer tries again."""
+    store = filled(tmp_path)
+
+    def refuse(_records: object) -> list[int]:
+        raise StoreFull("full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._journal, "append", refuse)
+        for number in range(10):
+            with pytest.raises(StoreFull):
+                store.save(event(number, 10_000.0 + 100 * number))
+    assert len(store._table) == 6
+    assert store._make_minute(20_000, 20_060).number == 6
+    store.close()
+
+
+def test_a_minute_that_somebody_puts_there_counts_as_changed(tmp_path: Path) -> None:
+    """So that the kernel does not keep what it read before."""
+    filled(tmp_path).close()
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    assert store.whole(Query()).changed == 0
+    shutil.copy(tmp_path / "0-60", tmp_path / "7000-7060")
+    store._tick()
+    assert store.whole(Query()).events == 7
+    assert store.whole(Query()).changed > 0
+    store.close()
+
+
+class SlowListing(Disk):
+    """Something happens to the directory just after it was listed."""
+
+    def __init__(self) -> None:
+        self.then: Callable[[], object] = lambda: None
+
+    def list_files(self, directory: str) -> Iterator[FileStat]:
+        files = list(super().list_files(directory))
+        self.then()
+        return iter(files)
+
+
+def test_what_changes_while_the_directory_is_listed(tmp_path: Path) -> None:
+    """It is seen the next time."""
+    disk = SlowListing()
+    store = filled(tmp_path, disk)
+    disk.then = lambda: shutil.copy(tmp_path / "0-60", tmp_path / "7000-7060")
+    store._tick()
+    disk.then = lambda: None
+
+    def is_seen() -> bool:
+        store._tick()
+        return "7000-7060" in store.minutes(Query())
+
+    eventually(is_seen)
+    store.close()
+
+
+def test_a_store_in_which_nothing_changes_leaves_its_index_alone(tmp_path: Path) -> None:
+    """So that a loss of power does not cost it."""
+    filled(tmp_path).close()
+    before = (tmp_path / ".theiafs" / "index.sqlite").read_bytes()
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    store._tick()
+    list(store.search(0))
+    assert (tmp_path / ".theiafs" / "index.sqlite").read_bytes() == before
+    store.close()
+
+
+def test_a_minute_that_others_change_while_it_grows(tmp_path: Path) -> None:
+    """What they wrote stays, what was saved goes to its end, also after a crash before that."""
+    store = filled(tmp_path / "store")
+    store.save(event(6, 1.0))
+    path = tmp_path / "store" / "0-60"
+    other = Event("foreign", "s", 2, ["web"], "longer than anything that was there before")
+    store.save(Event("elsewhere", "s", 1001, [], ""))
+    (tmp_path / "store" / "new").write_bytes(Batch.of([other]).data + path.read_bytes())
+    (tmp_path / "store" / "new").rename(path)
+    crashed = tmp_path / "crashed"
+    shutil.copytree(tmp_path / "store", crashed)
+    store._flush_all()
+    store.save(event(7, 3.0))
+    store.close()
+    after_crash = NaiveEventStore(str(crashed), NEVER_MS)
+    assert {each.id for each in after_crash.search(0, 59)} == {"foreign", "id0", "id6"}
+    after_crash.close()
+    again = NaiveEventStore(str(tmp_path / "store"), NEVER_MS)
+    data = path.read_bytes()
+    assert [line for line in data.split(b"\n") if line.startswith(b"id:")] == [
+        b"id:foreign",
+        b"id:id0",
+        b"id:id6",
+        b"id:id7",
+    ]
+    assert again.answer(Query(), "0-60").read(0, 1 << 20) == data
+    assert again.whole(Query().within(0, 59)).events == 4
+    again.close()
+
+
+def test_others_make_the_file_of_a_new_minute(tmp_path: Path) -> None:
+    """Between the first event that was saved in it and its first flush."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    store.save(event(0, 5.0))
+    foreign = Event("foreign", "s", 6, ["web"], "x")
+    (tmp_path / "5-65").write_bytes(Batch.of([foreign]).data)
+    store._tick()
+    store._flush_all()
+    assert {each.id for each in store.search(0)} == {"foreign", "id0"}
+    store.close()
+    assert (tmp_path / "5-65").read_bytes().count(b"event: ") == 2
