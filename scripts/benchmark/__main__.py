@@ -47,7 +47,7 @@ _NOTES = """\
   fails. `grep` counts the events that it found, `ls` the names.
 - Ours is mounted anew for each run, by `theiafs mount` with its default options, unless "warm" is said: then the
   same was done once before on the same mount, as it was for the peers. The files are in the page cache for all of
-  them. The index, where there is one, was made when the store was first mounted.
+  them. The index was made when the store was first mounted.
 - Answers go to memory (/dev/shm), except for `cat minutes/*`: that goes to /dev/null, and is counted in a second run.
 - journalctl and systemd-journal-remote: default options; an event is MESSAGE, SOURCE, and a TAG for each tag. Theirs
   has no ids and gives back only the contents.

@@ -266,8 +266,6 @@ def hot(data: Data, scale: Scale) -> Result:
 
 def reindex(data: Data, scale: Scale) -> Result:
     """The index, made anew."""
-    if not mounts.can_reindex():
-        return Result([], ("There is no `theiafs reindex` yet.",))
     rows = []
     for name, extent in (("day", scale.day), ("year", scale.year)):
         store = data.store(extent)

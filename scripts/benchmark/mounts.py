@@ -13,7 +13,6 @@ from pathlib import Path
 
 __all__ = [
     "bound",
-    "can_reindex",
     "count_requests",
     "filesystem_of",
     "is_mounted",
@@ -147,13 +146,6 @@ def count_requests(mountpoint: Path, command: list[str]) -> int:
 def reindex_command(store: Path) -> list[str]:
     """How the index of a store is made again."""
     return theiafs("reindex", store)
-
-
-def can_reindex() -> bool:
-    """Whether there is such a command."""
-    return (
-        subprocess.run(theiafs("reindex", "-h"), capture_output=True, check=False).returncode == 0
-    )
 
 
 def filesystem_of(directory: Path) -> dict[str, str]:
