@@ -110,7 +110,7 @@ def _document(text: str, scale: Scale, arguments: argparse.Namespace) -> str:
         "# Benchmarks\n\n"
         "What theiafs costs, beside what a user would pick instead.\n\n"
         f"To repeat it: `scripts/bench{options}`, which sets up what it needs"
-        " (`--quick` takes five minutes; `-h` tells the rest).\n\n"
+        " (`--quick` does with less data; `-h` tells the rest).\n\n"
         f"Machine: {machine.describe(arguments.directory)}.\n\n"
         f"Data: {_describe(scale, arguments.lines is not None)}\n\n"
         f"{text}\n## Notes\n\n{_NOTES}"
@@ -136,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     default = Path(os.environ.get("TMPDIR") or tempfile.gettempdir(), "theiafs-bench")
     lines = os.environ.get("THEIAFS_BENCH_LINES")
-    parser.add_argument("--quick", action="store_true", help="less data; five minutes")
+    parser.add_argument("--quick", action="store_true", help="less data, some minutes")
     parser.add_argument("--only", metavar="NAME[,NAME]", help="only these comparisons")
     parser.add_argument(
         "--directory",
