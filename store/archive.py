@@ -10,13 +10,14 @@ from store.contents import Minute
 from store.disk import Disk, DiskUsage
 from store.errors import EventNotFound, InvalidQuery
 from store.event import Event
-from store.holdings import Holdings, Progress, show_nothing
+from store.holdings import Holdings
 from store.lookup import find_id, read_event, sorted_events
 from store.matching import content_filter
+from store.progress import Progress, show_nothing
 from store.query import Query, Span
 from store.table import MinuteRow
 
-__all__ = ["HIDDEN_DIRECTORY", "Archive", "index_path", "index_paths", "journal_path", "lock_path"]
+__all__ = ["HIDDEN_DIRECTORY", "Archive", "index_path", "journal_path", "lock_path"]
 
 HIDDEN_DIRECTORY = ".theiafs"
 """What a store keeps beside the minute files: its lock, the declared tags, the journal, the quarantine, the index."""
@@ -175,12 +176,6 @@ def lock_path(root_dir: str) -> str:
 def journal_path(root_dir: str) -> str:
     """The path of the directory of the journal of a store."""
     return os.path.join(root_dir, HIDDEN_DIRECTORY, "journal")
-
-
-def index_paths(root_dir: str) -> list[str]:
-    """The paths of all files of the index of a store."""
-    path = index_path(root_dir)
-    return [path, f"{path}-journal"]
 
 
 def index_path(root_dir: str) -> str:

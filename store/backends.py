@@ -4,12 +4,13 @@ import contextlib
 import os
 
 from store.api import EventStore
-from store.archive import index_paths, journal_path, lock_path
+from store.archive import index_path, journal_path, lock_path
 from store.disk import Disk
 from store.errors import EventReadException
 from store.follower import FollowingStore
-from store.holdings import Progress, show_nothing
+from store.index import remove_index
 from store.naive import NaiveEventStore
+from store.progress import Progress, show_nothing
 from store.query import Query
 from store.segments import list_segments
 
@@ -62,8 +63,7 @@ def reindex(address: str, progress: Progress = show_nothing) -> int:
         raise EventReadException(f"there is no store {address}")
     disk.make_directory(os.path.dirname(lock_path(address)))
     with contextlib.closing(disk.lock(lock_path(address))):
-        for path in index_paths(address):
-            disk.remove(path)
+        remove_index(disk, index_path(address))
     with contextlib.closing(NaiveEventStore(address, progress=progress)) as store:
         return sum(1 for _name in store.minutes(Query()))
 

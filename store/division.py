@@ -1,7 +1,8 @@
 """The division of a batch of events among minute files."""
 
+from typing import NamedTuple
+
 import numpy as np
-from numpy.typing import NDArray
 
 from store.batch import Batch
 from store.minuteindex import Rows
@@ -15,28 +16,20 @@ _LOOK_AHEAD = 1 << 12
 """How many events to look at in one step, so that it costs the same however small the parts become."""
 
 
-class Portion:
+class Portion(NamedTuple):
     """Events of a batch that follow each other.
 
     Attributes:
         data: their records.
+        columns: the events; their kinds are numbers of the batch's pairs.
     """
 
-    def __init__(
-        self,
-        data: bytes,
-        kinds: NDArray[np.int64],
-        sizes: NDArray[np.int64],
-        times: NDArray[np.float64],
-    ) -> None:
-        self.data = data
-        self._kinds = kinds
-        self._sizes = sizes
-        self._times = times
+    data: bytes
+    columns: Rows
 
     def rows(self, kinds: list[int]) -> Rows:
         """The events in columns, when the kinds that are the batch's pairs have these numbers."""
-        return Rows(np.array(kinds)[self._kinds], self._sizes, self._times)
+        return self.columns._replace(kinds=np.array(kinds)[self.columns.kinds])
 
 
 class Division:
@@ -68,14 +61,14 @@ class Division:
         if len(batch) == 1:
             # What most programs write is one line at a time; numpy would only cost.
             self._first = 1
-            return Portion(batch.data, self._kinds, self._sizes, self._times)
+            return Portion(batch.data, Rows(self._kinds, self._sizes, self._times))
         fitting = int(self._ends.searchsorted(first_byte + _SIZE_MAX, "right"))
         last = self._behind(start, end, max(fitting, first + 1))
         last_byte = int(self._ends[last - 1])
         self._first, self._start = last, last_byte
         rows = slice(first, last)
         data = batch.data[first_byte:last_byte]
-        return Portion(data, self._kinds[rows], self._sizes[rows], self._times[rows])
+        return Portion(data, Rows(self._kinds[rows], self._sizes[rows], self._times[rows]))
 
     def _behind(self, start: int, end: int, limit: int) -> int:
         """The row behind those from the next on whose times are from a start to before an end."""

@@ -10,10 +10,10 @@ from store.archive import Archive
 from store.contents import Minute
 from store.disk import Disk
 from store.errors import EventReadException, EventStoreException, EventWriteException
-from store.holdings import Progress
 from store.journal import Journal
 from store.minuteindex import MinuteIndex
 from store.minutes import JournaledFile, RemovedFile
+from store.progress import Progress
 from store.table import Listing, Stamp, is_recent
 
 __all__ = ["FlushedArchive"]
@@ -174,7 +174,7 @@ class FlushedArchive(Archive):
         """
         file = self._disk.look_at(os.path.join(self.root_dir, minute.name))
         assert isinstance(minute.file, JournaledFile), "that is what this store opens"
-        if file is None or self._is_unchanged(minute):
+        if file is None or self._is_unchanged(minute, file):
             return minute
         tail, stored_size = minute.file.tail(), minute.file.stored_size
         present = self._open_file(minute.name, file.size)
@@ -252,9 +252,8 @@ class FlushedArchive(Archive):
 
     def _notice_changes(self) -> None:
         """See whether somebody else changed something in the directory, and take it in."""
-        mtime_ns = self._disk.modified_ns(self.root_dir)
-        begin = time.monotonic()
-        if mtime_ns == self._directory_mtime_ns or begin < self._next_look:
+        mtime_ns, begin = self._settled_mtime_ns(), time.monotonic()
+        if mtime_ns == self._directory_mtime_ns != 0 or begin < self._next_look:
             return
         listing = Listing(self._disk.list_files(self.root_dir))
         with self._lock:
@@ -272,11 +271,19 @@ class FlushedArchive(Archive):
                         self._notice_minute(start, end)
             except EventReadException as error:
                 log.warning("not taken in: %s", error)
-        self._directory_mtime_ns = 0 if is_recent(mtime_ns) else mtime_ns
+        self._directory_mtime_ns = mtime_ns
         # Our own flushes change the directory, too; so a large one is not looked at each time.
         done = time.monotonic()
         if done - begin > _LOOK_CHEAP_S:
             self._next_look = done + _LOOK_COST_MAX * (done - begin)
+
+    def _settled_mtime_ns(self) -> int:
+        """When the directory last changed, in nanoseconds since the epoch; 0 when that was just now.
+
+        Then it may change once more without a later time to show it.
+        """
+        mtime_ns = self._disk.modified_ns(self.root_dir)
+        return 0 if is_recent(mtime_ns) else mtime_ns
 
     def _flush_all(self) -> None:
         with self._flush_lock:

@@ -10,8 +10,8 @@ from store.contents import Minute
 from store.disk import Disk, FileStat
 from store.errors import EventReadException, StoreReadOnly
 from store.event import Event
-from store.holdings import Progress, show_nothing
 from store.minutes import MemoryFile, RemovedFile
+from store.progress import Progress, show_nothing
 from store.table import Listing, Stamp, is_recent
 from store.timer import PeriodicTimer
 

@@ -6,7 +6,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from weakref import WeakSet, WeakValueDictionary
 
 import numpy as np
@@ -20,10 +20,11 @@ from store.index import Index
 from store.kinds import Kinds
 from store.minuteindex import MinuteIndex, Rows
 from store.minutes import GrowingFile, RemovedFile
+from store.progress import Progress
 from store.scanning import DamageAt, Read, scan_rows
 from store.table import Listing, MinuteTable, Stamp
 
-__all__ = ["Holdings", "Progress", "show_nothing"]
+__all__ = ["Holdings"]
 
 _RECENT_MAX = 2048
 """How many minutes stay at hand after they were asked for."""
@@ -31,14 +32,7 @@ _RECENT_MAX = 2048
 _SAVED_AT_ONCE = 1000
 """How many minutes are looked at before what was found is written to the index."""
 
-Progress = Callable[[int, int], object]
-"""Is told how many minute files were looked at by now, and how many there are to look at."""
-
 log = logging.getLogger(__name__)
-
-
-def show_nothing(_done: int, _total: int) -> None:
-    """Tell nobody of any progress."""
 
 
 class Holdings(ABC):
@@ -104,14 +98,14 @@ class Holdings(ABC):
         kinds = self._contents.kinds
         found = self._index.find(minute.number, self._table.stamp(minute.number), len(kinds))
         if found is None:
-            if not self._is_unchanged(minute):
+            file = self._disk.look_at(os.path.join(self.root_dir, minute.name))
+            if not self._is_unchanged(minute, file):
                 raise EventReadException(f"{minute.name} was changed, and what it was is not known")
             found = MinuteIndex.of(self._scan(minute.name, minute.file.read, minute.file.size))
         return found
 
-    def _is_unchanged(self, minute: Minute) -> bool:
+    def _is_unchanged(self, minute: Minute, file: FileStat | None) -> bool:
         """Whether the file of a minute is what it was when it was last looked at, as far as that can be told."""
-        file = self._disk.look_at(os.path.join(self.root_dir, minute.name))
         known = self._table.stamp(minute.number)
         if file is None:
             return not known.size
@@ -184,11 +178,9 @@ class Holdings(ABC):
         before, span = self._contents, self._table.span(minute.number)
         backlog = before.backlog_of(minute) if removed is not None else 0
         self._drop(minute)
-        number = self._table.add(*span)
-        replacement = self._keep(number, file, index)
-        self._table.set_entries(number, len(index), index.oldest, index.newest)
-        now, rows = time.time(), index.rows(0, len(index))
-        before.kinds.count(number, *rows, changed=now)
+        now = time.time()
+        replacement = self._show(*span, Stamp(), file, index, now)
+        number = replacement.number
         arrivals = before.arrivals.without(minute.number, removed, number)
         after = self._succeed(before, minute, arrivals)
         after.replacement, after.restated = replacement, len(index)
@@ -200,6 +192,22 @@ class Holdings(ABC):
             after.backlog[number] = backlog - (removed < backlog)
         after.begin = arrivals.position()
         return replacement
+
+    def _show(
+        self,
+        start: int,
+        end: int,
+        stamp: Stamp,
+        file: GrowingFile,
+        index: MinuteIndex,
+        changed: float,
+    ) -> Minute:
+        """Show a minute in the table and in the counts; in the order of arrival, it has its place already."""
+        number = self._table.add(start, end)
+        self._table.set_stamp(number, stamp)
+        self._table.set_entries(number, len(index), index.oldest, index.newest)
+        self._contents.kinds.count(number, *index.rows(0, len(index)), changed=changed)
+        return self._keep(number, file, index)
 
     def _remove_minute(self, minute: Minute) -> None:
         """Show a minute no more."""
@@ -321,12 +329,7 @@ class Holdings(ABC):
             return None
         file = self._open_file(name, found.size)
         index = MinuteIndex.of(self._scan(name, file.read, file.size))
-        rows = index.rows(0, len(index))
-        number = self._table.add(start, end)
-        self._table.set_stamp(number, Stamp.of(found))
-        self._table.set_entries(number, len(index), index.oldest, index.newest)
-        self._contents.kinds.count(number, *rows, changed=changed)
-        return self._keep(number, file, index)
+        return self._show(start, end, Stamp.of(found), file, index, changed)
 
     def _make_minute(self, start: int, end: int) -> Minute:
         """Make a minute that has no file yet."""

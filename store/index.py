@@ -20,9 +20,9 @@ from store.disk import Disk
 from store.errors import EventStoreException
 from store.kinds import KindRow, Kinds, Total
 from store.minuteindex import MinuteIndex
-from store.table import ROW, MinuteRow, MinuteTable, Stamp
+from store.table import INTEGER_MAX, ROW, MinuteRow, MinuteTable, Stamp
 
-__all__ = ["Index"]
+__all__ = ["Index", "remove_index"]
 
 _VERSION = 1
 """Of the format of the index; one of another version is made anew."""
@@ -40,7 +40,6 @@ CREATE TABLE minutes (
 );
 """
 _MINUTES = "SELECT number, start, end, size, mtime_ns, entries, oldest, newest FROM minutes"
-_INTEGER_MAX = (1 << 63) - 1
 
 _SPARE_NUMBERS = 1 << 20
 """There are never so many numbers without a minute unless they are wrong."""
@@ -97,8 +96,7 @@ class Index:
                 self._connection.close()
                 self._connection = None
             if self._path:
-                for suffix in ("", "-journal"):
-                    self._disk.remove(self._path + suffix)
+                remove_index(self._disk, self._path)
             self._connection = self._connect()
             self._connection.executescript(_SCHEMA)
             self._connection.execute("INSERT INTO state VALUES (?, '', 0)", (_VERSION,))
@@ -156,7 +154,7 @@ class Index:
                 # Minutes too late for 64 bits are looked at again whenever the store is opened.
                 self._connection.executemany(
                     "INSERT OR REPLACE INTO minutes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    ((*row, packed) for row, packed in kept if row.end <= _INTEGER_MAX),
+                    ((*row, packed) for row, packed in kept if row.end <= INTEGER_MAX),
                 )
             self._kinds_saved = len(kinds)
 
@@ -247,6 +245,16 @@ class Index:
             if self._connection is not None and not is_busy:
                 self._connection.close()
                 self._connection = None
+
+
+def remove_index(disk: Disk, path: str) -> None:
+    """Remove an index that nobody has open; it is no error when there is none.
+
+    Raises:
+        EventWriteException: if that failed.
+    """
+    for name in (path, f"{path}-journal"):
+        disk.remove(name)
 
 
 def _kind_rows(connection: sqlite3.Connection) -> Iterator[KindRow]:

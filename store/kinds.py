@@ -117,17 +117,10 @@ class Kinds:
             times: for each, its time in seconds; NaN for damage.
             changed: when that happened, in seconds since the epoch.
         """
-        if len(kinds) == 1:
-            # What most programs write is one line at a time.
-            found = kinds
-            self._events[found] += 1
-            self._sizes[found] += sizes
-            self._newest[found] = np.fmax(self._newest[found], times)
-        else:
-            found, rows = np.unique(kinds, return_inverse=True)
-            self._events[found] += np.bincount(rows)
-            self._sizes[found] += np.bincount(rows, weights=sizes).astype("q")
-            np.fmax.at(self._newest, kinds, times)
+        found, events, total_sizes, newest = _sum_up(kinds, sizes, times)
+        self._events[found] += events
+        self._sizes[found] += total_sizes
+        self._newest[found] = np.maximum(self._newest[found], newest)
         self._changed[found] = np.maximum(self._changed[found], changed)
         for kind in found.tolist():
             minutes = self._minutes[kind]
@@ -154,14 +147,12 @@ class Kinds:
             changed: when that happened, in seconds since the epoch.
             newest_in: tells the time of the newest event of a kind in some minutes.
         """
-        found, rows = np.unique(kinds, return_inverse=True)
-        self._events[found] -= np.bincount(rows)
-        self._sizes[found] -= np.bincount(rows, weights=sizes).astype("q")
+        found, events, total_sizes, newest = _sum_up(kinds, sizes, times)
+        self._events[found] -= events
+        self._sizes[found] -= total_sizes
         self._changed[found] = np.maximum(self._changed[found], changed)
         for kind in found.tolist():
             self._minutes[kind].discard(minute)
-        newest = np.zeros(len(found))
-        np.fmax.at(newest, rows, times)
         is_newest = (newest >= self._newest[found]) & (found != DAMAGED)
         for kind in found[is_newest].tolist():
             self._newest[kind] = newest_in(kind, self._minutes[kind])
@@ -289,3 +280,25 @@ class Kinds:
         return Total(
             int(self._sizes[number]), int(self._events[number]), float(self._newest[number])
         )
+
+
+class _Sums(NamedTuple):
+    """Entries summed up by kind: the kinds there are, and of each how many, their bytes, the newest time."""
+
+    kinds: NDArray[np.integer]
+    events: NDArray[np.integer]
+    sizes: NDArray[np.integer]
+    newest: NDArray[np.float64]
+
+
+def _sum_up(
+    kinds: NDArray[np.integer], sizes: NDArray[np.integer], times: NDArray[np.float64]
+) -> _Sums:
+    if len(kinds) == 1:
+        # What most programs write is one line at a time.
+        return _Sums(kinds, np.ones(1, "q"), sizes, np.fmax(times, 0.0))
+    found, rows = np.unique(kinds, return_inverse=True)
+    newest = np.zeros(len(found))
+    np.fmax.at(newest, rows, times)
+    total_sizes = np.bincount(rows, weights=sizes).astype("q")
+    return _Sums(found, np.bincount(rows), total_sizes, newest)

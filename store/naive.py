@@ -21,10 +21,10 @@ from store.errors import (
 )
 from store.event import Event
 from store.flushing import FlushedArchive
-from store.holdings import Progress, show_nothing
 from store.journal import Journal
 from store.minuteindex import Rows
 from store.minutes import JournaledFile
+from store.progress import Progress, show_nothing
 from store.recovery import recover
 from store.replacing import put_file, replace_file
 from store.segments import Record
@@ -97,6 +97,7 @@ class NaiveEventStore(FlushedArchive):
             self._journal = Journal(self._disk, journal_directory, last_number)
             on_failure.callback(self._journal.close)
             self._declared_tags = self._load_declared_tags()
+            self._directory_mtime_ns = self._settled_mtime_ns()
             self._load(index_path(self.root_dir))
             on_failure.pop_all()
         self._timer: PeriodicTimer | None = None

@@ -13,6 +13,7 @@ from store.minutes import FileIndex, parse_name
 from store.query import Query
 
 __all__ = [
+    "INTEGER_MAX",
     "ROW",
     "Differences",
     "Listing",
@@ -32,7 +33,8 @@ ROW = np.dtype(
 
 _LISTED = np.dtype([(name, "q") for name in ("start", "end", "size", "mtime_ns")])
 _RECENT_NS = 10**9
-_INTEGER_MAX = (1 << 63) - 1
+INTEGER_MAX = (1 << 63) - 1
+"""The end of the latest minute that the columns on disk can hold."""
 
 
 class Stamp(NamedTuple):
@@ -96,7 +98,7 @@ class Listing:
             span = parse_name(file.name)
             if span is None:
                 continue
-            if span[1] > _INTEGER_MAX:
+            if span[1] > INTEGER_MAX:
                 self.huge.append(span)
             else:
                 yield *span, file.size, file.mtime_ns
@@ -248,7 +250,7 @@ class MinuteTable:
         """The numbers of the minutes too late for 64 bits."""
         if not self._ends.are_huge:
             return []
-        return [number for number in self._order if self._ends[number] > _INTEGER_MAX]
+        return [number for number in self._order if self._ends[number] > INTEGER_MAX]
 
     # Loading
 
@@ -260,10 +262,19 @@ class MinuteTable:
         """
         numbers = rows["number"]
         length = int(numbers.max()) + 1 if len(rows) else 0
-        for name in ("start", "end", "size", "mtime_ns", "entries", "oldest", "newest"):
+        columns: dict[str, Integers | Reals] = {
+            "start": self._starts,
+            "end": self._ends,
+            "size": self._sizes,
+            "mtime_ns": self._mtimes_ns,
+            "entries": self._entries,
+            "oldest": self._oldest,
+            "newest": self._newest,
+        }
+        for name, column in columns.items():
             values = np.zeros(length, ROW[name])
             values[numbers] = rows[name]
-            self._column(name).extend(values)
+            column.extend(values)
         unused = np.ones(length, bool)
         unused[numbers] = False
         self._free = np.flatnonzero(unused).tolist()
@@ -300,19 +311,3 @@ class MinuteTable:
     def _huge_gone(self, listing: Listing) -> list[int]:
         listed = set(listing.huge)
         return [number for number in self.too_late() if self.span(number) not in listed]
-
-    def _column(self, name: str) -> Integers | Reals:
-        match name:
-            case "start":
-                return self._starts
-            case "end":
-                return self._ends
-            case "size":
-                return self._sizes
-            case "mtime_ns":
-                return self._mtimes_ns
-            case "entries":
-                return self._entries
-            case "oldest":
-                return self._oldest
-        return self._newest

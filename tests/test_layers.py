@@ -17,6 +17,7 @@ STORE: dict[str, set[str]] = {
     "query": set(),
     "disk": {"errors"},
     "replacing": {"disk", "errors"},
+    "progress": set(),
     "timer": set(),
     "matching": {"errors", "event", "query"},
     "reader": {"errors", "event", "frame"},
@@ -37,22 +38,20 @@ STORE: dict[str, set[str]] = {
     "lookup": {"contents", "errors", "event", "frame", "query", "table"},
     "recovery": {"disk", "replacing", "segments"},
     "holdings": {
-        "answer", "arrivals", "contents", "disk", "errors", "index", "kinds", "minuteindex", "minutes", "scanning", "table",
+        "answer", "arrivals", "contents", "disk", "errors", "index", "kinds", "minuteindex", "minutes", "progress", "scanning", "table",
     },
     "archive": {
-        "answer", "api", "contents", "disk", "errors", "event", "holdings", "lookup", "matching", "query", "table",
+        "answer", "api", "contents", "disk", "errors", "event", "holdings", "lookup", "matching", "progress", "query", "table",
     },
     "check": {"archive", "disk", "errors", "frame", "minutes", "recovery", "replacing", "segments"},
     "follower": {
-        "archive", "columns", "contents", "disk", "errors", "event", "holdings", "minutes", "table", "timer",
+        "archive", "columns", "contents", "disk", "errors", "event", "minutes", "progress", "table", "timer",
     },
-    "flushing": {"archive", "contents", "disk", "errors", "holdings", "journal", "minuteindex", "minutes", "table"},
+    "flushing": {"archive", "contents", "disk", "errors", "journal", "minuteindex", "minutes", "progress", "table"},
     "naive": {
-        "archive", "batch", "contents", "disk", "division", "errors", "event", "flushing", "frame", "holdings", "journal", "minuteindex", "minutes", "recovery", "replacing", "segments", "timer",
+        "archive", "batch", "contents", "disk", "division", "errors", "event", "flushing", "frame", "journal", "minuteindex", "minutes", "progress", "recovery", "replacing", "segments", "timer",
     },
-    "backends": {
-        "api", "archive", "disk", "errors", "follower", "holdings", "naive", "query", "segments",
-    },
+    "backends": {"api", "archive", "disk", "errors", "follower", "index", "naive", "progress", "query", "segments"},
     "__init__": {
         "api", "backends", "batch", "check", "errors", "event", "minutes", "naive", "query", "reader", "timer",
     },
