@@ -8,19 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.api import Answer
-from store.contents import Contents, Minute
+from store.contents import Contents, Minute, Source
 from store.errors import EventReadException
+from store.gathering import Gathering
+from store.pieces import Pieces
 from store.query import Query
 
 __all__ = ["ByteMap"]
 
-_GAP_MAX = 16 << 10
-"""Bytes between two pieces of a minute that are read and thrown away rather than reading twice."""
-
-_READ_MAX = 1 << 20
-"""How many bytes to read at once, unless a single piece is larger."""
-
-_CHUNK_MINUTES = 16
+_CHUNK_MINUTES = 64
 """How many minutes to look at while everybody else waits."""
 
 
@@ -43,6 +39,9 @@ class ByteMap(Answer):
         self._contents = contents
         self._minute = minute
         self._lock = lock
+        # The kernel reads ahead, by several requests at once. Each lets go of the interpreter again and again, and were
+        # they to take turns at that, most of the time would go to switching between them.
+        self._reading = threading.Lock()
         self._backlog: NDArray[np.integer] | None = None  # numbers of minutes, to be looked at
         self._backlog_seen = 0
         self._seen = (0, 0)
@@ -72,6 +71,10 @@ class ByteMap(Answer):
         Raises:
             EventReadException: if a minute file cannot be read.
         """
+        with self._reading:
+            return self._read(offset, size)
+
+    def _read(self, offset: int, size: int) -> bytes:
         self.look_up(offset + size)
         with self._lock:
             while self._contents.successor is not None:
@@ -87,18 +90,23 @@ class ByteMap(Answer):
             before = self._ends[first - 1] if first else 0
             # Where another minute begins, there is another file to read.
             edges = [0, *((minutes[1:] != minutes[:-1]).nonzero()[0] + 1).tolist(), last - first]
-            sources = [self._source(minutes.item(edge)) for edge in edges[:-1]]
+            numbers = minutes[edges[:-1]].tolist()
+            sources = [self._source(number) for number in numbers]
         stops = starts + ends
         stops[1:] -= ends[:-1]
         stops[0] -= before
         # Of the first and the last piece, perhaps only a part.
         stops[-1] -= max(int(ends[-1]) - (offset + size), 0)
         starts[0] += offset - before
-        gathered: list[bytes] = []
-        for number, minute in enumerate(sources):
-            rows = slice(edges[number], edges[number + 1])
-            self._gather(minute, starts[rows], stops[rows], gathered)
-        return b"".join(gathered)
+        wanted = Gathering(starts, stops)
+        for number, source, begin, end in zip(numbers, sources, edges, edges[1:], strict=False):
+            try:
+                source.gather(wanted, begin, end)
+            except EventReadException:
+                with self._lock:
+                    self._contents.unreadable.add(self._contents.minute(number))
+                raise
+        return bytes(wanted.buffer)
 
     def is_concerned_by(self, minute: Minute) -> bool:
         """Whether it may have something of a minute."""
@@ -113,14 +121,14 @@ class ByteMap(Answer):
         contents = self._contents
         if self._minute is not None:
             # What arrives in one minute lies there in order; there is no need to look at the others.
-            self._take_in(self._minute, self._seen[1], last := len(self._minute.index))
+            self._take_in_run(self._minute, self._seen[1], last := len(self._minute.index))
             self._seen = (0, last)
         elif self._look_through_backlog():
             return True
         else:
             runs, self._seen = contents.arrivals.since(self._seen)
             for run in runs:
-                self._take_in(contents.minute(run.minute), run.first, run.last)
+                self._take_in_run(contents.minute(run.minute), run.first, run.last)
         if contents.successor is None:
             return False
         self._move_to(contents.successor)
@@ -130,10 +138,10 @@ class ByteMap(Answer):
         if self._backlog is None:
             self._backlog = self._contents.numbers(self._query)
         first = self._backlog_seen
-        for number in self._backlog[first : first + _CHUNK_MINUTES].tolist():
-            minute = self._contents.minute(number)
-            self._take_in(minute, 0, self._contents.backlog_of(minute))
-            self._backlog_seen += 1
+        some = self._backlog[first : first + _CHUNK_MINUTES]
+        if len(some):
+            self._take_in(self._contents.backlog_pieces(self._query, some))
+        self._backlog_seen += len(some)
         return self._backlog_seen < len(self._backlog)
 
     def _move_to(self, successor: Contents) -> None:
@@ -147,13 +155,16 @@ class ByteMap(Answer):
             self._seen = (0, successor.restated)
         self._contents = successor
 
-    def _take_in(self, minute: Minute, first: int, last: int) -> None:
+    def _take_in_run(self, minute: Minute, first: int, last: int) -> None:
         admitted = self._contents.kinds.admitted(self._query)
-        starts, ends = minute.index.pieces(self._query, admitted, first, last)
+        self._take_in(minute.index.pieces(minute.number, self._query, admitted, first, last))
+
+    def _take_in(self, pieces: Pieces) -> None:
+        minutes, starts, ends = pieces
         if not len(starts):
             return
         size = self._size
-        if self._minutes and self._minutes[-1] == minute.number:
+        if self._minutes and self._minutes[-1] == minutes[0]:
             before = self._ends[-2] if len(self._ends) > 1 else 0
             if self._starts[-1] + size - before == starts[0]:
                 # It goes on where the last piece ends.
@@ -161,63 +172,10 @@ class ByteMap(Answer):
                 starts[0] = self._starts.pop()
                 self._ends.pop()
                 self._minutes.pop()
-        self._starts.frombytes(starts.astype("q").tobytes())
-        self._ends.frombytes(((ends - starts).cumsum() + size).astype("q").tobytes())
-        self._minutes += array("I", [minute.number]) * len(starts)
+        self._starts.frombytes(starts.tobytes())
+        self._ends.frombytes(((ends - starts).cumsum() + size).tobytes())
+        self._minutes.frombytes(minutes.astype("I").tobytes())
 
-    def _source(self, number: int) -> Minute:
-        return self._replaced.get(number) or self._contents.minute(number)
-
-    def _gather(
-        self,
-        minute: Minute,
-        starts: NDArray[np.int64],
-        stops: NDArray[np.int64],
-        gathered: list[bytes],
-    ) -> None:
-        """Read pieces of a minute, those near each other at once."""
-        between = starts[1:] - stops[:-1]
-        gaps = ((between < 0) | (between > _GAP_MAX)).nonzero()[0] + 1
-        first = 0
-        for gap in [*gaps.tolist(), len(starts)]:
-            while first < gap:
-                base = starts.item(first)
-                fitting = int(stops[first:gap].searchsorted(base + _READ_MAX, "right"))
-                last = first + max(fitting, 1)
-                # The same buffer again and again: the system would have to find and clear new memory each time.
-                view = _scratch.view(stops.item(last - 1) - base)
-                self._read(minute, base, view)
-                bounds = zip(
-                    (starts[first:last] - base).tolist(),
-                    (stops[first:last] - base).tolist(),
-                    strict=True,
-                )
-                gathered.append(b"".join([view[start:stop] for start, stop in bounds]))
-                first = last
-
-    def _read(self, minute: Minute, start: int, view: memoryview) -> None:
-        try:
-            size = minute.file.read_into(view, start)
-        except EventReadException:
-            self._contents.unreadable.add(minute)
-            raise
-        if size < len(view):
-            # Fewer bytes would move everything behind them.
-            end = start + len(view)
-            raise EventReadException(f"{minute.name} ends at {start + size}, before {end}")
-
-
-class _Scratch(threading.local):
-    """A buffer of each thread."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray(_READ_MAX)
-
-    def view(self, size: int) -> memoryview:
-        """So many bytes of it; what was there before is overwritten."""
-        if size > len(self._buffer):
-            return memoryview(bytearray(size))
-        return memoryview(self._buffer)[:size]
-
-
-_scratch = _Scratch()
+    def _source(self, number: int) -> Source:
+        replaced = self._replaced.get(number)
+        return replaced.file if replaced is not None else self._contents.access.source(number)

@@ -1,123 +1,125 @@
 """Columns: numbers of one kind for each of many entries, in as few bytes as they take.
 
-One writer at a time changes a column; a copy that a reader took stays as it was.
+One writer at a time changes a column.
 """
 
 import bisect
 from array import array
 from collections.abc import Iterator
-from typing import Literal
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Integers", "Numbers", "Reals"]
+__all__ = ["WIDTHS", "Integers", "Numbers", "Reals"]
 
-_WIDTHS: tuple[Literal["B", "H", "I", "Q"], ...] = ("B", "H", "I", "Q")
+WIDTHS = "BHIQ"
+"""How wide numbers can be: types of 1, 2, 4 and 8 bytes, as :mod:`struct` knows them."""
+
+_ROOM_MIN = 8
+_Column = TypeVar("_Column", bound=np.generic)
 
 
-class Numbers:
-    """Whole numbers from 0 to below 2**64, all of them as wide as the largest so far."""
+class _Growing(Generic[_Column]):
+    """Numbers of one kind, with room for more behind them. What was there once never changes, so that it need not be copied."""
 
-    def __init__(self) -> None:
-        self._array = array(_WIDTHS[0])
+    def __init__(self, values: NDArray[_Column]) -> None:
+        self._values = values
+        self._length = len(values)
 
     def __len__(self) -> int:
-        return len(self._array)
+        return self._length
+
+    def slice(self, first: int, last: int) -> NDArray[_Column]:
+        """The numbers from a first position to before a last; they stay what they are."""
+        return self._values[first : min(last, self._length)]
+
+    def _make_room(self, count: int) -> None:
+        """See to it that so many more have room."""
+        needed = self._length + count
+        if needed > len(self._values):
+            # Twice as much each time, so that adding one by one costs no more than adding all at once.
+            grown = np.empty(max(needed, 2 * len(self._values), _ROOM_MIN), self._values.dtype)
+            grown[: self._length] = self._values[: self._length]
+            self._values = grown
+
+    def _add(self, values: NDArray[np.generic]) -> None:
+        self._make_room(len(values))
+        self._values[self._length : self._length + len(values)] = values
+        self._length += len(values)
+
+
+class Numbers(_Growing[np.unsignedinteger]):
+    """Whole numbers from 0 to below 2**64, all of them as wide as the largest so far.
+
+    Args:
+        values: what is there at first.
+    """
+
+    def __init__(self, values: NDArray[np.unsignedinteger] | None = None) -> None:
+        super().__init__(np.empty(0, WIDTHS[0]) if values is None else values)
+
+    @property
+    def width(self) -> str:
+        """The type of each in memory: one of ``WIDTHS``."""
+        return self._values.dtype.char
 
     def __getitem__(self, position: int) -> int:
-        return self._array[position]
-
-    def slice(self, first: int, last: int) -> NDArray[np.unsignedinteger]:
-        """A copy of the numbers from a first position to before a last."""
-        return np.frombuffer(self._array[first:last], self._array.typecode)
+        return int(self._values[position])
 
     def find(self, number: int, length: int) -> int:
         """The position of the first of so many numbers that is larger; they must be sorted."""
-        return bisect.bisect_right(self._array, number, 0, length)
+        return bisect.bisect_right(self._values, number, 0, length)
+
+    def append(self, number: int) -> None:
+        """Add a number at the end."""
+        self._make_wide(number)
+        self._make_room(1)
+        self._values[self._length] = number
+        self._length += 1
 
     def extend(self, numbers: NDArray[np.integer]) -> None:
         """Add numbers at the end."""
-        if not len(numbers):
-            return
-        largest = int(numbers.max())
-        width = self._array.typecode
-        if largest >> (8 * self._array.itemsize):
-            width = next(each for each in _WIDTHS if not largest >> (8 * array(each).itemsize))
-            self._array = array(width, self._array)
-        self._array.frombytes(numbers.astype(width, copy=False).tobytes())
+        if len(numbers):
+            self._make_wide(int(numbers.max()))
+            self._add(numbers)
 
-    def pack(self, length: int) -> bytes:
-        """The first so many numbers as bytes of this machine, for :meth:`unpack`."""
-        return self._array.typecode.encode() + self._array[:length].tobytes()
-
-    @staticmethod
-    def size_of(packed: bytes, start: int, length: int) -> int:
-        """How many bytes so many numbers take that are packed from a start on."""
-        return 1 + length * array(chr(packed[start])).itemsize
-
-    @classmethod
-    def unpack(cls, packed: bytes) -> "Numbers":
-        """Make a column of what :meth:`pack` returned.
-
-        Raises:
-            ValueError: if that cannot be.
-        """
-        width = packed[:1].decode("ascii", "replace")
-        if width not in _WIDTHS:
-            raise ValueError(f"numbers of an unknown width: {width!r}")
-        column = cls()
-        column._array = array(width)
-        column._array.frombytes(packed[1:])
-        return column
+    def _make_wide(self, largest: int) -> None:
+        if largest >> (8 * self._values.itemsize):
+            width = next(each for each in WIDTHS if not largest >> (8 * np.dtype(each).itemsize))
+            self._values = self._values.astype(width)
 
 
-class Reals:
-    """Floating-point numbers, as exactly as Python has them."""
+class Reals(_Growing[np.float64]):
+    """Floating-point numbers, as exactly as Python has them.
 
-    def __init__(self) -> None:
-        self._array = array("d")
+    Args:
+        values: what is there at first.
+    """
 
-    def __len__(self) -> int:
-        return len(self._array)
+    def __init__(self, values: NDArray[np.float64] | None = None) -> None:
+        super().__init__(np.empty(0) if values is None else values)
 
     def __getitem__(self, position: int) -> float:
-        return self._array[position]
+        return float(self._values[position])
 
     def __setitem__(self, position: int, number: float) -> None:
-        self._array[position] = number
+        self._values[position] = number
 
     def take(self, positions: NDArray[np.integer]) -> NDArray[np.float64]:
         """The numbers at some positions."""
-        taken: NDArray[np.float64] = np.frombuffer(self._array, "d")[positions]
+        taken: NDArray[np.float64] = self._values[positions]
         return taken
-
-    def slice(self, first: int, last: int) -> NDArray[np.float64]:
-        """A copy of the numbers from a first position to before a last."""
-        return np.frombuffer(self._array[first:last], "d")
 
     def append(self, number: float) -> None:
         """Add a number at the end."""
-        self._array.append(number)
+        self._make_room(1)
+        self._values[self._length] = number
+        self._length += 1
 
     def extend(self, numbers: NDArray[np.float64]) -> None:
         """Add numbers at the end."""
-        self._array.frombytes(numbers.astype("d", copy=False).tobytes())
-
-    def pack(self, length: int) -> bytes:
-        """The first so many numbers as bytes, for :meth:`unpack`."""
-        return self._array[:length].tobytes()
-
-    @classmethod
-    def unpack(cls, packed: bytes) -> "Reals":
-        """Make a column of what :meth:`pack` returned.
-
-        Raises:
-            ValueError: if that cannot be.
-        """
-        column = cls()
-        column._array.frombytes(packed)
-        return column
+        self._add(numbers)
 
 
 class Integers:

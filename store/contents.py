@@ -2,20 +2,34 @@
 
 import threading
 from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from store.arrivals import Arrivals
+from store.gathering import Gathering
 from store.kinds import NOTHING, Kinds, Total
 from store.minuteindex import MinuteIndex
 from store.minutes import GrowingFile
+from store.pieces import Entries, Pieces, find_pieces
 from store.query import Query, Span
 from store.table import MinuteTable
 
-__all__ = ["Contents", "Minute"]
+__all__ = ["Access", "Contents", "Minute", "Source"]
 
 _SUMS_MAX = 64
+
+
+class Source(Protocol):
+    """Where bytes of a minute can be read."""
+
+    def gather(self, wanted: Gathering, first: int, last: int) -> None:
+        """Read pieces, from a first to before a last.
+
+        Raises:
+            EventReadException: if they cannot be read.
+        """
 
 
 class Minute:
@@ -63,6 +77,20 @@ class Minute:
         return self._index
 
 
+class Access(NamedTuple):
+    """How to get at what minutes have, by their numbers.
+
+    Attributes:
+        minute: finds a minute; raises EventReadException if it is not there any more.
+        entries: finds out where entries lie, of those minutes of which that is known without reading their files.
+        source: opens a minute to read what is known of it; raises as ``minute`` does.
+    """
+
+    minute: Callable[[int], Minute]
+    entries: Callable[[list[int]], dict[int, Entries]]
+    source: Callable[[int], Source]
+
+
 class Contents:
     """All that answers are made from: the minutes, the kinds of events, the order of arrival.
 
@@ -75,7 +103,7 @@ class Contents:
         table: the minutes there are.
         kinds: the kinds of events.
         arrivals: the order in which events arrived since the store was opened.
-        minute: finds a minute by its number.
+        access: gets at what minutes have.
 
     Attributes:
         backlog: for the numbers of minutes that arrivals are in, how many entries were there before them.
@@ -93,12 +121,13 @@ class Contents:
         table: MinuteTable,
         kinds: Kinds,
         arrivals: Arrivals,
-        minute: Callable[[int], Minute],
+        access: Access,
     ) -> None:
         self.table = table
         self.kinds = kinds
         self.arrivals = arrivals
-        self.minute = minute
+        self.access = access
+        self.minute = access.minute
         self.backlog: dict[int, int] = {}
         self.changed: dict[int, float] = {}
         self.begin = arrivals.position()
@@ -125,6 +154,25 @@ class Contents:
         """How many entries of a minute were there before anything arrived."""
         known = self.backlog.get(minute.number)
         return len(minute.index) if known is None else known
+
+    def backlog_pieces(self, query: Query, numbers: NDArray[np.integer]) -> Pieces:
+        """Where the events lie that answer a query and were there before anything arrived, in some minutes."""
+        if query.asks_everything and not any(number in self.backlog for number in numbers.tolist()):
+            sizes = self.table.sizes(numbers)
+            there = sizes.nonzero()[0]
+            return Pieces(numbers[there], np.zeros(len(there), "q"), sizes[there])
+        known = self.access.entries([each for each in numbers.tolist() if each not in self.backlog])
+        entries = [known.get(each) or self._backlog_entries(each) for each in numbers.tolist()]
+        excluded = []
+        if query.is_bounded:
+            for place in self._split_by(query, numbers).nonzero()[0].tolist():
+                index = self.minute(int(numbers[place])).index
+                excluded.append((place, index.outside(query, len(entries[place].kinds))))
+        return find_pieces(numbers, entries, self.kinds.admitted(query), excluded)
+
+    def _backlog_entries(self, number: int) -> Entries:
+        minute = self.minute(number)
+        return minute.index.entries(self.backlog_of(minute))
 
     def numbers(self, query: Query) -> NDArray[np.integer]:
         """The numbers of the minutes that may answer a query, sorted by start."""

@@ -6,6 +6,7 @@ else.
 """
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import os
@@ -20,6 +21,7 @@ from store.errors import (
     StoreFull,
     StoreLocked,
 )
+from store.gathering import Gathering
 
 __all__ = [
     "Disk",
@@ -38,6 +40,13 @@ _CANNOT_COPY_RANGES = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, er
 # What stat(2) says where there is nothing, a link to nowhere included.
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
+
+# By Python's own preadv, a view would have to be made of every piece, which costs more than to read it.
+_preadv = ctypes.CDLL(None, use_errno=True).preadv
+_preadv.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_int64)
+_preadv.restype = ctypes.c_ssize_t
+_PIECES_AT_ONCE = 512  # with what lies between them, no more than IOV_MAX
+_SIZE_AT_ONCE = 1 << 30  # bytes; one call reads somewhat more than that at most
 
 _BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id"
 
@@ -135,8 +144,10 @@ class Disk:
 
     def open_to_read(self, path: str) -> "ReadableFile":
         """Open a file to read; it stays readable when it is replaced or removed meanwhile."""
-        with _reading("open", path):
+        try:
             return ReadableFile(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError as error:
+            raise EventReadException(f"cannot open {path}: {error.strerror}") from error
 
     def create(self, path: str) -> "WritableFile":
         """Make an empty file to write, in the place of any that is there."""
@@ -254,6 +265,39 @@ class ReadableFile:
                     break
                 done += more
         return done
+
+    def gather(self, wanted: Gathering, first: int, last: int) -> None:
+        """Read pieces of the file, from a first to before a last.
+
+        Raises:
+            EventReadException: if they cannot be read, or the file ends before.
+        """
+        for begin, end in wanted.runs(first, last):
+            position = begin
+            while position < end:
+                position += self._gather_some(
+                    wanted, position, min(end, position + _PIECES_AT_ONCE)
+                )
+
+    def _gather_some(self, wanted: Gathering, first: int, last: int) -> int:
+        """Read pieces with little between them; returns how many."""
+        start = int(wanted.starts[first])
+        size = int(wanted.stops[last - 1]) - start
+        if size > _SIZE_AT_ONCE or last - first == 1:
+            part = wanted.part(first)
+            self._check_size(start, self.read_into(part, start), len(part))
+            return 1
+        read = _preadv(self._descriptor, wanted.iovecs(first), 2 * (last - first) - 1, start)
+        if read < 0:
+            reason = os.strerror(ctypes.get_errno())
+            raise EventReadException(f"cannot read {self.path}: {reason}")
+        self._check_size(start, read, size)
+        return last - first
+
+    def _check_size(self, start: int, read: int, wanted: int) -> None:
+        if read < wanted:  # fewer bytes would move everything behind them
+            end = start + wanted
+            raise EventReadException(f"{self.path} ends at {start + read}, before {end}")
 
     def chunks(self, start: int, end: int) -> Iterator[bytes]:
         """Read from a start to an end, in bytes, a piece at a time."""

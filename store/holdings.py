@@ -13,13 +13,14 @@ import numpy as np
 
 from store.answer import ByteMap
 from store.arrivals import Arrivals
-from store.contents import Contents, Minute
+from store.contents import Access, Contents, Minute, Source
 from store.disk import Disk, FileStat
 from store.errors import EventReadException
 from store.index import Index
 from store.kinds import Kinds
 from store.minuteindex import MinuteIndex, Rows
 from store.minutes import GrowingFile, RemovedFile
+from store.pieces import Entries
 from store.progress import Progress
 from store.scanning import DamageAt, Read, scan_rows
 from store.table import Listing, MinuteTable, Stamp
@@ -69,7 +70,11 @@ class Holdings(ABC):
         """Whether more is known of a minute than is in its file for good."""
 
     def _empty(self) -> Contents:
-        return Contents(MinuteTable(self.root_dir), Kinds(), Arrivals(), self._minute)
+        return Contents(MinuteTable(self.root_dir), Kinds(), Arrivals(), self._access)
+
+    @property
+    def _access(self) -> Access:
+        return Access(self._minute, self._entries, self._source)
 
     def _minute(self, number: int) -> Minute:
         """The minute of a number.
@@ -84,6 +89,23 @@ class Holdings(ABC):
                 raise EventReadException(f"{name} was removed or replaced meanwhile")
             minute = self._keep(number, self._open_file(name, self._table.stamp(number).size))
         return minute
+
+    def _entries(self, numbers: list[int]) -> dict[int, Entries]:
+        """Where the entries of minutes lie all of which is in their files, of those that the index knows."""
+        stamps = {number: self._table.stamp(number) for number in numbers}
+        return self._index.find_entries(stamps, len(self._contents.kinds))
+
+    def _source(self, number: int) -> Source:
+        """Where the bytes of a minute can be read that is in the store.
+
+        Raises:
+            EventReadException: if its file is not there any more.
+        """
+        minute = self._minutes.get(number)
+        if minute is not None:
+            return minute.file
+        # Opened now, it is what is known of it, whatever has its name by the time it is read.
+        return self._disk.open_to_read(f"{self.root_dir}/{self._table.name(number)}")
 
     def _keep(self, number: int, file: GrowingFile, index: MinuteIndex | None = None) -> Minute:
         name = self._table.name(number)
@@ -235,7 +257,7 @@ class Holdings(ABC):
             kinds.discount(number, *rows, changed=time.time(), newest_in=self._newest_in)
 
     def _succeed(self, before: Contents, minute: Minute, arrivals: Arrivals) -> Contents:
-        after = Contents(self._table, before.kinds, arrivals, self._minute)
+        after = Contents(self._table, before.kinds, arrivals, self._access)
         after.backlog = {**before.backlog}
         after.backlog.pop(minute.number, None)
         after.changed = before.changed
@@ -279,7 +301,7 @@ class Holdings(ABC):
         self._index = Index(self._disk, index)
         known = self._index.load(self._table)
         kinds, is_counted = known or (Kinds(), True)
-        self._contents = Contents(self._table, kinds, Arrivals(), self._minute)
+        self._contents = Contents(self._table, kinds, Arrivals(), self._access)
         self._update(Listing(self._disk.list_files(self.root_dir)), is_counted)
         damaged = len(kinds.damaged())
         if damaged:

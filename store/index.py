@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from store.disk import Disk
 from store.errors import EventStoreException
 from store.kinds import KindRow, Kinds, Total
-from store.minuteindex import MinuteIndex
+from store.minuteindex import MinuteIndex, Packed, unpack_entries
+from store.pieces import Entries
 from store.table import INTEGER_MAX, ROW, MinuteRow, MinuteTable, Stamp
 
 __all__ = ["Index", "remove_index"]
 
-_VERSION = 1
+_VERSION = 2
 """Of the format of the index; one of another version is made anew."""
 
 _SCHEMA = """
@@ -36,16 +37,19 @@ CREATE TABLE kinds (
 CREATE TABLE minutes (
     number INTEGER PRIMARY KEY, start INTEGER NOT NULL, end INTEGER NOT NULL,
     size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, entries INTEGER NOT NULL,
-    oldest REAL NOT NULL, newest REAL NOT NULL, packed BLOB NOT NULL
+    oldest REAL NOT NULL, newest REAL NOT NULL, entries_packed BLOB NOT NULL, times_packed BLOB NOT NULL
 );
 """
 _MINUTES = "SELECT number, start, end, size, mtime_ns, entries, oldest, newest FROM minutes"
+_ENTRIES = "SELECT number, size, mtime_ns, entries_packed FROM minutes WHERE number IN"
 
 _SPARE_NUMBERS = 1 << 20
 """There are never so many numbers without a minute unless they are wrong."""
 
 # What Python, numpy and pyroaring raise when what SQLite has is not what was written.
-_CORRUPT = (sqlite3.Error, ValueError, TypeError, IndexError, OverflowError, struct.error)
+_CORRUPT = (
+    sqlite3.Error, ValueError, TypeError, LookupError, OverflowError, struct.error,
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -118,17 +122,41 @@ class Index:
         with self._lock, self._or_without("read"):
             if self._connection is not None:
                 found = self._connection.execute(
-                    "SELECT size, mtime_ns, packed FROM minutes WHERE number = ?", (number,)
+                    "SELECT size, mtime_ns, entries_packed, times_packed FROM minutes WHERE number = ?",
+                    (number,),
                 ).fetchone()
                 if found is not None and stamp == found[:2]:
                     try:
-                        return MinuteIndex.unpack(found[2], stamp.size, kinds)
+                        return MinuteIndex.unpack(Packed(*found[2:]), stamp.size, kinds)
                     except _CORRUPT as error:
                         log.warning("in the index %s: %s", self._path, error)
         return None
 
+    def find_entries(self, stamps: dict[int, Stamp], kinds: int) -> dict[int, Entries]:
+        """Where the entries of several minutes lie.
+
+        Args:
+            stamps: by the numbers of the minutes, what their files are now.
+            kinds: how many kinds there are.
+
+        Returns:
+            That, by number, of those of which it is known.
+        """
+        entries: dict[int, Entries] = {}
+        with self._lock, self._or_without("read"):
+            if self._connection is not None:
+                places = ",".join("?" * len(stamps))
+                found = self._connection.execute(f"{_ENTRIES} ({places})", tuple(stamps))
+                for number, size, mtime_ns, packed in found:
+                    if stamps[number] == (size, mtime_ns):
+                        try:
+                            entries[number] = unpack_entries(packed, size, kinds)
+                        except _CORRUPT as error:
+                            log.warning("in the index %s: %s", self._path, error)
+        return entries
+
     def save(
-        self, kept: Iterable[tuple[MinuteRow, bytes]], removed: Iterable[int], kinds: Kinds
+        self, kept: Iterable[tuple[MinuteRow, Packed]], removed: Iterable[int], kinds: Kinds
     ) -> None:
         """Note what is in some minutes now, for :meth:`find` and :meth:`load`.
 
@@ -153,8 +181,8 @@ class Index:
                 )
                 # Minutes too late for 64 bits are looked at again whenever the store is opened.
                 self._connection.executemany(
-                    "INSERT OR REPLACE INTO minutes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    ((*row, packed) for row, packed in kept if row.end <= INTEGER_MAX),
+                    "INSERT OR REPLACE INTO minutes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    ((*row, *packed) for row, packed in kept if row.end <= INTEGER_MAX),
                 )
             self._kinds_saved = len(kinds)
 
@@ -196,6 +224,8 @@ class Index:
     def _connect(self) -> sqlite3.Connection:
         path = self._disk.database_path(self._path) if self._path else ""
         connection = sqlite3.connect(path, timeout=1, check_same_thread=False)
+        # So large that the row of a usual minute is on one page. Only a new file heeds it.
+        connection.execute("PRAGMA page_size = 32768")
         connection.execute("PRAGMA journal_mode = TRUNCATE")
         connection.execute("PRAGMA synchronous = OFF")
         return connection

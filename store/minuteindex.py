@@ -9,14 +9,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from store.columns import Numbers, Reals
+from store.columns import WIDTHS, Numbers, Reals
 from store.kinds import DAMAGED, NOTHING, Total
+from store.pieces import Entries, Pieces, join
 from store.query import Query
 
-__all__ = ["Entry", "MinuteIndex", "Rows"]
+__all__ = ["Entry", "MinuteIndex", "Packed", "Rows", "unpack_entries"]
 
-_HEADER = struct.Struct("<IQ")
-"""Of a packed index: a checksum of what follows, and the number of entries."""
+_ENTRIES_HEADER = struct.Struct("<IIQss6x")
+"""Of packed entries: a checksum of what follows; the highest number of a kind; how many they are; how wide their ends
+and their kinds are."""
+
+_CHECKSUM_SIZE = 4
+_TYPES = {width.encode(): np.dtype(width) for width in WIDTHS}
+
+_TIMES_HEADER = struct.Struct("<I4x")
+"""Of packed times: a checksum of what follows. Both headers leave what follows where numbers of its width belong."""
 
 _TOTALS_MAX = 4
 
@@ -40,6 +48,13 @@ class Rows(NamedTuple):
     def of_damage(cls, size: int) -> "Rows":
         """One entry that is damage of so many bytes."""
         return cls(np.array([DAMAGED]), np.array([size]), np.array([math.nan]))
+
+
+class Packed(NamedTuple):
+    """An index as bytes: where the entries lie and of what kinds they are; and when they happened."""
+
+    entries: bytes
+    times: bytes
 
 
 class MinuteIndex:
@@ -87,7 +102,7 @@ class MinuteIndex:
     @property
     def ends_damaged(self) -> bool:
         """Whether the last bytes are damaged."""
-        return len(self._kinds) > 0 and self._kinds[-1] == DAMAGED
+        return len(self._kinds) > 0 and self.is_damage(len(self._kinds) - 1)
 
     def offset(self, position: int) -> int:
         """Where the entry at a position starts, in bytes; behind the last one, where that ends."""
@@ -171,36 +186,53 @@ class MinuteIndex:
         return Total(int(sizes.sum()), int(np.count_nonzero(kinds != DAMAGED)), newest)
 
     def pieces(
-        self, query: Query, admitted: NDArray[np.bool_], first: int, last: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where the bytes of the entries that answer a query start and end, neighbours joined."""
+        self, minute: int, query: Query, admitted: NDArray[np.bool_], first: int, last: int
+    ) -> Pieces:
+        """Where the entries lie, from a first to before a last, that answer a query.
+
+        Args:
+            minute: the number of this minute.
+            query: the query.
+            admitted: for the number of each kind, whether it may answer.
+            first: the first position.
+            last: the position behind the last.
+        """
         if query.asks_everything:
             bounds = np.array([self.offset(first), self.offset(last)])
-            return (bounds[:1], bounds[1:]) if first < last else (bounds[:0], bounds[:0])
-        found = self.select(query, admitted, first, last)
-        if not len(found):
-            return found, found
-        edges = np.concatenate(([self.offset(first)], self._ends.slice(first, last).astype("q")))
-        found -= first
-        starts, ends = edges[found], edges[found + 1]
-        # Where a piece begins because it does not go on from the one before.
-        begins = np.ones(len(found) + 1, bool)
-        np.not_equal(starts[1:], ends[:-1], out=begins[1:-1])
-        return starts[begins[:-1]], ends[begins[1:]]
+            starts, ends = (bounds[:1], bounds[1:]) if first < last else (bounds[:0], bounds[:0])
+        else:
+            found = self.select(query, admitted, first, last) - first
+            edges = np.empty(last - first + 1, "q")
+            edges[0], edges[1:] = self.offset(first), self._ends.slice(first, last)
+            starts, ends = edges[found], edges[found + 1]
+        return join(Pieces(np.full(len(starts), minute), starts, ends))
+
+    def entries(self, length: int) -> Entries:
+        """The first so many entries, as far as it takes to find out where they lie."""
+        return Entries(self._kinds.slice(0, length), self._ends.slice(0, length))
+
+    def outside(self, query: Query, length: int) -> NDArray[np.intp]:
+        """The positions of those of the first so many entries that are not in the time range of a query."""
+        times = self._times.slice(0, length)
+        found: NDArray[np.intp] = (~((times >= query.start) & (times <= query.end))).nonzero()[0]
+        return found
 
     def _all_within(self, query: Query) -> bool:
         return not query.is_bounded or (query.start <= self.oldest and self.newest <= query.end)
 
-    def pack(self, size: int) -> bytes:
-        """The entries of the first so many bytes, as bytes for :meth:`unpack`."""
+    def pack(self, size: int) -> Packed:
+        """The entries of the first so many bytes, as bytes of this machine for :meth:`unpack`."""
         length = self.position_at(size, len(self))
-        columns = b"".join(
-            (self._kinds.pack(length), self._ends.pack(length), self._times.pack(length))
-        )
-        return _HEADER.pack(zlib.crc32(columns), length) + columns
+        columns = self._ends.slice(0, length).tobytes() + self._kinds.slice(0, length).tobytes()
+        times = self._times.slice(0, length).tobytes()
+        kind_max = int(self._kinds.slice(0, length).max(initial=0))
+        widths = (each.width.encode() for each in (self._ends, self._kinds))
+        header = _ENTRIES_HEADER.pack(0, kind_max, length, *widths)[_CHECKSUM_SIZE:]
+        checksum = zlib.crc32(columns, zlib.crc32(header)).to_bytes(_CHECKSUM_SIZE, "little")
+        return Packed(checksum + header + columns, _TIMES_HEADER.pack(zlib.crc32(times)) + times)
 
     @classmethod
-    def unpack(cls, packed: bytes, size: int, kinds: int) -> "MinuteIndex":
+    def unpack(cls, packed: Packed, size: int, kinds: int) -> "MinuteIndex":
         """Make an index of what :meth:`pack` returned.
 
         Args:
@@ -211,24 +243,45 @@ class MinuteIndex:
         Raises:
             ValueError: if that cannot be.
         """
-        if len(packed) < _HEADER.size:
-            raise ValueError("an index that is cut short")
-        checksum, length = _HEADER.unpack_from(packed)
-        columns = packed[_HEADER.size :]
-        if zlib.crc32(columns) != checksum:
-            raise ValueError("an index whose checksum is wrong")
+        entries = unpack_entries(packed.entries, size, kinds)
+        if len(packed.times) < _TIMES_HEADER.size:
+            raise ValueError("times that are cut short")
+        [checksum] = _TIMES_HEADER.unpack_from(packed.times)
+        if zlib.crc32(memoryview(packed.times)[_TIMES_HEADER.size :]) != checksum:
+            raise ValueError("times whose checksum is wrong")
+        times = np.frombuffer(packed.times, "d", offset=_TIMES_HEADER.size)
+        if len(times) != len(entries.kinds):
+            raise ValueError(f"{len(times)} times of {len(entries.kinds)} entries")
         index = cls()
-        kinds_end = Numbers.size_of(columns, 0, length)
-        ends_end = kinds_end + Numbers.size_of(columns, kinds_end, length)
-        index._kinds = Numbers.unpack(columns[:kinds_end])
-        index._ends = Numbers.unpack(columns[kinds_end:ends_end])
-        index._times = Reals.unpack(columns[ends_end:])
-        if index.size != size or (length and index._kinds.slice(0, length).max() >= kinds):
-            raise ValueError(f"an index of {index.size} bytes for a file of {size}")
-        index._note_times(index._times.slice(0, length))
+        index._kinds, index._ends = Numbers(entries.kinds), Numbers(entries.ends)
+        index._times = Reals(times)
+        index._note_times(times)
         return index
 
     def _note_times(self, times: NDArray[np.float64]) -> None:
         # What is damaged has no time, and fmin and fmax pass over it.
         self.oldest = float(np.fmin.reduce(times, initial=self.oldest))
         self.newest = float(np.fmax.reduce(times, initial=self.newest))
+
+
+def unpack_entries(packed: bytes, size: int, kinds: int) -> Entries:
+    """Read where entries lie from what :meth:`MinuteIndex.pack` returned.
+
+    Args:
+        packed: the first part of that.
+        size: how many bytes the entries have to have.
+        kinds: how many kinds there are.
+
+    Raises:
+        ValueError: if that cannot be.
+    """
+    if len(packed) < _ENTRIES_HEADER.size:
+        raise ValueError("entries that are cut short")
+    checksum, kind_max, length, ends_width, kinds_width = _ENTRIES_HEADER.unpack_from(packed)
+    if zlib.crc32(memoryview(packed)[_CHECKSUM_SIZE:]) != checksum:
+        raise ValueError("entries whose checksum is wrong")
+    ends = np.frombuffer(packed, _TYPES[ends_width], length, _ENTRIES_HEADER.size)
+    found = np.frombuffer(packed, _TYPES[kinds_width], length, _ENTRIES_HEADER.size + ends.nbytes)
+    if (int(ends[-1]) if length else 0) != size or kind_max >= kinds:
+        raise ValueError(f"not the entries of a file of {size} bytes")
+    return Entries(found, ends)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from store.columns import Integers
 from store.disk import Disk, ReadableFile
 from store.errors import EventReadException
+from store.gathering import Gathering
 from store.journal import Journal
 from store.replacing import replace_file
 
@@ -109,28 +110,6 @@ class GrowingFile(ABC):
         Raises:
             EventReadException: if the file on disk, or the tail, cannot be read.
         """
-        file, stored_size, tail = self._begin_to_read(offset, size)
-        if file is None:
-            return tail
-        return file.read(offset, min(offset + size, stored_size) - offset) + tail
-
-    def read_into(self, view: memoryview, offset: int) -> int:
-        """Fill a buffer from an offset, as :meth:`read` does; returns how many bytes there were.
-
-        Raises:
-            EventReadException: if the file on disk, or the tail, cannot be read.
-        """
-        file, stored_size, tail = self._begin_to_read(offset, len(view))
-        stored = 0
-        if file is not None:
-            stored = min(len(view), stored_size - offset)
-            if file.read_into(view[:stored], offset) < stored:
-                return 0
-        view[stored : stored + len(tail)] = tail
-        return stored + len(tail)
-
-    def _begin_to_read(self, offset: int, size: int) -> tuple[ReadableFile | None, int, bytes]:
-        """The file, if any of it is wanted, how much of it is good, and what is wanted of the tail."""
         end = offset + size
         with self._lock:
             stored_size = self._stored_size
@@ -139,10 +118,34 @@ class GrowingFile(ABC):
             if tail_end > stored_size:
                 tail = self._read_tail(max(offset, stored_size), tail_end)
             if offset >= stored_size:
-                return None, stored_size, tail
+                return tail
             # A flush that comes in between leaves the file that was opened as it is.
-            file = self._pinned or self._disk.open_to_read(self._file_path)
-        return file, stored_size, tail
+            file = self._open()
+        return file.read(offset, min(end, stored_size) - offset) + tail
+
+    def gather(self, wanted: Gathering, first: int, last: int) -> None:
+        """Read pieces of the file, from a first to before a last, flushed or not.
+
+        Raises:
+            EventReadException: if the file on disk, or the tail, cannot be read, or ends before.
+        """
+        with self._lock:
+            stored = first + int(wanted.stops[first:last].searchsorted(self._stored_size, "right"))
+            # A flush that comes in between leaves the file that was opened as it is.
+            file = self._open() if stored > first else None
+        if file is not None:
+            file.gather(wanted, first, stored)
+        for begin, end in wanted.runs(stored, last) if stored < last else ():
+            start, stop = int(wanted.starts[begin]), int(wanted.stops[end - 1])
+            data = self.read(start, stop - start)
+            if len(data) < stop - start:
+                raise EventReadException(f"{self.name} ends at {start + len(data)}, before {stop}")
+            for piece in range(begin, end):
+                at = slice(int(wanted.starts[piece]) - start, int(wanted.stops[piece]) - start)
+                wanted.part(piece)[:] = data[at]
+
+    def _open(self) -> ReadableFile:
+        return self._pinned or self._disk.open_to_read(self._file_path)
 
     def stream(self) -> io.BytesIO:
         """Copy the whole file, flushed or not."""

@@ -171,14 +171,15 @@ class MinuteTable:
     def number(self, name: str) -> int | None:
         """The number of the minute of this name; None when there is none."""
         span = parse_name(name)
-        if span is None:
-            return None
-        position = self.files.position(*span)
-        return self._order[position] if self.files.is_at(position, *span) else None
+        return None if span is None else self._number_at(*span)
 
     def has(self, number: int) -> bool:
         """Whether there is a minute of this number."""
-        return number < len(self._starts) and self.number(self.name(number)) == number
+        return number < len(self._starts) and self._number_at(*self.span(number)) == number
+
+    def _number_at(self, start: int, end: int) -> int | None:
+        position = self.files.position(start, end)
+        return self._order[position] if self.files.is_at(position, start, end) else None
 
     def name(self, number: int) -> str:
         """The name of a minute."""
@@ -239,6 +240,10 @@ class MinuteTable:
             return numbers
         oldest, newest = self.times(numbers)
         return numbers[(newest >= query.start) & (oldest <= query.end)]
+
+    def sizes(self, numbers: NDArray[np.integer]) -> NDArray[np.int64]:
+        """For each of some numbers, the size of the file of its minute when it was looked at, in bytes."""
+        return self._sizes.take(numbers).astype("q")
 
     def times(
         self, numbers: NDArray[np.integer]

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 from store.disk import Disk, DiskUsage, FileStat, Lock, ReadableFile, WritableFile
 from store.errors import EventReadException, EventWriteException, StoreFull
+from store.gathering import Gathering
 
 __all__ = ["Fate", "FaultyDisk", "PowerCut"]
 
@@ -333,6 +334,12 @@ class FaultyReadable(ReadableFile):
         data = self.read(offset, len(view))
         view[: len(data)] = data
         return len(data)
+
+    def gather(self, wanted: Gathering, first: int, last: int) -> None:
+        for piece in range(first, last):
+            part = wanted.part(piece)
+            if self.read_into(part, int(wanted.starts[piece])) < len(part):
+                raise EventReadException(f"{self.path} ends before byte {wanted.stops[piece]}")
 
     def close(self) -> None:
         pass

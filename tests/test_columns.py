@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,19 +13,21 @@ numbers = st.lists(
 )
 
 
-@given(st.lists(numbers, max_size=8), st.data())
-def test_numbers(batches: list[list[int]], data: st.DataObject) -> None:
+@given(st.lists(numbers, max_size=8))
+def test_numbers(batches: list[list[int]]) -> None:
     """However wide they become, and packed as well."""
     column, given_numbers = Numbers(), [number for batch in batches for number in batch]
     for batch in batches:
         column.extend(np.array(batch, "q"))
-    length = data.draw(st.integers(0, len(given_numbers)))
-    packed = column.pack(length)
-    assert Numbers.size_of(packed, 0, length) == len(packed)
-    unpacked = Numbers.unpack(packed)
-    for each, wanted in [(column, given_numbers), (unpacked, given_numbers[:length])]:
+    seen = column.slice(0, len(column))
+    again = Numbers(seen)
+    for number in batches[0] if batches else ():
+        again.append(number)
+    wanted_again = given_numbers + (batches[0] if batches else [])
+    for each, wanted in [(column, given_numbers), (again, wanted_again)]:
         assert [each[position] for position in range(len(each))] == wanted
         assert each.slice(1, 5).tolist() == wanted[1:5]
+    assert seen.tolist() == given_numbers, "what was seen once stays"
 
 
 @given(st.lists(st.integers(0, 50)), st.integers(0, 60), st.data())
@@ -40,20 +41,15 @@ def test_finding_a_number(unsorted: list[int], number: int, data: st.DataObject)
     assert all(each > number for each in sorted(unsorted)[found:length])
 
 
-def test_what_was_not_packed_here() -> None:
-    """It is refused."""
-    for packed in (b"", b"X", b"H\0"):
-        with pytest.raises(ValueError, match=r"width|bytes length"):
-            Numbers.unpack(packed)
-
-
 @given(st.lists(st.floats(0, 1e123) | st.just(math.nan)))
 def test_reals(times: list[float]) -> None:
     """To the last bit."""
     column = Reals()
     column.extend(np.array(times))
-    unpacked = Reals.unpack(column.pack(len(times)))
-    for each in (column, unpacked):
+    one_by_one = Reals()
+    for time in times:
+        one_by_one.append(time)
+    for each in (column, one_by_one, Reals(column.slice(0, len(times)))):
         assert len(each) == len(times)
         assert np.array_equal(each.slice(0, len(times)), np.array(times), equal_nan=True)
     if times:
