@@ -1,8 +1,6 @@
 """The bytes of an answer: where they lie, and how to gather them."""
 
-import bisect
 import threading
-from array import array
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +9,7 @@ from store.api import Answer
 from store.contents import Contents, Minute, Source
 from store.errors import EventReadException
 from store.gathering import Gathering
-from store.pieces import Pieces
+from store.layout import Layout
 from store.query import Query
 
 __all__ = ["ByteMap"]
@@ -45,22 +43,21 @@ class ByteMap(Answer):
         self._backlog: NDArray[np.integer] | None = None  # numbers of minutes, to be looked at
         self._backlog_seen = 0
         self._seen = (0, 0)
+        # Of the only minute: how many bytes, when it is asked for everything; otherwise, how many entries.
+        self._minute_seen = 0
         # Minutes that pieces come from, and that are not in the store any more.
         self._replaced: dict[int, Minute] = {}
-        # One row per piece: where it ends in the answer, in which minute it lies, where it starts there.
-        self._ends = array("q")
-        self._minutes = array("I")
-        self._starts = array("q")
+        self._layout = Layout()
 
     def size(self) -> int:
         """The size of the answer in bytes, by now."""
         self.look_up()
-        return self._size
+        return self._layout.size
 
     def look_up(self, size: int | None = None) -> None:
         """Find out where so many bytes of the answer lie, or all that there are by now."""
         more = True
-        while more and (size is None or self._size < size):
+        while more and (size is None or self._layout.size < size):
             # Bit by bit, so that others have their turn in between.
             with self._lock:
                 more = self._look_further()
@@ -72,57 +69,39 @@ class ByteMap(Answer):
             EventReadException: if a minute file cannot be read.
         """
         with self._reading:
-            return self._read(offset, size)
+            self.look_up(offset + size)
+            with self._lock:
+                while self._contents.successor is not None:
+                    # What is not in the store any more is read from where it is kept.
+                    self._look_further()
+                minutes, starts, stops = self._layout.cut(offset, size)
+                # Where another minute begins, there is another file to read.
+                edges = [0, *((minutes[1:] != minutes[:-1]).nonzero()[0] + 1).tolist()]
+                numbers = minutes[edges].tolist() if len(minutes) else []
+                sources = [self._source(number) for number in numbers]
+            wanted = Gathering(starts, stops)
+            edges.append(len(minutes))
+            for number, source, begin, end in zip(numbers, sources, edges, edges[1:], strict=False):
+                try:
+                    source.gather(wanted, begin, end)
+                except EventReadException:
+                    self._note_unreadable(number)
+                    raise
+            return bytes(wanted.buffer)
 
-    def _read(self, offset: int, size: int) -> bytes:
-        self.look_up(offset + size)
+    def _note_unreadable(self, number: int) -> None:
         with self._lock:
-            while self._contents.successor is not None:
-                # What is not in the store any more is read from where it is kept.
-                self._look_further()
-            first = bisect.bisect_right(self._ends, offset)
-            last = min(bisect.bisect_left(self._ends, offset + size) + 1, len(self._ends))
-            if first >= last:
-                return b""
-            minutes = np.frombuffer(self._minutes[first:last], "I")
-            starts = np.frombuffer(self._starts[first:last], "q").copy()
-            ends = np.frombuffer(self._ends[first:last], "q")
-            before = self._ends[first - 1] if first else 0
-            # Where another minute begins, there is another file to read.
-            edges = [0, *((minutes[1:] != minutes[:-1]).nonzero()[0] + 1).tolist(), last - first]
-            numbers = minutes[edges[:-1]].tolist()
-            sources = [self._source(number) for number in numbers]
-        stops = starts + ends
-        stops[1:] -= ends[:-1]
-        stops[0] -= before
-        # Of the first and the last piece, perhaps only a part.
-        stops[-1] -= max(int(ends[-1]) - (offset + size), 0)
-        starts[0] += offset - before
-        wanted = Gathering(starts, stops)
-        for number, source, begin, end in zip(numbers, sources, edges, edges[1:], strict=False):
-            try:
-                source.gather(wanted, begin, end)
-            except EventReadException:
-                with self._lock:
-                    self._contents.unreadable.add(self._contents.minute(number))
-                raise
-        return bytes(wanted.buffer)
+            self._contents.unreadable.add(self._contents.minute(number))
 
     def is_concerned_by(self, minute: Minute) -> bool:
         """Whether it may have something of a minute."""
         return self._minute is None or self._minute is minute
 
-    @property
-    def _size(self) -> int:
-        return self._ends[-1] if self._ends else 0
-
     def _look_further(self) -> bool:
         """Look up some more; returns whether there may be more still. The caller holds the lock."""
         contents = self._contents
         if self._minute is not None:
-            # What arrives in one minute lies there in order; there is no need to look at the others.
-            self._take_in_run(self._minute, self._seen[1], last := len(self._minute.index))
-            self._seen = (0, last)
+            self._look_at_minute(self._minute)
         elif self._look_through_backlog():
             return True
         else:
@@ -140,7 +119,7 @@ class ByteMap(Answer):
         first = self._backlog_seen
         some = self._backlog[first : first + _CHUNK_MINUTES]
         if len(some):
-            self._take_in(self._contents.backlog_pieces(self._query, some))
+            self._layout.add(self._contents.backlog_pieces(self._query, some))
         self._backlog_seen += len(some)
         return self._backlog_seen < len(self._backlog)
 
@@ -151,30 +130,26 @@ class ByteMap(Answer):
         if self._minute is None:
             self._seen = successor.begin
         elif self._minute is replaced and replacement is not None:
-            self._minute = replacement
-            self._seen = (0, successor.restated)
+            self._minute, self._minute_seen = replacement, successor.restated
+            if self._query.asks_everything:
+                self._minute_seen = replacement.index.offset(successor.restated)
         self._contents = successor
+
+    def _look_at_minute(self, minute: Minute) -> None:
+        """See what is new in the only minute: it lies there in order, so there is no need to look at the others."""
+        if self._query.asks_everything:
+            # Nobody needs to know what is in it.
+            size = minute.file.size
+            self._layout.add_one(minute.number, self._minute_seen, size)
+            self._minute_seen = size
+        else:
+            last = len(minute.index)
+            self._take_in_run(minute, self._minute_seen, last)
+            self._minute_seen = last
 
     def _take_in_run(self, minute: Minute, first: int, last: int) -> None:
         admitted = self._contents.kinds.admitted(self._query)
-        self._take_in(minute.index.pieces(minute.number, self._query, admitted, first, last))
-
-    def _take_in(self, pieces: Pieces) -> None:
-        minutes, starts, ends = pieces
-        if not len(starts):
-            return
-        size = self._size
-        if self._minutes and self._minutes[-1] == minutes[0]:
-            before = self._ends[-2] if len(self._ends) > 1 else 0
-            if self._starts[-1] + size - before == starts[0]:
-                # It goes on where the last piece ends.
-                size = before
-                starts[0] = self._starts.pop()
-                self._ends.pop()
-                self._minutes.pop()
-        self._starts.frombytes(starts.tobytes())
-        self._ends.frombytes(((ends - starts).cumsum() + size).tobytes())
-        self._minutes.frombytes(minutes.astype("I").tobytes())
+        self._layout.add(minute.index.pieces(minute.number, self._query, admitted, first, last))
 
     def _source(self, number: int) -> Source:
         replaced = self._replaced.get(number)

@@ -191,10 +191,11 @@ class Contents:
 
     def total(self, query: Query, number: int) -> Total:
         """What one minute has of an answer."""
-        minute = self.minute(number)
         if query.asks_everything and number not in self.kinds.damaged():
-            return Total(minute.file.size, *self.table.entries_of(number))
-        return minute.index.total(query, self.kinds.admitted(query))
+            is_touched = number in self.backlog
+            size = self.minute(number).file.size if is_touched else self.table.stamp(number).size
+            return Total(size, *self.table.entries_of(number))
+        return self.minute(number).index.total(query, self.kinds.admitted(query))
 
     def span(self, query: Query, number: int) -> Span | None:
         """What one minute has of an answer, named and dated; None when it has nothing."""

@@ -138,7 +138,7 @@ class Holdings(ABC):
         number = self._table.number(name)
         if number is None or self._is_growing(number):
             return number
-        file = self._disk.look_at(os.path.join(self.root_dir, name))
+        file = self._disk.look_at(f"{self.root_dir}/{name}")
         if file is None:
             # What becomes of it is for those to say who know whether there is more of it.
             self._contents.unreadable.add(self._minute(number))

@@ -41,7 +41,14 @@ CREATE TABLE minutes (
 );
 """
 _MINUTES = "SELECT number, start, end, size, mtime_ns, entries, oldest, newest FROM minutes"
+_PACKED = (
+    "SELECT number, size, mtime_ns, entries_packed, times_packed FROM minutes"
+    " WHERE number >= ? AND number < ?"
+)
 _ENTRIES = "SELECT number, size, mtime_ns, entries_packed FROM minutes WHERE number IN"
+
+_READ_AHEAD = 16
+"""How many minutes to read when they are asked for one after the other."""
 
 _SPARE_NUMBERS = 1 << 20
 """There are never so many numbers without a minute unless they are wrong."""
@@ -70,6 +77,9 @@ class Index:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._kinds_saved = 0
+        # Rows that nobody has asked for yet, by number, and the number of the last that was read.
+        self._read_ahead: dict[int, tuple[int, int, bytes, bytes]] = {}
+        self._last_read = -2
         self._is_complete = True  # whatever was to be written is there
         self._is_clean = False  # what is there says that nothing was lost since it was closed
 
@@ -96,6 +106,7 @@ class Index:
     def clear(self) -> None:
         """Forget everything."""
         with self._lock, self._or_without("make"):
+            self._read_ahead = {}
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
@@ -120,17 +131,23 @@ class Index:
             That; None when it is not known, or of another state of the file.
         """
         with self._lock, self._or_without("read"):
-            if self._connection is not None:
-                found = self._connection.execute(
-                    "SELECT size, mtime_ns, entries_packed, times_packed FROM minutes WHERE number = ?",
-                    (number,),
-                ).fetchone()
-                if found is not None and stamp == found[:2]:
-                    try:
-                        return MinuteIndex.unpack(Packed(*found[2:]), stamp.size, kinds)
-                    except _CORRUPT as error:
-                        log.warning("in the index %s: %s", self._path, error)
+            row = self._read_ahead.pop(number, None) or self._read(number)
+            if row is not None and stamp == row[:2]:
+                try:
+                    return MinuteIndex.unpack(Packed(*row[2:]), stamp.size, kinds)
+                except _CORRUPT as error:
+                    log.warning("in the index %s: %s", self._path, error)
         return None
+
+    def _read(self, number: int) -> tuple[int, int, bytes, bytes] | None:
+        """Read what there is of a minute, and of those behind it when they are asked for in a row."""
+        if self._connection is None:
+            return None
+        count = _READ_AHEAD if number == self._last_read + 1 else 1
+        found = self._connection.execute(_PACKED, (number, number + count))
+        self._read_ahead = {each: tuple(row) for each, *row in found}
+        self._last_read = number + count - 1
+        return self._read_ahead.pop(number, None)
 
     def find_entries(self, stamps: dict[int, Stamp], kinds: int) -> dict[int, Entries]:
         """Where the entries of several minutes lie.
@@ -169,6 +186,7 @@ class Index:
             kept, removed = list(kept), list(removed)
             if self._connection is None or not (kept or removed):
                 return
+            self._read_ahead = {}
             self._mark_in_use(self._connection)
             with self._connection:
                 new = enumerate(kinds.headers(self._kinds_saved), self._kinds_saved)

@@ -179,11 +179,13 @@ class MinuteIndex:
         """Sum up the entries at some positions, in order."""
         if not len(positions):
             return NOTHING
-        first = int(positions[0])
-        rows = self.rows(first, int(positions[-1]) + 1)
-        kinds, sizes, times = (column[positions - first] for column in rows)
-        newest = float(np.fmax.reduce(times, initial=0.0))
-        return Total(int(sizes.sum()), int(np.count_nonzero(kinds != DAMAGED)), newest)
+        ends, last = self._ends.slice(0, len(self)), int(positions[-1]) + 1
+        sizes = int(ends[positions].sum(dtype="q")) - int(ends[positions - 1].sum(dtype="q"))
+        if not positions[0]:
+            sizes += int(ends[-1])  # before the first entry, there is none
+        times = self._times.slice(0, last)[positions]
+        damaged = np.count_nonzero(self._kinds.slice(0, last)[positions] == DAMAGED)
+        return Total(sizes, len(positions) - int(damaged), float(np.fmax.reduce(times, initial=0.0)))
 
     def pieces(
         self, minute: int, query: Query, admitted: NDArray[np.bool_], first: int, last: int

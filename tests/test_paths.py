@@ -5,12 +5,12 @@ import pytest
 from store import Query
 from theiafs.errors import InvalidName, NameTooLong, NotFound
 from theiafs.names import unescape
-from theiafs.paths import FILTERS_MAX, Kind, Location, Tags, parse_path, to_query
+from theiafs.paths import FILTERS_MAX, Kind, Location, Paths, Tags, to_query
 from theiafs.timerange import Last, Range
 
 
 def parse(path: str) -> Location:
-    return parse_path(path, lambda name: unescape(name, ()))
+    return Paths(lambda name: unescape(name, ())).locate(path)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,15 @@ def parse(path: str) -> Location:
 )
 def test_a_path_is_filters_and_a_leaf(path: str, location: Location) -> None:
     """Every form of the grammar is understood."""
-    assert parse(path) == location
+    assert parse(path)._replace(query=None) == location._replace(query=None)
+
+
+def test_a_query_that_depends_on_the_moment() -> None:
+    """It is known when it is asked for; any other is known at once."""
+    assert parse("/by-tag/a/range/1-2/events").query == Query().tagged("a").within(1, 2)
+    moving = parse("/range/last-1m/by-tag/a/1-2")
+    assert moving.query is None
+    assert moving.query_at(100) == Query().tagged("a").within(40, float("inf"))
 
 
 @pytest.mark.parametrize(

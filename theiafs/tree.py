@@ -23,7 +23,7 @@ from theiafs.nodes import (
     Node,
     TextFile,
 )
-from theiafs.paths import Filter, Kind, Location, Tags, parse_path, to_query
+from theiafs.paths import Filter, Kind, Location, Paths, Tags
 from theiafs.timerange import Last
 
 __all__ = ["Tree"]
@@ -40,6 +40,7 @@ class Tree:
     def __init__(self, store: EventStore, event_size_max: int) -> None:
         self._store = store
         self._event_size_max = event_size_max
+        self._paths = Paths(lambda name: unescape(name, store.tags()))
         self._moments = _Moments()
 
     def resolve(self, path: str) -> Node:
@@ -49,7 +50,7 @@ class Tree:
             NotFound: if there is none.
             InvalidName: if the path names a range that is none.
         """
-        return self._resolve(path, self._locate(path))
+        return self._resolve(path, self._paths.locate(path))
 
     def open(self, path: str, to_write: bool) -> Handle:
         """Open the file at a path.
@@ -58,7 +59,7 @@ class Tree:
             NotPermitted: if it is to be written and cannot be, or is no file.
             NotFound: if there is none.
         """
-        location = self._locate(path)
+        location = self._paths.locate(path)
         # A range that moves with the clock stands still for this file from now on; otherwise the file
         # would lose its beginning while somebody reads it.
         let_go = self._moments.hold(location.filters)
@@ -89,9 +90,6 @@ class Tree:
             raise AlreadyThere(f"the tag {tag!r} is known already")
         self._store.declare_tag(tag)
 
-    def _locate(self, path: str) -> Location:
-        return parse_path(path, lambda name: unescape(name, self._store.tags()))
-
     def _check_tags(self, path: str, tags: tuple[str, ...]) -> None:
         for tag in tags:
             if not self._store.has_tag(tag):
@@ -111,7 +109,7 @@ class Tree:
 
     def _node(self, path: str, location: Location) -> Node:
         store, filters = self._store, location.filters
-        query = to_query(filters, self._moments.current(filters))
+        query = location.query or location.query_at(self._moments.current(filters))
         match location.kind:
             case Kind.ROOT:
                 return self._directory(self._list_root, query)
