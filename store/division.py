@@ -42,8 +42,7 @@ class Division:
         self._kinds = np.frombuffer(batch.kinds, np.int64)
         self._sizes = np.frombuffer(batch.sizes, np.int64)
         self._times = np.frombuffer(batch.times, np.float64)
-        if len(batch) > 1:
-            self._ends = self._sizes.cumsum()
+        self._ends = self._sizes.cumsum()
 
     @property
     def is_done(self) -> bool:
@@ -58,10 +57,6 @@ class Division:
     def take(self, start: int, end: int) -> Portion:
         """Take the next event, and those behind it that are of times from a start to before an end, too."""
         batch, first, first_byte = self._batch, self._first, self._start
-        if len(batch) == 1:
-            # What most programs write is one line at a time; numpy would only cost.
-            self._first = 1
-            return Portion(batch.data, Rows(self._kinds, self._sizes, self._times))
         fitting = int(self._ends.searchsorted(first_byte + _SIZE_MAX, "right"))
         last = self._behind(start, end, max(fitting, first + 1))
         last_byte = int(self._ends[last - 1])

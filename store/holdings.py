@@ -176,12 +176,22 @@ class Holdings(ABC):
 
     def _grow(self, minute: Minute, rows: Rows) -> None:
         """Show entries that arrived in a minute."""
-        index, now = minute.index, time.time()
-        first = len(index)
-        index.extend(rows)
-        self._table.set_entries(minute.number, len(index), index.oldest, index.newest)
+        first, now = len(minute.index), time.time()
+        minute.index.extend(rows)
         self._contents.kinds.count(minute.number, *rows, changed=now)
-        self._contents.note_arrival(minute.number, first, len(index), now)
+        self._note_arrival(minute, first, now)
+
+    def _grow_by_one(self, minute: Minute, kind: int, size: int, timestamp: float) -> None:
+        """Show one event that arrived in a minute."""
+        first, now = len(minute.index), time.time()
+        minute.index.append(kind, size, timestamp)
+        self._contents.kinds.count_one(minute.number, kind, size, timestamp, now)
+        self._note_arrival(minute, first, now)
+
+    def _note_arrival(self, minute: Minute, first: int, now: float) -> None:
+        index, number = minute.index, minute.number
+        self._table.set_entries(number, len(index), index.oldest, index.newest)
+        self._contents.note_arrival(number, first, len(index), now)
 
     def _replace(
         self, minute: Minute, file: GrowingFile, index: MinuteIndex, removed: int | None = None

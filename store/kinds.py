@@ -19,6 +19,7 @@ DAMAGED = 0
 """The number of the kind that damaged bytes have; only the query for everything is answered with them."""
 
 _ADMISSIONS_MAX = 64
+_EVERYTHING = Query()
 
 
 class Total(NamedTuple):
@@ -48,11 +49,30 @@ class KindRow(NamedTuple):
     minutes: bytes
 
 
-class _Admission(NamedTuple):
-    """Which kinds may answer a query: a flag for each kind, and the numbers of those that are of events."""
+class _Admission:
+    """Which kinds may answer a query, and what is known of them together.
 
-    flags: NDArray[np.bool_]
-    events: NDArray[np.intp]
+    Attributes:
+        flags: for the number of each kind, whether it may.
+        events: the numbers of those that are of events.
+        version: of the counts from which the following was summed up; -1 for none.
+        total: all events of these kinds.
+        changed: when they last became more, in seconds since the epoch.
+    """
+
+    def __init__(self, flags: NDArray[np.bool_]) -> None:
+        self.flags = flags
+        events = flags.nonzero()[0]
+        self.events = events[events != DAMAGED]
+        self.version = -1
+        self.total = NOTHING
+        self.changed = 0.0
+
+    def add(self, size: int, time: float, changed: float) -> None:
+        """Note that one event was counted."""
+        self.total = self.total.plus(Total(size, 1, time))
+        self.changed = max(self.changed, changed)
+        self.version += 1
 
 
 class Kinds:
@@ -77,6 +97,7 @@ class Kinds:
         self._newest = np.zeros(64)
         self._changed = np.zeros(64)
         self._admissions: dict[Query, _Admission] = {}
+        self._version = 0  # of the counts
         self.tags: frozenset[str] = frozenset()
         self._add(b"", b"")  # DAMAGED
 
@@ -123,10 +144,27 @@ class Kinds:
         self._newest[found] = np.maximum(self._newest[found], newest)
         self._changed[found] = np.maximum(self._changed[found], changed)
         for kind in found.tolist():
-            minutes = self._minutes[kind]
-            if not minutes:
-                self.tags = self.tags.union(self._tags[kind])
-            minutes.add(minute)
+            self._note_minute(kind, minute)
+        self._version += 1
+
+    def count_one(self, minute: int, kind: int, size: int, time: float, changed: float) -> None:
+        """Note that one event is in a minute now; the arguments are as for :meth:`count`."""
+        self._events[kind] += 1
+        self._sizes[kind] += size
+        self._newest[kind] = max(self._newest[kind], time)
+        self._changed[kind] = max(self._changed[kind], changed)
+        self._note_minute(kind, minute)
+        self._version += 1
+        everything = self._admissions.get(_EVERYTHING)
+        if everything is not None and everything.version == self._version - 1:
+            # What is asked for all the time need not be summed up all the time.
+            everything.add(size, time, changed)
+
+    def _note_minute(self, kind: int, minute: int) -> None:
+        minutes = self._minutes[kind]
+        if not minutes:
+            self.tags = self.tags.union(self._tags[kind])
+        minutes.add(minute)
 
     def discount(
         self,
@@ -151,6 +189,7 @@ class Kinds:
         self._events[found] -= events
         self._sizes[found] -= total_sizes
         self._changed[found] = np.maximum(self._changed[found], changed)
+        self._version += 1
         for kind in found.tolist():
             self._minutes[kind].discard(minute)
         is_newest = (newest >= self._newest[found]) & (found != DAMAGED)
@@ -162,6 +201,7 @@ class Kinds:
     def note_change(self, kinds: NDArray[np.integer], now: float) -> None:
         """Note that events of some kinds are not what they were, at a time in seconds since the epoch."""
         self._changed[kinds] = now
+        self._version += 1
 
     # Keeping
 
@@ -200,6 +240,7 @@ class Kinds:
         for minutes in self._minutes:
             minutes.clear()
         self.tags = frozenset()
+        self._version += 1
 
     # Asking
 
@@ -209,17 +250,21 @@ class Kinds:
 
     def total(self, query: Query) -> tuple[Total, float]:
         """All events whose kind may answer a query, and when they last became more."""
-        kinds = self._admission(query).events
-        total = Total(
-            int(self._sizes[kinds].sum()),
-            int(self._events[kinds].sum()),
-            float(self._newest[kinds].max(initial=0.0)),
-        )
-        changed = float(self._changed[kinds].max(initial=0.0))
-        if query.asks_everything:
-            total = total._replace(size=total.size + int(self._sizes[DAMAGED]))
-            changed = max(changed, float(self._changed[DAMAGED]))
-        return total, changed
+        admission = self._admission(query)
+        if admission.version != self._version:
+            kinds = admission.events
+            admission.total = Total(
+                int(self._sizes[kinds].sum()),
+                int(self._events[kinds].sum()),
+                float(self._newest[kinds].max(initial=0.0)),
+            )
+            admission.changed = float(self._changed[kinds].max(initial=0.0))
+            if query.asks_everything:
+                size = admission.total.size + int(self._sizes[DAMAGED])
+                admission.total = admission.total._replace(size=size)
+                admission.changed = max(admission.changed, float(self._changed[DAMAGED]))
+            admission.version = self._version
+        return admission.total, admission.changed
 
     def minutes(self, query: Query) -> BitMap:
         """The numbers of the minutes with events whose kind may answer a query."""
@@ -250,8 +295,7 @@ class Kinds:
             before = np.array([query.asks_everything]) if known is None else known.flags
             new = [admits_tags(query, tags) for tags in self._tags[len(before) :]]
             flags = np.append(before, np.array(new, bool))
-            events = flags.nonzero()[0]
-            known = self._admissions[query] = _Admission(flags, events[events != DAMAGED])
+            known = self._admissions[query] = _Admission(flags)
             if len(self._admissions) > _ADMISSIONS_MAX:
                 del self._admissions[next(iter(self._admissions))]
         return known
@@ -294,9 +338,6 @@ class _Sums(NamedTuple):
 def _sum_up(
     kinds: NDArray[np.integer], sizes: NDArray[np.integer], times: NDArray[np.float64]
 ) -> _Sums:
-    if len(kinds) == 1:
-        # What most programs write is one line at a time.
-        return _Sums(kinds, np.ones(1, "q"), sizes, np.fmax(times, 0.0))
     found, rows = np.unique(kinds, return_inverse=True)
     newest = np.zeros(len(found))
     np.fmax.at(newest, rows, times)

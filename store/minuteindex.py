@@ -137,6 +137,13 @@ class MinuteIndex:
         self._kinds.extend(rows.kinds)
         self._note_times(rows.times)
 
+    def append(self, kind: int, size: int, time: float) -> None:
+        """Add one event at the end: the number of its kind, its size in bytes, its time in seconds."""
+        self._ends.append(self.size + size)
+        self._times.append(time)
+        self._kinds.append(kind)
+        self.oldest, self.newest = min(self.oldest, time), max(self.newest, time)
+
     def without(self, position: int) -> "MinuteIndex":
         """The same entries without the one at a position."""
         rest = MinuteIndex()
@@ -185,7 +192,9 @@ class MinuteIndex:
             sizes += int(ends[-1])  # before the first entry, there is none
         times = self._times.slice(0, last)[positions]
         damaged = np.count_nonzero(self._kinds.slice(0, last)[positions] == DAMAGED)
-        return Total(sizes, len(positions) - int(damaged), float(np.fmax.reduce(times, initial=0.0)))
+        return Total(
+            sizes, len(positions) - int(damaged), float(np.fmax.reduce(times, initial=0.0))
+        )
 
     def pieces(
         self, minute: int, query: Query, admitted: NDArray[np.bool_], first: int, last: int

@@ -359,8 +359,8 @@ class FileIndex:
         first = self._latest_ends.find_left(ts)
         return self[first] if first < len(self) else None
 
-    def find_home(self, ts: float) -> DataFile:
-        """Find the file a new event of this time belongs in, or say which file to make for it.
+    def find_home(self, ts: float) -> tuple[int, int]:
+        """Find the file a new event of this time belongs in, or say which file to make for it: its start and its end.
 
         A new file starts at the whole second of the event and spans a minute, cut short where the next
         file starts.
@@ -370,12 +370,12 @@ class FileIndex:
         while position > 0 and self._latest_ends[position - 1] > ts:
             position -= 1
             if self._ends[position] > ts:
-                return self[position]
+                return self._starts[position], self._ends[position]
         start = int(ts)
         end = start + MINUTE_S
         if later < len(self):
             end = min(end, self._starts[later])
-        return DataFile(os.path.join(self.root_dir, f"{start}-{end}"), start, end)
+        return start, end
 
     def position(self, start: int, end: int) -> int:
         """Where a file of this span is, or would be."""

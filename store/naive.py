@@ -122,7 +122,10 @@ class NaiveEventStore(FlushedArchive):
         self._journal.limit_unsynced()
         with self._lock:
             self._check_open()
-            self._append(batch)
+            if len(batch) == 1:
+                self._append_one(batch)
+            else:
+                self._append(batch)
         if self.flush_interval <= 0:
             self._flush_now()
 
@@ -153,29 +156,49 @@ class NaiveEventStore(FlushedArchive):
             raise
         kinds = self._contents.kinds.numbers(batch.pairs)
         for part, address in zip(parts, addresses, strict=True):
-            self._take_in(part, part.events.rows(kinds), address)
+            self._note_appended(part.minute, part.size, address, part.ending)
+            self._grow(part.minute, part.events.rows(kinds))
 
     def _divide(self, batch: Batch, new_minutes: dict[str, Minute]) -> Iterator[_Part]:
         """Find out which events go where; minutes that are not there yet are made, but not shown."""
         ends: dict[str, int] = {}
         division = Division(batch)
         while not division.is_done:
-            file = self._table.files.find_home(division.time)
-            name = os.path.basename(file.path)
-            number = self._table.number(name)
-            if number is not None:
-                minute = self._minute(number)
-            else:
-                found = self._notice_minute(file.start, file.end)
-                minute = found or self._make_minute(file.start, file.end)
-                if found is None:
-                    new_minutes[name] = minute
+            start, end = self._table.files.find_home(division.time)
+            minute, is_new = self._find_minute(start, end)
+            name = minute.name
+            if is_new:
+                new_minutes[name] = minute
             offset, ending = ends.get(name), b""
             if offset is None:
                 offset, ending = minute.index.size, self._ending(minute)
-            part = _Part(minute, offset, ending, division.take(file.start, file.end))
+            part = _Part(minute, offset, ending, division.take(start, end))
             ends[name] = offset + part.size
             yield part
+
+    def _append_one(self, batch: Batch) -> None:
+        """Do the same for a single event, for what most programs write at once is one line: arrays would only cost."""
+        [timestamp], [pair] = batch.times, batch.pairs
+        minute, is_new = self._find_minute(*self._table.files.find_home(timestamp))
+        try:
+            ending = self._ending(minute)
+            record = Record(minute.name, minute.index.size, ending + batch.data)
+            [address] = self._journal.append([record])
+        except EventStoreException:
+            if is_new:
+                self._unmake_minute(minute)
+            raise
+        self._note_appended(minute, len(record.data), address, ending)
+        kind = self._contents.kinds.number(*pair)
+        self._grow_by_one(minute, kind, len(batch.data), timestamp)
+
+    def _find_minute(self, start: int, end: int) -> tuple[Minute, bool]:
+        """Find the minute of a span, or make it; returns whether it was made, and is not shown yet."""
+        number = self._table.number_at(start, end)
+        if number is not None:
+            return self._minute(number), False
+        found = self._notice_minute(start, end)
+        return found or self._make_minute(start, end), found is None
 
     @staticmethod
     def _ending(minute: Minute) -> bytes:
@@ -185,15 +208,13 @@ class NaiveEventStore(FlushedArchive):
             return b"\n"
         return b""
 
-    def _take_in(self, part: _Part, rows: Rows, address: int) -> None:
-        """Show what is in the journal now."""
-        minute = part.minute
+    def _note_appended(self, minute: Minute, size: int, address: int, ending: bytes) -> None:
+        """Note that so many bytes, of which an ending is the first, are in the journal now."""
         assert isinstance(minute.file, JournaledFile), "that is what this store opens"
-        minute.file.extend(part.size, address)
-        if part.ending:
+        minute.file.extend(size, address)
+        if ending:
             self._mended.add(minute)
-            self._grow(minute, Rows.of_damage(len(part.ending)))
-        self._grow(minute, rows)
+            self._grow(minute, Rows.of_damage(len(ending)))
         self._note_growth(minute)
 
     def close(self) -> None:

@@ -171,13 +171,14 @@ class MinuteTable:
     def number(self, name: str) -> int | None:
         """The number of the minute of this name; None when there is none."""
         span = parse_name(name)
-        return None if span is None else self._number_at(*span)
+        return None if span is None else self.number_at(*span)
 
     def has(self, number: int) -> bool:
         """Whether there is a minute of this number."""
-        return number < len(self._starts) and self._number_at(*self.span(number)) == number
+        return number < len(self._starts) and self.number_at(*self.span(number)) == number
 
-    def _number_at(self, start: int, end: int) -> int | None:
+    def number_at(self, start: int, end: int) -> int | None:
+        """The number of the minute of this span; None when there is none."""
         position = self.files.position(start, end)
         return self._order[position] if self.files.is_at(position, start, end) else None
 

@@ -70,7 +70,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "ingest": {"store", "store.frame", "store.frames"},
     "handles": {"errors", "ingest", "store"},
     "nodes": {"handles", "store"},
-    "tree": {"errors", "guide", "handles", "names", "nodes", "paths", "timerange", "store"},
+    "tree": {"errors", "guide", "handles", "names", "nodes", "paths", "store"},
     "operations": {"config", "errors", "handles", "names", "nodes", "tree", "store"},
     "session": {"config", "errors", "operations", "store"},
     "progress": set(),

@@ -178,17 +178,15 @@ class TestFileIndex:
             index = index_of(names, directory)
             for ts in times:
                 before = index.files
-                home = index.find_home(ts)
-                assert home.start <= ts < home.end
-                if home in before:
+                start, end = index.find_home(ts)
+                assert start <= ts < end
+                if index.has(start, end):
                     continue
-                assert home.start == int(ts)
-                assert home.end <= home.start + 60
+                assert start == int(ts)
+                assert end <= start + 60
                 # An event in the same second as an older file's end may find that second taken.
-                assert all(
-                    other.end <= max(home.start, ts) or other.start >= home.end for other in before
-                )
-                index.add_file(f"{home.start}-{home.end}")
+                assert all(other.end <= max(start, ts) or other.start >= end for other in before)
+                index.add_file(f"{start}-{end}")
 
     @given(spans, st.data())
     def test_removal(self, names: list[tuple[int, int]], data: st.DataObject) -> None:

@@ -111,6 +111,8 @@ class IngestHandle(Handle):
     def release(self) -> None:
         """Save a last line that nothing ended, or log why it could not be."""
         with self._lock:
+            if self._buffer.is_empty:
+                return
             try:
                 self._buffer.finish(_origin(self._last_writer), self._store.save_batch)
             except EventStoreException as error:

@@ -138,6 +138,11 @@ class IngestBuffer:
             self._refused.note(data, split.failure)
         raise split.failure
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left over that is not a whole event."""
+        return not self._partial
+
     def finish(self, origin: Origin, save: Callable[[Batch], None]) -> None:
         """Take what is left over as the last line or frame, which lacks its last newline.
 
@@ -145,9 +150,9 @@ class IngestBuffer:
             InvalidEvent: if it is a frame that lacks more.
             EventStoreException: if it could not be saved.
         """
-        rest = bytes(self._partial)
-        if not rest:
+        if self.is_empty:
             return
+        rest = bytes(self._partial)
         split = self._split(rest + b"\n", origin)
         self._drop()
         save(split.batch)

@@ -24,7 +24,6 @@ from theiafs.nodes import (
     TextFile,
 )
 from theiafs.paths import Filter, Kind, Location, Paths, Tags
-from theiafs.timerange import Last
 
 __all__ = ["Tree"]
 
@@ -60,6 +59,8 @@ class Tree:
             NotFound: if there is none.
         """
         location = self._paths.locate(path)
+        if location.query is not None:
+            return self._file(path, location, to_write).open()
         # A range that moves with the clock stands still for this file from now on; otherwise the file
         # would lose its beginning while somebody reads it.
         let_go = self._moments.hold(location.filters)
@@ -193,8 +194,6 @@ class _Moments:
 
     def _look_up(self, filters: tuple[Filter, ...], kept_s: float, holders: int) -> float:
         now = time.time()
-        if not any(isinstance(each, Last) for each in filters):
-            return now
         with self._lock:
             held = self._holders.get(filters, 0)
             if held + holders:
