@@ -1,10 +1,14 @@
 """The benchmark: that its data are what they are said to be, and that only right answers count. No times."""
 
+import subprocess
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from benchmark.answers import count_lines, counted
+from benchmark.commands import printed, run, started, wait_for
 from benchmark.data import RARE_EVENTS, Data, Extent, copy_store, frame, minute_events
+from benchmark.mounts import wait_until_mounted
 from benchmark.table import (
     Growth,
     Measurement,
@@ -17,6 +21,7 @@ from benchmark.table import (
 )
 
 from store import open_store
+from tests.waiting import eventually
 
 EXTENT = Extent(minutes=20, events=1000)
 
@@ -163,3 +168,44 @@ def test_another_number_of_events_is_a_wrong_answer() -> None:
         check_counts("work", "peer", Measurement(1, 4), Measurement(2, 5))
     with pytest.raises(WrongAnswer, match="ours has 0"):
         check_counts("work", "peer", Measurement(1, 0), Measurement(2, 0))
+
+
+def has_ended(pid: str) -> bool:
+    try:
+        return "\nState:\tZ" in Path("/proc", pid, "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def test_nobody_waits_for_ever_for_a_command(tmp_path: Path) -> None:
+    """What hangs is killed together with what it started."""
+    noted = tmp_path / "child"
+    noted.touch()
+    with started(["bash", "-c", f"sleep 600 & echo $! >{noted}; wait"]) as process:
+        eventually(lambda: noted.read_text().endswith("\n"))
+        with pytest.raises(subprocess.TimeoutExpired):
+            wait_for(process, 0)
+    eventually(lambda: has_ended(noted.read_text().strip()))
+    with pytest.raises(subprocess.TimeoutExpired):
+        run(["sleep", "600"], seconds=0)
+
+
+def test_a_command_that_fails_is_no_answer() -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        counted("echo half an answer; exit 3", count_lines)
+    assert counted("echo one; echo two", count_lines).events == 2
+    assert printed(["echo", "told"]) == "told\n"
+
+
+def test_nobody_waits_for_ever_for_a_mount(tmp_path: Path) -> None:
+    with (
+        started(["sleep", "600"]) as process,
+        pytest.raises(TimeoutError, match="nothing is mounted"),
+    ):
+        wait_until_mounted(tmp_path, process, 0.1)
+    assert process.returncode
+    with (
+        started(["false"]) as process,
+        pytest.raises(ChildProcessError, match="ended with 1"),
+    ):
+        wait_until_mounted(tmp_path, process, 60)

@@ -4,12 +4,16 @@ import contextlib
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from benchmark.commands import WAIT_SECONDS, printed, run, started, wait_for
 
 __all__ = [
     "bound",
@@ -24,10 +28,11 @@ __all__ = [
     "reindex_command",
     "theiafs",
     "unmount",
+    "wait_until_mounted",
 ]
 
-WAIT_SECONDS = 1800.0
-"""What takes longer hangs."""
+_NULL_MOUNT_SECONDS = 60.0
+"""Within which the filesystem that keeps nothing is mounted, or never."""
 
 
 def theiafs(*arguments: str | Path) -> list[str]:
@@ -43,14 +48,14 @@ def mount_command(store: Path, mountpoint: Path) -> list[str]:
 
 def unmount(mountpoint: Path) -> None:
     """Unmount ours; everything is in the minute files then."""
-    subprocess.run(theiafs("umount", mountpoint), check=True, timeout=WAIT_SECONDS)
+    run(theiafs("umount", mountpoint))
 
 
 @contextlib.contextmanager
 def mounted(store: Path) -> Iterator[Path]:
     """A fresh mount of a store, and where it is."""
     with _mountpoint() as mountpoint:
-        subprocess.run(mount_command(store, mountpoint), check=True, timeout=WAIT_SECONDS)
+        run(mount_command(store, mountpoint))
         try:
             yield mountpoint
         finally:
@@ -67,11 +72,11 @@ def open_once(store: Path) -> None:
 def bound(directory: Path) -> Iterator[Path]:
     """A directory through bindfs, with its default options."""
     with _mountpoint() as mountpoint:
-        subprocess.run(["bindfs", str(directory), str(mountpoint)], check=True)
+        run(["bindfs", str(directory), str(mountpoint)])
         try:
             yield mountpoint
         finally:
-            subprocess.run(["umount", str(mountpoint)], check=True)
+            run(["umount", str(mountpoint)])
 
 
 @contextlib.contextmanager
@@ -79,16 +84,29 @@ def null_mounted() -> Iterator[Path]:
     """A filesystem that keeps nothing."""
     with _mountpoint() as mountpoint:
         command = [sys.executable, "-m", "benchmark.null_fs", str(mountpoint)]
-        with subprocess.Popen(command) as process:
-            while not is_mounted(mountpoint):
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    status = process.wait(0.01)
-                    raise ChildProcessError(f"the null filesystem ended with {status}")
+        with started(command) as process:
+            wait_until_mounted(mountpoint, process, _NULL_MOUNT_SECONDS)
             try:
                 yield mountpoint
             finally:
-                subprocess.run(["umount", str(mountpoint)], check=True)
-                process.wait(WAIT_SECONDS)
+                run(["umount", str(mountpoint)])
+                wait_for(process)
+
+
+def wait_until_mounted(mountpoint: Path, process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Wait for a process to mount something.
+
+    Raises:
+        ChildProcessError: if it ends instead.
+        TimeoutError: if it does neither.
+    """
+    deadline = time.monotonic() + seconds
+    while not is_mounted(mountpoint):
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"nothing is mounted on {mountpoint} after {seconds:g} s")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            status = process.wait(0.01)
+            raise ChildProcessError(f"what was to mount {mountpoint} ended with {status}")
 
 
 def is_mounted(mountpoint: Path) -> bool:
@@ -131,14 +149,15 @@ def count_requests(mountpoint: Path, command: list[str]) -> int:
     with tempfile.NamedTemporaryFile(prefix="theiafs-strace-") as summary:
         tracing = ["strace", "-f", "-c", "-e", "trace=writev", "-o", summary.name]
         tracing += ["-p", str(_process_of(mountpoint))]
-        with subprocess.Popen(tracing, stderr=subprocess.PIPE, text=True) as tracer:
+        with started(tracing, stderr=subprocess.PIPE) as tracer:
             assert tracer.stderr is not None
-            first = tracer.stderr.readline()
-            if "attached" not in first:
-                raise ChildProcessError(f"strace: {first}")
-            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+            is_ready, _, _ = select.select([tracer.stderr], [], [], WAIT_SECONDS)
+            first = tracer.stderr.readline() if is_ready else b"it does not say that it traces"
+            if b"attached" not in first:
+                raise ChildProcessError(f"strace: {first.decode()}")
+            run(command, subprocess.DEVNULL)
             tracer.send_signal(signal.SIGINT)
-            tracer.stderr.read()
+            wait_for(tracer)  # ended by the signal, its status says no more than that
         found = re.search(r"(\d+)\s+writev$", Path(summary.name).read_text("utf-8"), re.MULTILINE)
     return int(found[1]) if found else 0
 
@@ -151,6 +170,5 @@ def reindex_command(store: Path) -> list[str]:
 def filesystem_of(directory: Path) -> dict[str, str]:
     """The device and the kind of filesystem that a directory is on."""
     command = ["findmnt", "--json", "--output", "SOURCE,FSTYPE", "--target", str(directory)]
-    done = subprocess.run(command, capture_output=True, check=True)
-    found: dict[str, str] = json.loads(done.stdout)["filesystems"][0]
+    found: dict[str, str] = json.loads(printed(command))["filesystems"][0]
     return found

@@ -2,21 +2,19 @@
 
 import contextlib
 import sqlite3
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from benchmark.answers import count_lines, count_openings, counted, timed
+from benchmark.commands import printed
 from benchmark.data import Data, Event, Extent, frame, minute_events
 from benchmark.table import Measurement
 
 __all__ = [
     "BATCH_ROWS",
-    "count_lines",
-    "count_openings",
-    "counted",
     "import_journal",
     "journal",
     "query_journal",
@@ -25,44 +23,10 @@ __all__ = [
     "sqlite_insert",
     "theia_save",
     "theia_search",
-    "timed",
 ]
 
 _JOURNAL_REMOTE = "/lib/systemd/systemd-journal-remote"
 BATCH_ROWS = 10_000
-_OPENING = b"event: "
-_OUTPUT = Path("/dev/shm/theiafs-bench-output")
-
-
-def timed(script: str, output: Path = Path("/dev/null")) -> float:
-    """Run a line of shell, and tell how many seconds it took.
-
-    Args:
-        script: what bash is to run.
-        output: where its standard output goes.
-    """
-    with output.open("wb") as file:
-        started = time.perf_counter()
-        subprocess.run(["bash", "-c", script], stdout=file, check=True)
-        return time.perf_counter() - started
-
-
-def counted(script: str, count: Callable[[bytes], int]) -> Measurement:
-    """Run a line of shell, and count in its output, which goes to memory, afterwards."""
-    seconds = timed(script, _OUTPUT)
-    events = count(_OUTPUT.read_bytes())
-    _OUTPUT.unlink()
-    return Measurement(seconds, events)
-
-
-def count_openings(data: bytes) -> int:
-    """How many frames begin in these bytes."""
-    return data.startswith(_OPENING) + data.count(b"\n" + _OPENING)
-
-
-def count_lines(data: bytes) -> int:
-    """How many lines there are."""
-    return data.count(b"\n")
 
 
 def journal(data: Data, extent: Extent) -> Path:
@@ -101,8 +65,7 @@ def theia_save(directory: Path, extent: Extent) -> Measurement:
 
 def _theia(*arguments: str) -> Measurement:
     command = [sys.executable, "-m", "benchmark.theia_peer", *arguments]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    seconds, events = done.stdout.split()
+    seconds, events = printed(command).split()
     return Measurement(float(seconds), int(events))
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmark import mounts
-from benchmark.peers import count_lines, count_openings, counted, timed
+from benchmark.answers import count_lines, count_openings, counted, timed
+from benchmark.commands import run
 from benchmark.table import Measurement
 
 __all__ = [
@@ -132,8 +133,7 @@ def first_answer(store: Path) -> tuple[Measurement, Measurement]:
         mountpoint = Path(directory, "mnt")
         mountpoint.mkdir()
         started = time.perf_counter()
-        subprocess.run(mounts.mount_command(store, mountpoint), check=True)
-        mounting = time.perf_counter() - started
+        mounting = run(mounts.mount_command(store, mountpoint))
         try:
             answer = counted(f"ls {mountpoint}/by-tag/web | head", count_lines)
             total = time.perf_counter() - started
@@ -156,6 +156,4 @@ def _memory_after_use(mountpoint: Path) -> float:
 
 def reindex(store: Path) -> float:
     """Make the index of a store anew; the seconds it took."""
-    started = time.perf_counter()
-    subprocess.run(mounts.reindex_command(store), check=True, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - started
+    return run(mounts.reindex_command(store), stderr=subprocess.DEVNULL)
