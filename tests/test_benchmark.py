@@ -2,12 +2,17 @@
 
 import subprocess
 from collections import Counter
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import pytest
+from benchmark import growth
 from benchmark.answers import count_lines, counted
+from benchmark.cases import Rival, alone, compare
 from benchmark.commands import printed, run, started, wait_for
-from benchmark.data import RARE_EVENTS, Data, Extent, copy_store, frame, minute_events
+from benchmark.data import Data, copy_store
+from benchmark.events import RARE_EVENTS, Extent, frame, minute_events, minute_name, web_minutes
 from benchmark.mounts import wait_until_mounted
 from benchmark.table import (
     Growth,
@@ -15,10 +20,11 @@ from benchmark.table import (
     Row,
     Target,
     WrongAnswer,
-    check_counts,
+    checked,
     growth_table,
     table,
 )
+from benchmark.work import LISTED_NAMES, count_right_names
 
 from store import open_store
 from tests.waiting import eventually
@@ -41,6 +47,20 @@ def test_a_quarter_of_the_events_has_the_tag_and_150_the_rare_one() -> None:
     assert tags["web"] == EXTENT.minutes * EXTENT.events // 4
     assert tags["rare"] == RARE_EVENTS
     assert len(tags) == 9
+
+
+@pytest.mark.parametrize("extent", [EXTENT, Extent(3, 7), Extent(7, 333), Extent(1, 20_500)])
+def test_what_is_known_of_the_events_is_so(extent: Extent) -> None:
+    minutes = [list(minute_events(extent, minute)) for minute in range(extent.minutes)]
+    events = [event for minute in minutes for event in minute]
+    assert extent.total == len(events)
+    assert extent.web == sum("web" in event.tags for event in events)
+    assert extent.errors == sum("ERROR" in event.content for event in events)
+    assert list(web_minutes(extent)) == [
+        minute_name(number)
+        for number, minute in enumerate(minutes)
+        if any("web" in event.tags for event in minute)
+    ]
 
 
 def test_every_event_is_as_it_was_ordered() -> None:
@@ -163,11 +183,46 @@ def test_growth_is_that_of_the_times_beside_that_of_the_events() -> None:
 
 
 def test_another_number_of_events_is_a_wrong_answer() -> None:
-    check_counts("work", "peer", Measurement(1, 5), Measurement(2, 5))
-    with pytest.raises(WrongAnswer, match="ours has 4 events, peer has 5"):
-        check_counts("work", "peer", Measurement(1, 4), Measurement(2, 5))
+    run = Measurement(1, 5)
+    assert checked("work", "ours", run, 5) is run
+    with pytest.raises(WrongAnswer, match="ours has 5, and there are 6"):
+        checked("work", "ours", run, 6)
     with pytest.raises(WrongAnswer, match="ours has 0"):
-        check_counts("work", "peer", Measurement(1, 0), Measurement(2, 0))
+        checked("work", "ours", Measurement(1, 0), 0)
+
+
+def test_nobody_is_right_for_being_wrong_together() -> None:
+    ours, peer, wrong = (partial(Measurement, 1.0, events) for events in (5, 5, 4))
+    [row] = compare("work", 2, ours, [Rival("peer", peer, None)], 5)
+    assert (len(row.ours), len(row.peers)) == (2, 2)
+    with pytest.raises(WrongAnswer, match="peer has 4"):
+        compare("work", 2, ours, [Rival("peer", wrong, None)], 5)
+    with pytest.raises(WrongAnswer, match="ours has 4"):
+        compare("work", 2, wrong, [Rival("peer", wrong, None)], 5)
+    with pytest.raises(WrongAnswer, match="ours has 4"):
+        alone("work", 1, wrong, 5)
+
+
+def test_a_listing_is_right_when_it_begins_with_the_minutes() -> None:
+    names = list(islice(web_minutes(EXTENT), LISTED_NAMES))
+    listing = "".join(f"{name}\n" for name in names)
+    assert count_right_names(names, listing.encode()) == LISTED_NAMES
+    assert count_right_names(names, b"1-2\n" + listing.encode()) == 0
+    assert count_right_names(names, b"") == 0
+
+
+def test_growth_counts_too(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of little and of much: an answer that does not grow with the store is wrong."""
+    works = [
+        growth.Work("right", lambda place: Measurement(1, place.extent.web), growth.web),
+        growth.Work("wrong", lambda place: Measurement(1, 1000), growth.web),
+    ]
+    monkeypatch.setattr(growth, "WORK", works)
+    few, many = Extent(4, 1000), Extent(40, 1000)
+    grown = growth.growths(data, few, many, lines_size=1, repetitions=2)
+    assert next(grown) == Growth("right", Measurement(1, 1000), Measurement(1, 10_000))
+    with pytest.raises(WrongAnswer, match="ours has 1,000, and there are 10,000"):
+        next(grown)
 
 
 def has_ended(pid: str) -> bool:

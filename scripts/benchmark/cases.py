@@ -4,11 +4,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 from benchmark import mounts, peers, work
-from benchmark.data import Data, Extent
-from benchmark.table import Measurement, Row, Target, check_counts
+from benchmark.answers import count_lines
+from benchmark.data import Data
+from benchmark.events import RARE_EVENTS, Extent, web_minutes
+from benchmark.table import Measurement, Row, Target, checked
 
 __all__ = ["CASES", "Result", "Scale"]
 
@@ -69,22 +72,40 @@ class Rival(NamedTuple):
 
 
 def compare(
-    what: str, repetitions: int, ours: Callable[[], Measurement], rivals: list[Rival]
+    what: str,
+    repetitions: int,
+    ours: Callable[[], Measurement],
+    rivals: list[Rival],
+    expected: int,
 ) -> list[Row]:
     """Run ours and the peers in turn, again and again.
 
+    Args:
+        what: the work.
+        repetitions: how often.
+        ours: does it on a mount of ours.
+        rivals: do it without.
+        expected: how many events each has to have.
+
     Raises:
-        WrongAnswer: if the numbers of events are not the same.
+        WrongAnswer: if one of them has another number.
     """
     runs: dict[str, list[Measurement]] = {rival.name: [] for rival in rivals}
     own: list[Measurement] = []
     for _ in range(repetitions):
-        own.append(ours())
+        own.append(checked(what, "ours", ours(), expected))
         for rival in rivals:
-            run = rival.run()
-            check_counts(what, rival.name, own[-1], run)
-            runs[rival.name].append(run)
+            runs[rival.name].append(checked(what, rival.name, rival.run(), expected))
     return [Row(what, rival.name, own, runs[rival.name], rival.target) for rival in rivals]
+
+
+def alone(what: str, repetitions: int, ours: Callable[[], Measurement], expected: int) -> Row:
+    """Run ours again and again, for want of a peer.
+
+    Raises:
+        WrongAnswer: if it has another number of events than expected.
+    """
+    return Row(what, "", [checked(what, "ours", ours(), expected) for _ in range(repetitions)])
 
 
 def web(data: Data, scale: Scale) -> Result:
@@ -98,7 +119,7 @@ def web(data: Data, scale: Scale) -> Result:
         Rival("theia's search", partial(peers.theia_search, store), Target(1 / 60)),
     ]
     ours = partial(work.on_mount, store, work.web_events)
-    return Result(compare("cat by-tag/web/events", scale.repetitions, ours, rivals))
+    return Result(compare("cat by-tag/web/events", scale.repetitions, ours, rivals, scale.day.web))
 
 
 def files(data: Data, scale: Scale) -> Result:
@@ -108,7 +129,7 @@ def files(data: Data, scale: Scale) -> Result:
     rival = Rival("journalctl TAG=web", partial(peers.query_journal, journal), Target(1 / 2))
     what = f"cat by-tag/web/* ({scale.day.minutes:,} files)"
     ours = partial(work.on_mount, store, work.web_files)
-    return Result(compare(what, scale.repetitions, ours, [rival]))
+    return Result(compare(what, scale.repetitions, ours, [rival], scale.day.web))
 
 
 def rare(data: Data, scale: Scale) -> Result:
@@ -116,8 +137,8 @@ def rare(data: Data, scale: Scale) -> Result:
     day, year = data.store(scale.day), data.store(scale.year)
     rival = Rival("the same in the day", partial(work.on_mount, day, work.rare_events), Target(1.5))
     ours = partial(work.on_mount, year, work.rare_events)
-    what = "cat by-tag/rare/events (150 events) in the year"
-    return Result(compare(what, scale.repetitions, ours, [rival]))
+    what = f"cat by-tag/rare/events ({RARE_EVENTS} events) in the year"
+    return Result(compare(what, scale.repetitions, ours, [rival], RARE_EVENTS))
 
 
 def cat(data: Data, scale: Scale) -> Result:
@@ -127,7 +148,8 @@ def cat(data: Data, scale: Scale) -> Result:
         work.cat_minutes(mountpoint / "minutes")
         rival = Rival("ext4", partial(work.cat_minutes, store), Target(1.5))
         ours = partial(work.cat_minutes, mountpoint / "minutes")
-        return Result(compare("cat minutes/*, warm", scale.repetitions, ours, [rival]))
+        what = "cat minutes/*, warm"
+        return Result(compare(what, scale.repetitions, ours, [rival], scale.day.total))
 
 
 def grep(data: Data, scale: Scale) -> Result:
@@ -143,7 +165,8 @@ def grep(data: Data, scale: Scale) -> Result:
             Rival("ext4", partial(work.grep_errors, store), Target(6)),
         ]
         ours = partial(work.grep_errors, mountpoint / "minutes")
-        rows = compare("grep -rc ERROR minutes, warm", scale.repetitions, ours, rivals)
+        what = "grep -rc ERROR minutes, warm"
+        rows = compare(what, scale.repetitions, ours, rivals, scale.day.errors)
         requests = mounts.count_requests(mountpoint, work.grep_command(mountpoint / "minutes"))
     of_ours, of_ext4 = rows[1].median_seconds()
     note = (
@@ -176,7 +199,8 @@ def frames(data: Data, scale: Scale) -> Result:
             Target(1.5, is_rate=True),
         ),
     ]
-    rows = compare("cat day.frames >> ingest", scale.repetitions, ours, rivals)
+    what = "cat day.frames >> ingest"
+    rows = compare(what, scale.repetitions, ours, rivals, scale.ingested.total)
     rows.append(Row("the same, and theiafs umount", "", whole, shows_rate=True))
     return Result(rows)
 
@@ -198,7 +222,7 @@ def lines(data: Data, scale: Scale) -> Result:
     )
     kind = "real" if data.lines_directory else "made-up"
     what = f"cat lines.log >> ingest, {scale.lines_size / 1e6:.0f} MB of {kind} lines"
-    rows = compare(what, scale.repetitions, ours, [rival])
+    rows = compare(what, scale.repetitions, ours, [rival], count_lines(path.read_bytes()))
     rows.append(Row("the same, and theiafs umount", "", whole, shows_rate=True))
     return Result(rows)
 
@@ -219,25 +243,28 @@ def echo(data: Data, scale: Scale) -> Result:
 
     rival = Rival("a fusepy filesystem that discards", nothing, Target(1.5))
     what = f"{scale.echoes:,} times echo x >> ingest"
-    return Result(compare(what, scale.repetitions, ours, [rival]))
+    return Result(compare(what, scale.repetitions, ours, [rival], scale.echoes))
 
 
 def year(data: Data, scale: Scale) -> Result:
     """A store of many minutes: its first answer, its listing, and the memory they take."""
     store = data.store(scale.year)
+    what = "mount the year, to the first answer of ls by-tag/web | head"
+    names = list(islice(web_minutes(scale.year), work.LISTED_NAMES))
     mounting: list[Measurement] = []
     answering: list[Measurement] = []
     for _ in range(scale.repetitions):
-        mount, answer = work.first_answer(store)
+        mount, answer = work.first_answer(store, names)
         mounting.append(mount)
-        answering.append(answer)
+        answering.append(checked(what, "ours", answer, len(names)))
     rows = [
-        Row("mount the year, to the first answer of ls by-tag/web | head", "", answering),
+        Row(what, "", answering),
         Row("of that, theiafs mount", "", mounting),
     ]
     rival = Rival("ext4", partial(work.list_directory, store), Target(3))
     ours = partial(work.on_mount, store, work.list_minutes)
-    rows += compare("ls -f minutes in the year", scale.repetitions, ours, [rival])
+    what = "ls -f minutes in the year"
+    rows += compare(what, scale.repetitions, ours, [rival], scale.year.minutes)
     memory = work.memory_mib(store)
     # The first time around fills what is kept; from then on it has to stay as it is.
     growth = memory[-1] - memory[1]
@@ -252,27 +279,32 @@ def year(data: Data, scale: Scale) -> Result:
 
 def hot(data: Data, scale: Scale) -> Result:
     """One very large minute."""
-    store = data.store(Extent(1, scale.hot_events))
+    extent = Extent(1, scale.hot_events)
+    store = data.store(extent)
     size = sum(path.stat().st_size for path in store.glob("[0-9]*-*"))
     with mounts.mounted(store) as mountpoint:
         rival = Rival("ext4", partial(work.cat_minutes, store), None)
         ours = partial(work.cat_minutes, mountpoint / "minutes")
         what = f"cat minutes/*, one minute of {size / 1e6:.0f} MB"
-        rows = compare(what, scale.repetitions, ours, [rival])
-    runs = [work.on_mount(store, work.web_events) for _ in range(scale.repetitions)]
-    rows.append(Row("cat by-tag/web/events of that minute", "", runs))
-    return Result(rows)
+        rows = compare(what, scale.repetitions, ours, [rival], extent.total)
+    ours = partial(work.on_mount, store, work.web_events)
+    what = "cat by-tag/web/events of that minute"
+    return Result([*rows, alone(what, scale.repetitions, ours, extent.web)])
 
 
 def reindex(data: Data, scale: Scale) -> Result:
     """The index, made anew."""
-    rows = []
-    for name, extent in (("day", scale.day), ("year", scale.year)):
-        store = data.store(extent)
-        events = extent.minutes * extent.events
-        runs = [Measurement(work.reindex(store), events) for _ in range(scale.repetitions)]
-        rows.append(Row(f"theiafs reindex, the {name}", "", runs))
-    return Result(rows)
+    return Result(
+        [
+            alone(
+                f"theiafs reindex, the {name}",
+                scale.repetitions,
+                partial(work.reindex, data.store(extent)),
+                extent.web,
+            )
+            for name, extent in (("day", scale.day), ("year", scale.year))
+        ]
+    )
 
 
 CASES: dict[str, Callable[[Data, Scale], Result]] = {

@@ -3,84 +3,165 @@
 import statistics
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmark import mounts, work
-from benchmark.cases import Scale
-from benchmark.data import Data, Extent, copy_store
-from benchmark.table import Growth, Measurement
+from benchmark.answers import count_lines
+from benchmark.data import Data, copy_store
+from benchmark.events import RARE_EVENTS, Extent, web_minutes
+from benchmark.table import Growth, Measurement, checked
 
-__all__ = ["growths"]
+__all__ = ["WORK", "Work", "growths", "web"]
 
 _ECHOES = 2_000
 
 
-def growths(data: Data, scale: Scale) -> Iterator[Growth]:
-    """Everything that is compared with a peer, on little and on ten times as much."""
-    for what, run in _WORK.items():
-        small, large = (
-            _median([run(data, extent, scale) for _ in range(scale.growth_repetitions)])
-            for extent in (scale.small, scale.large)
-        )
-        yield Growth(what, small, large)
-    small, large = (
-        work.ingest(data.frames(extent), data.fresh("ingested"))[0]
-        for extent in (scale.small, scale.large)
-    )
-    yield Growth("cat day.frames >> ingest, all of it", small, large)
+class _Place(NamedTuple):
+    """Where work is done.
+
+    Attributes:
+        data: all data.
+        extent: how much is in the store.
+        lines_size: what is appended as lines, in bytes.
+    """
+
+    data: Data
+    extent: Extent
+    lines_size: int
+
+    @property
+    def store(self) -> Path:
+        """The store."""
+        return self.data.store(self.extent)
+
+    @property
+    def lines(self) -> Path:
+        """What is appended as lines."""
+        return self.data.lines(self.lines_size)
 
 
-def _median(runs: list[Measurement]) -> Measurement:
-    return Measurement(statistics.median(run.seconds for run in runs), runs[0].events)
+class Work(NamedTuple):
+    """Some work.
+
+    Attributes:
+        what: its name.
+        run: does it.
+        expected: how many events it has to have.
+    """
+
+    what: str
+    run: Callable[[_Place], Measurement]
+    expected: Callable[[_Place], int]
 
 
-def _fresh(
-    do: Callable[[Path], Measurement], data: Data, extent: Extent, _scale: Scale
-) -> Measurement:
-    return work.on_mount(data.store(extent), do)
+def growths(
+    data: Data, little: Extent, much: Extent, lines_size: int, repetitions: int
+) -> Iterator[Growth]:
+    """Everything that is compared with a peer, on little and on much.
+
+    Args:
+        data: all data.
+        little: how much is in a store.
+        much: how much is in a larger one.
+        lines_size: what is appended as lines, in bytes.
+        repetitions: how often everything is run.
+
+    Raises:
+        WrongAnswer: if something has another number of events than there are.
+    """
+    small, large = (_Place(data, extent, lines_size) for extent in (little, much))
+    for each in WORK:
+        yield _growth(each, small, large, repetitions)
+    # This takes long by itself: once is enough.
+    yield _growth(_INGESTING, small, large, 1)
 
 
-def _warm(
-    do: Callable[[Path], Measurement], data: Data, extent: Extent, _scale: Scale
-) -> Measurement:
-    with mounts.mounted(data.store(extent)) as mountpoint:
+def _growth(each: Work, small: _Place, large: _Place, repetitions: int) -> Growth:
+    return Growth(each.what, _median(each, small, repetitions), _median(each, large, repetitions))
+
+
+def _median(each: Work, place: _Place, repetitions: int) -> Measurement:
+    expected = each.expected(place)
+    runs = [checked(each.what, "ours", each.run(place), expected) for _ in range(repetitions)]
+    return Measurement(statistics.median(run.seconds for run in runs), expected)
+
+
+def _fresh(do: Callable[[Path], Measurement], place: _Place) -> Measurement:
+    return work.on_mount(place.store, do)
+
+
+def _warm(do: Callable[[Path], Measurement], place: _Place) -> Measurement:
+    with mounts.mounted(place.store) as mountpoint:
         do(mountpoint / "minutes")
         return do(mountpoint / "minutes")
 
 
-def _mounting(data: Data, extent: Extent, _scale: Scale) -> Measurement:
-    seconds = work.first_answer(data.store(extent))[1].seconds
-    return Measurement(seconds, extent.minutes * extent.events)
+def _mounting(place: _Place) -> Measurement:
+    """Grows with what is in the store, and not with what it shows of it."""
+    names = list(islice(web_minutes(place.extent), work.LISTED_NAMES))
+    _, answer = work.first_answer(place.store, names)
+    checked("mount", "ours", answer, len(names))
+    return Measurement(answer.seconds, place.extent.total)
 
 
-def _lines(data: Data, extent: Extent, scale: Scale) -> Measurement:
-    """Into a store that holds so much already."""
-    path = data.lines(scale.lines_size)
-    before, seconds, after = _added(data, extent, lambda mountpoint: work.append(mountpoint, path))
-    return Measurement(seconds, after - before)
+def _lines(place: _Place) -> Measurement:
+    return _added(place, partial(work.append, path=place.lines))
 
 
-def _echoes(data: Data, extent: Extent, _scale: Scale) -> Measurement:
-    before, seconds, after = _added(data, extent, lambda mountpoint: work.echo(mountpoint, _ECHOES))
-    return Measurement(seconds, after - before)
+def _echoes(place: _Place) -> Measurement:
+    return _added(place, partial(work.echo, times=_ECHOES))
 
 
-def _added(data: Data, extent: Extent, do: Callable[[Path], float]) -> tuple[int, float, int]:
-    store = data.fresh("ingested")
-    copy_store(data.store(extent), store)
+def _added(place: _Place, do: Callable[[Path], float]) -> Measurement:
+    """Add to a store that holds so much already."""
+    store = place.data.fresh("ingested")
+    copy_store(place.store, store)
     with mounts.mounted(store) as mountpoint:
         seconds = do(mountpoint)
-    return extent.minutes * extent.events, seconds, work.stored_events(store)
+    return Measurement(seconds, work.stored_events(store) - place.extent.total)
 
 
-_WORK: dict[str, Callable[[Data, Extent, Scale], Measurement]] = {
-    "cat by-tag/web/events": partial(_fresh, work.web_events),
-    "cat by-tag/web/*": partial(_fresh, work.web_files),
-    "cat by-tag/rare/events (150 events)": partial(_fresh, work.rare_events),
-    "cat minutes/*, warm": partial(_warm, work.cat_minutes),
-    "grep -rc ERROR minutes, warm": partial(_warm, work.grep_errors),
-    "ls -f minutes": partial(_fresh, work.list_minutes),
-    "mount, to the first answer of ls by-tag/web": _mounting,
-    "cat lines.log >> ingest, into the store": _lines,
-    f"{_ECHOES:,} times echo x >> ingest, into the store": _echoes,
-}
+def _ingesting(place: _Place) -> Measurement:
+    taken, _ = work.ingest(place.data.frames(place.extent), place.data.fresh("ingested"))
+    return taken
+
+
+def _total(place: _Place) -> int:
+    return place.extent.total
+
+
+def web(place: _Place) -> int:
+    """How many events of its store have the tag."""
+    return place.extent.web
+
+
+WORK = (
+    Work("cat by-tag/web/events", partial(_fresh, work.web_events), web),
+    Work("cat by-tag/web/*", partial(_fresh, work.web_files), web),
+    Work(
+        f"cat by-tag/rare/events ({RARE_EVENTS} events)",
+        partial(_fresh, work.rare_events),
+        lambda _: RARE_EVENTS,
+    ),
+    Work("cat minutes/*, warm", partial(_warm, work.cat_minutes), _total),
+    Work(
+        "grep -rc ERROR minutes, warm",
+        partial(_warm, work.grep_errors),
+        lambda place: place.extent.errors,
+    ),
+    Work(
+        "ls -f minutes",
+        partial(_fresh, work.list_minutes),
+        lambda place: place.extent.minutes,
+    ),
+    Work("mount, to the first answer of ls by-tag/web", _mounting, _total),
+    Work(
+        "cat lines.log >> ingest, into the store",
+        _lines,
+        lambda place: count_lines(place.lines.read_bytes()),
+    ),
+    Work(f"{_ECHOES:,} times echo x >> ingest, into the store", _echoes, lambda _: _ECHOES),
+)
+_INGESTING = Work("cat day.frames >> ingest, all of it", _ingesting, _total)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from benchmark.answers import count_lines, count_openings, counted, timed
 from benchmark.commands import printed
-from benchmark.data import Data, Event, Extent, frame, minute_events
+from benchmark.data import Data
+from benchmark.events import Event, Extent, frame, minute_events
 from benchmark.table import Measurement
 
 __all__ = [

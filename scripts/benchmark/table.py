@@ -11,14 +11,14 @@ __all__ = [
     "Row",
     "Target",
     "WrongAnswer",
-    "check_counts",
+    "checked",
     "growth_table",
     "table",
 ]
 
 
 class WrongAnswer(Exception):
-    """Ours and a peer's answers to the same question differ."""
+    """An answer has another number of events than there are."""
 
 
 class Measurement(NamedTuple):
@@ -135,14 +135,21 @@ class Growth(NamedTuple):
     large: Measurement
 
 
-def check_counts(what: str, name: str, ours: Measurement, peer: Measurement) -> None:
-    """A speed counts only for a right answer.
+def checked(what: str, whose: str, run: Measurement, expected: int) -> Measurement:
+    """The same run, if its answer is right: a speed counts only for that.
+
+    Args:
+        what: the work.
+        whose: who did it.
+        run: how it went.
+        expected: how many events there are; with none, there is nothing to be right about.
 
     Raises:
-        WrongAnswer: if the numbers of events differ, or are 0.
+        WrongAnswer: if the number of events is another one, or 0.
     """
-    if ours.events != peer.events or not ours.events:
-        raise WrongAnswer(f"{what}: ours has {ours.events} events, {name} has {peer.events}")
+    if run.events != expected or not expected:
+        raise WrongAnswer(f"{what}: {whose} has {run.events:,}, and there are {expected:,}")
+    return run
 
 
 def table(rows: Iterable[Row]) -> str:

@@ -11,7 +11,7 @@ import time
 from theia.model import Event
 from theia.naivestore import NaiveEventStore
 
-from benchmark.data import Extent, minute_events
+from benchmark.events import Extent, minute_events
 
 _HOUR_MS = 3_600_000
 

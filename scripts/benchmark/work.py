@@ -1,22 +1,26 @@
 """The work of ours that is measured, with a count of the events it gave or took in."""
 
+import operator
 import os
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmark import mounts
-from benchmark.answers import count_lines, count_openings, counted, timed
+from benchmark.answers import count_openings, counted, timed
 from benchmark.commands import run
 from benchmark.table import Measurement
 
 __all__ = [
+    "LISTED_NAMES",
     "MEMORY_MIB_MAX",
     "MEMORY_MIB_NOISE",
     "append",
     "cat_minutes",
+    "count_right_names",
     "echo",
     "first_answer",
     "grep_command",
@@ -29,9 +33,13 @@ __all__ = [
     "rare_events",
     "reindex",
     "stored_events",
+    "web_count",
     "web_events",
     "web_files",
 ]
+
+LISTED_NAMES = 10
+"""What head shows of a list."""
 
 MEMORY_MIB_MAX = 250
 MEMORY_MIB_NOISE = 5
@@ -52,6 +60,11 @@ def web_events(mountpoint: Path) -> Measurement:
 def web_files(mountpoint: Path) -> Measurement:
     """The same, minute by minute."""
     return counted(f"cat {mountpoint}/by-tag/web/*", count_openings)
+
+
+def web_count(mountpoint: Path) -> Measurement:
+    """How many events have a tag, as the mount itself says."""
+    return counted(f"exec cat {mountpoint}/by-tag/web/count", int)
 
 
 def rare_events(mountpoint: Path) -> Measurement:
@@ -123,11 +136,15 @@ def _count_names(output: bytes) -> int:
     return sum(name[:1].isdigit() for name in output.splitlines())
 
 
-def first_answer(store: Path) -> tuple[Measurement, Measurement]:
+def first_answer(store: Path, names: list[str]) -> tuple[Measurement, Measurement]:
     """Mount a store and look at a tag.
 
+    Args:
+        store: to be mounted.
+        names: of the minutes that are to be shown.
+
     Returns:
-        The run until it was mounted, and until the answer was there.
+        The run until it was mounted, and until the answer was there; what is counted are the right names in it.
     """
     with tempfile.TemporaryDirectory(prefix="theiafs-bench-") as directory:
         mountpoint = Path(directory, "mnt")
@@ -135,11 +152,20 @@ def first_answer(store: Path) -> tuple[Measurement, Measurement]:
         started = time.perf_counter()
         mounting = run(mounts.mount_command(store, mountpoint))
         try:
-            answer = counted(f"ls {mountpoint}/by-tag/web | head", count_lines)
+            answer = counted(_look_command(mountpoint), partial(count_right_names, names))
             total = time.perf_counter() - started
         finally:
             mounts.unmount(mountpoint)
     return Measurement(mounting, answer.events), Measurement(total, answer.events)
+
+
+def _look_command(mountpoint: Path) -> str:
+    return f"ls {mountpoint}/by-tag/web | head -n {LISTED_NAMES}"
+
+
+def count_right_names(names: list[str], listing: bytes) -> int:
+    """How many minutes are where they belong in a listing, which begins with them."""
+    return sum(map(operator.eq, names, listing.decode().splitlines()))
 
 
 def memory_mib(store: Path) -> list[float]:
@@ -149,11 +175,12 @@ def memory_mib(store: Path) -> list[float]:
 
 
 def _memory_after_use(mountpoint: Path) -> float:
-    timed(f"ls {mountpoint}/by-tag/web | head")
+    timed(_look_command(mountpoint))
     list_minutes(mountpoint)
     return mounts.memory_mib(mountpoint)
 
 
-def reindex(store: Path) -> float:
-    """Make the index of a store anew; the seconds it took."""
-    return run(mounts.reindex_command(store), stderr=subprocess.DEVNULL)
+def reindex(store: Path) -> Measurement:
+    """Make the index of a store anew. What is counted is what it says of a tag afterwards."""
+    seconds = run(mounts.reindex_command(store), stderr=subprocess.DEVNULL)
+    return Measurement(seconds, on_mount(store, web_count).events)
