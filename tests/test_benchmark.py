@@ -1,5 +1,6 @@
 """The benchmark: that its data are what they are said to be, and that only right answers count. No times."""
 
+import re
 import subprocess
 from collections import Counter
 from functools import partial
@@ -14,6 +15,7 @@ from benchmark.commands import printed, run, started, wait_for
 from benchmark.data import Data, copy_store
 from benchmark.events import RARE_EVENTS, Extent, frame, minute_events, minute_name, web_minutes
 from benchmark.mounts import wait_until_mounted
+from benchmark.peers import tags_line
 from benchmark.table import (
     Growth,
     Measurement,
@@ -82,6 +84,15 @@ def test_the_store_reads_what_was_made(data: Data) -> None:
         assert len(list(store.search(ts_start=0, flags=["rare"]))) == RARE_EVENTS
     finally:
         store.close()
+
+
+def test_what_is_looked_for_in_the_plain_files_are_the_events_with_the_tag(data: Data) -> None:
+    text = data.frames(EXTENT).read_text()
+    assert len(re.findall(tags_line("web"), text, re.MULTILINE)) == EXTENT.web
+    assert len(re.findall(tags_line("rare"), text, re.MULTILINE)) == RARE_EVENTS
+    for line in ("tags:", "tags:webs", "tags:api,cobweb", "content of tags:web"):
+        assert not re.search(tags_line("web"), line)
+    assert all(len(frame(event).splitlines()) == 7 for event in minute_events(EXTENT, 0))
 
 
 def test_frames_are_the_minutes_one_after_the_other(data: Data) -> None:

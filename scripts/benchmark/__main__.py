@@ -54,6 +54,8 @@ _NOTES = """\
 - Answers go to memory (/dev/shm), except for `cat minutes/*`: that goes to /dev/null, and is counted in a second run.
 - journalctl and systemd-journal-remote: default options; an event is MESSAGE, SOURCE, and a TAG for each tag. Theirs
   has no ids and gives back only the contents.
+- rg over the plain files finds the line with the tags, and gives four lines before it and one after it, which is the
+  whole event as every content here is one line. It searches several files at a time, in no order.
 - SQLite: default durability (rollback journal, synchronous=FULL), in process, without the start of Python. theia's
   search and save likewise; its events are made before its time begins.
 - What `cat ... >> ingest` took in is in the journal when cat ends, and survives the end of the process. "And theiafs

@@ -117,6 +117,7 @@ def web(data: Data, scale: Scale) -> Result:
         Rival("journalctl TAG=web", partial(peers.query_journal, journal), Target(1 / 5)),
         Rival("SQLite, indexed join", partial(peers.query_sqlite, database), Target(1 / 2)),
         Rival("theia's search", partial(peers.theia_search, store), Target(1 / 60)),
+        Rival("rg over the plain files", partial(peers.query_plain_files, store, "web"), None),
     ]
     ours = partial(work.on_mount, store, work.web_events)
     return Result(compare("cat by-tag/web/events", scale.repetitions, ours, rivals, scale.day.web))
@@ -135,10 +136,13 @@ def files(data: Data, scale: Scale) -> Result:
 def rare(data: Data, scale: Scale) -> Result:
     """A tag that few events have: what it costs in a store of many minutes, and in one of fewer."""
     day, year = data.store(scale.day), data.store(scale.year)
-    rival = Rival("the same in the day", partial(work.on_mount, day, work.rare_events), Target(1.5))
+    rivals = [
+        Rival("the same in the day", partial(work.on_mount, day, work.rare_events), Target(1.5)),
+        Rival("rg over the plain files", partial(peers.query_plain_files, year, "rare"), None),
+    ]
     ours = partial(work.on_mount, year, work.rare_events)
     what = f"cat by-tag/rare/events ({RARE_EVENTS} events) in the year"
-    return Result(compare(what, scale.repetitions, ours, [rival], RARE_EVENTS))
+    return Result(compare(what, scale.repetitions, ours, rivals, RARE_EVENTS))
 
 
 def cat(data: Data, scale: Scale) -> Result:
@@ -175,6 +179,18 @@ def grep(data: Data, scale: Scale) -> Result:
         f" {(of_ours - of_ext4) / requests * 1e6:.0f} µs to what ext4 takes for the whole."
     )
     return Result(rows, (note,))
+
+
+def rg(data: Data, scale: Scale) -> Result:
+    """All minutes, several at a time, from a warm cache."""
+    store = data.store(scale.day)
+    with mounts.mounted(store) as mountpoint:
+        for directory in (mountpoint / "minutes", store):
+            work.rg_errors(directory)
+        rival = Rival("ext4", partial(work.rg_errors, store), None)
+        ours = partial(work.rg_errors, mountpoint / "minutes")
+        what = "rg -c ERROR minutes, warm"
+        return Result(compare(what, scale.repetitions, ours, [rival], scale.day.errors))
 
 
 def frames(data: Data, scale: Scale) -> Result:
@@ -313,6 +329,7 @@ CASES: dict[str, Callable[[Data, Scale], Result]] = {
     "rare": rare,
     "cat": cat,
     "grep": grep,
+    "rg": rg,
     "frames": frames,
     "lines": lines,
     "echo": echo,

@@ -19,9 +19,11 @@ __all__ = [
     "import_journal",
     "journal",
     "query_journal",
+    "query_plain_files",
     "query_sqlite",
     "sqlite_database",
     "sqlite_insert",
+    "tags_line",
     "theia_save",
     "theia_search",
 ]
@@ -52,6 +54,16 @@ def import_journal(export: Path, directory: Path) -> Measurement:
 def query_journal(directory: Path) -> Measurement:
     """All messages with the tag."""
     return counted(f"journalctl --directory {directory} TAG=web -o cat", count_lines)
+
+
+def query_plain_files(store: Path, tag: str) -> Measurement:
+    """All events with a tag, by ripgrep: four lines before that with the tags, and one after it."""
+    return counted(f"exec rg -I -B4 -A1 '{tags_line(tag)}' {store}", count_openings)
+
+
+def tags_line(tag: str) -> str:
+    """The line of an event that has the tag, as a regular expression."""
+    return f"^tags:(.*,)?{tag}(,|$)"
 
 
 def theia_search(store: Path) -> Measurement:

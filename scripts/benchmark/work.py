@@ -32,6 +32,7 @@ __all__ = [
     "on_mount",
     "rare_events",
     "reindex",
+    "rg_errors",
     "stored_events",
     "web_count",
     "web_events",
@@ -85,10 +86,16 @@ def grep_command(directory: Path) -> list[str]:
 
 def grep_errors(directory: Path) -> Measurement:
     """Count events in each file."""
-    return counted(
-        "exec " + " ".join(grep_command(directory)),
-        lambda output: sum(int(line.rpartition(b":")[2]) for line in output.splitlines()),
-    )
+    return counted("exec " + " ".join(grep_command(directory)), _sum_of_counts)
+
+
+def rg_errors(directory: Path) -> Measurement:
+    """The same with ripgrep, which looks at several files at a time, and at none whose name begins with a dot."""
+    return counted(f"exec rg -c ERROR {directory}", _sum_of_counts)
+
+
+def _sum_of_counts(output: bytes) -> int:
+    return sum(int(line.rpartition(b":")[2]) for line in output.splitlines())
 
 
 def append(mountpoint: Path, path: Path) -> float:
