@@ -3,12 +3,14 @@
 import re
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import pytest
-from benchmark import growth
+from benchmark import growth, mounts
 from benchmark.answers import count_lines, counted
 from benchmark.cases import Rival, alone, compare
 from benchmark.commands import printed, run, started, wait_for
@@ -26,7 +28,7 @@ from benchmark.table import (
     growth_table,
     table,
 )
-from benchmark.work import LISTED_NAMES, count_right_names
+from benchmark.work import LISTED_NAMES, count_right_names, ingest
 
 from store import open_store
 from tests.waiting import eventually
@@ -220,6 +222,29 @@ def test_a_listing_is_right_when_it_begins_with_the_minutes() -> None:
     assert count_right_names(names, listing.encode()) == LISTED_NAMES
     assert count_right_names(names, b"1-2\n" + listing.encode()) == 0
     assert count_right_names(names, b"") == 0
+
+
+@pytest.mark.parametrize("makes_index", [True, False])
+def test_a_store_is_filled_with_an_index_or_without_as_was_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, makes_index: bool
+) -> None:
+    @contextmanager
+    def mounted(store: Path) -> Iterator[Path]:
+        index = store / ".theiafs/index.sqlite"
+        if makes_index:
+            index.parent.mkdir(exist_ok=True)
+            if index.exists():
+                index.rmdir()
+            index.touch()
+        yield tmp_path
+
+    monkeypatch.setattr(mounts, "mounted", mounted)
+    (tmp_path / "frames").touch()
+    for name in ("right", "wrong"):
+        (tmp_path / name).mkdir()
+    ingest(tmp_path / "frames", tmp_path / "right", has_index=makes_index)
+    with pytest.raises(WrongAnswer, match="with an index" if makes_index else "without an index"):
+        ingest(tmp_path / "frames", tmp_path / "wrong", has_index=not makes_index)
 
 
 def test_growth_counts_too(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,8 @@ _NOTES = """\
 - SQLite: default durability (rollback journal, synchronous=FULL), in process, without the start of Python. theia's
   search and save likewise; its events are made before its time begins.
 - What `cat ... >> ingest` took in is in the journal when cat ends, and survives the end of the process. "And theiafs
-  umount" includes that all of it was written to the minute files and synced.
+  umount" includes that all of it was written to the minute files and synced. "Ours without an index" is a store
+  that has a directory where its index would be.
 """
 
 

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 from benchmark import mounts, peers, work
@@ -64,11 +65,13 @@ class Rival(NamedTuple):
         name: who.
         run: does the same work.
         target: what is to be reached; None when it is only to be known.
+        shows_rate: whether to show events per second where there is no target.
     """
 
     name: str
     run: Callable[[], Measurement]
     target: Target | None
+    shows_rate: bool = False
 
 
 def compare(
@@ -96,7 +99,10 @@ def compare(
         own.append(checked(what, "ours", ours(), expected))
         for rival in rivals:
             runs[rival.name].append(checked(what, rival.name, rival.run(), expected))
-    return [Row(what, rival.name, own, runs[rival.name], rival.target) for rival in rivals]
+    return [
+        Row(what, rival.name, own, runs[rival.name], rival.target, rival.shows_rate)
+        for rival in rivals
+    ]
 
 
 def alone(what: str, repetitions: int, ours: Callable[[], Measurement], expected: int) -> Row:
@@ -197,12 +203,7 @@ def frames(data: Data, scale: Scale) -> Result:
     """Frames, appended at once."""
     path, export = data.frames(scale.ingested), data.journal_export(scale.ingested)
     whole: list[Measurement] = []
-
-    def ours() -> Measurement:
-        taken, written = work.ingest(path, data.fresh("ingested"))
-        whole.append(written)
-        return taken
-
+    whole_without: list[Measurement] = []
     rivals = [
         Rival(
             "systemd-journal-remote",
@@ -214,28 +215,40 @@ def frames(data: Data, scale: Scale) -> Result:
             lambda: peers.theia_save(data.fresh("saved"), scale.ingested),
             Target(1.5, is_rate=True),
         ),
+        Rival(
+            "ours without an index",
+            partial(_ingesting, data, path, whole_without, has_index=False),
+            None,
+            shows_rate=True,
+        ),
     ]
     what = "cat day.frames >> ingest"
+    ours = partial(_ingesting, data, path, whole)
     rows = compare(what, scale.repetitions, ours, rivals, scale.ingested.total)
-    rows.append(Row("the same, and theiafs umount", "", whole, shows_rate=True))
+    what = "the same, and theiafs umount"
+    rows.append(Row(what, "ours without an index", whole, whole_without, shows_rate=True))
     return Result(rows)
+
+
+def _ingesting(
+    data: Data, path: Path, whole: list[Measurement], *, has_index: bool = True
+) -> Measurement:
+    """Append a file until it is taken in; how long it takes until everything is written out is added to ``whole``."""
+    taken, written = work.ingest(path, data.fresh("ingested"), has_index=has_index)
+    whole.append(written)
+    return taken
 
 
 def lines(data: Data, scale: Scale) -> Result:
     """Lines, appended at once."""
     path = data.lines(scale.lines_size)
     whole: list[Measurement] = []
-
-    def ours() -> Measurement:
-        taken, written = work.ingest(path, data.fresh("ingested"))
-        whole.append(written)
-        return taken
-
     rival = Rival(
         f"SQLite, transactions of {peers.BATCH_ROWS:,} rows",
         lambda: peers.sqlite_insert(path, data.fresh("inserted")),
         Target(1.5, is_rate=True),
     )
+    ours = partial(_ingesting, data, path, whole)
     kind = "real" if data.lines_directory else "made-up"
     what = f"cat lines.log >> ingest, {scale.lines_size / 1e6:.0f} MB of {kind} lines"
     rows = compare(what, scale.repetitions, ours, [rival], count_lines(path.read_bytes()))

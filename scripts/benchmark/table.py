@@ -18,7 +18,7 @@ __all__ = [
 
 
 class WrongAnswer(Exception):
-    """An answer has another number of events than there are."""
+    """What was measured is not what was to be: mostly, an answer has another number of events than there are."""
 
 
 class Measurement(NamedTuple):

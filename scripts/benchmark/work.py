@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmark import mounts
 from benchmark.answers import count_openings, counted, timed
 from benchmark.commands import run
-from benchmark.table import Measurement
+from benchmark.table import Measurement, WrongAnswer
 
 __all__ = [
     "LISTED_NAMES",
@@ -104,16 +104,29 @@ def append(mountpoint: Path, path: Path) -> float:
     return timed(f"cat {path} >>{mountpoint}/ingest")
 
 
-def ingest(path: Path, store: Path) -> tuple[Measurement, Measurement]:
+def ingest(path: Path, store: Path, *, has_index: bool = True) -> tuple[Measurement, Measurement]:
     """Append a file to an empty store.
+
+    Args:
+        path: the file.
+        store: the directory.
+        has_index: whether there is a place for an index. A store goes on without one where a directory is in it.
 
     Returns:
         The run until everything was taken in, and until everything was in the minute files.
+
+    Raises:
+        WrongAnswer: if there is an index and should not be, or the other way round.
     """
+    index = store / ".theiafs/index.sqlite"
+    if not has_index:
+        index.mkdir(parents=True)
     with mounts.mounted(store) as mountpoint:
         seconds = append(mountpoint, path)
         started = time.perf_counter()
     total = seconds + time.perf_counter() - started
+    if index.is_file() != has_index:
+        raise WrongAnswer(f"{store} was filled {'without' if has_index else 'with'} an index")
     events = stored_events(store)
     return Measurement(seconds, events), Measurement(total, events)
 
