@@ -16,6 +16,7 @@ from benchmark.cases import Rival, alone, compare
 from benchmark.commands import printed, run, started, wait_for
 from benchmark.data import Data, copy_store
 from benchmark.events import RARE_EVENTS, Extent, frame, minute_events, minute_name, web_minutes
+from benchmark.memory import Memory
 from benchmark.mounts import wait_until_mounted
 from benchmark.peers import tags_line
 from benchmark.table import (
@@ -26,6 +27,7 @@ from benchmark.table import (
     WrongAnswer,
     checked,
     growth_table,
+    met,
     table,
 )
 from benchmark.work import LISTED_NAMES, count_right_names, ingest
@@ -245,6 +247,23 @@ def test_a_store_is_filled_with_an_index_or_without_as_was_said(
     ingest(tmp_path / "frames", tmp_path / "right", has_index=makes_index)
     with pytest.raises(WrongAnswer, match="with an index" if makes_index else "without an index"):
         ingest(tmp_path / "frames", tmp_path / "wrong", has_index=not makes_index)
+
+
+@pytest.mark.parametrize(
+    ("mib", "has_room", "stays"),
+    [
+        ((30, 140, 138, 139, 145), True, True),
+        ((30, 140, 150, 160, 170), True, False),
+        ((30, 251, 251, 251, 251), False, True),
+        ((260, 100, 100, 100, 106), False, False),
+    ],
+)
+def test_memory_has_two_targets(mib: tuple[float, ...], has_room: bool, stays: bool) -> None:
+    """The most there is, and what is added from the second time on: the first fills what is kept."""
+    text = str(Memory(mib))
+    assert ", ".join(map(str, mib)) in text
+    assert f"target: at most 250 MiB; met: {met(has_room)}." in text
+    assert f"target: at most 5 MiB; met: {met(stays)}." in text
 
 
 def test_growth_counts_too(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmark import mounts, peers, work
+from benchmark import memory, mounts, peers, work
 from benchmark.answers import count_lines
 from benchmark.data import Data
 from benchmark.events import RARE_EVENTS, Extent, web_minutes
@@ -294,15 +294,7 @@ def year(data: Data, scale: Scale) -> Result:
     ours = partial(work.on_mount, store, work.list_minutes)
     what = "ls -f minutes in the year"
     rows += compare(what, scale.repetitions, ours, [rival], scale.year.minutes)
-    memory = work.memory_mib(store)
-    # The first time around fills what is kept; from then on it has to stay as it is.
-    growth = memory[-1] - memory[1]
-    is_met = max(memory) <= work.MEMORY_MIB_MAX and growth <= work.MEMORY_MIB_NOISE
-    note = (
-        f"Resident memory after both in the year: {memory[0]:.0f} MiB; after each of {len(memory) - 1} more times:"
-        f" {', '.join(f'{each:.0f}' for each in memory[1:])} MiB. Target: at most {work.MEMORY_MIB_MAX} MiB,"
-        f" and from the second time on no growth of more than {work.MEMORY_MIB_NOISE} MiB. Met: {'yes' if is_met else '**no**'}."
-    )
+    note = str(memory.measure(store, names, scale.year.minutes))
     return Result(rows, (note,))
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "WrongAnswer",
     "checked",
     "growth_table",
+    "met",
     "table",
 ]
 
@@ -105,7 +106,6 @@ class Row:
             if ratios
             else "-"
         )
-        met = {True: "yes", False: "**no**", None: "-"}[self.is_met]
         target = str(self.target) if self.target else "-"
         return [
             self.what,
@@ -113,7 +113,7 @@ class Row:
             f"{self.against}: {self._shown(self.peers)}" if self.against else "-",
             ratio,
             target,
-            met,
+            met(self.is_met),
         ]
 
     def _shown(self, runs: Sequence[Measurement]) -> str:
@@ -150,6 +150,11 @@ def checked(what: str, whose: str, run: Measurement, expected: int) -> Measureme
     if run.events != expected or not expected:
         raise WrongAnswer(f"{what}: {whose} has {run.events:,}, and there are {expected:,}")
     return run
+
+
+def met(is_met: bool | None) -> str:
+    """Whether a target is reached, as text."""
+    return {True: "yes", False: "**no**", None: "-"}[is_met]
 
 
 def table(rows: Iterable[Row]) -> str:

@@ -16,8 +16,6 @@ from benchmark.table import Measurement, WrongAnswer
 
 __all__ = [
     "LISTED_NAMES",
-    "MEMORY_MIB_MAX",
-    "MEMORY_MIB_NOISE",
     "append",
     "cat_minutes",
     "count_right_names",
@@ -28,7 +26,7 @@ __all__ = [
     "ingest",
     "list_directory",
     "list_minutes",
-    "memory_mib",
+    "look",
     "on_mount",
     "rare_events",
     "reindex",
@@ -41,10 +39,6 @@ __all__ = [
 
 LISTED_NAMES = 10
 """What head shows of a list."""
-
-MEMORY_MIB_MAX = 250
-MEMORY_MIB_NOISE = 5
-"""What resident memory moves by, without growing."""
 
 
 def on_mount(store: Path, do: Callable[[Path], Measurement]) -> Measurement:
@@ -172,32 +166,22 @@ def first_answer(store: Path, names: list[str]) -> tuple[Measurement, Measuremen
         started = time.perf_counter()
         mounting = run(mounts.mount_command(store, mountpoint))
         try:
-            answer = counted(_look_command(mountpoint), partial(count_right_names, names))
+            answer = look(mountpoint, names)
             total = time.perf_counter() - started
         finally:
             mounts.unmount(mountpoint)
     return Measurement(mounting, answer.events), Measurement(total, answer.events)
 
 
-def _look_command(mountpoint: Path) -> str:
-    return f"ls {mountpoint}/by-tag/web | head -n {LISTED_NAMES}"
+def look(mountpoint: Path, names: list[str]) -> Measurement:
+    """See what minutes have a tag. What is counted are the right names among the first."""
+    command = f"ls {mountpoint}/by-tag/web | head -n {LISTED_NAMES}"
+    return counted(command, partial(count_right_names, names))
 
 
 def count_right_names(names: list[str], listing: bytes) -> int:
     """How many minutes are where they belong in a listing, which begins with them."""
     return sum(map(operator.eq, names, listing.decode().splitlines()))
-
-
-def memory_mib(store: Path) -> list[float]:
-    """Resident memory after looking at a tag and listing all minutes, and after each of four times more."""
-    with mounts.mounted(store) as mountpoint:
-        return [_memory_after_use(mountpoint) for _ in range(5)]
-
-
-def _memory_after_use(mountpoint: Path) -> float:
-    timed(_look_command(mountpoint))
-    list_minutes(mountpoint)
-    return mounts.memory_mib(mountpoint)
 
 
 def reindex(store: Path) -> Measurement:
