@@ -11,14 +11,17 @@ from pathlib import Path
 
 import pytest
 from benchmark import growth, mounts
+from benchmark.__main__ import DOCUMENT, main
 from benchmark.answers import count_lines, counted
-from benchmark.cases import Rival, alone, compare
+from benchmark.cases import Result, Rival, alone, compare
 from benchmark.commands import printed, run, started, wait_for
 from benchmark.data import Data, copy_store
+from benchmark.document import document, figures
 from benchmark.events import RARE_EVENTS, Extent, frame, minute_events, minute_name, web_minutes
 from benchmark.memory import Memory
 from benchmark.mounts import wait_until_mounted
 from benchmark.peers import tags_line
+from benchmark.scale import FULL, Scale
 from benchmark.table import (
     Growth,
     Measurement,
@@ -264,6 +267,41 @@ def test_memory_has_two_targets(mib: tuple[float, ...], has_room: bool, stays: b
     assert ", ".join(map(str, mib)) in text
     assert f"target: at most 250 MiB; met: {met(has_room)}." in text
     assert f"target: at most 5 MiB; met: {met(stays)}." in text
+
+
+def test_a_document_stands_for_itself() -> None:
+    """Machine, data, everything that was measured, and how to repeat it."""
+    comparison = Row("work", "peer", runs(1), runs(2))
+    grown = Growth("work", Measurement(1, 10), Measurement(3, 100))
+    measured = figures([comparison], ["A remark."], [grown], FULL)
+    text = document(measured, FULL, ["--lines", "DIR"], ["a.log", "b.log"], "a machine", "a peer 1")
+    assert "`scripts/bench --lines DIR`" in text
+    assert "\nMachine: a machine.\n" in text
+    assert "\nCompared with: a peer 1.\n" in text
+    assert "those of a.log, b.log" in text
+    for extent in (FULL.day, FULL.year):
+        assert f"{extent.minutes:,} minutes of {extent.events:,}" in text
+    assert "\n\n| what | ours |" in text
+    assert "\n\nA remark.\n\n" in text
+    assert "\n\n| what | 1,440,000 events | 14,400,000 events |" in text
+    assert text.index("## Notes") > text.index("14,400,000 events")
+    assert "made up, " not in text
+    assert "are made up. " in document(measured, FULL, [], [], "a machine", "a peer 1")
+
+
+def test_nothing_is_written_when_something_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wrong(data: Data, scale: Scale) -> Result:
+        raise WrongAnswer("ours has none")
+
+    monkeypatch.setattr("benchmark.__main__.CASES", {"wrong": wrong})
+    before = DOCUMENT.read_text()
+    arguments = ["bench", "--only", "wrong", "--write", "--directory", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", arguments)
+    assert main() == 1
+    assert "wrong: ours has none" in capsys.readouterr().err
+    assert DOCUMENT.read_text() == before
 
 
 def test_growth_counts_too(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:

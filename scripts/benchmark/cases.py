@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -12,38 +11,10 @@ from benchmark import memory, mounts, peers, work
 from benchmark.answers import count_lines
 from benchmark.data import Data
 from benchmark.events import RARE_EVENTS, Extent, web_minutes
+from benchmark.scale import Scale
 from benchmark.table import Measurement, Row, Target, checked
 
-__all__ = ["CASES", "Result", "Scale"]
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How much of everything.
-
-    Attributes:
-        day: what is queried.
-        year: a store of many minutes.
-        ingested: what is appended as frames.
-        small: what growth starts from.
-        large: ten times as much.
-        hot_events: events in one minute.
-        lines_size: what is appended as lines, in bytes.
-        echoes: how many single lines.
-        repetitions: how often each comparison is run.
-        growth_repetitions: how often what grows is run.
-    """
-
-    day: Extent
-    year: Extent
-    ingested: Extent
-    small: Extent
-    large: Extent
-    hot_events: int
-    lines_size: int
-    echoes: int
-    repetitions: int
-    growth_repetitions: int
+__all__ = ["CASES", "Result", "Rival", "alone", "compare"]
 
 
 class Result(NamedTuple):
@@ -51,11 +22,11 @@ class Result(NamedTuple):
 
     Attributes:
         rows: of the table.
-        notes: what is to be said besides, each one line.
+        remarks: what is to be said besides, each one line.
     """
 
     rows: list[Row]
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 class Rival(NamedTuple):
@@ -179,12 +150,12 @@ def grep(data: Data, scale: Scale) -> Result:
         rows = compare(what, scale.repetitions, ours, rivals, scale.day.errors)
         requests = mounts.count_requests(mountpoint, work.grep_command(mountpoint / "minutes"))
     of_ours, of_ext4 = rows[1].median_seconds()
-    note = (
+    remark = (
         f"`grep -rc ERROR minutes`, warm, makes {requests:,} FUSE requests,"
         f" {requests / scale.day.minutes:.1f} for each file; each adds"
         f" {(of_ours - of_ext4) / requests * 1e6:.0f} µs to what ext4 takes for the whole."
     )
-    return Result(rows, (note,))
+    return Result(rows, (remark,))
 
 
 def rg(data: Data, scale: Scale) -> Result:
@@ -294,8 +265,8 @@ def year(data: Data, scale: Scale) -> Result:
     ours = partial(work.on_mount, store, work.list_minutes)
     what = "ls -f minutes in the year"
     rows += compare(what, scale.repetitions, ours, [rival], scale.year.minutes)
-    note = str(memory.measure(store, names, scale.year.minutes))
-    return Result(rows, (note,))
+    remark = str(memory.measure(store, names, scale.year.minutes))
+    return Result(rows, (remark,))
 
 
 def hot(data: Data, scale: Scale) -> Result:
@@ -304,9 +275,10 @@ def hot(data: Data, scale: Scale) -> Result:
     store = data.store(extent)
     size = sum(path.stat().st_size for path in store.glob("[0-9]*-*"))
     with mounts.mounted(store) as mountpoint:
+        work.cat_minutes(mountpoint / "minutes")
         rival = Rival("ext4", partial(work.cat_minutes, store), None)
         ours = partial(work.cat_minutes, mountpoint / "minutes")
-        what = f"cat minutes/*, one minute of {size / 1e6:.0f} MB"
+        what = f"cat minutes/*, one minute of {size / 1e6:.0f} MB, warm"
         rows = compare(what, scale.repetitions, ours, [rival], extent.total)
     ours = partial(work.on_mount, store, work.web_events)
     what = "cat by-tag/web/events of that minute"

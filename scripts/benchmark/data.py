@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmark.events import WORDS, Event, Extent, frame, minute_events, minute_name
 
-__all__ = ["Data", "content_lines", "copy_store"]
+__all__ = ["Data", "copy_store"]
 
 _VERSION = 1
 """To be raised when the data change, so that what older versions left is made again."""
@@ -47,26 +47,14 @@ def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def content_lines(lines_directory: Path | None) -> tuple[list[bytes], str]:
-    """Lines of logs, and what they are.
-
-    Args:
-        lines_directory: where there are files ``*.log`` of them; without it, they are made up.
-    """
-    if lines_directory is not None:
-        lines = []
-        for path in sorted(lines_directory.glob("*.log")):
-            lines += [line for line in path.read_bytes().splitlines() if line.strip()]
-        if not lines:
-            raise FileNotFoundError(f"no lines in {lines_directory}/*.log")
-        return lines, "real log lines"
+def _made_up_lines() -> list[bytes]:
     chance = random.Random(_LINES_SEED)
     made_up = [
         f"Nov 22 {serial // 3600 % 24:02}:{serial // 60 % 60:02}:{serial % 60:02} host-{serial % 7}"
         f" daemon[{1000 + serial % 900}]: {' '.join(chance.choices(WORDS, k=chance.randint(4, 18)))}"
         for serial in range(20_000)
     ]
-    return [line.encode() for line in made_up], "made-up log lines"
+    return [line.encode() for line in made_up]
 
 
 @dataclass(frozen=True)
@@ -116,12 +104,29 @@ class Data:
         kind = "real" if self.lines_directory else "made-up"
 
         def make(path: Path) -> None:
-            block = b"\n".join(content_lines(self.lines_directory)[0]) + b"\n"
+            block = b"\n".join(self._content_lines()) + b"\n"
             with path.open("wb") as file:
                 while file.tell() < size:
                     file.write(block)
 
         return self.made(f"lines-{kind}-{size}", make)
+
+    def log_files(self) -> list[Path]:
+        """The files that the lines are from; none when they are made up."""
+        return sorted(self.lines_directory.glob("*.log")) if self.lines_directory else []
+
+    def _content_lines(self) -> list[bytes]:
+        if self.lines_directory is None:
+            return _made_up_lines()
+        lines = [
+            line
+            for path in self.log_files()
+            for line in path.read_bytes().splitlines()
+            if line.strip()
+        ]
+        if not lines:
+            raise FileNotFoundError(f"no lines in {self.lines_directory}/*.log")
+        return lines
 
     def made(self, name: str, make: Callable[[Path], None]) -> Path:
         """A file or directory that is made once, and kept."""

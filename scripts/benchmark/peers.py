@@ -5,6 +5,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
@@ -26,10 +27,21 @@ __all__ = [
     "tags_line",
     "theia_save",
     "theia_search",
+    "versions",
 ]
 
 _JOURNAL_REMOTE = "/lib/systemd/systemd-journal-remote"
 BATCH_ROWS = 10_000
+
+
+def versions() -> str:
+    """Which versions of them are here."""
+    tools = [
+        " ".join(printed([tool, "--version"]).split()[:2])
+        for tool in ("journalctl", "bindfs", "rg")
+    ]
+    packages = [f"{name} {version(name)}" for name in ("theia", "fusepy")]
+    return ", ".join([*tools, f"SQLite {sqlite3.sqlite_version}", *packages])
 
 
 def journal(data: Data, extent: Extent) -> Path:

@@ -1,0 +1,98 @@
+"""BENCHMARKS.md: a document that says all that is needed to understand the figures, and to repeat them."""
+
+from collections.abc import Sequence
+
+from benchmark.events import RARE_EVENTS
+from benchmark.scale import Scale
+from benchmark.table import Growth, Row, growth_table, table
+
+__all__ = ["document", "figures"]
+
+_NOTES = """\
+- Ours and the peers are run in turn; the times are medians. A ratio is ours divided by the peer's in the same turn: of
+  times, or, where events per second are shown, of rates. Where there is no target, it is only to be known.
+- Each run counts its events, outside of the time; where it has not as many as there are, the comparison is left out and
+  the command fails. `grep` counts the events that it found, `ls` the names, and the first answer has to show the right
+  ones. After `theiafs reindex`, the index has to know how many events have the tag. The filesystem that discards keeps
+  nothing that could be counted.
+- Ours is mounted anew for each run, by `theiafs mount` with its default options, unless "warm" is said: then the
+  same was done once before on the same mount, as it was for the peers. The files are in the page cache for all of
+  them. The index was made when the store was first mounted.
+- Answers go to memory (/dev/shm), except for `cat minutes/*`: that goes to /dev/null, and is counted in a second run.
+- journalctl and systemd-journal-remote: default options; an event is MESSAGE, SOURCE, and a TAG for each tag. Theirs
+  has no ids and gives back only the contents.
+- rg over the plain files finds the line with the tags, and gives four lines before it and one after it, which is the
+  whole event as every content here is one line. It searches several files at a time, in no order.
+- SQLite: default durability (rollback journal, synchronous=FULL), in process, without the start of Python. theia's
+  search and save likewise; its events are made before its time begins.
+- The lines are those of the files `*.log` in `--lines DIR`; https://github.com/logpai/loghub has real ones. Without it
+  they are made up.
+- What `cat ... >> ingest` took in is in the journal when cat ends, and survives the end of the process. "And theiafs
+  umount" includes that all of it was written to the minute files and synced. "Ours without an index" is a store
+  that has a directory where its index would be.
+- What grows is ours alone, in one store and in one ten times as large. `cat lines.log` and `echo` write the same into
+  both; `cat day.frames` fills them. "Events grow" is by how much more events are given or taken in; for the mount, by how
+  much more are in the store.
+"""
+
+
+def figures(
+    rows: Sequence[Row], remarks: Sequence[str], growths: Sequence[Growth], scale: Scale
+) -> str:
+    """What was measured.
+
+    Args:
+        rows: the comparisons.
+        remarks: what is to be said besides.
+        growths: how times grow.
+        scale: how much of everything there was.
+    """
+    parts = [table(rows)] if rows else []
+    parts += [f"{remark}\n" for remark in remarks]
+    if growths:
+        small, large = (f"{each.total:,} events" for each in (scale.small, scale.large))
+        parts.append("How our times grow with the store:\n")
+        parts.append(growth_table(growths, small, large))
+    return "\n".join(parts)
+
+
+def document(
+    measured: str,
+    scale: Scale,
+    options: Sequence[str],
+    log_names: Sequence[str],
+    machine: str,
+    peers: str,
+) -> str:
+    """The figures, and what they are of.
+
+    Args:
+        measured: the figures.
+        scale: how much of everything there was.
+        options: of the command that measured them.
+        log_names: the files that the lines are from; none when they are made up.
+        machine: what it ran on.
+        peers: what was compared with.
+    """
+    return (
+        "# Benchmarks\n\n"
+        "What theiafs costs, beside what a user would pick instead.\n\n"
+        f"To repeat it: `{' '.join(['scripts/bench', *options])}`, which sets up what it needs"
+        " (`--quick` does with less data; `-h` tells the rest).\n\n"
+        f"Machine: {machine}.\n\n"
+        f"Compared with: {peers}.\n\n"
+        f"Data: {_data(scale, log_names)}\n\n"
+        f"{measured}\n## Notes\n\n{_NOTES}"
+    )
+
+
+def _data(scale: Scale, log_names: Sequence[str]) -> str:
+    lines = f"those of {', '.join(log_names)}, repeated" if log_names else "made up"
+    return (
+        f"the day is {scale.day.minutes:,} minutes of {scale.day.events:,} events; the year is"
+        f" {scale.year.minutes:,} minutes of {scale.year.events:,}; day.frames has {scale.ingested.total:,} events;"
+        f" the one large minute has {scale.hot_events:,}. 20 sources, 8 tags of which an event has 1 to 3, contents of"
+        f" 20 to 40 bytes; `web` is on a quarter of the events, `rare` on {RARE_EVENTS} of each store. The lines are"
+        f" {lines}. There are {scale.repetitions} runs of each comparison, and {scale.growth_repetitions} of what grows"
+        " (one of `cat day.frames`)."
+    )
