@@ -21,7 +21,7 @@ from benchmark.events import RARE_EVENTS, Extent, frame, minute_events, minute_n
 from benchmark.memory import Memory
 from benchmark.mounts import wait_until_mounted
 from benchmark.peers import tags_line
-from benchmark.scale import FULL, Scale
+from benchmark.scale import FULL, QUICK, Scale
 from benchmark.table import (
     Growth,
     Measurement,
@@ -302,6 +302,12 @@ def test_nothing_is_written_when_something_failed(
     assert main() == 1
     assert "wrong: ours has none" in capsys.readouterr().err
     assert DOCUMENT.read_text() == before
+
+
+@pytest.mark.parametrize("scale", [FULL, QUICK])
+def test_what_grows_is_ten_times_as_much(scale: Scale) -> None:
+    assert scale.large.events == scale.small.events
+    assert scale.large.minutes == 10 * scale.small.minutes
 
 
 def test_growth_counts_too(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:

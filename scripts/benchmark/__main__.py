@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     default = Path(os.environ.get("TMPDIR") or tempfile.gettempdir(), "theiafs-bench")
     lines = os.environ.get("THEIAFS_BENCH_LINES")
-    parser.add_argument("--quick", action="store_true", help="less data, some minutes")
+    parser.add_argument("--quick", action="store_true", help="less data, within five minutes")
     parser.add_argument("--only", metavar="NAME[,NAME]", help="only these comparisons")
     parser.add_argument(
         "--directory",

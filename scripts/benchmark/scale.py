@@ -48,12 +48,13 @@ FULL = Scale(
     repetitions=5,
     growth_repetitions=3,
 )
+# Within five minutes on two slow cores, making the data included. One store is both the day and the large one.
 QUICK = Scale(
-    day=Extent(1440, 1000),
+    day=Extent(720, 1000),
     year=Extent(43_200, 10),
     ingested=Extent(144, 1000),
-    small=Extent(144, 1000),
-    large=Extent(1440, 1000),
+    small=Extent(72, 1000),
+    large=Extent(720, 1000),
     hot_events=335_000,
     lines_size=20_000_000,
     echoes=2_000,
