@@ -10,7 +10,7 @@ from store.contents import Contents, Minute, Source
 from store.errors import EventReadException
 from store.gathering import Gathering
 from store.layout import Layout
-from store.query import Query
+from store.query import Query, Span
 
 __all__ = ["ByteMap"]
 
@@ -28,11 +28,18 @@ class ByteMap(Answer):
         contents: what it is asked of.
         minute: the only minute to look at; None for all of them.
         lock: the store's.
+        span: what there is of it by now.
     """
 
     def __init__(
-        self, query: Query, contents: Contents, minute: Minute | None, lock: threading.RLock
+        self,
+        query: Query,
+        contents: Contents,
+        minute: Minute | None,
+        lock: threading.RLock,
+        span: Span | None,
     ) -> None:
+        super().__init__(span)
         self._query = query
         self._contents = contents
         self._minute = minute

@@ -23,7 +23,13 @@ class Answer(ABC):
     """The bytes of all events that answer a query: records in theia's format, in order of arrival.
 
     It grows at its end while events arrive, and what was read once stays the same.
+
+    Attributes:
+        span: what there was of it when it was given; None when it is of a minute that has nothing of it.
     """
+
+    def __init__(self, span: Span | None) -> None:
+        self.span = span
 
     @abstractmethod
     def size(self) -> int:
@@ -209,6 +215,7 @@ class _SelectedAnswer(Answer):
     """An answer that selects again whenever it is read."""
 
     def __init__(self, store: EventStore, query: Query, minute: str | None) -> None:
+        super().__init__(store.whole(query) if minute is None else store.span(query, minute))
         self._store = store
         self._query = query
         self._minute = minute

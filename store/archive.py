@@ -142,11 +142,15 @@ class Archive(Holdings, EventStore):
         """See :meth:`EventStore.answer`."""
         with self._lock:
             only, contents = None, self._contents
-            if minute is not None:
+            if minute is None:
+                span: Span | None = contents.whole(query)
+            else:
                 number = self._current_number(minute)
+                # A look at it may have made other contents.
                 contents = self._contents if number is not None else self._empty()
                 only = self._minute(number) if number is not None else None
-            byte_map = ByteMap(query, contents, only, self._lock)
+                span = contents.span(query, number) if number is not None else None
+            byte_map = ByteMap(query, contents, only, self._lock, span)
             self._byte_maps.add(byte_map)
             return byte_map
 

@@ -69,7 +69,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "paths": {"errors", "timerange", "store"},
     "ingest": {"store", "store.frame", "store.frames"},
     "handles": {"errors", "ingest", "store"},
-    "nodes": {"handles", "store"},
+    "nodes": {"errors", "handles", "store"},
     "tree": {"errors", "guide", "handles", "names", "nodes", "paths", "store"},
     "operations": {"config", "errors", "handles", "names", "nodes", "tree", "store"},
     "session": {"config", "errors", "operations", "store"},

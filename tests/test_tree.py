@@ -44,7 +44,7 @@ def test_a_tag_may_be_called_like_what_is_probed_for(tree: Tree) -> None:
 def listed(tree: Tree, path: str) -> list[str]:
     node = tree.resolve(path)
     assert isinstance(node, Directory)
-    return [entry.name for entry in node.entries()]
+    return [name for entries in node.entries() for name in entries.names]
 
 
 def read(handle: Handle) -> bytes:

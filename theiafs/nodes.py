@@ -2,10 +2,11 @@
 
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from store import EventStore, Query
+from store import EventStore, Query, Span
+from theiafs.errors import NotFound
 from theiafs.handles import AnswerHandle, Handle, IngestHandle, TextHandle
 
 __all__ = [
@@ -13,7 +14,7 @@ __all__ = [
     "Attributes",
     "CountFile",
     "Directory",
-    "Entry",
+    "Entries",
     "File",
     "IngestFile",
     "Link",
@@ -36,10 +37,10 @@ class Attributes(NamedTuple):
     newest: float = 0.0
 
 
-class Entry(NamedTuple):
-    """A name in a directory, and the type of what it names."""
+class Entries(NamedTuple):
+    """Names in a directory, and the type of what they name, which all of them have in common."""
 
-    name: str
+    names: Sequence[str]
     mode: int
 
 
@@ -55,13 +56,15 @@ class Directory(Node):
     """A directory.
 
     Args:
-        entries: lists it.
+        entries: lists it, bit by bit, for there may be a million names.
         newest: tells the time of the newest event in it, in seconds since the epoch.
     """
 
     MODE = stat.S_IFDIR | 0o777
 
-    def __init__(self, entries: Callable[[], Iterable[Entry]], newest: Callable[[], float]) -> None:
+    def __init__(
+        self, entries: Callable[[], Iterable[Entries]], newest: Callable[[], float]
+    ) -> None:
         self.entries = entries
         self._newest = newest
 
@@ -141,31 +144,39 @@ class AnswerFile(File):
     Args:
         store: where to find them.
         query: the query.
-        minute: the name of the minute; empty for all.
+        minute: the name of the minute; None for all.
     """
 
     MODE = stat.S_IFREG | 0o444
 
-    def __init__(self, store: EventStore, query: Query, minute: str = "") -> None:
+    def __init__(self, store: EventStore, query: Query, minute: str | None = None) -> None:
         self._store = store
         self._query = query
-        self._span = store.span(query, minute) if minute else store.whole(query)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether the minute holds anything that answers."""
-        return self._span is not None
+        self._minute = minute
 
     def attributes(self) -> Attributes:
-        """See :meth:`Node.attributes`."""
-        assert self._span is not None, "only a file that is there is looked at"
-        return Attributes(self.MODE, self._span.size, self._span.newest)
+        """See :meth:`Node.attributes`.
+
+        Raises:
+            NotFound: if the minute holds nothing that answers.
+        """
+        store, query, minute = self._store, self._query, self._minute
+        span = self._there(store.whole(query) if minute is None else store.span(query, minute))
+        return Attributes(self.MODE, span.size, span.newest)
 
     def open(self) -> AnswerHandle:
-        """See :meth:`File.open`."""
-        assert self._span is not None, "only a file that is there is opened"
-        answer = self._store.answer(self._query, self._span.name or None)
-        return AnswerHandle(answer, self._query, self._span)
+        """See :meth:`File.open`.
+
+        Raises:
+            NotFound: if the minute holds nothing that answers.
+        """
+        answer = self._store.answer(self._query, self._minute)
+        return AnswerHandle(answer, self._query, self._there(answer.span))
+
+    def _there(self, span: Span | None) -> Span:
+        if span is None:
+            raise NotFound(f"nothing here in {self._minute}")
+        return span
 
 
 class IngestFile(File):

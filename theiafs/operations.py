@@ -15,7 +15,7 @@ from theiafs.config import Settings
 from theiafs.errors import NotPermitted
 from theiafs.handles import HandleTable
 from theiafs.names import NAME_SIZE_MAX
-from theiafs.nodes import Directory, Entry, IngestFile, Link
+from theiafs.nodes import Directory, Entries, IngestFile, Link
 from theiafs.tree import Tree
 
 __all__ = ["Opened", "Operations", "Stat"]
@@ -118,12 +118,12 @@ class Operations:
             raise NotPermitted(f"no symbolic link: {path!r}")
         return node.target
 
-    def readdir(self, path: str) -> Iterable[Entry]:
+    def readdir(self, path: str) -> Iterable[Entries]:
         """List a directory, with types, so that find(1) need not look at each entry."""
         node = self._tree.resolve(path)
         if not isinstance(node, Directory):
             raise NotPermitted(f"no directory: {path!r}")
-        return chain((Entry(".", Directory.MODE), Entry("..", Directory.MODE)), node.entries())
+        return chain([Entries((".", ".."), Directory.MODE)], node.entries())
 
     def mkdir(self, path: str, _mode: int) -> None:
         """Declare a tag."""

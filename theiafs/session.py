@@ -11,11 +11,13 @@ logged with its traceback and becomes EIO.
 
 import ctypes
 import errno
+import functools
 import importlib
 import logging
 import os
 import threading
 from collections.abc import Callable
+from itertools import repeat
 from types import ModuleType
 from typing import Any
 
@@ -150,13 +152,24 @@ def _session_type(binding: ModuleType) -> Any:
     def readdir(
         session: Any, path: bytes, buffer: Any, fill: Any, _offset: int, _file: Any, *flags: int
     ) -> None:
-        no_flags = (0,) if flags else ()  # libfuse 3 passes some and takes some
-        for name, mode in session.operations.readdir(path.decode()):
+        no_flags = [repeat(0)] * len(flags)  # libfuse 3 passes some and takes some
+        fill_in = _fill_type(len(flags))(ctypes.cast(fill, ctypes.c_void_p).value)
+        for names, mode in session.operations.readdir(path.decode()):
             stat = stats_by_mode.get(mode)
             if stat is None:
-                stat = stats_by_mode[mode] = ctypes.pointer(binding.c_stat(st_mode=mode))
+                stat = stats_by_mode[mode] = binding.c_stat(st_mode=mode)
             # Without offsets libfuse takes in the whole listing at once.
-            if fill(buffer, name.encode(), stat, 0, *no_flags):
+            encoded = map(str.encode, names)
+            if any(
+                map(
+                    fill_in,
+                    repeat(buffer),
+                    encoded,
+                    repeat(ctypes.addressof(stat)),
+                    repeat(0),
+                    *no_flags,
+                )
+            ):
                 break
 
     def open_(session: Any, path: bytes, file: Any) -> None:
@@ -196,6 +209,13 @@ def _session_type(binding: ModuleType) -> Any:
         name: callbacks[name.partition("_")[0]] for name in names if hasattr(binding.FUSE, name)
     }
     return type("Session", (binding.FUSE,), {**members, "_wrapper": wrapper})
+
+
+@functools.cache
+def _fill_type(flags: int) -> Any:
+    """The type of libfuse's function that takes in a name, as it is called fastest: it never comes back to Python."""
+    arguments = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int64)
+    return ctypes.PYFUNCTYPE(ctypes.c_int, *arguments, *[ctypes.c_int] * flags)
 
 
 _thread = threading.local()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from store import EventStore, Query
 from theiafs.errors import AlreadyThere, InvalidName, NotFound, NotPermitted
@@ -16,7 +17,7 @@ from theiafs.nodes import (
     AnswerFile,
     CountFile,
     Directory,
-    Entry,
+    Entries,
     File,
     IngestFile,
     Link,
@@ -26,6 +27,8 @@ from theiafs.nodes import (
 from theiafs.paths import Filter, Kind, Location, Paths, Tags
 
 __all__ = ["Tree"]
+
+_NAMES_AT_ONCE = 1 << 10
 
 
 class Tree:
@@ -43,7 +46,7 @@ class Tree:
         self._moments = _Moments()
 
     def resolve(self, path: str) -> Node:
-        """Find the node at a path.
+        """Find the node at a path; whether a minute holds anything that answers is for its file to say.
 
         Raises:
             NotFound: if there is none.
@@ -112,6 +115,8 @@ class Tree:
         store, filters = self._store, location.filters
         query = location.query or location.query_at(self._moments.current(filters))
         match location.kind:
+            case Kind.MINUTE:
+                return AnswerFile(store, query, location.minute)
             case Kind.ROOT:
                 return self._directory(self._list_root, query)
             case Kind.README:
@@ -130,13 +135,9 @@ class Tree:
                 return CountFile(store, query)
             case Kind.INGEST if store.is_writable:
                 return IngestFile(store, query, self._event_size_max)
-            case Kind.MINUTE:
-                file = AnswerFile(store, query, location.minute)
-                if file.is_there:
-                    return file
         raise NotFound(f"no such file: {path!r}")
 
-    def _directory(self, entries: Callable[[], Iterable[Entry]], query: Query) -> Directory:
+    def _directory(self, entries: Callable[[], Iterable[Entries]], query: Query) -> Directory:
         return Directory(entries, lambda: self._store.whole(query).newest)
 
     def _latest(self, path: str) -> Link:
@@ -146,24 +147,24 @@ class Tree:
         span = self._store.span(Query(), newest)
         return Link(f"{Kind.MINUTES}/{newest}", span.newest if span else 0.0)
 
-    def _list_root(self) -> Iterator[Entry]:
-        yield Entry(Kind.README, TextFile.MODE)
+    def _list_root(self) -> Iterator[Entries]:
+        yield Entries([Kind.README], TextFile.MODE)
         if self._store.is_writable:
-            yield Entry(Kind.INGEST, IngestFile.MODE)
-        for name in (Kind.MINUTES, Kind.BY_TAG, Kind.RANGE):
-            yield Entry(name, Directory.MODE)
+            yield Entries([Kind.INGEST], IngestFile.MODE)
+        yield Entries([Kind.MINUTES, Kind.BY_TAG, Kind.RANGE], Directory.MODE)
         if self._store.latest() is not None:
-            yield Entry(Kind.LATEST, Link.MODE)
+            yield Entries([Kind.LATEST], Link.MODE)
 
-    def _list_tags(self, query: Query, filters: tuple[Filter, ...]) -> Iterator[Entry]:
+    def _list_tags(self, query: Query, filters: tuple[Filter, ...]) -> Iterator[Entries]:
         """The tags that lead further: not those the path has gone through already."""
         applied = {tag for each in filters if isinstance(each, Tags) for tag in each.any_of}
-        for tag in sorted(self._store.tags(query) - applied):
-            yield Entry(escape(tag), Directory.MODE)
+        tags = sorted(self._store.tags(query) - applied)
+        yield Entries([escape(tag) for tag in tags], Directory.MODE)
 
-    def _list_minutes(self, query: Query) -> Iterator[Entry]:
-        for name in self._store.minutes(query):
-            yield Entry(name, AnswerFile.MODE)
+    def _list_minutes(self, query: Query) -> Iterator[Entries]:
+        names = self._store.minutes(query)
+        while some := list(islice(names, _NAMES_AT_ONCE)):
+            yield Entries(some, AnswerFile.MODE)
 
 
 class _Moments:
