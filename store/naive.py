@@ -231,7 +231,7 @@ class NaiveEventStore(FlushedArchive):
             self._flush_all()
             self._journal.empty()
             self._forget_unindexed()
-            counted = self._contents.kinds
+            counted = self._contents.kinds, self._table
         except EventStoreException:
             self._journal.sync()
             raise

@@ -268,16 +268,7 @@ class MinuteTable:
         """
         numbers = rows["number"]
         length = int(numbers.max()) + 1 if len(rows) else 0
-        columns: dict[str, Integers | Reals] = {
-            "start": self._starts,
-            "end": self._ends,
-            "size": self._sizes,
-            "mtime_ns": self._mtimes_ns,
-            "entries": self._entries,
-            "oldest": self._oldest,
-            "newest": self._newest,
-        }
-        for name, column in columns.items():
+        for name, column in self._columns().items():
             values = np.zeros(length, ROW[name])
             values[numbers] = rows[name]
             column.extend(values)
@@ -287,6 +278,26 @@ class MinuteTable:
         order = np.lexsort((rows["end"], rows["start"]))
         self._order.extend(numbers[order])
         self.files.fill(rows["start"][order], rows["end"][order])
+
+    def rows(self) -> NDArray[np.void]:
+        """All minutes, for :meth:`restore`; they must fit into 64 bits."""
+        numbers = self.numbers()
+        rows = np.empty(len(numbers), ROW)
+        rows["number"] = numbers
+        for name, column in self._columns().items():
+            rows[name] = column.take(numbers)
+        return rows
+
+    def _columns(self) -> dict[str, Integers | Reals]:
+        return {
+            "start": self._starts,
+            "end": self._ends,
+            "size": self._sizes,
+            "mtime_ns": self._mtimes_ns,
+            "entries": self._entries,
+            "oldest": self._oldest,
+            "newest": self._newest,
+        }
 
     def compare(self, listing: Listing) -> Differences:
         """Find out how a directory differs from what is known of it."""
