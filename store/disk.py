@@ -241,8 +241,15 @@ class ReadableFile:
 
     def size(self) -> int:
         """Size of the file in bytes."""
-        with _reading("look at", self.path):
-            return os.fstat(self._descriptor).st_size
+        return self.stat().size
+
+    def stat(self) -> FileStat:
+        """Look at the file that is open, whatever has its name now."""
+        try:
+            status = os.fstat(self._descriptor)
+        except OSError as error:
+            raise EventReadException(f"cannot look at {self.path}: {error.strerror}") from error
+        return FileStat(self.path.rpartition("/")[2], status.st_size, _mtime_ns(status))
 
     def read(self, offset: int, size: int) -> bytes:
         """Read so many bytes from an offset; fewer only at the end of the file."""

@@ -174,7 +174,7 @@ class FlushedArchive(Archive):
         """
         file = self._disk.look_at(os.path.join(self.root_dir, minute.name))
         assert isinstance(minute.file, JournaledFile), "that is what this store opens"
-        if file is None or self._is_unchanged(minute, file):
+        if file is None or self._is_unchanged(minute.number, file):
             return minute
         tail, stored_size = minute.file.tail(), minute.file.stored_size
         present = self._open_file(minute.name, file.size)

@@ -99,13 +99,18 @@ class Holdings(ABC):
         """Where the bytes of a minute can be read that is in the store.
 
         Raises:
-            EventReadException: if its file is not there any more.
+            EventReadException: if its file is not there any more, or not what is known of it.
         """
         minute = self._minutes.get(number)
         if minute is not None:
             return minute.file
-        # Opened now, it is what is known of it, whatever has its name by the time it is read.
-        return self._disk.open_to_read(f"{self.root_dir}/{self._table.name(number)}")
+        name = self._table.name(number)
+        # Opened now, it stays what it is, whatever has its name by the time it is read.
+        file = self._disk.open_to_read(f"{self.root_dir}/{name}")
+        if not self._is_unchanged(number, file.stat()):
+            self._current_number(name)
+            raise EventReadException(f"{name} was changed by somebody else, and is shown anew")
+        return file
 
     def _keep(self, number: int, file: GrowingFile, index: MinuteIndex | None = None) -> Minute:
         name = self._table.name(number)
@@ -121,14 +126,14 @@ class Holdings(ABC):
         found = self._index.find(minute.number, self._table.stamp(minute.number), len(kinds))
         if found is None:
             file = self._disk.look_at(os.path.join(self.root_dir, minute.name))
-            if not self._is_unchanged(minute, file):
+            if not self._is_unchanged(minute.number, file):
                 raise EventReadException(f"{minute.name} was changed, and what it was is not known")
             found = MinuteIndex.of(self._scan(minute.name, minute.file.read, minute.file.size))
         return found
 
-    def _is_unchanged(self, minute: Minute, file: FileStat | None) -> bool:
+    def _is_unchanged(self, number: int, file: FileStat | None) -> bool:
         """Whether the file of a minute is what it was when it was last looked at, as far as that can be told."""
-        known = self._table.stamp(minute.number)
+        known = self._table.stamp(number)
         if file is None:
             return not known.size
         return file.size == known.size and known.mtime_ns in (-1, file.mtime_ns)

@@ -323,8 +323,9 @@ class FaultyReadable(ReadableFile):
         self._disk = disk
         self._inode = inode
 
-    def size(self) -> int:
-        return len(self._inode.seen)
+    def stat(self) -> FileStat:
+        name = self.path.rpartition("/")[2]
+        return FileStat(name, len(self._inode.seen), self._inode.mtime_ns)
 
     def read(self, offset: int, size: int) -> bytes:
         self._disk.do(lambda: None, is_reading=True)

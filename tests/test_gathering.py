@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store import MemoryFile
@@ -41,6 +41,7 @@ def expected(wanted: list[tuple[int, int]]) -> bytes:
     return b"".join([CONTENT[start:stop] for start, stop in wanted])
 
 
+@settings(deadline=None)
 @given(pieces(), pieces())
 def test_pieces_of_two_files(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> None:
     """However far apart they lie, and in whatever order."""
@@ -83,6 +84,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         directory.gather(prepared([(0, 1), (2, 3)]), 0, 2)
 
 
+@settings(deadline=None)
 @given(pieces().filter(lambda found: found == sorted(found)), st.integers(0, len(CONTENT)))
 def test_a_growing_file(wanted: list[tuple[int, int]], stored_size: int) -> None:
     """Part of it is on the disk, the rest is not."""

@@ -12,7 +12,7 @@ import pytest
 from store import Event, NaiveEventStore, Query
 from store.batch import Batch
 from store.disk import Disk, FileStat
-from store.errors import StoreFull
+from store.errors import EventReadException, StoreFull
 from tests.waiting import eventually
 
 NEVER_MS = 1e9
@@ -70,6 +70,21 @@ def test_files_that_are_removed_when_nothing_is_known_of_them(tmp_path: Path) ->
     assert store.whole(Query()).events == 4
     assert store.answer(Query()).size() == store.whole(Query()).size
     assert [each.id for each in store.search(0)] == ["id0", "id1", "id4", "id5"]
+    store.close()
+
+
+def test_a_file_that_is_changed_in_its_place_while_somebody_reads(tmp_path: Path) -> None:
+    """They get an error rather than other bytes, and whoever opens it then gets what is there now."""
+    filled(tmp_path).close()
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    query = Query().tagged("web")
+    answer = store.answer(query)
+    assert answer.read(0, 50)
+    path = tmp_path / "3000-3060"
+    path.write_bytes(path.read_bytes().replace(b"content 3", b"CONTENT!3"))
+    with pytest.raises(EventReadException, match="3000-3060"):
+        answer.read(0, 1 << 20)
+    assert b"CONTENT!3" in store.answer(query).read(0, 1 << 20)
     store.close()
 
 

@@ -106,7 +106,7 @@ def no_scanning(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 4)), max_size=25), st.booleans())
 def test_events_one_by_one_are_as_events_together(
     rows: list[tuple[int, int]], damaged: bool
