@@ -4,8 +4,10 @@ import io
 from array import array
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 from store.event import IDS_PER_STEM, Event, EventParser, EventSerializer, new_event_id_stems
-from store.frame import CLOSING, Header, encode_alike
+from store.frame import CLOSING, Header, encode_alike, label
 from store.frames import Frames
 
 __all__ = ["Batch"]
@@ -19,15 +21,15 @@ class Batch:
     Attributes:
         sizes: the sizes of their records, in bytes.
         times: seconds since the epoch.
-        kinds: which of the pairs is its source and its tags.
-        pairs: sources with tags, as they stand in headers; the same may be there more than once.
+        kinds: which of the labels is that of its source and its tags.
+        labels: see :func:`store.frame.label`; the same may be there more than once.
     """
 
     def __init__(self) -> None:
         self.sizes = array("q")
         self.times = array("d")
         self.kinds = array("q")
-        self.pairs: list[tuple[bytes, bytes]] = []
+        self.labels: list[bytes] = []
         self._pieces: list[bytes] = []
 
     @classmethod
@@ -72,8 +74,8 @@ class Batch:
         self._pieces += (data, CLOSING)
         self.sizes.append(len(data) + len(CLOSING))
         self.times.append(header.timestamp)
-        self.kinds.append(len(self.pairs))
-        self.pairs.append((header.source, header.tags))
+        self.kinds.append(len(self.labels))
+        self.labels.append(label(header.source, header.tags))
 
     def add_frames(self, block: bytes, frames: Frames) -> None:
         """Add frames as they stand in a block."""
@@ -86,8 +88,9 @@ class Batch:
         self._pieces.append(block[start : int(frames.ends[-1])])
         self.sizes.frombytes((frames.ends - frames.starts + ~frames.closed).tobytes())
         self.times.frombytes(frames.times.tobytes())
-        self.kinds.frombytes((frames.kinds + len(self.pairs)).tobytes())
-        self.pairs += frames.pairs
+        first = len(self.labels)
+        self.labels += frames.labels
+        self.kinds.frombytes(np.arange(first, len(self.labels), dtype="q").tobytes())
 
     def add_lines(self, lines: list[bytes], timestamp: float, source: str, tags: list[str]) -> None:
         """Add an event with an id of its own for each line.
@@ -108,5 +111,5 @@ class Batch:
             self.sizes.extend(sizes)
         header = _SERIALIZER.header(Event("", source, timestamp, tags))
         self.times += array("d", [header.timestamp]) * len(lines)
-        self.kinds += array("q", [len(self.pairs)]) * len(lines)
-        self.pairs.append((header.source, header.tags))
+        self.kinds += array("q", [len(self.labels)]) * len(lines)
+        self.labels.append(label(header.source, header.tags))

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from store.batch import Batch
 from store.minuteindex import Rows
@@ -21,15 +22,15 @@ class Portion(NamedTuple):
 
     Attributes:
         data: their records.
-        columns: the events; their kinds are numbers of the batch's pairs.
+        columns: the events; their kinds are numbers of the batch's labels.
     """
 
     data: bytes
     columns: Rows
 
-    def rows(self, kinds: list[int]) -> Rows:
-        """The events in columns, when the kinds that are the batch's pairs have these numbers."""
-        return self.columns._replace(kinds=np.array(kinds)[self.columns.kinds])
+    def rows(self, kinds: NDArray[np.int64]) -> Rows:
+        """The events in columns, when the kinds of the batch's labels have these numbers."""
+        return self.columns._replace(kinds=kinds[self.columns.kinds])
 
 
 class Division:

@@ -31,6 +31,7 @@ __all__ = [
     "Frame",
     "Header",
     "are_lists_of_tags",
+    "are_usual_labels",
     "check_header_start",
     "decode_header",
     "decode_preamble",
@@ -38,8 +39,10 @@ __all__ = [
     "encode_alike",
     "encode_text",
     "is_usual",
+    "label",
     "parse",
     "scan",
+    "split_label",
 ]
 
 CLOSING = b"\n"
@@ -222,6 +225,26 @@ def are_lists_of_tags(texts: Iterable[bytes]) -> bool:
     """Whether these are how the tags of events are written, each without a newline: no tag is empty."""
     together = b"\n%b\n" % b"\n".join(texts)
     return not any(empty in together for empty in (b"\n,", b",,", b",\n"))
+
+
+def label(source: bytes, tags: bytes) -> bytes:
+    """What many events have in common, put together as it stands in a usual header: their source and their tags."""
+    return b"%b\n%b%b" % (source, TAGS_LINE, tags)
+
+
+def split_label(together: bytes) -> tuple[bytes, bytes]:
+    """The source and the tags that :func:`label` put together."""
+    source, _, tags = together.partition(b"\n" + TAGS_LINE)
+    return source, tags
+
+
+def are_usual_labels(labels: list[bytes]) -> bool:
+    """Whether no tag in these is empty, as in no usual header."""
+    together = b"%b\n" % b"\n".join(labels)
+    if not any(odd in together for odd in (b":,", b",,", b",\n")):
+        return True
+    # It may have been in a source.
+    return are_lists_of_tags(split_label(each)[1] for each in labels)
 
 
 def decode_preamble(line: bytes) -> tuple[int, int, int]:

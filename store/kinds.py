@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
+from store.frame import label, split_label
 from store.matching import admits_tags
 from store.query import Query
 
@@ -87,7 +88,7 @@ class Kinds:
 
     def __init__(self) -> None:
         self._headers: list[tuple[bytes, bytes]] = []
-        self._numbers: dict[tuple[bytes, bytes], int] = {}
+        self._numbers: dict[bytes, int] = {}
         self._tags: list[tuple[str, ...]] = []
         self._minutes: list[BitMap] = []
         # One row per kind, and some to spare: its events, their bytes, the time of the newest, and when they
@@ -106,20 +107,19 @@ class Kinds:
 
     # Counting
 
-    def number(self, source: bytes, tags: bytes) -> int:
-        """The number of a kind, given as it stands in a header; a new one if it is new."""
-        number = self._numbers.get((source, tags))
+    def number(self, label: bytes) -> int:
+        """The number of a kind, given as :func:`store.frame.label` puts it together; a new one if it is new."""
+        number = self._numbers.get(label)
         if number is None:
-            number = self._numbers[source, tags] = self._add(source, tags)
+            number = self._numbers[label] = self._add(*split_label(label))
         return number
 
-    def numbers(self, headers: list[tuple[bytes, bytes]]) -> list[int]:
+    def numbers(self, labels: list[bytes]) -> NDArray[np.int64]:
         """The numbers of many kinds, most of which are known."""
-        known = list(map(self._numbers.get, headers))
-        return [
-            self.number(*header) if number is None else number
-            for header, number in zip(headers, known, strict=True)
-        ]
+        try:
+            return np.fromiter(map(self._numbers.__getitem__, labels), np.int64, len(labels))
+        except KeyError:
+            return np.fromiter(map(self.number, labels), np.int64, len(labels))
 
     def count(
         self,
@@ -224,7 +224,7 @@ class Kinds:
         kinds = cls()
         for number, row in enumerate(rows):
             if number != DAMAGED:
-                kinds.number(row.source, row.tags)
+                kinds.number(label(row.source, row.tags))
             size, events, newest = row.total
             kinds._sizes[number], kinds._events[number] = size, events
             kinds._newest[number] = newest

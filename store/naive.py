@@ -154,7 +154,7 @@ class NaiveEventStore(FlushedArchive):
             for minute in new_minutes.values():
                 self._unmake_minute(minute)
             raise
-        kinds = self._contents.kinds.numbers(batch.pairs)
+        kinds = self._contents.kinds.numbers(batch.labels)
         for part, address in zip(parts, addresses, strict=True):
             self._note_appended(part.minute, part.size, address, part.ending)
             self._grow(part.minute, part.events.rows(kinds))
@@ -178,7 +178,7 @@ class NaiveEventStore(FlushedArchive):
 
     def _append_one(self, batch: Batch) -> None:
         """Do the same for a single event, for what most programs write at once is one line: arrays would only cost."""
-        [timestamp], [pair] = batch.times, batch.pairs
+        [timestamp], [label] = batch.times, batch.labels
         minute, is_new = self._find_minute(*self._table.files.find_home(timestamp))
         try:
             ending = self._ending(minute)
@@ -189,7 +189,7 @@ class NaiveEventStore(FlushedArchive):
                 self._unmake_minute(minute)
             raise
         self._note_appended(minute, len(record.data), address, ending)
-        kind = self._contents.kinds.number(*pair)
+        kind = self._contents.kinds.number(label)
         self._grow_by_one(minute, kind, len(batch.data), timestamp)
 
     def _find_minute(self, start: int, end: int) -> tuple[Minute, bool]:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from store.frame import Damage, scan
-from store.frames import Frames, read_frames
+from store.frame import Damage, label, scan
+from store.frames import read_frames
 from store.kinds import DAMAGED, Kinds
 from store.minuteindex import Rows
 
@@ -54,22 +54,17 @@ def scan_rows(
             block = read(position, min(_BLOCK_SIZE, size - position))
             frames = read_frames(block)
             # Where the last one of a block ends depends on what comes behind it.
-            count = len(frames.starts) - (position + len(block) < size)
-            if count > 0:
-                yield _rows(frames, count, kinds)
-                position += int(frames.ends[count - 1])
+            frames = frames.first(len(frames.starts) - (position + len(block) < size))
+            if len(frames.starts):
+                sizes = frames.ends - frames.starts
+                yield Rows(kinds.numbers(frames.labels), sizes, frames.times)
+                position += int(frames.ends[-1])
                 few_max = _FEW
                 continue
         few = _few(read, size, position, kinds, report, few_max)
         few_max *= 2
         yield few
         position += int(few.sizes.sum())
-
-
-def _rows(frames: Frames, count: int, kinds: Kinds) -> Rows:
-    numbers = np.array(kinds.numbers(frames.pairs))
-    sizes = frames.ends[:count] - frames.starts[:count]
-    return Rows(numbers[frames.kinds[:count]], sizes, frames.times[:count])
 
 
 def _few(
@@ -87,7 +82,7 @@ def _few(
             numbers.append(DAMAGED)
             times.append(math.nan)
         else:
-            numbers.append(kinds.number(found.header.source, found.header.tags))
+            numbers.append(kinds.number(label(found.header.source, found.header.tags)))
             times.append(found.header.timestamp)
         sizes.append(found.size)
         if len(sizes) == few_max:

@@ -4,6 +4,7 @@ import itertools
 import re
 import uuid
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -36,7 +37,7 @@ def check_columns(batch: Batch) -> None:
         assert isinstance(item, frame.Frame)
         assert item.size == size
         assert item.header.timestamp == time
-        assert (item.header.source, item.header.tags) == batch.pairs[kind]
+        assert frame.label(item.header.source, item.header.tags) == batch.labels[kind]
 
 
 words = st.binary(max_size=12).map(lambda data: data.replace(b"\n", b"").replace(b",", b""))
@@ -146,8 +147,8 @@ def test_frames_that_are_read_are_frames(given_frames: list[bytes], before: byte
         lambda offset, size: block[len(before) + offset :][:size], len(block) - len(before)
     )
     position = len(before)
-    rows = zip(found.starts, found.ends, found.sizes, found.times, found.kinds, strict=True)
-    for (start, end, size, time, kind), item in zip(rows, scanned, strict=False):
+    rows = zip(found.starts, found.ends, found.sizes, found.times, found.labels, strict=True)
+    for (start, end, size, time, label), item in zip(rows, scanned, strict=False):
         assert isinstance(item, frame.Frame)
         assert start == position
         assert end == start + item.size
@@ -155,7 +156,7 @@ def test_frames_that_are_read_are_frames(given_frames: list[bytes], before: byte
         assert opening is not None
         assert size == int(opening[1])
         assert time == item.header.timestamp
-        assert found.pairs[kind] == (item.header.source, item.header.tags)
+        assert frame.split_label(label) == (item.header.source, item.header.tags)
         position = end
 
 
@@ -180,7 +181,7 @@ def test_usual_frames_are_read_all_at_once() -> None:
         found = read_frames(block)
         assert len(found.starts) == len(texts)
         assert found.ends[-1] == len(block)
-        assert found.pairs == [(b"s", b"a,b")]
+        assert found.labels == [frame.label(b"s", b"a,b")] * len(texts)
         batch = Batch()
         batch.add_frames(block, found)
         check_columns(batch)
@@ -223,7 +224,7 @@ def test_a_batch_is_divided_without_loss(rows: list[tuple[int, int]]) -> None:
         for at, (time, size) in enumerate(rows)
     )
     division = Division(batch)
-    numbers = list(range(100, 100 + len(batch.pairs)))
+    numbers = np.arange(100, 100 + len(batch.labels))
     data, sizes, found_times, kinds = b"", [], [], []
     while not division.is_done:
         start = int(division.time) // 60 * 60

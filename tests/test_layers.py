@@ -26,7 +26,7 @@ STORE: dict[str, set[str]] = {
     "segments": {"disk", "replacing"},
     "journal": {"disk", "errors", "segments"},
     "minutes": {"columns", "disk", "errors", "gathering", "journal", "replacing"},
-    "kinds": {"matching", "query"},
+    "kinds": {"frame", "matching", "query"},
     "pieces": set(),
     "layout": {"pieces"},
     "minuteindex": {"columns", "kinds", "pieces", "query"},

@@ -13,7 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from store import Batch, Event, EventTooLarge, InvalidEvent, MalformedEvent, Query
-from store.frame import OPENING, Frame, check_header_start, decode_preamble, is_usual, parse
+from store.frame import (
+    OPENING,
+    Frame,
+    check_header_start,
+    decode_preamble,
+    is_usual,
+    parse,
+    split_label,
+)
 from store.frames import read_frames
 
 __all__ = ["IngestBuffer", "Origin"]
@@ -236,10 +244,9 @@ class _Split:
         )
         if self._tags:
             wanted = [name.encode("utf-8", "surrogateescape") for name in self._tags]
-            lacking = [
-                any(tag not in tags.split(b",") for tag in wanted) for _, tags in frames.pairs
-            ]
-            refused |= np.array(lacking, np.bool_)[frames.kinds]
+            lists = [split_label(each)[1].split(b",") for each in frames.labels]
+            lacking = [any(tag not in tags for tag in wanted) for tags in lists]
+            refused |= np.array(lacking, np.bool_)
         frames = frames.before_first(refused)
         self.batch.add_frames(self._buffer, frames)
         if len(frames.ends):
