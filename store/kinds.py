@@ -3,7 +3,9 @@
 The only module that knows pyroaring.
 """
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +23,9 @@ DAMAGED = 0
 
 _ADMISSIONS_MAX = 64
 _EVERYTHING = Query()
+
+_WAITING_MAX = 1 << 16
+"""How many times a minute may have a kind before that is in the bitmaps: it costs less for many together."""
 
 
 class Total(NamedTuple):
@@ -90,7 +95,10 @@ class Kinds:
         self._headers: list[tuple[bytes, bytes]] = []
         self._numbers: dict[bytes, int] = {}
         self._tags: list[tuple[str, ...]] = []
-        self._minutes: list[BitMap] = []
+        self._bitmaps: list[BitMap] = []
+        # What is not in the bitmaps yet: the number of a minute, and kinds of events that are in it.
+        self._waiting: list[tuple[int, NDArray[np.integer]]] = []
+        self._waiting_size = 0
         # One row per kind, and some to spare: its events, their bytes, the time of the newest, and when they
         # last became more.
         self._events = np.zeros(64, "q")
@@ -139,32 +147,33 @@ class Kinds:
             changed: when that happened, in seconds since the epoch.
         """
         found, events, total_sizes, newest = _sum_up(kinds, sizes, times)
+        is_new = self._events[found] == 0
         self._events[found] += events
         self._sizes[found] += total_sizes
         self._newest[found] = np.maximum(self._newest[found], newest)
         self._changed[found] = np.maximum(self._changed[found], changed)
-        for kind in found.tolist():
-            self._note_minute(kind, minute)
+        if is_new.any():
+            self.tags |= self.tags_of(found[is_new].tolist())
+        self._waiting.append((minute, found))
+        self._waiting_size += len(found)
+        if self._waiting_size > _WAITING_MAX:
+            self._minutes()
         self._version += 1
 
     def count_one(self, minute: int, kind: int, size: int, time: float, changed: float) -> None:
         """Note that one event is in a minute now; the arguments are as for :meth:`count`."""
+        if not self._events[kind]:
+            self.tags = self.tags.union(self._tags[kind])
         self._events[kind] += 1
         self._sizes[kind] += size
         self._newest[kind] = max(self._newest[kind], time)
         self._changed[kind] = max(self._changed[kind], changed)
-        self._note_minute(kind, minute)
+        self._bitmaps[kind].add(minute)
         self._version += 1
         everything = self._admissions.get(_EVERYTHING)
         if everything is not None and everything.version == self._version - 1:
             # What is asked for all the time need not be summed up all the time.
             everything.add(size, time, changed)
-
-    def _note_minute(self, kind: int, minute: int) -> None:
-        minutes = self._minutes[kind]
-        if not minutes:
-            self.tags = self.tags.union(self._tags[kind])
-        minutes.add(minute)
 
     def discount(
         self,
@@ -190,12 +199,13 @@ class Kinds:
         self._sizes[found] -= total_sizes
         self._changed[found] = np.maximum(self._changed[found], changed)
         self._version += 1
+        minutes = self._minutes()
         for kind in found.tolist():
-            self._minutes[kind].discard(minute)
+            minutes[kind].discard(minute)
         is_newest = (newest >= self._newest[found]) & (found != DAMAGED)
         for kind in found[is_newest].tolist():
-            self._newest[kind] = newest_in(kind, self._minutes[kind])
-        if not all(self._minutes[kind] for kind in found.tolist()):
+            self._newest[kind] = newest_in(kind, minutes[kind])
+        if not all(minutes[kind] for kind in found.tolist()):
             self.tags = self._find_tags()
 
     def note_change(self, kinds: NDArray[np.integer], now: float) -> None:
@@ -211,8 +221,9 @@ class Kinds:
 
     def rows(self) -> Iterator[KindRow]:
         """All kinds by number, for :meth:`restored`."""
-        for number, header in enumerate(self._headers):
-            yield KindRow(*header, self._total_of(number), self._minutes[number].serialize())
+        headers = zip(self._headers, self._minutes(), strict=True)
+        for number, (header, minutes) in enumerate(headers):
+            yield KindRow(*header, self._total_of(number), minutes.serialize())
 
     @classmethod
     def restored(cls, rows: Iterable[KindRow]) -> "Kinds":
@@ -229,7 +240,7 @@ class Kinds:
             kinds._sizes[number], kinds._events[number] = size, events
             kinds._newest[number] = newest
             if row.minutes:
-                kinds._minutes[number] = BitMap.deserialize(row.minutes)
+                kinds._bitmaps[number] = BitMap.deserialize(row.minutes)
         kinds.tags = kinds._find_tags()
         return kinds
 
@@ -237,7 +248,7 @@ class Kinds:
         """Begin to count anew."""
         for column in (self._events, self._sizes, self._newest, self._changed):
             column[:] = 0
-        for minutes in self._minutes:
+        for minutes in self._minutes():
             minutes.clear()
         self.tags = frozenset()
         self._version += 1
@@ -268,20 +279,20 @@ class Kinds:
 
     def minutes(self, query: Query) -> BitMap:
         """The numbers of the minutes with events whose kind may answer a query."""
-        kinds = self._admission(query).events.tolist()
-        return BitMap.union(*(self._minutes[kind] for kind in kinds)) if kinds else BitMap()
+        kinds, minutes = self._admission(query).events.tolist(), self._minutes()
+        return BitMap.union(*(minutes[kind] for kind in kinds)) if kinds else BitMap()
 
     def damaged(self) -> BitMap:
         """The numbers of the minutes with damage."""
-        return self._minutes[DAMAGED]
+        return self._minutes()[DAMAGED]
 
     def tags_within(self, query: Query, numbers: Iterable[int]) -> frozenset[str]:
         """The tags of the events whose kind may answer a query, in the minutes of some numbers."""
-        minutes = BitMap(numbers)
+        wanted, minutes = BitMap(numbers), self._minutes()
         return frozenset(
             tag
             for kind in self._admission(query).events.tolist()
-            if self._minutes[kind].intersect(minutes)
+            if minutes[kind].intersect(wanted)
             for tag in self._tags[kind]
         )
 
@@ -309,13 +320,31 @@ class Kinds:
         self._headers.append((source, tags))
         names = tags.decode("utf-8", "surrogateescape").split(",")
         self._tags.append(tuple(filter(None, names)))
-        self._minutes.append(BitMap())
+        self._bitmaps.append(BitMap())
         return number
+
+    def _minutes(self) -> list[BitMap]:
+        """For each kind, the numbers of the minutes with events of it."""
+        if self._waiting:
+            kinds = np.concatenate([found for _, found in self._waiting])
+            minutes = np.repeat(
+                np.array([minute for minute, _ in self._waiting], "I"),
+                [len(found) for _, found in self._waiting],
+            )
+            self._waiting.clear()
+            self._waiting_size = 0
+            order = np.argsort(kinds, kind="stable")
+            kinds, ordered = kinds[order], array("I", minutes[order].tobytes())
+            starts = np.flatnonzero(np.diff(kinds, prepend=-1))
+            edges = [*starts.tolist(), len(kinds)]
+            for kind, (first, last) in zip(kinds[starts].tolist(), pairwise(edges), strict=True):
+                self._bitmaps[kind].update(ordered[first:last])
+        return self._bitmaps
 
     def _find_tags(self) -> frozenset[str]:
         return frozenset(
             tag
-            for tags, minutes in zip(self._tags, self._minutes, strict=True)
+            for tags, minutes in zip(self._tags, self._minutes(), strict=True)
             if minutes
             for tag in tags
         )
