@@ -108,7 +108,7 @@ class Batch:
             contents = lines[number * IDS_PER_STEM : (number + 1) * IDS_PER_STEM]
             records, sizes = encode_alike(stem, timestamp, source, tags, contents)
             self._pieces.append(records)
-            self.sizes.extend(sizes)
+            self.sizes += array("q", sizes)
         header = _SERIALIZER.header(Event("", source, timestamp, tags))
         self.times += array("d", [header.timestamp]) * len(lines)
         self.kinds += array("q", [len(self.labels)]) * len(lines)

@@ -164,13 +164,16 @@ def encode_alike(
     stem_end = len(b"id:" + id_stem.encode())
     stem, rest = header[:stem_end], header[stem_end + len(b"000") :]
     count, lengths = len(contents), list(map(len, contents))
-    before = {length: _preamble(len(header), length) + stem for length in set(lengths)}
-    pieces = [b"\n" + CLOSING] * (5 * count)
-    pieces[0::5] = map(before.__getitem__, lengths)
-    pieces[1::5] = _COUNTER[:count]
-    pieces[2::5] = [rest] * count
-    pieces[3::5] = contents
-    around = len(b"000" + rest + b"\n" + CLOSING)
+    # Each record but the first begins with what ends the one before, so that there is one piece less for each.
+    ending = b"\n" + CLOSING
+    before = {length: ending + _preamble(len(header), length) + stem for length in set(lengths)}
+    pieces = [rest] * (4 * count)
+    pieces[0::4] = map(before.__getitem__, lengths)
+    pieces[1::4] = _COUNTER[:count]
+    pieces[3::4] = contents
+    pieces[0] = pieces[0].removeprefix(ending)
+    pieces.append(ending)
+    around = len(b"000" + rest)
     sizes = {length: len(text) + around + length for length, text in before.items()}
     return b"".join(pieces), list(map(sizes.__getitem__, lengths))
 

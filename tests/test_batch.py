@@ -14,6 +14,7 @@ from store.division import Division
 from store.event import IDS_PER_STEM
 from store.frames import read_frames
 from theiafs import ingest as ingest_module
+from theiafs import lines as lines_module
 from theiafs.ingest import IngestBuffer, Origin
 
 ORIGIN = Origin("test", 1763800000.5)
@@ -107,6 +108,12 @@ def outcome(writes: list[bytes], query: Query) -> list[object]:
     return told
 
 
+def look_at_many_from(patch: pytest.MonkeyPatch, size: int) -> None:
+    """From how many bytes on frames, and lines, are looked at together."""
+    patch.setattr(ingest_module, "_MANY_FRAMES_SIZE", size)
+    patch.setattr(lines_module, "_MANY_LINES_SIZE", size)
+
+
 @given(anything, st.lists(st.integers(0, 10**6), max_size=4), queries)
 def test_frames_together_are_as_frames_one_by_one(
     given_pieces: list[bytes], places: list[int], query: Query
@@ -116,9 +123,9 @@ def test_frames_together_are_as_frames_one_by_one(
     edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
     writes = [data[start:end] for start, end in itertools.pairwise(edges)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ingest_module, "_MANY_FRAMES_SIZE", ALWAYS)
+        look_at_many_from(patch, ALWAYS)
         together = outcome(writes, query)
-        patch.setattr(ingest_module, "_MANY_FRAMES_SIZE", NEVER)
+        look_at_many_from(patch, NEVER)
         assert outcome(writes, query) == together
 
 
@@ -129,8 +136,11 @@ def test_frames_together_are_as_frames_one_by_one(
 )
 def test_lines_together_are_as_lines_one_by_one(given_lines: list[bytes]) -> None:
     """However many come in one write."""
-    together = outcome([b"".join(given_lines)], Query())
-    one_by_one = outcome(given_lines, Query())
+    with pytest.MonkeyPatch.context() as patch:
+        look_at_many_from(patch, ALWAYS)
+        together = outcome([b"".join(given_lines)], Query())
+        look_at_many_from(patch, NEVER)
+        one_by_one = outcome(given_lines, Query())
 
     def stored(told: list[object]) -> bytes:
         return b"".join(each for each in told if isinstance(each, bytes))
@@ -251,9 +261,9 @@ def test_a_frame_that_is_damaged_anywhere_is_no_usual_one() -> None:
         damaged_frame = good[:place] + bytes([byte]) + good[place + 1 :]
         data = good + damaged_frame + good
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(ingest_module, "_MANY_FRAMES_SIZE", ALWAYS)
+            look_at_many_from(patch, ALWAYS)
             together = outcome([data], Query())
-            patch.setattr(ingest_module, "_MANY_FRAMES_SIZE", NEVER)
+            look_at_many_from(patch, NEVER)
             assert outcome([data], Query()) == together, (place, byte)
 
 

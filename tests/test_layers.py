@@ -67,7 +67,8 @@ FILESYSTEM: dict[str, set[str]] = {
     "timerange": {"errors"},
     "guide": set(),
     "paths": {"errors", "timerange", "store"},
-    "ingest": {"store", "store.frame", "store.frames"},
+    "lines": {"store.frame"},
+    "ingest": {"lines", "store", "store.frame", "store.frames"},
     "handles": {"errors", "ingest", "store"},
     "nodes": {"errors", "handles", "store"},
     "tree": {"errors", "guide", "handles", "names", "nodes", "paths", "store"},
@@ -90,7 +91,7 @@ KNOWN_TO_ONE = {
 # The os functions that change or read what is on the disk; paths and processes are everybody's.
 DISK_CALLS = {
     "open", "fsync", "fdatasync", "rename", "replace", "unlink", "remove", "rmdir", "mkdir", "makedirs", "scandir",
-    "listdir", "truncate", "ftruncate", "pwrite", "pread", "write", "read", "stat", "fstat", "link", "symlink",
+    "listdir", "truncate", "ftruncate", "pwrite", "pread", "write", "writev", "read", "stat", "fstat", "link", "symlink",
 }  # fmt: skip
 
 

@@ -23,11 +23,10 @@ from store.frame import (
     split_label,
 )
 from store.frames import read_frames
+from theiafs.lines import Lines, read_line, read_lines
 
 __all__ = ["IngestBuffer", "Origin"]
 
-_BLANK = b" \t"
-_NEWLINE = 0x0A
 _MANY_FRAMES_SIZE = 2048
 """From how many bytes on it is worth to look at all frames together."""
 
@@ -123,21 +122,21 @@ class IngestBuffer:
         if skipped:
             return skipped
         size_before = len(self._partial)
-        self._partial += data
-        is_incomplete = len(self._partial) < self._needed or b"\n" not in data
-        if is_incomplete and len(self._partial) <= self._event_size_max:
+        size = size_before + len(data)
+        is_incomplete = size < self._needed or b"\n" not in data
+        if is_incomplete and size <= self._event_size_max:
+            self._partial += data
             return len(data)
-        buffer = bytes(self._partial)
+        buffer = bytes(self._partial) + data
         split = self._split(buffer, origin)
         try:
             save(split.batch)
         except Exception:
             # The writer will be told that none of this was written.
-            del self._partial[size_before:]
             self._needed = 0
             raise
         if split.failure is None:
-            del self._partial[: split.position]
+            self._partial = bytearray(buffer[split.position :])
             return len(data)
         self._drop()
         if split.position > size_before:
@@ -216,13 +215,13 @@ class _Split:
         """Go through all of it, or up to what is invalid."""
         try:
             if not OPENING.match(self._buffer):
-                self._take_lines(self._lines_end())
+                self._take_lines()
             # Only here, not at every frame: what is looked at in vain is looked at once.
             if self._begins_with_frames():
                 self._take_frames()
             while (line_end := self._buffer.find(b"\n", self.position)) >= 0:
                 if not OPENING.match(self._buffer, self.position):
-                    self._take_lines(self._lines_end())
+                    self._take_lines()
                 elif not self._take_frame(line_end + 1):
                     return
             self._check_size(len(self._buffer) - self.position)
@@ -292,34 +291,22 @@ class _Split:
             self.needed = header_start - start + total + 1 if len(buffer) >= header_end else 0
         return found
 
-    def _lines_end(self) -> int:
-        """Where the lines that begin at the position end: before a frame, or with the last whole line."""
-        for opening in OPENING.finditer(self._buffer, self.position):
-            if self._buffer[opening.start() - 1] == _NEWLINE:
-                return opening.start()
-        return self._buffer.rfind(b"\n") + 1
-
-    def _take_lines(self, end: int) -> None:
+    def _take_lines(self) -> None:
+        """Take in the lines at the position, up to one that opens a frame."""
         try:
-            self._add_lines(end)
+            self._add_lines(read_lines(self._buffer, self.position))
         except InvalidEvent:
             # One of them is to blame, and those before it are not.
             while True:
-                self._add_lines(self._buffer.index(b"\n", self.position) + 1)
+                self._add_lines(read_line(self._buffer, self.position))
 
-    def _add_lines(self, end: int) -> None:
-        """Take in the lines from the position to an end: all of them, or none."""
-        text = self._buffer[self.position : end]
-        lines = text.splitlines()
-        if len(lines) != text.count(b"\n"):  # there are carriage returns that end no line
-            lines = [line.removesuffix(b"\r") for line in text.split(b"\n")[:-1]]
-        if not all(map(bytes.strip, lines)):
-            lines = [line for line in lines if line.strip(_BLANK)]
-        if lines:
-            self._check_size(max(map(len, lines)))
+    def _add_lines(self, lines: Lines) -> None:
+        """Add lines: all of them, or none."""
+        if lines.contents:
+            self._check_size(lines.size_max)
             self._check_time(self._origin.now)
-            self.batch.add_lines(lines, self._origin.now, self._origin.source, self._tags)
-        self.position = end
+            self.batch.add_lines(lines.contents, self._origin.now, self._origin.source, self._tags)
+        self.position = lines.end
 
     def _check_size(self, size: int) -> None:
         if size > self._event_size_max:

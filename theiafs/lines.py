@@ -1,0 +1,79 @@
+"""Lines: the contents of those that stand in a block of bytes, as many at once as there are before the next frame."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from store.frame import OPENING
+
+__all__ = ["Lines", "read_line", "read_lines"]
+
+_BLANK = b" \t"
+_NEWLINE, _SPACE, _OPENING_BYTE = b"\n e"
+_MANY_LINES_SIZE = 2048
+"""From how many bytes on it is worth to look at all lines together."""
+
+
+class Lines(NamedTuple):
+    """Lines that stand in a block one behind the other.
+
+    Attributes:
+        contents: of those that are not blank, without their terminators.
+        size_max: the size of the largest content, in bytes; 0 when there is none.
+        end: where the last line ends in the block, in bytes.
+    """
+
+    contents: list[bytes]
+    size_max: int
+    end: int
+
+
+def read_line(block: bytes, start: int) -> Lines:
+    """Read the one line that starts here, which must be whole."""
+    return _read(block, start, block.index(b"\n", start) + 1)
+
+
+def read_lines(block: bytes, start: int) -> Lines:
+    """Read the line that starts here, and those behind it, up to one that opens a frame or is not whole.
+
+    Args:
+        block: bytes of which nothing needs to be known.
+        start: where to begin, in bytes.
+    """
+    if len(block) - start < _MANY_LINES_SIZE:
+        return _read(block, start, _end(block, start))
+    text = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(text[start:] == _NEWLINE) + (start + 1)
+    first_bytes = text[ends[:-1]]
+    for count in (np.flatnonzero(first_bytes == _OPENING_BYTE) + 1).tolist():
+        if OPENING.match(block, int(ends[count - 1])):
+            ends = ends[:count]
+            break
+    if not len(ends):
+        return Lines([], 0, start)
+    end = int(ends[-1])
+    # Almost always all of them begin with what no blank line does, and end with nothing but a newline.
+    is_odd = text[start] <= _SPACE or (first_bytes <= _SPACE).any() or b"\r" in block[start:end]
+    if is_odd:
+        return _read(block, start, end)
+    size_max = int(np.diff(ends, prepend=start).max()) - len(b"\n")
+    return Lines(block[start:end].split(b"\n")[:-1], size_max, end)
+
+
+def _end(block: bytes, start: int) -> int:
+    """Where the lines that begin here end: before a frame, or with the last whole line."""
+    for opening in OPENING.finditer(block, start):
+        if block[opening.start() - 1] == _NEWLINE:
+            return opening.start()
+    return max(block.rfind(b"\n") + 1, start)
+
+
+def _read(block: bytes, start: int, end: int) -> Lines:
+    """Read the lines from a start to an end."""
+    text = block[start:end]
+    contents = text.split(b"\n")[:-1]
+    if b"\r" in text:
+        contents = [line.removesuffix(b"\r") for line in contents]
+    if not all(map(bytes.strip, contents)):
+        contents = [line for line in contents if line.strip(_BLANK)]
+    return Lines(contents, max(map(len, contents), default=0), end)
