@@ -12,7 +12,9 @@ import fcntl
 import os
 import stat
 import time
+from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple, Self
 
 from store.errors import (
@@ -33,6 +35,8 @@ __all__ = [
 ]
 
 _CHUNK_SIZE = 1 << 20
+_PIECES_MAX = os.sysconf("SC_IOV_MAX")
+"""How many the system writes at once."""
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What copy_file_range(2) says where the file system or the kernel does not offer it.
@@ -371,12 +375,16 @@ class WritableFile:
         self.path = path
         self._descriptor = descriptor
 
-    def write(self, data: bytes) -> None:
-        """Append the data, all of it."""
-        view = memoryview(data)
+    def write(self, *pieces: bytes) -> None:
+        """Append the pieces, all of them, one behind the other."""
+        views = deque(memoryview(piece) for piece in pieces if piece)
         with _writing("write", self.path):
-            while view:
-                view = view[os.write(self._descriptor, view) :]
+            while views:
+                written = os.writev(self._descriptor, list(islice(views, _PIECES_MAX)))
+                while views and written >= len(views[0]):
+                    written -= len(views.popleft())
+                if written:
+                    views[0] = views[0][written:]
 
     def copy(self, source: ReadableFile, size: int) -> None:
         """Append the first bytes of another file, and take on its permissions and (if allowed) its owner."""

@@ -73,7 +73,7 @@ class Journal:
         # Everything before this address survives a loss of power, or is not needed any more. What comes
         # behind is kept, each piece with the address it ends at, until it is so too.
         self._synced = 0
-        self._unsynced: deque[tuple[int, bytes]] = deque()
+        self._unsynced: deque[tuple[int, list[bytes]]] = deque()
         self._must_rewrite = False  # what is not synced, to a new segment, before anything else
         self._failures = 0
         # The first is for syncing and removing segments; the second for looking and appending. Whoever takes
@@ -91,22 +91,23 @@ class Journal:
             StoreFull: if there is no room.
             EventWriteException: if anything else fails.
         """
-        pieces = [record.encode() for record in records]
-        block = b"".join(pieces)
+        encoded = [record.encode() for record in records]
+        sizes = [len(line) + len(data) for line, data in encoded]
+        pieces = list(itertools.chain.from_iterable(encoded))
         with self._lock:
             segment = self._current or self._begin()
             try:
-                segment.file.write(block)
+                segment.file.write(*pieces)
             except EventWriteException:
                 # Some of it may be there. If it cannot be cut off, the next segment says that it does not count.
                 self._current = None
                 with contextlib.suppress(EventWriteException):
                     segment.file.truncate(segment.start + segment.size)
                 raise
-            addresses = list(itertools.accumulate(map(len, pieces), initial=self._end))
+            addresses = list(itertools.accumulate(sizes, initial=self._end))
+            segment.size += addresses[-1] - self._end
             self._end = addresses.pop()
-            segment.size += len(block)
-            self._unsynced.append((self._end, block))
+            self._unsynced.append((self._end, pieces))
             for record in records:
                 if record.data:
                     segment.ends[record.minute] = record.offset + len(record.data)
@@ -234,8 +235,10 @@ class Journal:
 
     def _begin(self) -> _OpenSegment:
         """Begin a segment, in front of it what has to be written again; the caller holds the lock."""
-        carried = b"".join(piece for _, piece in self._unsynced) if self._must_rewrite else b""
-        first = self._end - len(carried)
+        unsynced = self._unsynced if self._must_rewrite else ()
+        carried = [piece for _, pieces in unsynced for piece in pieces]
+        carried_size = sum(map(len, carried))
+        first = self._end - carried_size
         kept = [each for each in self._segments if each.first < first]
         before = kept[-1] if kept else None
         before_end = before.start + min(before.end, first) - before.first if before else 0
@@ -245,7 +248,7 @@ class Journal:
         # It gets its name when its first line, and what it carries, are in it.
         file = self._disk.create(path + _TEMPORARY)
         try:
-            file.write(line + carried)
+            file.write(line, *carried)
             self._disk.rename(path + _TEMPORARY, path)
         except EventWriteException:
             file.close()
@@ -253,7 +256,7 @@ class Journal:
                 self._disk.remove(path + _TEMPORARY)
             raise
         begun = _OpenSegment(self._last_number, path, first, len(line), file)
-        begun.size = len(carried)
+        begun.size = carried_size
         for segment in self._segments:
             if segment.end > first:
                 # What it has from there on is in the new one now.

@@ -24,6 +24,9 @@ DAMAGED = 0
 _ADMISSIONS_MAX = 64
 _EVERYTHING = Query()
 
+_SPARSE_MIN = 8
+"""When there are so many kinds for each of some events, most are not among theirs."""
+
 _WAITING_MAX = 1 << 16
 """How many times a minute may have a kind before that is in the bitmaps: it costs less for many together."""
 
@@ -146,7 +149,7 @@ class Kinds:
             times: for each, its time in seconds; NaN for damage.
             changed: when that happened, in seconds since the epoch.
         """
-        found, events, total_sizes, newest = _sum_up(kinds, sizes, times)
+        found, events, total_sizes, newest = _sum_up(kinds, sizes, times, len(self))
         is_new = self._events[found] == 0
         self._events[found] += events
         self._sizes[found] += total_sizes
@@ -194,7 +197,7 @@ class Kinds:
             changed: when that happened, in seconds since the epoch.
             newest_in: tells the time of the newest event of a kind in some minutes.
         """
-        found, events, total_sizes, newest = _sum_up(kinds, sizes, times)
+        found, events, total_sizes, newest = _sum_up(kinds, sizes, times, len(self))
         self._events[found] -= events
         self._sizes[found] -= total_sizes
         self._changed[found] = np.maximum(self._changed[found], changed)
@@ -365,10 +368,19 @@ class _Sums(NamedTuple):
 
 
 def _sum_up(
-    kinds: NDArray[np.integer], sizes: NDArray[np.integer], times: NDArray[np.float64]
+    kinds: NDArray[np.integer],
+    sizes: NDArray[np.integer],
+    times: NDArray[np.float64],
+    kinds_count: int,
 ) -> _Sums:
-    found, rows = np.unique(kinds, return_inverse=True)
-    newest = np.zeros(len(found))
+    if kinds_count <= _SPARSE_MIN * len(kinds):
+        # To sum up those that are not there, too, costs less than to find out which are there.
+        all_kinds, rows = np.arange(kinds_count), kinds
+    else:
+        all_kinds, rows = np.unique(kinds, return_inverse=True)
+    events = np.bincount(rows, minlength=len(all_kinds))
+    total_sizes = np.bincount(rows, sizes, len(all_kinds)).astype("q")
+    newest = np.zeros(len(all_kinds))
     np.fmax.at(newest, rows, times)
-    total_sizes = np.bincount(rows, weights=sizes).astype("q")
-    return _Sums(found, np.bincount(rows), total_sizes, newest)
+    found = np.flatnonzero(events)
+    return _Sums(all_kinds[found], events[found], total_sizes[found], newest[found])

@@ -70,11 +70,11 @@ class Record(NamedTuple):
     data: bytes
     begins_anew: bool = False
 
-    def encode(self) -> bytes:
-        """Lay it out as in a segment."""
+    def encode(self) -> tuple[bytes, bytes]:
+        """Lay it out as in a segment: its line, and its data."""
         offset = b"-" if self.begins_anew else b"%d" % self.offset
         rest = b"%s %s %d\n" % (self.minute.encode(), offset, len(self.data))
-        return b"%08x %s%s" % (zlib.crc32(self.data, zlib.crc32(rest)), rest, self.data)
+        return b"%08x %s" % (zlib.crc32(self.data, zlib.crc32(rest)), rest), self.data
 
 
 class Segment(NamedTuple):
@@ -214,5 +214,5 @@ def replace_segments(disk: Disk, directory: str, number: int, records: list[Reco
     Raises:
         EventWriteException: if that failed; what was there counts then.
     """
-    pieces = [first_line(0, 0), *(record.encode() for record in records)]
+    pieces = [first_line(0, 0), *(piece for record in records for piece in record.encode())]
     replace_file(disk, segment_path(directory, number), pieces)

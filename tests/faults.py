@@ -352,7 +352,9 @@ class FaultyWritable(WritableFile):
         self._disk = disk
         self._inode = inode
 
-    def write(self, data: bytes) -> None:
+    def write(self, *pieces: bytes) -> None:
+        data = b"".join(pieces)
+
         def half() -> None:
             self._inode.write(data[: len(data) // 2])
 

@@ -80,7 +80,7 @@ def test_damage_costs_the_record_it_hit(given_parts: list[Parts], data: st.DataO
     disk.make_directory(DIRECTORY)
     journal = Journal(disk, DIRECTORY, 0)
     batch = [made_of(each) for each in given_parts]
-    ends = [journal.append([each])[0] + len(each.encode()) for each in batch]
+    ends = [journal.append([each])[0] + sum(map(len, each.encode())) for each in batch]
     content = bytearray(disk.content(f"{DIRECTORY}/000000000001"))
     start = len(content) - ends[-1]
     place = data.draw(st.integers(start, len(content) - 1))
@@ -161,7 +161,7 @@ def test_a_write_that_failed_does_not_count(disk: FaultyDisk) -> None:
         journal.append([Record("0-60", 10, b"never acknowledged")])
     inode = disk._inode(f"{DIRECTORY}/000000000001")
     del inode.seen[size:]
-    inode.write(Record("0-60", 10, b"never acknowledged").encode())
+    inode.write(b"".join(Record("0-60", 10, b"never acknowledged").encode()))
     journal.append([record(1)])
     assert found(disk) == [record(0), record(1)]
     assert list(journal.records(0)) == [record(0), record(1)]
@@ -273,3 +273,22 @@ def test_damage_under_a_running_process(disk: FaultyDisk) -> None:
     disk._inode(f"{DIRECTORY}/000000000001").seen[-1] ^= 1
     with pytest.raises(EventReadException, match="damaged"):
         list(journal.records(address))
+
+
+@pytest.mark.parametrize("at_once", [1, 100, 1 << 20])
+def test_pieces_are_written_one_behind_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Also more of them than the system takes at once, and when it takes fewer bytes than it was given."""
+    write = os.writev
+
+    def write_less(descriptor: int, pieces: list[memoryview]) -> int:
+        return write(descriptor, [b"".join(pieces)[:at_once]])
+
+    monkeypatch.setattr(os, "writev", write_less)
+    pieces = [b"%d," % number * (number % 3) for number in range(2000)]
+    with Disk().create(str(tmp_path / "file")) as file:
+        file.write(*pieces)
+        file.write()
+        file.write(b"last")
+    assert (tmp_path / "file").read_bytes() == b"".join([*pieces, b"last"])

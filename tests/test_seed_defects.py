@@ -46,9 +46,9 @@ class RecordingDisk(Disk):
         made = super().create(path)
 
         class Recording(WritableFile):
-            def write(self, data: bytes) -> None:
+            def write(self, *pieces: bytes) -> None:
                 done.append(f"write {os.path.basename(path)}")
-                super().write(data)
+                super().write(*pieces)
 
             def sync(self) -> None:
                 done.append(f"sync {os.path.basename(path)}")
