@@ -7,6 +7,7 @@ be read until they are let go of: the numbers of bytes of records before them.
 import bisect
 import contextlib
 import itertools
+import logging
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -17,9 +18,14 @@ from store.segments import Record, first_line, read_records, segment_path
 
 __all__ = ["Journal"]
 
+log = logging.getLogger(__name__)
+
 _TEMPORARY = ".tmp"
-_UNSYNCED_SIZE_MAX = 4 << 20
+_UNSYNCED_SIZE_MAX = 16 << 20
 """How much may wait for a sync in memory, in bytes, lest the sync fails and it has to be written again."""
+
+_SYNCED_BESIDE_SIZE = 4 << 20
+"""When so much waits, it is synced beside what goes on, so that hardly anybody ever waits for it to become less."""
 
 _SEGMENT_SIZE_MAX = 8 << 20
 """A segment of so many bytes is the last to be appended to, so that it can be let go of some time."""
@@ -80,6 +86,7 @@ class Journal:
         # both takes them in this order.
         self._sync_lock = threading.Lock()
         self._lock = threading.Lock()
+        self._syncing = threading.Thread()  # the last that synced beside
 
     def append(self, records: list[Record]) -> list[int]:
         """Append records: all of them or, when that fails, none.
@@ -116,13 +123,19 @@ class Journal:
         return addresses
 
     def limit_unsynced(self) -> None:
-        """Sync if so much was appended that it should not wait in memory any longer.
+        """See to it that not too much of what was appended waits in memory for a sync.
 
         Raises:
-            EventWriteException: if the sync failed.
+            EventWriteException: if there was too much, and the sync failed.
         """
-        if self._end - self._synced > _UNSYNCED_SIZE_MAX:
+        unsynced_size = self._end - self._synced
+        if unsynced_size > _UNSYNCED_SIZE_MAX:
             self.sync()
+        elif unsynced_size > _SYNCED_BESIDE_SIZE:
+            with self._lock:
+                if not self._syncing.is_alive():
+                    self._syncing = threading.Thread(target=self._sync_beside)
+                    self._syncing.start()
 
     def records(self, address: int) -> Iterator[Record]:
         """Read the records from an address on that are still there.
@@ -227,6 +240,8 @@ class Journal:
 
     def close(self) -> None:
         """Close the files. What is still there is replayed when the store is opened again."""
+        if self._syncing.is_alive():
+            self._syncing.join()
         with self._sync_lock, self._lock:
             self._current = None
             for segment in self._segments:
@@ -296,6 +311,13 @@ class Journal:
             for segment in self._segments:
                 if segment is not self._current and segment.end <= self._synced:
                     segment.file.close()
+
+    def _sync_beside(self) -> None:
+        try:
+            self.sync()
+        except EventWriteException as error:
+            # It is written again before anything else, and synced with that.
+            log.error("not synced: %s", error)  # noqa: TRY400 - nobody's bug
 
     def _note_synced(self, address: int) -> None:
         self._synced = max(self._synced, address)

@@ -14,6 +14,7 @@ from store.disk import Disk
 from store.journal import Journal
 from store.segments import Record, list_segments, read_records
 from tests.faults import Fate, FaultyDisk
+from tests.waiting import eventually
 
 DIRECTORY = "/j"
 
@@ -273,6 +274,52 @@ def test_damage_under_a_running_process(disk: FaultyDisk) -> None:
     disk._inode(f"{DIRECTORY}/000000000001").seen[-1] ^= 1
     with pytest.raises(EventReadException, match="damaged"):
         list(journal.records(address))
+
+
+class SlowlySynced(FaultyDisk):
+    """Nothing is synced before it is let go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.make_directory(DIRECTORY)
+        self.may_go_on = threading.Event()
+
+    def sync_directory(self, path: str) -> None:
+        assert self.may_go_on.wait(10)
+        super().sync_directory(path)
+
+
+def test_much_is_synced_beside_what_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for it, unless it is too much."""
+    monkeypatch.setattr("store.journal._SYNCED_BESIDE_SIZE", 200)
+    disk = SlowlySynced()
+    journal = Journal(disk, DIRECTORY, 0)
+    records = [record(number) for number in range(50)]
+    for each in records:
+        journal.append([each])
+        journal.limit_unsynced()
+    disk.may_go_on.set()
+    journal.close()
+    assert found(disk) == records
+    survived = found(disk.after_a_power_cut(Fate("dropped")))
+    assert records[0] in survived
+    assert survived == records[: len(survived)]
+
+
+def test_a_sync_beside_that_fails_is_told_and_made_up_for(
+    disk: FaultyDisk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it was to save is written again."""
+    monkeypatch.setattr("store.journal._SYNCED_BESIDE_SIZE", 10)
+    journal = Journal(disk, DIRECTORY, 0)
+    journal.append([record(1)])
+    disk.failing = range(disk.operations + 1, disk.operations + 2)
+    journal.limit_unsynced()
+    eventually(lambda: "not synced" in caplog.text)
+    journal.append([record(2)])
+    journal.sync()
+    journal.close()
+    assert found(disk.after_a_power_cut(Fate("dropped"))) == [record(1), record(2)]
 
 
 @pytest.mark.parametrize("at_once", [1, 100, 1 << 20])
