@@ -107,7 +107,7 @@ class Disk:
                         raise
                     continue
                 if stat.S_ISREG(status.st_mode):
-                    yield FileStat(entry.name, status.st_size, _mtime_ns(status))
+                    yield _file_stat(entry.name, status)
 
     def look_at(self, path: str) -> FileStat | None:
         """Look at a regular file; None when there is none."""
@@ -117,9 +117,7 @@ class Disk:
             if error.errno in _NOT_THERE:
                 return None
             raise EventReadException(f"cannot look at {path}: {error.strerror}") from error
-        if not stat.S_ISREG(status.st_mode):
-            return None
-        return FileStat(path.rpartition("/")[2], status.st_size, _mtime_ns(status))
+        return _file_stat(path, status) if stat.S_ISREG(status.st_mode) else None
 
     def modified_ns(self, path: str) -> int:
         """When something last changed in a directory, in nanoseconds since the epoch."""
@@ -249,11 +247,8 @@ class ReadableFile:
 
     def stat(self) -> FileStat:
         """Look at the file that is open, whatever has its name now."""
-        try:
-            status = os.fstat(self._descriptor)
-        except OSError as error:
-            raise EventReadException(f"cannot look at {self.path}: {error.strerror}") from error
-        return FileStat(self.path.rpartition("/")[2], status.st_size, _mtime_ns(status))
+        with _reading("look at", self.path):
+            return _file_stat(self.path, os.fstat(self._descriptor))
 
     def read(self, offset: int, size: int) -> bytes:
         """Read so many bytes from an offset; fewer only at the end of the file."""
@@ -355,9 +350,10 @@ class ReadableFile:
         self.close()
 
 
-def _mtime_ns(status: os.stat_result) -> int:
-    """When a file was last changed; -1 when that is beyond the year 2262, where 64 bits end."""
-    return status.st_mtime_ns if status.st_mtime_ns < 1 << 63 else -1
+def _file_stat(path: str, status: os.stat_result) -> FileStat:
+    mtime_ns = status.st_mtime_ns
+    # Beyond the year 2262, 64 bits end.
+    return FileStat(path.rpartition("/")[2], status.st_size, mtime_ns if mtime_ns < 1 << 63 else -1)
 
 
 def _copy_file_range(source: int, target: int, offset: int, size: int) -> int:
