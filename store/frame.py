@@ -31,7 +31,6 @@ __all__ = [
     "Frame",
     "Header",
     "are_lists_of_tags",
-    "are_usual_labels",
     "check_header_start",
     "decode_header",
     "decode_preamble",
@@ -239,15 +238,6 @@ def split_label(together: bytes) -> tuple[bytes, bytes]:
     """The source and the tags that :func:`label` put together."""
     source, _, tags = together.partition(b"\n" + TAGS_LINE)
     return source, tags
-
-
-def are_usual_labels(labels: list[bytes]) -> bool:
-    """Whether no tag in these is empty, as in no usual header."""
-    together = b"%b\n" % b"\n".join(labels)
-    if not any(odd in together for odd in (b":,", b",,", b",\n")):
-        return True
-    # It may have been in a source.
-    return are_lists_of_tags(split_label(each)[1] for each in labels)
 
 
 def decode_preamble(line: bytes) -> tuple[int, int, int]:

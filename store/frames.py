@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from store.frame import TAGS_LINE, are_usual_labels
+from store.frame import TAGS_LINE, are_lists_of_tags, split_label
 
 __all__ = ["Frames", "read_frames"]
 
@@ -17,7 +17,8 @@ Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.uint64]
 
-_NEWLINE, _SPACE, _POINT, _ZERO = b"\n .0"
+_NEWLINE, _SPACE, _POINT, _ZERO, _COMMA, _COLON = b"\n .0,:"
+_OPENING = b"event: "
 _SIZE_DIGITS_MAX = 7
 _SECONDS_DIGITS_MAX = 10
 _DECIMALS = 7
@@ -106,7 +107,7 @@ def read_frames(block: bytes, start: int = 0) -> Frames:
     # The last frame may be so short that there is a whole word only from the byte before its tags on.
     usual &= text.begin(tags - 1, b"\n" + TAGS_LINE)
 
-    totals = starts + len(b"event: ")
+    totals = starts + len(_OPENING)
     totals_end = text.first_spaces(totals)
     sizes_end = text.first_spaces(totals_end + 1)
     points = sources - 1 - _DECIMALS - 1
@@ -140,9 +141,10 @@ def read_frames(block: bytes, start: int = 0) -> Frames:
         _seconds(whole[:count], decimals[:count]),
         labels,
     )
-    if are_usual_labels(labels):
+    if not _may_have_an_empty_tag(labels):
         return read
-    return read.before_first(np.array([not are_usual_labels([each]) for each in labels], np.bool_))
+    lists = [split_label(each)[1] for each in labels]
+    return read.before_first(np.array([not are_lists_of_tags([each]) for each in lists], np.bool_))
 
 
 class _Text:
@@ -163,8 +165,11 @@ class _Text:
 
     def find_openings(self) -> Integers:
         """The numbers of the lines that may open a frame, as far as all of its header is there."""
-        lines = np.flatnonzero(self.begin(self.line_starts[:-_LINES_MIN], b"event: "))
-        return lines[self.begin(self.line_starts[lines + 1], b"id:")]
+        starts = self.line_starts
+        # One byte tells most of the others apart.
+        lines = np.flatnonzero(self._bytes[starts[:-_LINES_MIN]] == _OPENING[0])
+        lines = lines[self.begin(starts[lines], _OPENING)]
+        return lines[self.begin(starts[lines + 1], b"id:")]
 
     def begin(self, positions: Integers, name: bytes) -> Booleans:
         """Whether the text at each position begins with a name, and has a whole word there."""
@@ -219,6 +224,15 @@ class _Text:
         values = _values(digits).view(np.int64)
         values[3] += values[5] * _WORD_TICKS
         return values[:5]
+
+
+def _may_have_an_empty_tag(labels: list[bytes]) -> bool:
+    """Whether there is an empty tag in these, or what looks like one in a source."""
+    text = np.frombuffer(b"%b\n" % b"\n".join(labels), np.uint8)
+    commas = np.flatnonzero(text == _COMMA)
+    after = text[commas + 1]
+    odd = (text[commas - 1] == _COLON) | (after == _COMMA) | (after == _NEWLINE)
+    return bool(odd.any())
 
 
 def _values(digits: Words) -> Words:
