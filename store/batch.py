@@ -6,8 +6,15 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from store.event import IDS_PER_STEM, Event, EventParser, EventSerializer, new_event_id_stems
-from store.frame import CLOSING, Header, encode_alike, label
+from store.event import (
+    IDS_PER_STEM,
+    Event,
+    EventParser,
+    EventSerializer,
+    new_event_id,
+    new_event_id_stems,
+)
+from store.frame import CLOSING, Header, as_stored, encode_alike, encode_record, label
 from store.frames import Frames
 
 __all__ = ["Batch"]
@@ -71,11 +78,14 @@ class Batch:
 
     def add_frame(self, data: bytes, header: Header) -> None:
         """Add an event that is laid out as a frame already, as it is, and without closing."""
-        self._pieces += (data, CLOSING)
-        self.sizes.append(len(data) + len(CLOSING))
-        self.times.append(header.timestamp)
+        self._add_record(data + CLOSING, header.timestamp, label(header.source, header.tags))
+
+    def _add_record(self, record: bytes, timestamp: float, common: bytes) -> None:
+        self._pieces.append(record)
+        self.sizes.append(len(record))
+        self.times.append(timestamp)
         self.kinds.append(len(self.labels))
-        self.labels.append(label(header.source, header.tags))
+        self.labels.append(common)
 
     def add_frames(self, block: bytes, frames: Frames) -> None:
         """Add frames as they stand in a block."""
@@ -91,6 +101,15 @@ class Batch:
         first = len(self.labels)
         self.labels += frames.labels
         self.kinds.frombytes(np.arange(first, len(self.labels), dtype="q").tobytes())
+
+    def add_line(self, line: bytes, timestamp: float, source: str, tags: list[str]) -> None:
+        """Add an event with an id of its own for a line, as :meth:`add_lines` does for many.
+
+        Raises:
+            InvalidEvent: if there cannot be such an event.
+        """
+        record, common = encode_record(new_event_id(timestamp), timestamp, source, tags, line)
+        self._add_record(record, as_stored(timestamp), common)
 
     def add_lines(self, lines: list[bytes], timestamp: float, source: str, tags: list[str]) -> None:
         """Add an event with an id of its own for each line.

@@ -12,17 +12,14 @@ import fcntl
 import os
 import stat
 import time
-from collections import deque
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
 from store.errors import (
     EventReadException,
-    EventWriteException,
-    StoreFull,
     StoreLocked,
 )
+from store.failures import reading, write_failure, writing
 from store.gathering import Gathering
 
 __all__ = [
@@ -38,7 +35,6 @@ _CHUNK_SIZE = 1 << 20
 _PIECES_MAX = os.sysconf("SC_IOV_MAX")
 """How many the system writes at once."""
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What copy_file_range(2) says where the file system or the kernel does not offer it.
 _CANNOT_COPY_RANGES = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL})
 # What stat(2) says where there is nothing, a link to nowhere included.
@@ -84,20 +80,20 @@ class Disk:
             return
         above = os.path.dirname(path) or os.curdir
         self.make_directory(above)
-        with _writing("make the directory", path), contextlib.suppress(FileExistsError):
+        with writing("make the directory", path), contextlib.suppress(FileExistsError):
             os.mkdir(path)
         self.sync_directory(above)
 
     def list_names(self, directory: str) -> Iterator[str]:
         """List the names of the regular files in a directory, in no order, without looking at each."""
-        with _reading("list", directory), os.scandir(directory) as entries:
+        with reading("list", directory), os.scandir(directory) as entries:
             for entry in entries:
                 if entry.is_file():
                     yield entry.name
 
     def list_files(self, directory: str) -> Iterator[FileStat]:
         """List the regular files in a directory, in no order."""
-        with _reading("list", directory), os.scandir(directory) as entries:
+        with reading("list", directory), os.scandir(directory) as entries:
             for entry in entries:
                 try:
                     status = entry.stat()
@@ -121,12 +117,12 @@ class Disk:
 
     def modified_ns(self, path: str) -> int:
         """When something last changed in a directory, in nanoseconds since the epoch."""
-        with _reading("look at", path):
+        with reading("look at", path):
             return os.stat(path).st_mtime_ns
 
     def boot_id(self) -> str:
         """What is another after the system was started anew."""
-        with _reading("read", _BOOT_ID_PATH), open(_BOOT_ID_PATH, encoding="ascii") as file:
+        with reading("read", _BOOT_ID_PATH), open(_BOOT_ID_PATH, encoding="ascii") as file:
             return file.read().strip()
 
     def database_path(self, path: str) -> str:
@@ -135,7 +131,7 @@ class Disk:
 
     def exists(self, path: str) -> bool:
         """Tell whether there is something at a path; that it cannot be looked at does not mean no."""
-        with _reading("look at", path):
+        with reading("look at", path):
             try:
                 os.stat(path)
             except OSError as error:
@@ -153,23 +149,23 @@ class Disk:
 
     def create(self, path: str) -> "WritableFile":
         """Make an empty file to write, in the place of any that is there."""
-        with _writing("create", path):
+        with writing("create", path):
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
             return WritableFile(path, os.open(path, flags, 0o644))
 
     def rename(self, old: str, new: str) -> None:
         """Put a file in the place of another, atomically."""
-        with _writing("rename to", new):
+        with writing("rename to", new):
             os.rename(old, new)
 
     def remove(self, path: str) -> None:
         """Remove a file; it is no error when there is none."""
-        with _writing("remove", path), contextlib.suppress(FileNotFoundError):
+        with writing("remove", path), contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 
     def sync_directory(self, path: str) -> None:
         """Make what was created, renamed and removed in a directory last."""
-        with _writing("sync the directory", path):
+        with writing("sync the directory", path):
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 os.fsync(descriptor)
@@ -182,7 +178,7 @@ class Disk:
         Raises:
             StoreLocked: if another process holds it.
         """
-        with _writing("lock", path), contextlib.ExitStack() as on_failure:
+        with writing("lock", path), contextlib.ExitStack() as on_failure:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             on_failure.callback(os.close, descriptor)
             try:
@@ -197,7 +193,7 @@ class Disk:
 
     def is_locked(self, path: str) -> bool:
         """Tell whether another process holds a lock; this needs no right to write, and keeps nobody out."""
-        with _reading("look at", path):
+        with reading("look at", path):
             try:
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:
@@ -212,7 +208,7 @@ class Disk:
 
     def wait_for_lock(self, path: str) -> None:
         """Wait until nobody holds a lock any more."""
-        with _reading("wait for", path), contextlib.suppress(FileNotFoundError):
+        with reading("wait for", path), contextlib.suppress(FileNotFoundError):
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_SH)
@@ -221,7 +217,7 @@ class Disk:
 
     def usage(self, path: str) -> DiskUsage:
         """Measure the file system under a path."""
-        with _reading("measure the file system of", path):
+        with reading("measure the file system of", path):
             found = os.statvfs(path)
         return DiskUsage(
             found.f_frsize,
@@ -247,12 +243,12 @@ class ReadableFile:
 
     def stat(self) -> FileStat:
         """Look at the file that is open, whatever has its name now."""
-        with _reading("look at", self.path):
+        with reading("look at", self.path):
             return _file_stat(self.path, os.fstat(self._descriptor))
 
     def read(self, offset: int, size: int) -> bytes:
         """Read so many bytes from an offset; fewer only at the end of the file."""
-        with _reading("read", self.path):
+        with reading("read", self.path):
             data = os.pread(self._descriptor, size, offset)
             while len(data) < size:
                 more = os.pread(self._descriptor, size - len(data), offset + len(data))
@@ -264,7 +260,7 @@ class ReadableFile:
     def read_into(self, view: memoryview, offset: int) -> int:
         """Fill a buffer from an offset; returns how many bytes there were, fewer only at the end of the file."""
         done = 0
-        with _reading("read", self.path):
+        with reading("read", self.path):
             while done < len(view):
                 more = os.preadv(self._descriptor, [view[done:]], offset + done)
                 if not more:
@@ -373,28 +369,27 @@ class WritableFile:
 
     def write(self, *pieces: bytes) -> None:
         """Append the pieces, all of them, one behind the other."""
-        views = deque(memoryview(piece) for piece in pieces if piece)
-        with _writing("write", self.path):
+        views: Sequence[bytes | memoryview] = pieces
+        try:
             while views:
-                written = os.writev(self._descriptor, list(islice(views, _PIECES_MAX)))
-                while views and written >= len(views[0]):
-                    written -= len(views.popleft())
-                if written:
-                    views[0] = views[0][written:]
+                written = os.writev(self._descriptor, views[:_PIECES_MAX])
+                views = _behind(views, written)
+        except OSError as error:
+            raise write_failure("write", self.path, error) from error
 
     def copy(self, source: ReadableFile, size: int) -> None:
         """Append the first bytes of another file, and take on its permissions and (if allowed) its owner."""
-        with _writing("write", self.path):
+        with writing("write", self.path):
             source.copy_to(self._descriptor, size)
 
     def truncate(self, size: int) -> None:
         """Cut the file off; nothing is to be written to it after that."""
-        with _writing("cut off", self.path):
+        with writing("cut off", self.path):
             os.ftruncate(self._descriptor, size)
 
     def sync(self) -> None:
         """Make what was written last; a failure is final for this file."""
-        with _writing("sync", self.path):
+        with writing("sync", self.path):
             os.fsync(self._descriptor)
 
     def set_modified(self) -> None:
@@ -403,7 +398,7 @@ class WritableFile:
         The system's own clock for that stands still for some milliseconds at a time, so that a change might not
         show; after this, the next one shows.
         """
-        with _writing("date", self.path):
+        with writing("date", self.path):
             now_ns = time.time_ns()
             os.utime(self._descriptor, ns=(now_ns, now_ns))
 
@@ -411,7 +406,7 @@ class WritableFile:
         """Close the file; closing again does nothing."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
-            with _writing("close", self.path):
+            with writing("close", self.path):
                 os.close(descriptor)
 
     def __enter__(self) -> Self:
@@ -432,18 +427,10 @@ class Lock:
         os.close(self._descriptor)
 
 
-@contextlib.contextmanager
-def _reading(verb: str, path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise EventReadException(f"cannot {verb} {path}: {error.strerror}") from error
-
-
-@contextlib.contextmanager
-def _writing(verb: str, path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        kind = StoreFull if error.errno in _FULL else EventWriteException
-        raise kind(f"cannot {verb} {path}: {error.strerror}") from error
+def _behind(views: Sequence[bytes | memoryview], size: int) -> Sequence[bytes | memoryview]:
+    """What of some views comes behind so many bytes."""
+    for number, view in enumerate(views):
+        if size < len(view):
+            return [memoryview(view)[size:], *views[number + 1 :]]
+        size -= len(view)
+    return ()

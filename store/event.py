@@ -161,8 +161,7 @@ class EventSerializer:
         """What is to be read back from the header of an event that can be serialized."""
         return frame.Header(
             frame.encode_text(str(event.id), self.encoding),
-            # With as many decimals as the frame has.
-            float(f"{event.timestamp:.7f}"),
+            frame.as_stored(event.timestamp),
             frame.encode_text(str(event.source), self.encoding),
             frame.encode_text(",".join(event.tags), self.encoding),
         )

@@ -31,11 +31,13 @@ __all__ = [
     "Frame",
     "Header",
     "are_lists_of_tags",
+    "as_stored",
     "check_header_start",
     "decode_header",
     "decode_preamble",
     "encode",
     "encode_alike",
+    "encode_record",
     "encode_text",
     "is_usual",
     "label",
@@ -55,6 +57,7 @@ _PREAMBLE_SIZE_MAX = 80
 _WINDOW_SIZE = 1 << 20
 _NEWLINE = 0x0A
 
+_SOURCE_LINE = b"\nsource:"
 TAGS_LINE = b"tags:"
 """What the last line of a usual header begins with; the one before is that of the source."""
 
@@ -139,6 +142,27 @@ def encode(
     header = _encode_header(event_id, timestamp, source, tags, encoding)
     body = encode_text(content, encoding)
     return b"".join((_preamble(len(header), len(body)), header, body, b"\n"))
+
+
+def encode_record(
+    event_id: str, timestamp: float, source: str, tags: list[str], content: bytes
+) -> tuple[bytes, bytes]:
+    """Lay an event out as a record in UTF-8, which its content is in already.
+
+    Returns:
+        The record; and its source and tags, as :func:`label` puts them together.
+
+    Raises:
+        InvalidEvent: if a field could not be read back from the frame.
+    """
+    header = _encode_header(event_id, timestamp, source, tags, "utf-8")
+    record = b"%b%b%b\n%b" % (_preamble(len(header), len(content)), header, content, CLOSING)
+    return record, header[header.index(_SOURCE_LINE) + len(_SOURCE_LINE) : -1]
+
+
+def as_stored(timestamp: float) -> float:
+    """The time that is read back from a frame: it has no more decimals than are written there."""
+    return float(f"{timestamp:.7f}")
 
 
 def encode_alike(

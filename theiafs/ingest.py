@@ -23,7 +23,7 @@ from store.frame import (
     split_label,
 )
 from store.frames import read_frames
-from theiafs.lines import Lines, read_line, read_lines
+from theiafs.lines import Lines, only_line, read_line, read_lines
 
 __all__ = ["IngestBuffer", "Origin"]
 
@@ -121,6 +121,12 @@ class IngestBuffer:
         skipped = self._refused.skip(data)
         if skipped:
             return skipped
+        line = None if self._partial else only_line(data)
+        if line is not None and self._takes_line(line, origin):
+            batch = Batch()
+            batch.add_line(line, origin.now, origin.source, self._tags)
+            save(batch)
+            return len(data)
         size_before = len(self._partial)
         size = size_before + len(data)
         is_incomplete = size < self._needed or b"\n" not in data
@@ -144,6 +150,10 @@ class IngestBuffer:
         if isinstance(split.failure, EventTooLarge) and not OPENING.match(buffer, split.position):
             self._refused.note(data, split.failure)
         raise split.failure
+
+    def _takes_line(self, line: bytes, origin: Origin) -> bool:
+        """Whether nothing is wrong with a line; what is, is for others to say."""
+        return len(line) <= self._event_size_max and self._query.includes(origin.now)
 
     @property
     def is_empty(self) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 
 from store.frame import OPENING
 
-__all__ = ["Lines", "read_line", "read_lines"]
+__all__ = ["Lines", "only_line", "read_line", "read_lines"]
 
 _BLANK = b" \t"
 _NEWLINE, _SPACE, _OPENING_BYTE = b"\n e"
@@ -26,6 +26,17 @@ class Lines(NamedTuple):
     contents: list[bytes]
     size_max: int
     end: int
+
+
+def only_line(block: bytes) -> bytes | None:
+    """The content of a block that is one whole line, which is neither blank nor the first of a frame; None for any other."""
+    if not block or block.find(b"\n") != len(block) - 1 or block[0] <= _SPACE:
+        return None
+    return (
+        None
+        if block[0] == _OPENING_BYTE and OPENING.match(block)
+        else block[:-1].removesuffix(b"\r")
+    )
 
 
 def read_line(block: bytes, start: int) -> Lines:
