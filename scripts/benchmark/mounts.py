@@ -144,7 +144,7 @@ def memory_mib(mountpoint: Path) -> float:
 def count_requests(mountpoint: Path, command: list[str]) -> int:
     """How many requests the kernel has answered by a mount of ours while a command runs.
 
-    libfuse answers each with one call of writev(2), and nothing else there calls it.
+    libfuse answers each with one call of writev(2), and nothing else there calls it as long as nothing is stored.
     """
     with tempfile.NamedTemporaryFile(prefix="theiafs-strace-") as summary:
         tracing = ["strace", "-f", "-c", "-e", "trace=writev", "-o", summary.name]
