@@ -291,7 +291,7 @@ def reindex(data: Data, scale: Scale) -> Result:
         [
             alone(
                 f"theiafs reindex, the {name}",
-                scale.repetitions,
+                1,  # it takes minutes, and there is nothing to compare it with
                 partial(work.reindex, data.store(extent)),
                 extent.web,
             )
