@@ -27,8 +27,8 @@ _EVERYTHING = Query()
 _SPARSE_MIN = 8
 """When there are so many kinds for each of some events, most are not among theirs."""
 
-_WAITING_MAX = 1 << 16
-"""How many times a minute may have a kind before that is in the bitmaps: it costs less for many together."""
+_WAITING_MIN, _WAITING_MAX = 16, 1 << 16
+"""From how many kinds of a minute on, and up to how many of all, they wait to be put into the bitmaps together."""
 
 
 class Total(NamedTuple):
@@ -150,18 +150,22 @@ class Kinds:
             changed: when that happened, in seconds since the epoch.
         """
         found, events, total_sizes, newest = _sum_up(kinds, sizes, times, len(self))
-        is_new = self._events[found] == 0
-        self._events[found] += events
+        self._version += 1
+        before = self._events[found]
+        self._events[found] = before + events
         self._sizes[found] += total_sizes
         self._newest[found] = np.maximum(self._newest[found], newest)
         self._changed[found] = np.maximum(self._changed[found], changed)
-        if is_new.any():
-            self.tags |= self.tags_of(found[is_new].tolist())
-        self._waiting.append((minute, found))
-        self._waiting_size += len(found)
-        if self._waiting_size > _WAITING_MAX:
-            self._minutes()
-        self._version += 1
+        if not before.all():
+            self.tags |= self.tags_of(found[before == 0].tolist())
+        if len(found) < _WAITING_MIN:
+            for kind in found.tolist():
+                self._bitmaps[kind].add(minute)
+        else:
+            self._waiting.append((minute, found))
+            self._waiting_size += len(found)
+            if self._waiting_size > _WAITING_MAX:
+                self._minutes()
 
     def count_one(self, minute: int, kind: int, size: int, time: float, changed: float) -> None:
         """Note that one event is in a minute now; the arguments are as for :meth:`count`."""

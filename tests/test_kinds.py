@@ -52,9 +52,11 @@ def check(counted: Kinds, minutes: dict[int, list[tuple[int, int, int]]]) -> Non
     }
 
 
-@pytest.mark.parametrize("waiting_max", [0, 8, 1 << 16])
+@pytest.mark.parametrize(("waiting_min", "waiting_max"), [(99, 0), (0, 0), (3, 8), (0, 1 << 16)])
 @given(steps)
-def test_what_is_counted_is_what_is_there(waiting_max: int, given_steps: list[object]) -> None:
+def test_what_is_counted_is_what_is_there(
+    waiting_min: int, waiting_max: int, given_steps: list[object]
+) -> None:
     """However much waits to be put into the bitmaps, and whenever somebody asks."""
     counted = Kinds()
     assert counted.numbers(LABELS).tolist() == list(range(1, len(LABELS) + 1))
@@ -65,6 +67,7 @@ def test_what_is_counted_is_what_is_there(waiting_max: int, given_steps: list[ob
         return float(max((time for _, _, time in rows), default=0))
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kinds, "_WAITING_MIN", waiting_min)
         patch.setattr(kinds, "_WAITING_MAX", waiting_max)
         for step in given_steps:
             if not isinstance(step, tuple):
