@@ -1,6 +1,8 @@
 """The bytes of an answer: where they lie, and how to gather them."""
 
+import contextlib
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,30 +77,44 @@ class ByteMap(Answer):
         Raises:
             EventReadException: if a minute file cannot be read.
         """
+        if self._minute is not None:
+            return self._read(offset, size)
         with self._reading:
-            self.look_up(offset + size)
-            with self._lock:
-                while self._contents.successor is not None:
-                    # What is not in the store any more is read from where it is kept.
-                    self._look_further()
+            return self._read(offset, size)
+
+    def _read(self, offset: int, size: int) -> bytes:
+        self.look_up(offset + size)
+        with self._lock:
+            while self._contents.successor is not None:
+                # What is not in the store any more is read from where it is kept.
+                self._look_further()
+            only = self._layout.only_piece(offset, size)
+            if only is None:
                 minutes, starts, stops = self._layout.cut(offset, size)
                 # Where another minute begins, there is another file to read.
                 edges = [0, *((minutes[1:] != minutes[:-1]).nonzero()[0] + 1).tolist()]
                 numbers = minutes[edges].tolist() if len(minutes) else []
                 sources = [self._source(number) for number in numbers]
-            wanted = Gathering(starts, stops)
-            edges.append(len(minutes))
-            for number, source, begin, end in zip(numbers, sources, edges, edges[1:], strict=False):
-                try:
-                    source.gather(wanted, begin, end)
-                except EventReadException:
-                    self._note_unreadable(number)
-                    raise
-            return bytes(wanted.buffer)
+            else:
+                source = self._source(only[0])
+        if only is not None:
+            with self._noting_unreadable(only[0]):
+                return _read_all(source, *only[1:])
+        wanted = Gathering(starts, stops)
+        edges.append(len(minutes))
+        for number, source, begin, end in zip(numbers, sources, edges, edges[1:], strict=False):
+            with self._noting_unreadable(number):
+                source.gather(wanted, begin, end)
+        return bytes(wanted.buffer)
 
-    def _note_unreadable(self, number: int) -> None:
-        with self._lock:
-            self._contents.unreadable.add(self._contents.minute(number))
+    @contextlib.contextmanager
+    def _noting_unreadable(self, number: int) -> Iterator[None]:
+        try:
+            yield
+        except EventReadException:
+            with self._lock:
+                self._contents.unreadable.add(self._contents.minute(number))
+            raise
 
     def is_concerned_by(self, minute: Minute) -> bool:
         """Whether it may have something of a minute."""
@@ -161,3 +177,10 @@ class ByteMap(Answer):
     def _source(self, number: int) -> Source:
         replaced = self._replaced.get(number)
         return replaced.file if replaced is not None else self._contents.access.source(number)
+
+
+def _read_all(source: Source, start: int, stop: int) -> bytes:
+    data = source.read(start, stop - start)
+    if len(data) < stop - start:  # fewer bytes would move everything behind them
+        raise EventReadException(f"a minute ends at {start + len(data)}, before {stop}")
+    return data

@@ -24,6 +24,13 @@ _SUMS_MAX = 64
 class Source(Protocol):
     """Where bytes of a minute can be read."""
 
+    def read(self, offset: int, size: int) -> bytes:
+        """Read so many bytes from an offset; fewer only at the end.
+
+        Raises:
+            EventReadException: if they cannot be read.
+        """
+
     def gather(self, wanted: Gathering, first: int, last: int) -> None:
         """Read pieces, from a first to before a last.
 

@@ -67,6 +67,15 @@ class Layout:
             starts[0] += offset - before
         return Pieces(np.array(self._minutes[first:last]), starts, ends)
 
+    def only_piece(self, offset: int, size: int) -> tuple[int, int, int] | None:
+        """The same, if it lies in one piece: the minute, and where it starts and ends there; None otherwise."""
+        number = bisect.bisect_right(self._ends, offset)
+        if number == len(self._ends) or self._ends[number] < min(offset + size, self.size):
+            return None
+        before = self._ends[number - 1] if number else 0
+        shift = self._starts[number] - before
+        return self._minutes[number], offset + shift, min(offset + size, self.size) + shift
+
     def _goes_on(self, minute: int, start: int) -> bool:
         """Whether a piece begins where the last one ends."""
         if not self._ends or self._minutes[-1] != minute:
