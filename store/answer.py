@@ -12,12 +12,16 @@ from store.contents import Contents, Minute, Source
 from store.errors import EventReadException
 from store.gathering import Gathering
 from store.layout import Layout
+from store.pieces import Pieces
 from store.query import Query, Span
 
 __all__ = ["ByteMap"]
 
 _CHUNK_MINUTES = 64
 """How many minutes to look at while everybody else waits."""
+
+_OPEN_AT_ONCE = 16
+"""How many files to have open, for a process may not have very many."""
 
 
 class ByteMap(Answer):
@@ -85,34 +89,54 @@ class ByteMap(Answer):
     def _read(self, offset: int, size: int) -> bytes:
         self.look_up(offset + size)
         with self._lock:
+            only = self._layout.only_piece(offset, size)
+            several = self._layout.cut(offset, size) if only is None else None
+        if several is not None:
+            return self._gather(several)
+        assert only is not None
+        number, start, stop = only
+        [source] = self._open([number])
+        with self._noting_unreadable(number):
+            data = source.read(start, stop - start)
+            if len(data) < stop - start:  # fewer bytes would move everything behind them
+                name = self._contents.table.name(number)
+                raise EventReadException(f"{name} ends before byte {stop}")
+        return data
+
+    def _gather(self, pieces: Pieces) -> bytes:
+        minutes, starts, stops = pieces
+        if not len(minutes):
+            return b""
+        wanted = Gathering(starts, stops)
+        # Where another minute begins, there is another file to read.
+        edges = [0, *((minutes[1:] != minutes[:-1]).nonzero()[0] + 1).tolist(), len(minutes)]
+        for first in range(0, len(edges) - 1, _OPEN_AT_ONCE):
+            some = edges[first : first + _OPEN_AT_ONCE + 1]
+            numbers = minutes[some[:-1]].tolist()
+            parts = zip(numbers, self._open(numbers), some, some[1:], strict=False)
+            for number, source, begin, end in parts:
+                with self._noting_unreadable(number):
+                    source.gather(wanted, begin, end)
+        return bytes(wanted.buffer)
+
+    def _open(self, numbers: list[int]) -> list[Source]:
+        """Open minutes that pieces lie in."""
+        sources = []
+        with self._lock:
             while self._contents.successor is not None:
                 # What is not in the store any more is read from where it is kept.
                 self._look_further()
-            only = self._layout.only_piece(offset, size)
-            if only is None:
-                minutes, starts, stops = self._layout.cut(offset, size)
-                # Where another minute begins, there is another file to read.
-                edges = [0, *((minutes[1:] != minutes[:-1]).nonzero()[0] + 1).tolist()]
-                numbers = minutes[edges].tolist() if len(minutes) else []
-                sources = [self._source(number) for number in numbers]
-            else:
-                source = self._source(only[0])
-        if only is not None:
-            with self._noting_unreadable(only[0]):
-                return _read_all(source, *only[1:])
-        wanted = Gathering(starts, stops)
-        edges.append(len(minutes))
-        for number, source, begin, end in zip(numbers, sources, edges, edges[1:], strict=False):
-            with self._noting_unreadable(number):
-                source.gather(wanted, begin, end)
-        return bytes(wanted.buffer)
+            for number in numbers:
+                with self._noting_unreadable(number):
+                    sources.append(self._source(number))
+        return sources
 
     @contextlib.contextmanager
     def _noting_unreadable(self, number: int) -> Iterator[None]:
         try:
             yield
         except EventReadException:
-            with self._lock:
+            with self._lock, contextlib.suppress(EventReadException):
                 self._contents.unreadable.add(self._contents.minute(number))
             raise
 
@@ -177,10 +201,3 @@ class ByteMap(Answer):
     def _source(self, number: int) -> Source:
         replaced = self._replaced.get(number)
         return replaced.file if replaced is not None else self._contents.access.source(number)
-
-
-def _read_all(source: Source, start: int, stop: int) -> bytes:
-    data = source.read(start, stop - start)
-    if len(data) < stop - start:  # fewer bytes would move everything behind them
-        raise EventReadException(f"a minute ends at {start + len(data)}, before {stop}")
-    return data

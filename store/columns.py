@@ -1,4 +1,4 @@
-"""Columns: numbers of one kind for each of many entries, in as few bytes as they take.
+"""Columns: numbers of one kind for each of many entries, each in as few bytes as the largest takes.
 
 One writer at a time changes a column.
 """
@@ -21,7 +21,7 @@ _Column = TypeVar("_Column", bound=np.generic)
 
 
 class _Growing(Generic[_Column]):
-    """Numbers of one kind, with room for more behind them. What was there once never changes, so that it need not be copied."""
+    """Numbers of one kind, with room for more behind them. What was added stays where it is, so that it need not be copied."""
 
     def __init__(self, values: NDArray[_Column]) -> None:
         self._values = values
@@ -31,8 +31,13 @@ class _Growing(Generic[_Column]):
         return self._length
 
     def slice(self, first: int, last: int) -> NDArray[_Column]:
-        """The numbers from a first position to before a last; they stay what they are."""
+        """The numbers from a first position to before a last; whoever sets none of them sees no change."""
         return self._values[first : min(last, self._length)]
+
+    def _checked(self, position: int) -> int:
+        if not 0 <= position < self._length:
+            raise IndexError(f"position {position} of {self._length}")
+        return position
 
     def _make_room(self, count: int) -> None:
         """See to it that so many more have room."""
@@ -65,7 +70,7 @@ class Numbers(_Growing[np.unsignedinteger]):
         return self._values.dtype.char
 
     def __getitem__(self, position: int) -> int:
-        return int(self._values[position])
+        return int(self._values[self._checked(position)])
 
     def find(self, number: int, length: int) -> int:
         """The position of the first of so many numbers that is larger; they must be sorted."""
@@ -101,7 +106,7 @@ class Reals(_Growing[np.float64]):
         super().__init__(np.empty(0) if values is None else values)
 
     def __getitem__(self, position: int) -> float:
-        return float(self._values[position])
+        return float(self._values[self._checked(position)])
 
     def __setitem__(self, position: int, number: float) -> None:
         self._values[position] = number

@@ -1,8 +1,8 @@
 """The only door to the disk.
 
 Everything that touches a file goes through a :class:`Disk`, so that a test can put another one in its
-place, and so that what the operating system says becomes an exception of the store here and nowhere
-else.
+place, and so that what the operating system says becomes an exception of the store before anybody else
+hears of it.
 """
 
 import contextlib
@@ -42,10 +42,10 @@ _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 # By Python's own preadv, a view would have to be made of every piece, which costs more than to read it.
-_preadv = ctypes.CDLL(None, use_errno=True).preadv
+_preadv = ctypes.CDLL(None).preadv
 _preadv.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_int64)
 _preadv.restype = ctypes.c_ssize_t
-_PIECES_AT_ONCE = 512  # with what lies between them, no more than IOV_MAX
+_PIECES_AT_ONCE = _PIECES_MAX // 2  # with what lies between them
 _SIZE_AT_ONCE = 1 << 30  # bytes; one call reads somewhat more than that at most
 
 _BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id"
@@ -286,20 +286,17 @@ class ReadableFile:
         start = int(wanted.starts[first])
         size = int(wanted.stops[last - 1]) - start
         if size > _SIZE_AT_ONCE or last - first == 1:
-            part = wanted.part(first)
-            self._check_size(start, self.read_into(part, start), len(part))
-            return 1
-        read = _preadv(self._descriptor, wanted.iovecs(first), 2 * (last - first) - 1, start)
-        if read < 0:
-            reason = os.strerror(ctypes.get_errno())
-            raise EventReadException(f"cannot read {self.path}: {reason}")
-        self._check_size(start, read, size)
-        return last - first
+            return self._gather_one(wanted, first)
+        if _preadv(self._descriptor, wanted.iovecs(first), 2 * (last - first) - 1, start) == size:
+            return last - first
+        # It was interrupted, or there is less, or something is wrong: this finds out.
+        return self._gather_one(wanted, first)
 
-    def _check_size(self, start: int, read: int, wanted: int) -> None:
-        if read < wanted:  # fewer bytes would move everything behind them
-            end = start + wanted
-            raise EventReadException(f"{self.path} ends at {start + read}, before {end}")
+    def _gather_one(self, wanted: Gathering, position: int) -> int:
+        start, part = int(wanted.starts[position]), wanted.part(position)
+        if self.read_into(part, start) < len(part):  # fewer would move everything behind them
+            raise EventReadException(f"{self.path} ends before byte {start + len(part)}")
+        return 1
 
     def chunks(self, start: int, end: int) -> Iterator[bytes]:
         """Read from a start to an end, in bytes, a piece at a time."""

@@ -107,10 +107,11 @@ class Holdings(ABC):
         name = self._table.name(number)
         # Opened now, it stays what it is, whatever has its name by the time it is read.
         file = self._disk.open_to_read(f"{self.root_dir}/{name}")
-        if not self._is_unchanged(number, file.stat()):
-            self._current_number(name)
-            raise EventReadException(f"{name} was changed by somebody else, and is shown anew")
-        return file
+        if self._is_unchanged(number, file.stat()):
+            return file
+        if self._current_number(name) == number:
+            return self._minute(number).file  # it only grew
+        raise EventReadException(f"{name} was changed by somebody else, and is shown anew")
 
     def _keep(self, number: int, file: GrowingFile, index: MinuteIndex | None = None) -> Minute:
         name = self._table.name(number)

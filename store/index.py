@@ -79,6 +79,7 @@ class Index:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._kinds_saved = 0
+        self._removed: set[int] = set()  # numbers whose rows are still to be deleted
         # Rows that nobody has asked for yet, by number, and the number of the last that was read.
         self._read_ahead: dict[int, tuple[int, int, bytes, bytes]] = {}
         self._last_read = -2
@@ -109,6 +110,7 @@ class Index:
         """Forget everything."""
         with self._lock, self._or_without("make"):
             self._read_ahead = {}
+            self._removed.clear()
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
@@ -185,8 +187,9 @@ class Index:
             kinds: all kinds.
         """
         with self._lock, self._or_without("write"):
-            kept, removed = list(kept), list(removed)
-            if self._connection is None or not (kept or removed):
+            kept = list(kept)
+            self._removed.update(removed)
+            if self._connection is None or not (kept or self._removed):
                 return
             self._read_ahead = {}
             self._mark_in_use(self._connection)
@@ -197,7 +200,7 @@ class Index:
                     ((number, *header, _checksum(*header)) for number, header in new),
                 )
                 self._connection.executemany(
-                    "DELETE FROM minutes WHERE number = ?", ((number,) for number in removed)
+                    "DELETE FROM minutes WHERE number = ?", ((number,) for number in self._removed)
                 )
                 # Minutes too late for 64 bits are looked at again whenever the store is opened.
                 self._connection.executemany(
@@ -205,6 +208,7 @@ class Index:
                     ((*row, *packed) for row, packed in kept if row.end <= INTEGER_MAX),
                 )
             self._kinds_saved = len(kinds)
+            self._removed.clear()
 
     def close(self, counted: tuple[Kinds, MinuteTable] | None = None) -> None:
         """Close the index.

@@ -77,7 +77,7 @@ class Journal:
         self._current: _OpenSegment | None = None  # the one to append to
         self._end = 0  # the address of the next record
         # Everything before this address survives a loss of power, or is not needed any more. What comes
-        # behind is kept, each piece with the address it ends at, until it is so too.
+        # behind is kept, what was appended at once with the address it ends at, until it is so too.
         self._synced = 0
         self._unsynced: deque[tuple[int, list[bytes]]] = deque()
         self._must_rewrite = False  # what is not synced, to a new segment, before anything else

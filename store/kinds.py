@@ -308,14 +308,15 @@ class Kinds:
         return frozenset(tag for kind in kinds for tag in self._tags[kind])
 
     def _admission(self, query: Query) -> "_Admission":
-        known = self._admissions.get(query)
+        known = self._admissions.pop(query, None)
         if known is None or len(known.flags) < len(self):
             before = np.array([query.asks_everything]) if known is None else known.flags
             new = [admits_tags(query, tags) for tags in self._tags[len(before) :]]
-            flags = np.append(before, np.array(new, bool))
-            known = self._admissions[query] = _Admission(flags)
-            if len(self._admissions) > _ADMISSIONS_MAX:
-                del self._admissions[next(iter(self._admissions))]
+            known = _Admission(np.append(before, np.array(new, bool)))
+        self._admissions[query] = known
+        if len(self._admissions) > _ADMISSIONS_MAX:
+            # The one that was not used for longest.
+            del self._admissions[next(iter(self._admissions))]
         return known
 
     def _add(self, source: bytes, tags: bytes) -> int:

@@ -13,7 +13,7 @@ __all__ = ["Layout"]
 class Layout:
     """The pieces of an answer, in columns, for there may be millions. It grows at its end.
 
-    Not safe for several threads: whoever calls sees to that.
+    Not safe for several threads, but for its size: whoever calls sees to that.
     """
 
     def __init__(self) -> None:
@@ -32,15 +32,14 @@ class Layout:
         minutes, starts, ends = pieces
         if not len(starts):
             return
-        size = self.size
         if self._goes_on(int(minutes[0]), int(starts[0])):
-            self._minutes.pop()
-            starts[0] = self._starts.pop()
-            self._ends.pop()
-            size = self.size
+            # In its place, for whoever only asks for the size needs no lock.
+            self._ends[-1] += int(ends[0] - starts[0])
+            minutes, starts, ends = minutes[1:], starts[1:], ends[1:]
+        size = self.size
         self._starts.frombytes(starts.tobytes())
-        self._ends.frombytes(((ends - starts).cumsum() + size).tobytes())
         self._minutes.frombytes(minutes.astype("I").tobytes())
+        self._ends.frombytes(((ends - starts).cumsum() + size).tobytes())
 
     def add_one(self, minute: int, start: int, end: int) -> None:
         """Add one piece at the end."""

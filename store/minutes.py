@@ -139,7 +139,7 @@ class GrowingFile(ABC):
             start, stop = int(wanted.starts[begin]), int(wanted.stops[end - 1])
             data = self.read(start, stop - start)
             if len(data) < stop - start:
-                raise EventReadException(f"{self.name} ends at {start + len(data)}, before {stop}")
+                raise EventReadException(f"{self.name} ends before byte {stop}")
             for piece in range(begin, end):
                 at = slice(int(wanted.starts[piece]) - start, int(wanted.stops[piece]) - start)
                 wanted.part(piece)[:] = data[at]

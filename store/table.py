@@ -265,7 +265,14 @@ class MinuteTable:
 
         Args:
             rows: of the type ``ROW``.
+
+        Raises:
+            ValueError: if two of them have one name; the table is still empty then.
         """
+        order = np.lexsort((rows["end"], rows["start"]))
+        starts, ends = rows["start"][order], rows["end"][order]
+        if ((starts[1:] == starts[:-1]) & (ends[1:] == ends[:-1])).any():
+            raise ValueError("two minutes of one name")
         numbers = rows["number"]
         length = int(numbers.max()) + 1 if len(rows) else 0
         for name, column in self._columns().items():
@@ -275,9 +282,8 @@ class MinuteTable:
         unused = np.ones(length, bool)
         unused[numbers] = False
         self._free = np.flatnonzero(unused).tolist()
-        order = np.lexsort((rows["end"], rows["start"]))
         self._order.extend(numbers[order])
-        self.files.fill(rows["start"][order], rows["end"][order])
+        self.files.fill(starts, ends)
 
     def rows(self) -> NDArray[np.void]:
         """All minutes, for :meth:`restore`; they must fit into 64 bits."""

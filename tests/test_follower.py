@@ -1,5 +1,6 @@
 """A store that is followed: beside our writer, and beside theia's collector."""
 
+import gc
 import os
 import re
 from collections.abc import Iterator
@@ -9,11 +10,12 @@ import pytest
 from theia.model import Event as TheiaEvent
 from theia.naivestore import NaiveEventStore as TheiaStore
 
+import store.holdings as holdings_module
 from store import Event, EventStore, NaiveEventStore, Query, StoreReadOnly
 from store.follower import FollowingStore
 from tests.waiting import eventually
 
-FAST_MS = 5
+FAST_MS, NEVER_MS = 5, 1e9
 
 
 @pytest.fixture
@@ -63,6 +65,26 @@ def test_it_follows_what_is_flushed(writer: NaiveEventStore, follower: Following
     eventually(lambda: agree(writer, follower))
     writer.delete("id3")
     eventually(lambda: agree(writer, follower))
+
+
+def test_a_minute_that_has_only_grown_is_read_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by who reads many minutes, of which this one is not at hand, before the directory is looked at."""
+    monkeypatch.setattr(holdings_module, "_RECENT_MAX", 1)
+    writer = NaiveEventStore(str(tmp_path), NEVER_MS)
+    writer.save_all(Event(f"id{number}", "s", 100.0 * number, ["web"], "") for number in range(5))
+    writer._flush_all()
+    follower = FollowingStore(str(tmp_path), NEVER_MS)
+    gc.collect()
+    answer = follower.answer(Query().tagged("web"))
+    before = answer.size()
+    writer.save(Event("more", "s", 201.0, ["web"], ""))
+    writer._flush_all()
+    assert answer.read(0, before).count(b"event: ") == 5
+    assert answer.read(0, 1 << 20).count(b"event: ") == 6
+    follower.close()
+    writer.close()
 
 
 def test_it_refuses_to_write(follower: FollowingStore, tmp_path: Path) -> None:

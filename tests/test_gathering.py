@@ -71,7 +71,7 @@ def test_a_file_that_ends_before(tmp_path: Path, stops: tuple[int, int]) -> None
     (tmp_path / "file").write_bytes(CONTENT[:100])
     with (
         Disk().open_to_read(str(tmp_path / "file")) as file,
-        pytest.raises(EventReadException, match="ends at 100"),
+        pytest.raises(EventReadException, match="ends before byte"),
     ):
         file.gather(prepared([(10, stops[0]), (stops[0] + 1, stops[1])]), 0, 2)
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -85,6 +86,26 @@ def test_a_file_that_is_changed_in_its_place_while_somebody_reads(tmp_path: Path
     with pytest.raises(EventReadException, match="3000-3060"):
         answer.read(0, 1 << 20)
     assert b"CONTENT!3" in store.answer(query).read(0, 1 << 20)
+    store.close()
+
+
+@pytest.mark.parametrize("query", [Query(), Query().tagged("web")])
+def test_an_answer_over_more_minutes_than_files_may_be_open(tmp_path: Path, query: Query) -> None:
+    """It is read few at a time."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    store.save_all(event(number, 60.0 * number) for number in range(300))
+    wanted = store.answer(query).read(0, 1 << 20)
+    store.close()
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    answer = store.answer(query)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # What is open already has higher numbers, perhaps, and stays open.
+    is_open = len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (is_open + 40, limits[1]))
+    try:
+        assert answer.read(0, 1 << 20) == wanted
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     store.close()
 
 

@@ -275,6 +275,40 @@ def test_an_index_that_is_corrupt(damages: list[tuple[float, bytes]], data: st.D
         assert opened(root) == wanted
 
 
+def test_an_index_that_others_keep_from_being_written(root: Path) -> None:
+    """What could not be removed from it then is removed with what is written next, and counts no more."""
+    store = NaiveEventStore(str(root), NEVER_MS)
+    name = next(iter(store.minutes(Query())))
+    path = root / name
+    with sqlite3.connect(index_of(root)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        path.write_bytes(b"")
+        settle(root)
+        assert store.span(Query(), name) is not None
+        other.rollback()
+    store.save(Event("new", "s", float(name.partition("-")[0]), ["web"], "new"))
+    store._flush_all()
+    store.close()
+    assert opened(root) == expected(root)
+    with sqlite3.connect(index_of(root)) as connection:
+        [(rows, spans)] = connection.execute("SELECT count(*), count(DISTINCT start) FROM minutes")
+    assert rows == spans
+
+
+def test_an_index_with_a_minute_twice(root: Path) -> None:
+    """It is made anew."""
+    wanted = expected(root)
+    with sqlite3.connect(index_of(root)) as connection:
+        connection.execute("UPDATE state SET boot_id = ?", (Disk().boot_id(),))
+        columns = (
+            "start, end, size, mtime_ns, entries, oldest, newest, entries_packed, times_packed"
+        )
+        connection.execute(
+            f"INSERT INTO minutes SELECT number + 1000, {columns} FROM minutes WHERE number = 1"
+        )
+    assert opened(root) == wanted
+
+
 @pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + bytes(4096)])
 def test_an_index_that_is_something_else(root: Path, content: bytes) -> None:
     wanted = expected(root)

@@ -17,6 +17,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.integers(0, 3), st.lists(events, min_size=1, max_size=20)),
         st.tuples(st.integers(0, 3), st.none()),
+        st.tuples(st.integers(0, 3), events.filter(lambda event: event[0] != DAMAGED)),
         st.just("look"),
     ),
     max_size=12,
@@ -74,7 +75,11 @@ def test_what_is_counted_is_what_is_there(
                 check(counted, minutes)
                 continue
             minute, rows = step
-            if rows is not None:
+            if isinstance(rows, tuple):
+                kind, size, time = rows
+                counted.count_one(minute, kind, size, time, changed=1.0)
+                minutes.setdefault(minute, []).append(rows)
+            elif rows is not None:
                 counted.count(minute, *columns(rows), changed=1.0)
                 minutes.setdefault(minute, []).extend(rows)
             elif minute in minutes:

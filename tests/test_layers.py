@@ -36,7 +36,7 @@ STORE: dict[str, set[str]] = {
     "arrivals": set(),
     "contents": {"arrivals", "gathering", "kinds", "minuteindex", "minutes", "pieces", "query", "table"},
     "api": {"batch", "disk", "errors", "event", "frame", "matching", "minutes", "query"},
-    "answer": {"api", "contents", "errors", "gathering", "layout", "query"},
+    "answer": {"api", "contents", "errors", "gathering", "layout", "pieces", "query"},
     "scanning": {"frame", "frames", "kinds", "minuteindex"},
     "division": {"batch", "minuteindex"},
     "lookup": {"contents", "errors", "event", "frame", "query", "table"},
