@@ -11,8 +11,9 @@ from store.contents import Minute
 from store.disk import Disk
 from store.errors import EventReadException, EventStoreException, EventWriteException
 from store.journal import Journal
+from store.journaledfile import JournaledFile
 from store.minuteindex import MinuteIndex
-from store.minutes import JournaledFile, RemovedFile
+from store.minutes import RemovedFile
 from store.progress import Progress
 from store.table import Listing, Stamp, is_recent
 

@@ -4,14 +4,12 @@ A minute file is named ``<start>-<end>``, whole seconds since the epoch, and hol
 ``start <= time < end``. Files that theia wrote may overlap and hold the end as well.
 """
 
-import bisect
 import io
 import math
 import os
 import re
 import threading
 from abc import ABC, abstractmethod
-from array import array
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -22,7 +20,6 @@ from store.columns import Integers
 from store.disk import Disk, ReadableFile
 from store.errors import EventReadException
 from store.gathering import Gathering
-from store.journal import Journal
 from store.replacing import replace_file
 
 __all__ = [
@@ -30,7 +27,6 @@ __all__ = [
     "DataFile",
     "FileIndex",
     "GrowingFile",
-    "JournaledFile",
     "MemoryFile",
     "RemovedFile",
     "parse_name",
@@ -40,7 +36,6 @@ MINUTE_S = 60
 """How many seconds a new minute file spans, unless the next file starts earlier."""
 
 _CHUNK_SIZE = 1 << 20
-_SIGNPOST_DISTANCE = 16 << 10
 
 _NAME = re.compile(r"(0|[1-9][0-9]*)-(0|[1-9][0-9]*)")
 
@@ -231,75 +226,6 @@ class RemovedFile(MemoryFile):
     def __init__(self, name: str, path: str, stored_size: int, tail: bytes = b"") -> None:
         super().__init__(f"{name} (removed)", path, stored_size=stored_size)
         self.write(tail)
-
-
-class JournaledFile(GrowingFile):
-    """A growing file whose tail is in a journal, so that it costs no memory, however large it becomes.
-
-    Args:
-        name: the file's name.
-        path: the directory it is in.
-        journal: where its tail is.
-        disk: the disk the directory is on.
-        stored_size: the size in bytes of the file that is there; None when that is to be found out.
-        begins_at: where in the file the data lies that the journal says it begins anew with, in bytes.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        path: str,
-        journal: Journal,
-        disk: Disk | None = None,
-        stored_size: int | None = None,
-        begins_at: int = 0,
-    ) -> None:
-        super().__init__(name, path, disk, stored_size)
-        self._journal = journal
-        self._begins_at = begins_at
-        # A signpost every now and then: where in the file a record starts, and its address in the journal.
-        self._offsets = array("Q")
-        self._addresses = array("Q")
-
-    def extend(self, size: int, address: int) -> None:
-        """Note that so many bytes were appended, as the journal's record at an address."""
-        with self._lock:
-            offset = self._stored_size + self._tail_size
-            if not self._offsets or offset - self._offsets[-1] >= _SIGNPOST_DISTANCE:
-                self._offsets.append(offset)
-                self._addresses.append(address)
-            self._tail_size += size
-
-    def tail(self) -> bytes:
-        """What was not flushed yet.
-
-        Raises:
-            EventReadException: if it cannot be read.
-        """
-        with self._lock:
-            start = self._stored_size
-            return self._read_tail(start, start + self._tail_size) if self._tail_size else b""
-
-    def _read_tail(self, start: int, end: int) -> bytes:
-        index = bisect.bisect_right(self._offsets, start) - 1
-        pieces = []
-        for number, record in enumerate(self._journal.records(self._addresses[index])):
-            # What begins anew behind the first is another file of this name.
-            if record.minute != self.name or (record.begins_anew and number):
-                continue
-            offset = self._begins_at if record.begins_anew else record.offset
-            if offset + len(record.data) > start:
-                pieces.append(record.data[max(start - offset, 0) : max(end - offset, 0)])
-                if offset + len(record.data) >= end:
-                    return b"".join(pieces)
-        raise EventReadException(f"{self.name}: bytes {start} to {end} are not in the journal")
-
-    def _forget_tail(self, size: int) -> None:
-        if not self._tail_size:
-            del self._offsets[:], self._addresses[:]
-            return
-        passed = bisect.bisect_right(self._offsets, self._stored_size) - 1
-        del self._offsets[:passed], self._addresses[:passed]
 
 
 class FileIndex:

@@ -22,8 +22,8 @@ from store.errors import (
 from store.event import Event
 from store.flushing import FlushedArchive
 from store.journal import Journal
+from store.journaledfile import JournaledFile
 from store.minuteindex import Rows
-from store.minutes import JournaledFile
 from store.progress import Progress, show_nothing
 from store.recovery import recover
 from store.replacing import put_file, replace_file

@@ -37,7 +37,7 @@ __all__ = [
     "segment_path",
 ]
 
-_READ_SIZE = 256 << 10
+_READ_SIZE_MIN, _READ_SIZE = 4 << 10, 256 << 10
 
 _NUMBER_OF_NAME = re.compile(r"[0-9]{12}")
 _FIRST_LINE = re.compile(rb"theiafs-journal 1 after (\d{1,19}) (\d{1,19})\n")
@@ -165,6 +165,8 @@ class _Window:
         self._end = end
         self._base = 0
         self._buffer = b""
+        # Somebody may want no more than one record; who goes on gets ever more at once.
+        self._size = _READ_SIZE_MIN
 
     def bytes(self, position: int, size: int) -> bytes:
         """So many bytes from a position; fewer only at the end."""
@@ -172,7 +174,8 @@ class _Window:
         start = position - self._base
         if start < 0 or start + size > len(self._buffer):
             self._base, start = position, 0
-            self._buffer = self._read(position, min(max(size, _READ_SIZE), self._end - position))
+            self._buffer = self._read(position, min(max(size, self._size), self._end - position))
+            self._size = min(2 * self._size, _READ_SIZE)
         return self._buffer[start : start + size]
 
 

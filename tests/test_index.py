@@ -106,43 +106,6 @@ def no_scanning(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 4)), max_size=25), st.booleans())
-def test_events_one_by_one_are_as_events_together(
-    rows: list[tuple[int, int]], damaged: bool
-) -> None:
-    """Whatever minutes they belong in, whether or not somebody left half an event there."""
-    given_events = [
-        Event(
-            f"id{number}",
-            f"app{row[1] % 2}",
-            row[0] / 2,
-            [["web"], ["db", "web"], [], ["rare"], ["db"]][row[1]],
-            "x" * number,
-        )
-        for number, row in enumerate(rows)
-    ]
-    shown: list[object] = []
-    with TemporaryDirectory() as directory:
-        for name in ("one by one", "together"):
-            root = Path(directory, name)
-            root.mkdir()
-            if damaged:
-                (root / "10-70").write_bytes(b"event: 9")
-            store = NaiveEventStore(str(root), NEVER_MS)
-            before = looks(store)
-            for portion in (
-                [[each] for each in given_events] if name == "one by one" else [given_events]
-            ):
-                store.save_all(portion)
-            unflushed = looks(store)
-            store._flush_all()
-            shown.append([before, unflushed, looks(store)])
-            store.close()
-            assert opened(root) == expected(root)
-    assert shown[0] == shown[1]
-
-
 @pytest.mark.usefixtures("no_scanning")
 def test_nothing_is_read_that_is_known(root: Path) -> None:
     """Opening a store and looking at everything in it needs no scan of a minute file."""
@@ -289,10 +252,10 @@ def test_an_index_that_others_keep_from_being_written(root: Path) -> None:
     store.save(Event("new", "s", float(name.partition("-")[0]), ["web"], "new"))
     store._flush_all()
     store.close()
-    assert opened(root) == expected(root)
     with sqlite3.connect(index_of(root)) as connection:
         [(rows, spans)] = connection.execute("SELECT count(*), count(DISTINCT start) FROM minutes")
     assert rows == spans
+    assert opened(root) == expected(root)
 
 
 def test_an_index_with_a_minute_twice(root: Path) -> None:

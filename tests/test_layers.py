@@ -26,7 +26,8 @@ STORE: dict[str, set[str]] = {
     "columns": set(),
     "segments": {"disk", "replacing"},
     "journal": {"disk", "errors", "segments"},
-    "minutes": {"columns", "disk", "errors", "gathering", "journal", "replacing"},
+    "minutes": {"columns", "disk", "errors", "gathering", "replacing"},
+    "journaledfile": {"disk", "errors", "journal", "minutes"},
     "kinds": {"frame", "matching", "query"},
     "pieces": set(),
     "layout": {"pieces"},
@@ -51,9 +52,11 @@ STORE: dict[str, set[str]] = {
     "follower": {
         "archive", "columns", "contents", "disk", "errors", "event", "minutes", "progress", "table", "timer",
     },
-    "flushing": {"archive", "contents", "disk", "errors", "journal", "minuteindex", "minutes", "progress", "table"},
+    "flushing": {
+        "archive", "contents", "disk", "errors", "journal", "journaledfile", "minuteindex", "minutes", "progress", "table",
+    },
     "naive": {
-        "archive", "batch", "contents", "disk", "division", "errors", "event", "flushing", "frame", "journal", "minuteindex", "minutes", "progress", "recovery", "replacing", "segments", "timer",
+        "archive", "batch", "contents", "disk", "division", "errors", "event", "flushing", "frame", "journal", "journaledfile", "minuteindex", "progress", "recovery", "replacing", "segments", "timer",
     },
     "backends": {"api", "archive", "disk", "errors", "follower", "index", "naive", "progress", "query", "segments"},
     "__init__": {

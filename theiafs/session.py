@@ -246,10 +246,12 @@ def _report(operation: str, error: Exception) -> int:
     if isinstance(error, UnicodeDecodeError):
         return errno.ENOENT  # a name that is not UTF-8; the tree has none
     number = errno_of(error)
-    if number == errno.EIO:
+    if isinstance(error, EventStoreException):
+        # The store says what happened, and where.
+        level = logging.ERROR if number == errno.EIO else logging.WARNING
+        log.log(level, "%s failed: %s", operation, error)
+    elif number == errno.EIO:
         log.error("%s failed", operation, exc_info=error)
-    elif isinstance(error, EventStoreException):
-        log.warning("%s refused: %s", operation, error)
     else:
         log.debug("%s refused: %s", operation, error)
     return number
