@@ -90,11 +90,13 @@ class ByteMap(Answer):
         self.look_up(offset + size)
         with self._lock:
             only = self._layout.only_piece(offset, size)
-            several = self._layout.cut(offset, size) if only is None else None
-        if several is not None:
-            return self._gather(several)
-        assert only is not None
-        number, start, stop = only
+        if only is not None:
+            return self._read_piece(*only)
+        with self._lock:
+            pieces = self._layout.cut(offset, size)
+        return self._gather(pieces)
+
+    def _read_piece(self, number: int, start: int, stop: int) -> bytes:
         [source] = self._open([number])
         with self._noting_unreadable(number):
             data = source.read(start, stop - start)
