@@ -1,9 +1,9 @@
 """An event store on plain text files, descended from that of the theia log aggregator."""
 
 from store.api import Answer, EventStore
-from store.backends import open_store, reindex, wait_until_closed
-from store.batch import Batch
-from store.check import Audit, Finding
+from store.engine.check import Audit, Finding
+from store.engine.naive import NaiveEventStore
+from store.engine.opening import open_store, reindex, wait_until_closed
 from store.errors import (
     EOFException,
     EventNotFound,
@@ -18,11 +18,12 @@ from store.errors import (
     StoreLocked,
     StoreReadOnly,
 )
-from store.event import Event, EventParser, EventPreamble, EventSerializer, new_event_id
-from store.minutes import DataFile, FileIndex, MemoryFile
-from store.naive import NaiveEventStore
+from store.format.batch import Batch
+from store.format.event import Event, EventParser, EventPreamble, EventSerializer, new_event_id
+from store.format.reader import SequentialEventReader
+from store.minutes.file import MemoryFile
+from store.minutes.names import DataFile, FileIndex
 from store.query import Query, Span
-from store.reader import SequentialEventReader
 from store.timer import PeriodicTimer
 
 __all__ = [

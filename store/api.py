@@ -5,18 +5,23 @@ engine and as slow as its search; an engine overrides those it can answer better
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from store.batch import Batch
-from store.disk import DiskUsage
 from store.errors import EventWriteException
-from store.event import Event, EventSerializer
-from store.frame import CLOSING
+from store.format.batch import Batch
+from store.format.event import Event, EventSerializer
+from store.format.record import CLOSING
 from store.matching import matches
-from store.minutes import MINUTE_S
-from store.query import Query, Span
+from store.query import MINUTE_S, DiskUsage, Query, Span
 
-__all__ = ["Answer", "EventStore"]
+__all__ = ["Answer", "EventStore", "Progress", "show_nothing"]
+
+Progress = Callable[[int, int], object]
+"""Is told how many minute files were looked at by now, and how many there are to look at."""
+
+
+def show_nothing(_done: int, _total: int) -> None:
+    """Tell nobody of any progress."""
 
 
 class Answer(ABC):

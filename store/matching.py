@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from store.errors import InvalidQuery
-from store.event import Event
+from store.format.event import Event
 from store.query import Query
 
 __all__ = ["admits_tags", "content_filter", "matches"]

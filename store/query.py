@@ -4,7 +4,10 @@ import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-__all__ = ["Query", "Span"]
+__all__ = ["MINUTE_S", "DiskUsage", "Query", "Span"]
+
+MINUTE_S = 60
+"""How many seconds a new minute file spans, unless the next file starts earlier."""
 
 
 @dataclass(frozen=True)
@@ -63,3 +66,15 @@ class Span(NamedTuple):
     events: int
     newest: float
     changed: float
+
+
+class DiskUsage(NamedTuple):
+    """The file system under a directory: block size in bytes, and the counts that statvfs(3) gives."""
+
+    block_size: int
+    blocks: int
+    blocks_free: int
+    blocks_available: int
+    files: int
+    files_free: int
+    files_available: int

@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
 
-from store.disk import Disk, DiskUsage, FileStat, Lock, ReadableFile, WritableFile
+from store.disk.disk import Disk, Lock
+from store.disk.file import FileStat, ReadableFile, WritableFile
+from store.disk.vectored import Gathering
 from store.errors import EventReadException, EventWriteException, StoreFull
-from store.gathering import Gathering
+from store.query import DiskUsage
 
 __all__ = ["Fate", "FaultyDisk", "PowerCut"]
 

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from store import Batch, Event, EventSerializer, InvalidEvent, Query, frame
-from store.division import Division
-from store.event import IDS_PER_STEM
-from store.frames import read_frames
+from store import Batch, Event, EventSerializer, InvalidEvent, Query
+from store.engine.partition import Division
+from store.format import record as frame
+from store.format.block import read_frames
+from store.format.event import IDS_PER_STEM
+from store.format.scan import scan
 from theiafs import ingest as ingest_module
 from theiafs import lines as lines_module
 from theiafs.ingest import IngestBuffer, Origin
@@ -32,7 +34,7 @@ def laid_out(
 def check_columns(batch: Batch) -> None:
     """The columns say what is in the records."""
     data = batch.data
-    found = list(frame.scan(lambda offset, size: data[offset : offset + size], len(data)))
+    found = list(scan(lambda offset, size: data[offset : offset + size], len(data)))
     rows = zip(found, batch.sizes, batch.times, batch.kinds, strict=True)
     for item, size, time, kind in rows:
         assert isinstance(item, frame.Frame)
@@ -153,7 +155,7 @@ def test_frames_that_are_read_are_frames(given_frames: list[bytes], before: byte
     """Whatever the block, what is read of it are the first frames of it, with the times that Python reads."""
     block = before + b"".join(given_frames)
     found = read_frames(block, len(before))
-    scanned = frame.scan(
+    scanned = scan(
         lambda offset, size: block[len(before) + offset :][:size], len(block) - len(before)
     )
     position = len(before)

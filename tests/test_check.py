@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store import Audit, Event, EventSerializer, NaiveEventStore, Query, StoreLocked
-from store.disk import Disk
-from store.journal import Journal
-from store.segments import Record
+from store.disk.disk import Disk
+from store.wal.log import Journal
+from store.wal.segment import Record
 from tests.faults import FaultyDisk
 
 ROOT = Path(__file__).parents[1]
@@ -189,7 +189,7 @@ def test_a_file_that_cannot_be_read(root: Path, monkeypatch: pytest.MonkeyPatch)
             raise PermissionError(errno.EACCES, "Permission denied")
         return opened(path, *arguments)
 
-    monkeypatch.setattr("store.disk.os.open", failing)
+    monkeypatch.setattr("store.disk.disk.os.open", failing)
     found = findings(root)
     assert found[0] == f"0-60:0: cannot open {root}/0-60: Permission denied"
     assert found[1].startswith("120-180:0: 6 damaged bytes")

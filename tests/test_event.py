@@ -17,9 +17,9 @@ from store import (
     EventSerializer,
     InvalidEvent,
     MalformedEvent,
-    frame,
     new_event_id,
 )
+from store.format import record as frame
 
 ONE = Event("event-1", "/source/1", 10, ["event", "test"], "event 1")
 ONE_BYTES = (

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from store import Event, EventNotFound, EventStoreException, NaiveEventStore, Query
-from store.check import Audit
-from store.frame import Frame, scan
-from store.minutes import parse_name
+from store.engine.check import Audit
+from store.format.record import Frame
+from store.format.scan import scan
+from store.minutes.names import parse_name
 from tests.faults import Fate, FaultyDisk, PowerCut
 
 ROOT = "/s"
@@ -174,10 +175,10 @@ def check_promises(disk: FaultyDisk, promises: Promises, is_power_cut: bool) -> 
 def flushes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Minutes are flushed at every tick, or some are too large for that and stay in the journal."""
     if request.param == "not due":
-        monkeypatch.setattr("store.flushing._RELAXED_SIZE", 160)
-        monkeypatch.setattr("store.division._SIZE_MAX", 100)
-        monkeypatch.setattr("store.journal._SEGMENT_SIZE_MAX", 250)
-        monkeypatch.setattr("store.journal._UNSYNCED_SIZE_MAX", 300)
+        monkeypatch.setattr("store.engine.flusher._RELAXED_SIZE", 160)
+        monkeypatch.setattr("store.engine.partition._SIZE_MAX", 100)
+        monkeypatch.setattr("store.wal.log._SEGMENT_SIZE_MAX", 250)
+        monkeypatch.setattr("store.wal.log._UNSYNCED_SIZE_MAX", 300)
 
 
 def operations_of(run: Callable[[FaultyDisk], object]) -> int:

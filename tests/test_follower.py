@@ -10,9 +10,9 @@ import pytest
 from theia.model import Event as TheiaEvent
 from theia.naivestore import NaiveEventStore as TheiaStore
 
-import store.holdings as holdings_module
 from store import Event, EventStore, NaiveEventStore, Query, StoreReadOnly
-from store.follower import FollowingStore
+from store.engine import state as holdings_module
+from store.engine.follower import FollowingStore
 from tests.waiting import eventually
 
 FAST_MS, NEVER_MS = 5, 1e9

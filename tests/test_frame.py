@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store import frame
 from store.errors import MalformedEvent
-from store.frame import Damage, Frame
+from store.format import record as frame
+from store.format.record import Frame
+from store.format.scan import Damage, scan
 
 contents = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
     ["", "\n", "event: 1 1 0\n", "\nevent: 40 40 0\nid:fake\n", "a\n\nb\n"]
@@ -23,19 +24,19 @@ def reader(data: bytes, size_max: int = 1 << 30) -> Callable[[int, int], bytes]:
     return lambda offset, size: data[offset : offset + min(size, size_max)]
 
 
-def scan(data: bytes, size_max: int = 1 << 30) -> list[Frame | Damage]:
-    return list(frame.scan(reader(data, size_max), len(data)))
+def found_in(data: bytes, size_max: int = 1 << 30) -> list[Frame | Damage]:
+    return list(scan(reader(data, size_max), len(data)))
 
 
 def found_ids(data: bytes) -> list[bytes]:
-    return [each.header.id for each in scan(data) if isinstance(each, Frame)]
+    return [each.header.id for each in found_in(data) if isinstance(each, Frame)]
 
 
 @given(st.lists(contents, max_size=8))
 def test_whole_events_are_found(texts: list[str]) -> None:
     """Each with its size, whatever its content looks like."""
     records = [record(number, text) for number, text in enumerate(texts)]
-    assert [each.size for each in scan(b"".join(records))] == list(map(len, records))
+    assert [each.size for each in found_in(b"".join(records))] == list(map(len, records))
     assert found_ids(b"".join(records)) == [b"id%d" % number for number in range(len(texts))]
 
 
@@ -57,9 +58,9 @@ def test_any_damage(
         touched.add(int(place * len(data)))
     kept = int(cut * len(data))
     damaged = bytes(data[:kept])
-    found = scan(damaged)
+    found = found_in(damaged)
     assert sum(each.size for each in found) == kept
-    assert scan(damaged, size_max) == found
+    assert found_in(damaged, size_max) == found
     position, starts = 0, set()
     for each in found:
         if isinstance(each, Frame):
@@ -87,7 +88,7 @@ def test_one_flipped_byte_costs_one_event(place: int, change: int) -> None:
 def test_damage_says_where_and_what() -> None:
     """Before, between and after events."""
     data = b"junk\n" + record(0) + b"more junk\nin lines\n" + record(1) + record(2)[:-9]
-    found = scan(data)
+    found = found_in(data)
     assert [type(each) for each in found] == [Damage, Frame, Damage, Frame, Damage]
     assert [each.size for each in found] == [
         5,
@@ -118,14 +119,14 @@ def test_damage_is_searched_beyond_any_window() -> None:
 def test_a_scan_may_begin_in_the_middle() -> None:
     """Where a frame starts."""
     data = record(0) + record(1)
-    found = list(frame.scan(reader(data), len(data), len(record(0))))
+    found = list(scan(reader(data), len(data), len(record(0))))
     assert [each.size for each in found] == [len(record(1))]
 
 
 def test_a_file_that_shrinks_while_it_is_read() -> None:
     """It ends the scan, rather than going on for ever."""
     data = record(0) + record(1)
-    found = list(frame.scan(reader(data), len(data) + 100))
+    found = list(scan(reader(data), len(data) + 100))
     assert sum(each.size for each in found) == len(data) + 100
     assert isinstance(found[0], Frame)
 

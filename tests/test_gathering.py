@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store import MemoryFile
-from store.disk import Disk
+from store.disk.disk import Disk
+from store.disk.vectored import Gathering
 from store.errors import EventReadException
-from store.gathering import Gathering
 
 CONTENT = bytes(np.random.default_rng(1).integers(0, 256, 120_000, "u1"))
 

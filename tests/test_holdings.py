@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from store import Event, NaiveEventStore, Query
-from store.batch import Batch
-from store.disk import Disk, FileStat
+from store.disk.disk import Disk
+from store.disk.file import FileStat
 from store.errors import EventReadException, StoreFull
+from store.format.batch import Batch
 from tests.waiting import eventually
 
 NEVER_MS = 1e9

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import store.holdings as holdings_module
-import store.index as index_module
 from store import Answer, Event, EventStore, NaiveEventStore, Query, StoreLocked, reindex
-from store.disk import Disk
+from store.disk.disk import Disk
+from store.engine import state as holdings_module
+from store.engine.follower import FollowingStore
 from store.errors import EventReadException
-from store.follower import FollowingStore
-from store.frame import CLOSING
+from store.format.record import CLOSING
+from store.index import database as index_module
 
 NEVER_MS = 1e9
 QUERIES = [

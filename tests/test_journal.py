@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store import EventReadException, EventWriteException
-from store.disk import Disk
-from store.journal import Journal
-from store.segments import Record, list_segments, read_records
+from store.disk.disk import Disk
+from store.wal.log import Journal
+from store.wal.segment import Record, list_segments, read_records
 from tests.faults import Fate, FaultyDisk
 from tests.waiting import eventually
 
@@ -226,7 +226,7 @@ def test_one_sync_serves_all_who_wait(tmp_path: Path, monkeypatch: pytest.Monkey
         disk.note()
         fsync(descriptor)
 
-    monkeypatch.setattr("store.disk.os.fsync", counted)
+    monkeypatch.setattr("store.disk.disk.os.fsync", counted)
     with ThreadPoolExecutor(max_workers=20) as pool:
         first = pool.submit(journal.sync)
         assert disk.begun.wait(20)
@@ -291,7 +291,7 @@ class SlowlySynced(FaultyDisk):
 
 def test_much_is_synced_beside_what_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for it, unless it is too much."""
-    monkeypatch.setattr("store.journal._SYNCED_BESIDE_SIZE", 200)
+    monkeypatch.setattr("store.wal.log._SYNCED_BESIDE_SIZE", 200)
     disk = SlowlySynced()
     journal = Journal(disk, DIRECTORY, 0)
     records = [record(number) for number in range(50)]
@@ -310,7 +310,7 @@ def test_a_sync_beside_that_fails_is_told_and_made_up_for(
     disk: FaultyDisk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What it was to save is written again."""
-    monkeypatch.setattr("store.journal._SYNCED_BESIDE_SIZE", 10)
+    monkeypatch.setattr("store.wal.log._SYNCED_BESIDE_SIZE", 10)
     journal = Journal(disk, DIRECTORY, 0)
     journal.append([record(1)])
     disk.failing = range(disk.operations + 1, disk.operations + 2)

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store import Query, kinds
-from store.frame import label
-from store.kinds import DAMAGED, Kinds
+from store import Query
+from store.format.record import label
+from store.index import streams as kinds
+from store.index.streams import DAMAGED, Kinds
 
 LABELS = [label(b"s%d" % number, b"t%d" % (number % 3)) for number in range(5)]
 events = st.tuples(st.integers(DAMAGED, len(LABELS)), st.integers(1, 100), st.integers(0, 50))

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.layout import Layout
-from store.pieces import Entries, Pieces, find_pieces
+from store.answers.extent_map import Layout
+from store.index.extents import Entries, Pieces, find_pieces
 
 # The number of a minute, where a piece starts there, and its size; few values, so that some go on from others.
 pieces = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 12), st.integers(1, 6)), max_size=10)

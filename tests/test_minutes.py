@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store import DataFile, FileIndex, MemoryFile
-from store.minutes import parse_name
+from store.minutes.names import parse_name
 
 spans = st.lists(
     st.tuples(st.integers(0, 40), st.integers(0, 20)).map(lambda pair: (pair[0], sum(pair))),

@@ -16,8 +16,8 @@ from store import (
     Query,
     StoreFull,
 )
-from store import flushing as flushing_module
-from store.segments import Record
+from store.engine import flusher as flushing_module
+from store.wal.segment import Record
 from tests.doubles import Clock
 
 NEVER_MS = 1e9
@@ -254,7 +254,7 @@ def test_a_file_that_cannot_be_looked_at_is_not_taken_for_removed(
         return stat(path, **options)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr("store.disk.os.stat", failing)
+        patch.setattr("store.disk.disk.os.stat", failing)
         with pytest.raises(EventReadException):
             NaiveEventStore(str(tmp_path), NEVER_MS)
     again = NaiveEventStore(str(tmp_path), NEVER_MS)

@@ -21,7 +21,8 @@ from store import (
     SequentialEventReader,
     StoreFull,
 )
-from store.disk import Disk, WritableFile
+from store.disk.disk import Disk
+from store.disk.file import WritableFile
 from tests.waiting import eventually
 
 NEVER_MS = 1e9

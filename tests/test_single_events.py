@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store import Event, NaiveEventStore, Query
-from store.disk import ReadableFile
+from store.disk.file import ReadableFile
 from tests.test_index import NEVER_MS, expected, looks, opened
 
 

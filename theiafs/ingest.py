@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from store import Batch, Event, EventTooLarge, InvalidEvent, MalformedEvent, Query
-from store.frame import (
+from store.format.block import read_frames
+from store.format.record import (
     OPENING,
     Frame,
     check_header_start,
@@ -22,7 +23,6 @@ from store.frame import (
     parse,
     split_label,
 )
-from store.frames import read_frames
 from theiafs.lines import Lines, only_line, read_line, read_lines
 
 __all__ = ["IngestBuffer", "Origin"]

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from store.frame import OPENING
+from store.format.record import OPENING
 
 __all__ = ["Lines", "only_line", "read_line", "read_lines"]
 

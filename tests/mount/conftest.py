@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from store.frame import Frame, scan
+from store.format.record import Frame
+from store.format.scan import scan
 from tests.waiting import eventually
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

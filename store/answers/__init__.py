@@ -1,0 +1,1 @@
+"""From a query to the bytes and the events that answer it."""

@@ -1,0 +1,1 @@
+"""Events as bytes; opens no file."""

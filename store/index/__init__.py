@@ -1,0 +1,1 @@
+"""What is known of the minutes, derived from them and rebuildable."""
