@@ -1,17 +1,16 @@
 """A disk in memory that fails where it is told to, and forgets what was not synced when the power goes.
 
-It knows two states: what programs see, and what survives. What lies between them is a list of things that
-were done and not synced; when the power goes, each is kept or lost, a write also torn, by a seed.
+It knows two states (:mod:`tests.volatile`): what programs see, and what survives.
+To see what a power cut at any operation leaves, a program need not run again for each: the disk is copied
+before, in the middle of and after every operation of one run.
 """
 
 import atexit
 import errno
-import itertools
+import hashlib
 import os
-import random
-import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from store.disk.disk import Disk, Lock
@@ -19,6 +18,7 @@ from store.disk.file import FileStat, ReadableFile, WritableFile
 from store.disk.vectored import Gathering
 from store.errors import EventReadException, EventWriteException, StoreFull
 from store.query import DiskUsage
+from tests.volatile import Change, Directory, Fate, Inode, next_moment
 
 __all__ = ["Fate", "FaultyDisk", "PowerCut"]
 
@@ -27,109 +27,8 @@ class PowerCut(Exception):
     """The power went; the process that asked is no more."""
 
 
-class Fate:
-    """What becomes of what was not synced.
-
-    Args:
-        name: "kept", as when only the process ends; "dropped"; or "torn": by the seed, each write and each
-            change of a directory by itself is kept, lost, or (a write) kept in part.
-        seed: of the choices.
-    """
-
-    def __init__(self, name: str, seed: int = 0) -> None:
-        self.name = name
-        self._random = random.Random(seed)
-
-    def of_a_write(self, size: int) -> int:
-        """How many bytes of a write are kept."""
-        if self.name == "torn":
-            return self._random.choice([0, self._random.randint(0, size), size])
-        return size if self.name == "kept" else 0
-
-    def of_a_change(self) -> bool:
-        """Whether a change of a directory is kept."""
-        return self._random.random() < 0.5 if self.name == "torn" else self.name == "kept"
-
-
-_moments = itertools.count(1)
 _SCRATCH = TemporaryDirectory(dir="/dev/shm")
 atexit.register(_SCRATCH.cleanup)
-
-
-@dataclass
-class Inode:
-    """A file: what is seen, what survives, and the writes in between; None is one that a failed sync lost."""
-
-    seen: bytearray = field(default_factory=bytearray)
-    safe: bytes = b""
-    unsynced: list[tuple[int, bytes, bool]] = field(default_factory=list)
-    mtime_ns: int = 0
-
-    def write(self, data: bytes) -> None:
-        self.mtime_ns = next(_moments)
-        self.unsynced.append((len(self.seen), data, False))
-        self.seen += data
-
-    def sync(self) -> None:
-        lost = [write for write in self.unsynced if write[2]]
-        content = bytearray(self.seen)
-        for offset, data, _ in lost:
-            content[offset : offset + len(data)] = bytes(len(data))
-        self.safe = bytes(content)
-        self.unsynced = lost
-
-    def truncate(self, size: int) -> None:
-        del self.seen[size:]
-        self.unsynced = [write for write in self.unsynced if write[0] < size]
-        self.unsynced = [(at, data[: size - at], lost) for at, data, lost in self.unsynced]
-
-    def fail_to_sync(self) -> None:
-        """What was to be synced is seen for a while, and will never be on the disk (fsyncgate)."""
-        self.unsynced = [(offset, data, True) for offset, data, _ in self.unsynced]
-
-    def after_a_power_cut(self, fate: Fate) -> "Inode":
-        content = bytearray(self.safe)
-        for offset, data, is_lost in self.unsynced:
-            kept = data[: fate.of_a_write(len(data))]
-            if is_lost and fate.name != "kept":
-                continue
-            if kept:
-                content += bytes(max(0, offset - len(content)))
-                content[offset : offset + len(kept)] = kept
-        return Inode(bytearray(content), bytes(content), mtime_ns=self.mtime_ns)
-
-
-Change = Callable[[dict[str, Inode]], None]
-
-
-@dataclass
-class Directory:
-    """Names of files: those that are seen, those that survive, and the changes in between."""
-
-    seen: dict[str, Inode] = field(default_factory=dict)
-    safe: dict[str, Inode] = field(default_factory=dict)
-    unsynced: list[Change] = field(default_factory=list)
-    changes: int = 1
-
-    def change(self, change: Change) -> None:
-        self.changes += 1
-        change(self.seen)
-        self.unsynced.append(change)
-
-    def sync(self) -> None:
-        self.safe = self.seen.copy()
-        self.unsynced = []
-
-    def after_a_power_cut(self, fate: Fate, inodes: dict[int, Inode]) -> "Directory":
-        names = self.safe.copy()
-        for change in self.unsynced:
-            if fate.of_a_change():
-                change(names)
-        for inode in names.values():
-            if id(inode) not in inodes:
-                inodes[id(inode)] = inode.after_a_power_cut(fate)
-        survived = {name: inodes[id(inode)] for name, inode in names.items()}
-        return Directory(survived, survived.copy())
 
 
 class FaultyDisk(Disk):
@@ -141,6 +40,7 @@ class FaultyDisk(Disk):
         cut_phase: "before" it, in the "middle" of it (of a write; else before) or "after" it.
         failing: the operations that fail, as long as they can fail so.
         error_number: with which error: EIO, or ENOSPC for those that need room.
+        on_cut: is given, at each operation, each phase and the disk that a power cut would leave to its fate then.
     """
 
     def __init__(self, keeps_databases: bool = False) -> None:
@@ -150,25 +50,57 @@ class FaultyDisk(Disk):
         self.failing: range = range(0)
         self.error_number = errno.EIO
         self.failures = 0
+        self._can_fail: set[int] = set()
         self._is_off = False
         self._directories = {"": Directory()}
         self._boot_id = "first"
+        self.on_cut: Callable[[str, FaultyDisk], object] | None = None
         # SQLite opens files by itself, on a disk that forgets nothing, or in memory, which forgets everything.
-        self._databases = ""
-        if keeps_databases:
-            self._databases = os.path.join(_SCRATCH.name, str(next(_moments)))
-            os.mkdir(self._databases)
+        self._keeps_databases = keeps_databases
+        self._databases = ""  # where they are, once one was opened; before that, what is in them
+        self._database_files: dict[str, bytes] = {}
 
     def after_a_power_cut(self, fate: Fate) -> "FaultyDisk":
         """The disk as the next process finds it."""
         inodes: dict[int, Inode] = {}
-        survived = FaultyDisk(keeps_databases=bool(self._databases))
-        for name in os.listdir(self._databases) if self._databases else ():
-            shutil.copy(os.path.join(self._databases, name), survived._databases)
+        survived = FaultyDisk(self._keeps_databases)
+        survived._database_files = self._read_databases()
         survived._boot_id = self._boot_id if fate.name == "kept" else f"after {self._boot_id}"
         for path, directory in self._directories.items():
             survived._directories[path] = directory.after_a_power_cut(fate, inodes)
         return survived
+
+    def fingerprint(self) -> bytes:
+        """A checksum of all that the next process finds; equal for disks on which it does the same."""
+        found = hashlib.sha256(self._boot_id.encode())
+        for path, directory in sorted(self._directories.items(), key=_name):
+            found.update(f"{path}/{len(directory.seen)}".encode())
+            for name, inode in sorted(directory.seen.items(), key=_name):
+                # Only an index, which is kept in a database, remembers times.
+                mtime_ns = inode.mtime_ns if self._keeps_databases else 0
+                found.update(f"{name} {mtime_ns} {len(inode.seen)}\n".encode() + inode.seen)
+        for name, data in sorted(self._read_databases().items()):
+            found.update(f"{name} {len(data)}\n".encode() + data)
+        return found.digest()
+
+    def fails_equally(self, failing: range) -> bool:
+        """Return whether the same operations would have failed if all those in *failing* had been told to."""
+        return self._can_fail.intersection(failing) == self._can_fail.intersection(self.failing)
+
+    def _copy(self, inodes: dict[int, Inode]) -> "FaultyDisk":
+        copied = FaultyDisk(self._keeps_databases)
+        copied._boot_id = self._boot_id
+        copied._database_files = self._read_databases()
+        for path, directory in self._directories.items():
+            copied._directories[path] = directory.copy(inodes)
+        return copied
+
+    def _read_databases(self) -> dict[str, bytes]:
+        if self._databases:
+            found = {path.name: path.read_bytes() for path in Path(self._databases).iterdir()}
+            if found != self._database_files:  # else the copies of them all are one
+                self._database_files = found
+        return self._database_files
 
     def content(self, path: str) -> bytes:
         """What is in a file."""
@@ -193,22 +125,28 @@ class FaultyDisk(Disk):
         *,
         is_reading: bool = False,
         room: bool = False,
-        half: Callable[[], object] | None = None,
+        half: tuple[Inode, bytes] | None = None,
         on_failure: Callable[[], object] | None = None,
     ) -> None:
         """Do one operation, unless it is to fail."""
         if self._is_off:
             raise PowerCut
         self.operations += 1
+        if room or self.error_number == errno.EIO:
+            self._can_fail.add(self.operations)
+        if self.on_cut is not None:
+            self._show_cuts(self.on_cut, half)
         if self.operations == self.cut_at:
             self._is_off = True
             if self.cut_phase == "after":
                 action()
             elif self.cut_phase == "middle" and half is not None:
-                half()
+                half[0].write(half[1])
             raise PowerCut
-        if self.operations in self.failing and (room or self.error_number == errno.EIO):
+        if self.operations in self.failing and self.operations in self._can_fail:
             self.failures += 1
+            if half is not None:
+                half[0].write(half[1])
             if on_failure is not None:
                 on_failure()
             if is_reading:
@@ -216,6 +154,23 @@ class FaultyDisk(Disk):
             kind = StoreFull if self.error_number == errno.ENOSPC else EventWriteException
             raise kind(f"operation {self.operations}: {self.error_number}")
         action()
+        if self.on_cut is not None:
+            self.on_cut("after", self._copy({}))
+
+    def _show_cuts(
+        self, on_cut: Callable[[str, "FaultyDisk"], object], half: tuple[Inode, bytes] | None
+    ) -> None:
+        before = self._copy({})
+        on_cut("before", before)
+        if half is None:
+            on_cut("middle", before)
+            return
+        inodes: dict[int, Inode] = {}
+        middle = self._copy(inodes)
+        inode, data = half
+        if id(inode) in inodes:  # else it has no name any more
+            inodes[id(inode)].write(data)
+        on_cut("middle", middle)
 
     def _split(self, path: str) -> tuple[Directory, str]:
         above, _, name = path.rpartition("/")
@@ -253,8 +208,13 @@ class FaultyDisk(Disk):
         return self._boot_id
 
     def database_path(self, path: str) -> str:
-        if not self._databases:
+        if not self._keeps_databases:
             return ":memory:"
+        if not self._databases:
+            self._databases = os.path.join(_SCRATCH.name, str(next_moment()))
+            os.mkdir(self._databases)
+            for name, data in self._database_files.items():
+                Path(self._databases, name).write_bytes(data)
         return os.path.join(self._databases, os.path.basename(path))
 
     def exists(self, path: str) -> bool:
@@ -274,32 +234,22 @@ class FaultyDisk(Disk):
     def create(self, path: str) -> WritableFile:
         directory, name = self._split(path)
         inode = Inode()
-        self.do(lambda: directory.change(lambda names: names.update({name: inode})), room=True)
+        self.do(lambda: directory.change(Change(name, inode)), room=True)
         return FaultyWritable(self, path, inode)
 
     def rename(self, old: str, new: str) -> None:
         directory, old_name = self._split(old)
         _, new_name = self._split(new)
         inode = self._inode(old)
-
-        def change(names: dict[str, Inode]) -> None:
-            names[new_name] = inode
-            if names.get(old_name) is inode:
-                del names[old_name]
-
-        self.do(lambda: directory.change(change), room=True)
+        self.do(lambda: directory.change(Change(new_name, inode, old_name)), room=True)
 
     def remove(self, path: str) -> None:
         if ".sqlite" in path:
-            if self._databases:
+            if self._keeps_databases:
                 Disk().remove(self.database_path(path))
             return
         directory, name = self._split(path)
-
-        def change(names: dict[str, Inode]) -> None:
-            names.pop(name, None)
-
-        self.do(lambda: directory.change(change))
+        self.do(lambda: directory.change(Change(name, None)))
 
     def sync_directory(self, path: str) -> None:
         self.do(self._directories[path].sync, room=True)
@@ -312,6 +262,10 @@ class FaultyDisk(Disk):
 
     def usage(self, path: str) -> DiskUsage:
         return DiskUsage(1, 1, 1, 1, 1, 1, 1)
+
+
+def _name(item: tuple[str, object]) -> str:
+    return item[0]
 
 
 class HeldLock(Lock):
@@ -356,11 +310,8 @@ class FaultyWritable(WritableFile):
 
     def write(self, *pieces: bytes) -> None:
         data = b"".join(pieces)
-
-        def half() -> None:
-            self._inode.write(data[: len(data) // 2])
-
-        self._disk.do(lambda: self._inode.write(data), room=True, half=half, on_failure=half)
+        half = self._inode, data[: len(data) // 2]
+        self._disk.do(lambda: self._inode.write(data), room=True, half=half)
 
     def copy(self, source: ReadableFile, size: int) -> None:
         data = source.read(0, size)
@@ -371,7 +322,7 @@ class FaultyWritable(WritableFile):
         self._disk.do(lambda: self._inode.truncate(size))
 
     def set_modified(self) -> None:
-        self._inode.mtime_ns = next(_moments)
+        self._inode.mtime_ns = next_moment()
 
     def sync(self) -> None:
         self._disk.do(self._inode.sync, room=True, on_failure=self._inode.fail_to_sync)

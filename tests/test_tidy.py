@@ -1,7 +1,9 @@
 """The code itself: nothing left over, nothing dead, nothing banned."""
 
 import ast
+import functools
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,31 @@ CALLED_FROM_OUTSIDE = {
 }
 
 
+@functools.cache
+def text_of(path: Path) -> str:
+    return path.read_text()
+
+
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(text_of(path))
+
+
+@functools.cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    return list(ast.walk(tree_of(path)))
+
+
+@functools.cache
+def mentions() -> Counter[str]:
+    """How often each name is mentioned in all sources, where it is defined or exported aside."""
+    everything = "\n".join(map(text_of, SOURCES))
+    found = Counter(re.findall(r"\w+", everything))
+    found.subtract(re.findall(r"\b(?:def|class) (\w+)", everything))
+    found.subtract(re.findall(r"^    \"(\w+)\",$", everything, re.M))
+    return found
+
+
 def relative(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
@@ -35,13 +62,13 @@ def relative(path: Path) -> str:
 @pytest.mark.parametrize("path", TEXTS, ids=relative)
 def test_nothing_is_left_over(path: Path) -> None:
     """No note to oneself."""
-    assert not LEFT_OVER.search(path.read_text())
+    assert not LEFT_OVER.search(text_of(path))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_no_failure_is_swallowed_by_name(path: Path) -> None:
     """No bare except, none of BaseException, and none whose only body is pass."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes_of(path):
         if isinstance(node, ast.ExceptHandler):
             assert node.type is not None, f"line {node.lineno}: bare except"
             named = ast.unparse(node.type)
@@ -52,14 +79,14 @@ def test_no_failure_is_swallowed_by_name(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_nobody_sleeps(path: Path) -> None:
     """To wait is to poll for a condition, or to wait for an event."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes_of(path):
         assert not (isinstance(node, ast.Attribute) and node.attr == "sleep"), f"line {node.lineno}"
 
 
 @pytest.mark.parametrize("path", [each for each in SOURCES if "tests" in each.parts], ids=relative)
 def test_no_test_is_skipped(path: Path) -> None:
     """A test that does not run proves nothing."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes_of(path):
         if isinstance(node, ast.Attribute):
             assert node.attr not in {"skip", "skipif", "xfail", "importorskip"}, node.lineno
 
@@ -67,7 +94,7 @@ def test_no_test_is_skipped(path: Path) -> None:
 @pytest.mark.parametrize("path", TEXTS, ids=relative)
 def test_files_read_in_one_sitting(path: Path) -> None:
     """A file that is longer has more than one noun in it."""
-    assert len(path.read_text().splitlines()) <= LINES_MAX
+    assert len(text_of(path).splitlines()) <= LINES_MAX
 
 
 @pytest.mark.parametrize(
@@ -75,21 +102,12 @@ def test_files_read_in_one_sitting(path: Path) -> None:
 )
 def test_what_is_defined_is_used(path: Path) -> None:
     """A definition at the top of a module, or a public method, has its name somewhere else too."""
-    text = path.read_text()
-    everything = "\n".join(other.read_text() for other in SOURCES)
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for node in ast.parse(text).body:
+    for node in tree_of(path).body:
         if not isinstance(node, ast.ClassDef | ast.FunctionDef):
             continue
-        assert _is_used(node.name, everything), f"{node.name} is not used"
+        assert mentions()[node.name] > 0, f"{node.name} is not used"
         if isinstance(node, ast.ClassDef) and f"{module}.{node.name}" not in CALLED_FROM_OUTSIDE:
             for method in node.body:
                 if isinstance(method, ast.FunctionDef) and not method.name.startswith("__"):
-                    assert _is_used(method.name, everything), f"{node.name}.{method.name}"
-
-
-def _is_used(name: str, everything: str) -> bool:
-    mentions = len(re.findall(rf"\b{name}\b", everything))
-    definitions = len(re.findall(rf"(?:def|class) {name}\b", everything))
-    in_all = len(re.findall(rf"^    \"{name}\",$", everything, re.M))
-    return mentions > definitions + in_all
+                    assert mentions()[method.name] > 0, f"{node.name}.{method.name}"

@@ -1,0 +1,154 @@
+"""Files and directories that remember what was synced.
+
+They have two states: what programs see, and what survives. Between them lies a list of things that were done and
+not synced; when the power goes, each is kept or lost, a write also torn, by a seed.
+"""
+
+import itertools
+import random
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+__all__ = ["Change", "Directory", "Fate", "Inode", "next_moment"]
+
+_moments = itertools.count(1)
+
+
+def next_moment() -> int:
+    """Return a time later than any before, in nanoseconds."""
+    return next(_moments)
+
+
+class Fate:
+    """What becomes of what was not synced.
+
+    Args:
+        name: "kept", as when only the process ends; "dropped"; or "torn": by the seed, each write and each
+            change of a directory by itself is kept, lost, or (a write) kept in part.
+        seed: of the choices.
+    """
+
+    def __init__(self, name: str, seed: int = 0) -> None:
+        self.name = name
+        self._random = random.Random(seed)
+
+    def of_a_write(self, size: int) -> int:
+        """How many bytes of a write are kept."""
+        if self.name == "torn":
+            return self._random.choice([0, self._random.randint(0, size), size])
+        return size if self.name == "kept" else 0
+
+    def of_a_change(self) -> bool:
+        """Whether a change of a directory is kept."""
+        return self._random.random() < 0.5 if self.name == "torn" else self.name == "kept"
+
+
+@dataclass
+class Inode:
+    """A file: what is seen, what survives, and the writes in between, each with whether a failed sync lost it."""
+
+    seen: bytearray = field(default_factory=bytearray)
+    safe: bytes = b""
+    unsynced: tuple[tuple[int, bytes, bool], ...] = ()
+    mtime_ns: int = 0
+
+    def write(self, data: bytes) -> None:
+        self.mtime_ns = next_moment()
+        self.unsynced += ((len(self.seen), data, False),)
+        self.seen += data
+
+    def sync(self) -> None:
+        lost = tuple(write for write in self.unsynced if write[2])
+        content = bytearray(self.seen)
+        for offset, data, _ in lost:
+            content[offset : offset + len(data)] = bytes(len(data))
+        self.safe = bytes(content)
+        self.unsynced = lost
+
+    def truncate(self, size: int) -> None:
+        del self.seen[size:]
+        self.unsynced = tuple(
+            (at, data[: size - at], lost) for at, data, lost in self.unsynced if at < size
+        )
+
+    def fail_to_sync(self) -> None:
+        """What was to be synced is seen for a while, and will never be on the disk (fsyncgate)."""
+        self.unsynced = tuple((offset, data, True) for offset, data, _ in self.unsynced)
+
+    def after_a_power_cut(self, fate: Fate) -> "Inode":
+        content = bytearray(self.safe)
+        for offset, data, is_lost in self.unsynced:
+            kept = data[: fate.of_a_write(len(data))]
+            if is_lost and fate.name != "kept":
+                continue
+            if kept:
+                content += bytes(max(0, offset - len(content)))
+                content[offset : offset + len(kept)] = kept
+        return Inode(content, bytes(content), mtime_ns=self.mtime_ns)
+
+
+class Change(NamedTuple):
+    """A change of a directory.
+
+    Attributes:
+        name: of a file.
+        inode: the file that has it from then on; None when it is removed.
+        old_name: the name that the file had, when it is renamed.
+    """
+
+    name: str
+    inode: Inode | None
+    old_name: str = ""
+
+    def apply(self, names: dict[str, Inode]) -> None:
+        if self.inode is None:
+            names.pop(self.name, None)
+            return
+        names[self.name] = self.inode
+        if self.old_name and names.get(self.old_name) is self.inode:
+            del names[self.old_name]
+
+
+@dataclass
+class Directory:
+    """Names of files: those that are seen, those that survive, and the changes in between."""
+
+    seen: dict[str, Inode] = field(default_factory=dict)
+    safe: dict[str, Inode] = field(default_factory=dict)
+    unsynced: list[Change] = field(default_factory=list)
+    changes: int = 1
+
+    def change(self, change: Change) -> None:
+        self.changes += 1
+        change.apply(self.seen)
+        self.unsynced.append(change)
+
+    def sync(self) -> None:
+        self.safe = self.seen.copy()
+        self.unsynced = []
+
+    def copy(self, inodes: dict[int, Inode]) -> "Directory":
+        """Copy it; *inodes* has the copies of files by the ids of the originals, and is added to."""
+
+        def copied(inode: Inode) -> Inode:
+            if id(inode) not in inodes:
+                inodes[id(inode)] = replace(inode, seen=inode.seen.copy())
+            return inodes[id(inode)]
+
+        return Directory(
+            {name: copied(inode) for name, inode in self.seen.items()},
+            {name: copied(inode) for name, inode in self.safe.items()},
+            [each._replace(inode=each.inode and copied(each.inode)) for each in self.unsynced],
+            self.changes,
+        )
+
+    def after_a_power_cut(self, fate: Fate, inodes: dict[int, Inode]) -> "Directory":
+        names = self.safe.copy()
+        for change in self.unsynced:
+            if fate.of_a_change():
+                change.apply(names)
+        for inode in names.values():
+            if id(inode) not in inodes:
+                inodes[id(inode)] = inode.after_a_power_cut(fate)
+        survived = {name: inodes[id(inode)] for name, inode in names.items()}
+        return Directory(survived, survived.copy())
