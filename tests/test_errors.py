@@ -1,4 +1,4 @@
-"""One table says which errno a program gets to see."""
+"""One table maps exceptions to the errno that programs get."""
 
 import errno
 import inspect
@@ -39,7 +39,7 @@ EXPECTED = {
 
 
 def test_every_exception_has_its_errno() -> None:
-    """Those that are new are to be thought about."""
+    """Each exception of the store and of the filesystem has an entry, or is listed as EIO."""
     for module in (store, errors):
         for _, kind in inspect.getmembers(module, inspect.isclass):
             if issubclass(kind, Exception):
@@ -51,14 +51,14 @@ def test_every_exception_has_its_errno() -> None:
     [KeyError(1), OSError("text only"), OSError(errno.ENOENT, "elsewhere"), AssertionError()],
 )
 def test_what_nobody_foresaw(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    """It is EIO, whatever number it carries, and the log has it whole."""
+    """It becomes EIO, even if it carries another errno, and the log has its traceback."""
     with caplog.at_level(logging.ERROR):
         assert _report("read", error) == errno.EIO
     assert type(error).__name__ in caplog.text
 
 
 def test_a_name_that_is_not_utf_8() -> None:
-    """There is none in the tree."""
+    """The tree has no such names."""
     failure = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
     assert _report("getattr", failure) == errno.ENOENT
 
@@ -89,7 +89,7 @@ def test_a_name_that_is_not_utf_8() -> None:
 def test_operations_refuse(
     operation: str, arguments: tuple[object, ...], expected: int, tmp_path: Path
 ) -> None:
-    """What cannot be done raises something of the table."""
+    """Operations that fail raise an exception of the table."""
     opened = NaiveEventStore(str(tmp_path), 1e9)
     operations = Operations(opened, Settings(), lambda: None)
     with pytest.raises(Exception) as caught:  # noqa: PT011 - the errno is what matters

@@ -1,4 +1,4 @@
-"""Whoever waits sees how far it has come, on a terminal and in the log."""
+"""Progress is shown on a terminal and in the log."""
 
 import io
 import logging
@@ -17,7 +17,7 @@ from theiafs.progress import Progress
 
 
 class Terminal(io.StringIO):
-    """What was written stays known."""
+    """A terminal whose output can be read after it is closed."""
 
     def close(self) -> None:
         self.flush()
@@ -26,7 +26,7 @@ class Terminal(io.StringIO):
 def test_a_terminal_and_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A bar, which is gone at the end, and a line for every tenth."""
+    """The terminal has a bar, which is removed at the end, and the log a line for every tenth."""
     monkeypatch.setattr(progress_module, "_DELAY_S", 0)
     caplog.set_level(logging.INFO)
     terminal = Terminal()
@@ -41,7 +41,7 @@ def test_a_terminal_and_the_log(
 
 
 def test_little_work_is_nothing_to_speak_of(caplog: pytest.LogCaptureFixture) -> None:
-    """Neither on the terminal nor in the log."""
+    """Short work shows neither on the terminal nor in the log."""
     caplog.set_level(logging.INFO)
     terminal = Terminal()
     with Progress("indexing", terminal) as progress:
@@ -52,7 +52,7 @@ def test_little_work_is_nothing_to_speak_of(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_without_a_terminal() -> None:
-    """Nothing is written anywhere."""
+    """Nothing is written."""
     with Progress("indexing", None) as progress:
         progress(1, 1)
 
@@ -64,7 +64,7 @@ def fill(root: Path, minutes: int) -> None:
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It says how many files it read, or why it could not."""
+    """The command prints how many files it read, or why it failed."""
     fill(tmp_path / "store", 7)
     assert main(["reindex", str(tmp_path / "store")]) == 0
     assert capsys.readouterr().out == "7 minute files indexed\n"
@@ -77,7 +77,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_the_command_on_a_terminal(tmp_path: Path) -> None:
-    """It works there, too, and leaves nothing behind."""
+    """On a terminal, the bar is removed at the end."""
     fill(tmp_path, 3)
     ours, theirs = pty.openpty()
     subprocess.run(

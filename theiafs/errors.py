@@ -1,4 +1,4 @@
-"""What goes wrong, and the errno each of it becomes: one table for the whole filesystem."""
+"""The exceptions of the filesystem, and one table of the errno that each exception becomes."""
 
 import errno
 
@@ -25,34 +25,34 @@ __all__ = [
 
 
 class FilesystemError(Exception):
-    """A request that the filesystem has to refuse."""
+    """A request that the filesystem refuses."""
 
 
 class NotFound(FilesystemError):
-    """There is nothing at this path."""
+    """A path that does not exist."""
 
 
 class InvalidName(FilesystemError):
-    """The name could mean something here, but does not: a range that is none, a tag with a comma."""
+    """A name of the right kind for its directory, but invalid: a malformed range, a tag with a comma."""
 
 
 class NameTooLong(FilesystemError):
-    """No name is as long as this."""
+    """A name that is longer than the filesystem allows."""
 
 
 class AlreadyThere(FilesystemError):
-    """What is to be made exists."""
+    """A name to be created that already exists."""
 
 
 class NotPermitted(FilesystemError):
-    """This cannot be changed, not by anybody."""
+    """A change that no user may make."""
 
 
 class MountError(Exception):
-    """The filesystem cannot be mounted or unmounted; the message says why and what to do."""
+    """A mount or an unmount that failed; the message says why, and what to do."""
 
 
-# The first that fits counts, so the special ones stand before the general ones.
+# The first match counts, so subclasses stand before their base classes.
 _ERRNO_BY_EXCEPTION: tuple[tuple[type[Exception], int], ...] = (
     (NotFound, errno.ENOENT),
     (InvalidName, errno.EINVAL),
@@ -70,7 +70,7 @@ _ERRNO_BY_EXCEPTION: tuple[tuple[type[Exception], int], ...] = (
 
 
 def errno_of(error: Exception) -> int:
-    """The positive errno a program gets to see for an exception; EIO for what nobody foresaw."""
+    """Return the positive errno that programs get for *error*; EIO if it is not in the table."""
     for kind, number in _ERRNO_BY_EXCEPTION:
         if isinstance(error, kind):
             return number

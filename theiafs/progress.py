@@ -1,4 +1,4 @@
-"""Progress: how far the work on a store has come, for whoever waits at a terminal, and for the log."""
+"""Progress of long work on a store, as a bar on the terminal and as lines in the log."""
 
 import logging
 import os
@@ -10,19 +10,20 @@ from tqdm import tqdm
 __all__ = ["Progress", "copy_of_terminal"]
 
 _LOGGED_FROM = 1000
-"""Fewer files than this are no work worth a line in the log."""
+"""Number of files; less work than this is too short for lines in the log."""
 
 _DELAY_S = 0.5
+"""Shorter work shows no bar, which would only flicker."""
 
 log = logging.getLogger(__name__)
 
 
 class Progress:
-    """Shows a bar on a terminal when it takes a while, and logs every tenth of the way.
+    """A bar on a terminal for work that takes a while, and a line in the log for every tenth of it.
 
     Args:
-        what: what is being done, as a heading.
-        terminal: the terminal; None when there is none.
+        what: heading of the bar and of the lines.
+        terminal: the terminal; None for no bar.
     """
 
     def __init__(self, what: str, terminal: TextIO | None) -> None:
@@ -32,7 +33,7 @@ class Progress:
         self._bar: tqdm[Never] | None = None
 
     def __call__(self, done: int, total: int) -> None:
-        """Note how many files are done by now, and how many there are."""
+        """Show that *done* of *total* files are done."""
         if self._bar is None and self._terminal is not None:
             self._bar = tqdm(
                 desc=self._what,
@@ -52,7 +53,7 @@ class Progress:
         self._tenths = tenths
 
     def close(self) -> None:
-        """It is over: nothing of it stays on the terminal."""
+        """Remove the bar from the terminal."""
         if self._bar is not None:
             self._bar.close()
         if self._terminal is not None:
@@ -66,7 +67,7 @@ class Progress:
 
 
 def copy_of_terminal() -> TextIO | None:
-    """A copy of stderr that stays open when stderr is closed; None when stderr is no terminal."""
+    """Return a duplicate of stderr that stays open when stderr is closed; None if stderr is not a terminal."""
     if not sys.stderr.isatty():
         return None
     return os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""kill -9: everything that was acknowledged is there, once, after the next mount."""
+"""kill -9: every acknowledged event is there, once, after the next mount."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from tests.torture import Tally, kill_rounds
 
 
 def test_thirty_kills(tmp_path: Path) -> None:
-    """At random moments under four writers, and some while the mount recovers from the one before."""
+    """Kill a mount at random moments under four writers, sometimes while it recovers from the kill before."""
     tally = Tally()
     for tally in kill_rounds(tmp_path, 30, seed=17):
         assert (tally.lost, tally.doubled) == (0, 0), tally
