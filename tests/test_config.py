@@ -1,4 +1,4 @@
-"""What can be said after -o."""
+"""The options after -o."""
 
 import grp
 import pwd
@@ -12,7 +12,8 @@ ME = pwd.getpwuid(0)
 
 
 def test_defaults() -> None:
-    """Nothing said is nothing changed."""
+    """Without options, and with those that mount(8) adds, the settings are the defaults."""
+    assert (Settings().memory_size, Settings().log_keep_size) == (256 << 20, 1 << 30)
     assert (
         parse_options("")
         == Settings()
@@ -29,6 +30,8 @@ def test_defaults() -> None:
         ("max_event=10", "event_size_max", 10), ("max_event=64K", "event_size_max", 65536),
         ("max_event=1G", "event_size_max", 1 << 30), ("flush=0", "flush_interval_ms", 0),
         ("flush=250", "flush_interval_ms", 250), ("log=/x/y", "log_path", "/x/y"),
+        ("memory=1G", "memory_size", 1 << 30), ("memory=64M", "memory_size", 64 << 20),
+        ("log_keep=10G", "log_keep_size", 10 << 30), ("binding=mfusepy", "binding", "mfusepy"),
         ("sync", "syncs_writes", True), ("sync,async", "syncs_writes", False),
         ("ro", "is_read_only", True), ("ro,rw", "is_read_only", False),
         ("nosuid,nodev", "fuse_options", {"nosuid", "nodev"}),
@@ -37,7 +40,7 @@ def test_defaults() -> None:
     ],
 )  # fmt: skip
 def test_options(text: str, name: str, value: object) -> None:
-    """Each sets what it says; of two, the last one counts."""
+    """Each option sets one attribute; of two, the last one counts."""
     assert getattr(parse_options(text), name) == value
 
 
@@ -45,10 +48,11 @@ def test_options(text: str, name: str, value: object) -> None:
     "text",
     [
         "nothing", "uid", "uid=", "uid=no such user", "gid=-1", "umask=8", "umask=7777", "max_event=0", "max_event=1T",
+        "memory=", "memory=0", "memory=lots", "log_keep=-1", "binding", "binding=",
         "max_event=1.5M", "max_event=", "flush=-1", "flush=soon", "log", "log=", "allow_other=1", "UID=0",
     ],
 )  # fmt: skip
 def test_mistakes(text: str) -> None:
-    """Each is named."""
+    """The message names the option."""
     with pytest.raises(MountError, match=text.partition("=")[0]):
         parse_options(text)

@@ -19,20 +19,24 @@ _OPTIONS_HELP = """\
 options after -o, separated by commas:
   uid=USER, gid=GROUP    owner of all files (default: you)
   umask=MODE             permission bits to take away from all files (default: 022)
-  max_event=SIZE         the longest line, or frame without its first line, that can be appended, as 64K or 1M
-                         (default: 1M)
+  max_event=SIZE         size of the longest line, or record without its first line, that can be appended,
+                         such as 64K or 1M (default: 1M)
   flush=MS               milliseconds between flushes to the minute files (default: 1000); 0: at every write
-  sync                   a write returns when what it wrote survives a loss of power
-  ro                     read-only, beside whoever writes the store: follow what is flushed there
-  log=FILE               where a mount in the background logs
+  memory=SIZE            memory for all caches together (default: 256M)
+  log_keep=SIZE          the write-ahead log keeps at most this much of what is flushed (default: 1G)
+  sync                   a write returns when its events are durable, even after a loss of power
+  ro                     read-only: follow what another process flushes to the store
+  log=FILE               log file of a mount in the background
                          (default: /var/log/theiafs.log for root, else ~/.local/state/theiafs.log)
-  allow_other            let other users in, within the permissions of the files
+  binding=NAME           fusepy (libfuse 2) or mfusepy (libfuse 3); default: the environment variable
+                         THEIAFS_BINDING, or else the first of the two with its libfuse installed
+  allow_other            give other users access, within the permissions of the files
   allow_root, default_permissions, nosuid, nodev, noexec, noatime: see mount.fuse(8)
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status."""
+    """Run the command with *arguments*, by default those of the process, and return its exit status."""
     parsed = _parser().parse_args(arguments)
     try:
         match parsed.command:
@@ -51,11 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check(store: str, to_repair: bool) -> int:
-    """Audit a store: 0 when it is clean, 1 when something was found, 2 when that could not be done."""
+    """Audit *store*, and repair it if *to_repair*.
+
+    Returns:
+        0 if there is no damage, 1 if damage was found, 2 if the audit failed.
+    """
     findings = 0
     try:
         audit = Audit(store, to_repair)
-        # None: only where somebody can see it.
+        # disable=None: only on a terminal.
         with tqdm(total=audit.size, unit="B", unit_scale=True, disable=None, leave=False) as bar:
             for finding in audit.run(bar.update):
                 findings += 1
@@ -65,12 +73,12 @@ def _check(store: str, to_repair: bool) -> int:
         print(f"theiafs: {_printable(str(error))}", file=sys.stderr)
         return 2
     if audit.is_in_use:
-        print("theiafs: the store is in use; its journal was not looked at", file=sys.stderr)
+        print("theiafs: the store is in use; its write-ahead log was not checked", file=sys.stderr)
     return 1 if findings else 0
 
 
 def _reindex(store: str) -> int:
-    """Make the index of a store anew; returns the exit status."""
+    """Rebuild the index of *store*, and return the exit status."""
     try:
         with Progress("indexing", copy_of_terminal()) as progress:
             minutes = reindex(store, progress)
@@ -82,7 +90,7 @@ def _reindex(store: str) -> int:
 
 
 def _printable(text: str) -> str:
-    """Whatever was found, it is shown on one line and leaves the terminal as it is."""
+    """Escape what does not print in *text*, so that it is one line and cannot control the terminal."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
@@ -96,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     mounting = commands.add_parser(
         "mount",
         help="mount a store",
-        description="Mount a store on a directory. The store is made when it is not there, the directory is not.",
+        description="Mount a store on a directory. The store is made if it does not exist; the directory must exist.",
         epilog=_OPTIONS_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -109,27 +117,29 @@ def _parser() -> argparse.ArgumentParser:
         "-o", action="append", default=[], metavar="OPT,OPT", help="options, see below"
     )
     unmounting = commands.add_parser(
-        "umount", help="unmount a store", description="Unmount, and wait until all is written."
+        "umount",
+        help="unmount a store",
+        description="Unmount, and wait until everything is written.",
     )
     unmounting.add_argument("mountpoint", metavar="MOUNTPOINT")
     reindexing = commands.add_parser(
         "reindex",
-        help="make the index of a store anew",
-        description="Read all minute files, and make the index of the store anew. Mounting does that by itself when"
-        " the index is lost or does not fit; the store must not be mounted (but with -o ro).",
+        help="rebuild the index of a store",
+        description="Read all minute files, and rebuild the index of the store. Mounting does that by itself if"
+        " the index is lost or outdated; the store must not be mounted, except with -o ro.",
     )
     reindexing.add_argument("store", metavar="STORE", help="directory of the minute files")
     checking = commands.add_parser(
         "check",
         help="look for damage in a store",
-        description="Look for damage in a store, and print it as FILE:OFFSET: WHAT.",
-        epilog="exit status: 0 when there is none, 1 when something was found, 2 when it could not be done",
+        description="Look for damage in a store, and print it as FILE:OFFSET: DAMAGE.",
+        epilog="exit status: 0 if there is none, 1 if damage was found, 2 if the store could not be checked",
     )
     checking.add_argument("store", metavar="STORE", help="directory of the minute files")
     checking.add_argument(
         "--repair",
         action="store_true",
-        help="replay the journal, remove what crashes left over, and move bytes that are no event to"
+        help="replay the write-ahead log, remove leftovers of crashes, and move bytes that are not an event to"
         " STORE/.theiafs/quarantine; every whole event stays",
     )
     return parser

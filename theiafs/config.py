@@ -1,20 +1,27 @@
-"""Settings of a mount, and how they are written after ``-o``."""
+"""Settings of a mount, and the options after ``-o`` that they are read from."""
 
 import grp
 import os
 import pwd
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from theiafs.errors import MountError
 
 __all__ = ["Settings", "parse_options"]
 
 _SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-# Handed on as they are: libfuse, fusermount or the kernel act on them.
+# Options that are a size: the attribute of the settings, and the largest value.
+_SIZES = {
+    "max_event": ("event_size_max", 1 << 31),
+    "memory": ("memory_size", 1 << 50),
+    "log_keep": ("log_keep_size", 1 << 50),
+}
+# Passed on unchanged: libfuse, fusermount or the kernel act on them.
 _PASSED_ON = frozenset(
     {"allow_other", "allow_root", "default_permissions", "nosuid", "nodev", "noexec", "noatime"}
 )
-# What mount(8) and fstab add and nobody here needs.
+# Accepted and ignored: added by mount(8) or fstab.
 _IGNORED = frozenset({"defaults", "auto", "noauto", "user", "users", "nouser", "nofail", "_netdev"})
 
 
@@ -26,11 +33,14 @@ class Settings:
         uid: owner of all files.
         gid: group of all files.
         umask: permission bits that no file has.
-        event_size_max: the largest event that can be appended, in bytes.
-        flush_interval_ms: milliseconds between flushes of the store; 0 flushes at every write.
-        syncs_writes: whether a write survives a loss of power before it returns.
+        event_size_max: size of the largest event that can be appended.
+        flush_interval_ms: time between flushes of the store; 0 flushes at every write.
+        memory_size: budget of the store's caches.
+        log_keep_size: flushed records that the write-ahead log keeps at most.
+        syncs_writes: whether a write is durable when it returns.
         is_read_only: whether to follow a store that another process writes, and write nothing.
-        log_path: where a mount in the background logs; empty for the default.
+        log_path: log file of a mount in the background; the default one if empty.
+        binding: name of the FUSE binding to load; if empty, the first that works.
         fuse_options: options for libfuse, by name.
     """
 
@@ -39,17 +49,20 @@ class Settings:
     umask: int = 0o022
     event_size_max: int = 1 << 20
     flush_interval_ms: float = 1000
+    memory_size: int = 256 << 20
+    log_keep_size: int = 1 << 30
     syncs_writes: bool = False
     is_read_only: bool = False
     log_path: str = ""
+    binding: str = ""
     fuse_options: frozenset[str] = frozenset()
 
 
 def parse_options(text: str) -> Settings:
-    """Read what stands after ``-o``: options separated by commas.
+    """Parse *text*, the options after ``-o``, separated by commas.
 
     Raises:
-        MountError: if an option is unknown, or its value is none.
+        MountError: if an option is unknown, or has an invalid value.
     """
     settings = Settings()
     for option in filter(None, text.split(",")):
@@ -57,9 +70,9 @@ def parse_options(text: str) -> Settings:
         try:
             settings = _apply(settings, name, value)
         except (ValueError, KeyError) as error:
-            raise MountError(f"option {option!r}: not a value for {name}") from error
+            raise MountError(f"option {option!r}: invalid value for {name}") from error
     if settings.fuse_options & {"allow_other", "allow_root"}:
-        # Otherwise the kernel would let everybody do everything.
+        # Otherwise the kernel would check no permissions at all.
         settings = replace(settings, fuse_options=settings.fuse_options | {"default_permissions"})
     return settings
 
@@ -76,8 +89,6 @@ def _apply(settings: Settings, name: str, value: str) -> Settings:
             )
         case "umask":
             return replace(settings, umask=_in_range(int(value, 8), 0o777))
-        case "max_event":
-            return replace(settings, event_size_max=_size(value))
         case "flush":
             return replace(settings, flush_interval_ms=_in_range(int(value), 3_600_000))
         case "sync" | "async" if not value:
@@ -86,19 +97,25 @@ def _apply(settings: Settings, name: str, value: str) -> Settings:
             return replace(settings, is_read_only=name == "ro")
         case "log" if value:
             return replace(settings, log_path=os.path.abspath(value))
+        case "binding" if value:
+            return replace(settings, binding=value)
+        case _ if name in _SIZES:
+            attribute, largest = _SIZES[name]
+            changes: dict[str, Any] = {attribute: _size(value, largest)}
+            return replace(settings, **changes)
         case _ if name in _PASSED_ON and not value:
             return replace(settings, fuse_options=settings.fuse_options | {name})
         case _ if name in _IGNORED or name.startswith("x-"):
             return settings
     raise MountError(
-        f"unknown option {name!r}; there are uid, gid, umask, max_event, flush, sync, ro, log, "
-        + ", ".join(sorted(_PASSED_ON))
+        f"unknown option {name!r}; there are uid, gid, umask, max_event, flush, memory, log_keep, sync, ro,"
+        " log, binding, " + ", ".join(sorted(_PASSED_ON))
     )
 
 
-def _size(text: str) -> int:
+def _size(text: str, largest: int) -> int:
     digits = text.rstrip("KMG")
-    return _in_range(int(digits) * _SIZE_UNITS[text[len(digits) :]], 1 << 31, 1)
+    return _in_range(int(digits) * _SIZE_UNITS[text[len(digits) :]], largest, 1)
 
 
 def _in_range(number: int, largest: int, smallest: int = 0) -> int:

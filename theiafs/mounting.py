@@ -4,34 +4,36 @@ import contextlib
 import logging
 import logging.handlers
 import os
-import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, TextIO
+from pathlib import Path
+from typing import TextIO
 
 from store import EventStoreException, StoreLocked, open_store, wait_until_closed
+from theiafs.binding import load_binding
 from theiafs.config import Settings
 from theiafs.errors import MountError
+from theiafs.mounts import Mount, mount_at, mounts, mounts_of_all_processes
 from theiafs.progress import Progress, copy_of_terminal
-from theiafs.session import load_binding, serve
+from theiafs.session import serve
 
 __all__ = ["mount", "unmount"]
 
 log = logging.getLogger(__name__)
 
-_TYPE = "fuse.theiafs"
 _DEVICE = "/dev/fuse"
 _UP = b"\0"
-"""What the process in the background writes when the mount answers, after any messages."""
+"""Written by the process in the background after any messages, when the mount answers."""
 
 
 def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground: bool) -> None:
-    """Mount a store.
+    """Mount the store at *store_address* on the directory *mountpoint*.
 
-    In the background, this returns in the process that called it, as soon as the mount answers. In the
-    foreground, it returns when the filesystem is unmounted.
+    Unless *in_foreground*, return in the calling process as soon as the mount answers, and serve in another one.
+    Otherwise, return when the filesystem is unmounted.
 
     Raises:
         MountError: if that is not possible.
@@ -41,13 +43,13 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
             raise MountError("the name of a directory is empty")
         if "\n" in path or not _is_utf8(path):
             raise MountError(f"not a name that can be mounted: {path!r}")
-    # The kernel lists mounts without links. A mount whose process has ended answers no question, but that is
-    # no link either, and realpath() takes it as it is.
+    # The kernel lists mounts by their real paths. realpath() leaves a dead mount as it is: that is no link.
     mountpoint = os.path.realpath(mountpoint)
     store_address = os.path.abspath(store_address)
+    _check_apart(store_address, mountpoint)
     _check_mountpoint(mountpoint)
     _check_store_address(store_address, settings.is_read_only)
-    load_binding()
+    load_binding(settings.binding)
     _check_device()
     if in_foreground:
         _log_to(logging.StreamHandler())
@@ -60,66 +62,75 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
             lambda: log.info("mounted on %s", mountpoint),
         )
     elif not _in_background(store_address, mountpoint, settings):
-        # The mount is there, but the kernel makes everybody wait until libfuse has greeted it.
+        # It is mounted, but the kernel holds up all requests until libfuse has answered the first.
         os.stat(mountpoint)
 
 
 def unmount(mountpoint: str) -> None:
-    """Unmount, and wait until everything is written and the store is free again.
+    """Unmount *mountpoint*, and wait until everything is written and the store is free again.
 
     Raises:
-        MountError: if nothing of ours is mounted there, or it is in use.
+        MountError: if no theiafs is mounted there, another file system is mounted on top of it, it is in use, or
+            the store stays mounted elsewhere.
     """
     mountpoint = os.path.realpath(mountpoint)
-    mounted = _find_mount(mountpoint)
-    if mounted is None:
-        raise MountError(f"{mountpoint} is not a theiafs mount")
-    # A mount whose process was killed has written nothing at its end; the next one will.
+    mounted = _mount_to_unmount(mountpoint)
+    # A mount whose process was killed does not write anything at its end; the next one does.
     has_process = _answers(mountpoint)
     helper = shutil.which("fusermount3") or shutil.which("fusermount")
-    # Only root may use umount(8); everybody else needs the helper that comes with libfuse.
+    # umount(8) is for root only; other users need the helper that comes with libfuse.
     command = ["umount"] if os.geteuid() == 0 or helper is None else [helper, "-u"]
     done = subprocess.run([*command, "--", mountpoint], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise MountError(
             f"cannot unmount {mountpoint}: {_one_line(done.stderr)}"
-            f" (fuser -vm {mountpoint} shows who uses it)"
+            f" (fuser -vm {mountpoint} shows its users)"
         )
     if mounted.is_read_only:
         return
-    with _as_mount_error(mounted.store_address):
-        is_all_written = wait_until_closed(mounted.store_address)
+    others = [each for each in mounts_of_all_processes() if each.source == mounted.source]
+    if others and not has_process:
+        return  # one of them may serve the store, and goes on
+    held = [each for each in others if each.device == mounted.device]
+    if held:
+        # A bind mount, or a copy in another mount namespace, keeps the filesystem going.
+        raise MountError(
+            f"{mountpoint} is unmounted, but {mounted.source} is still mounted"
+            f" on {held[0].mountpoint}{held[0].namespace}, and stays in use until that is unmounted too"
+        )
+    with _as_mount_error(mounted.source):
+        is_all_written = wait_until_closed(mounted.source)
     if has_process and not is_all_written:
         raise MountError(
             f"{mountpoint} is unmounted, but not everything could be written to the minute files (the log says"
-            " why); it is safe in the journal, and the next mount writes it"
+            " why); it is safe in the write-ahead log, and the next mount writes it"
         )
 
 
-class _Mount(NamedTuple):
-    """A theiafs mount that the kernel knows of."""
+def _mount_to_unmount(mountpoint: str) -> Mount:
+    """Return the theiafs mount at *mountpoint*.
 
-    store_address: str
-    mountpoint: str
-    is_read_only: bool
-
-
-def _mounts() -> list[_Mount]:
-    found = []
-    with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as lines:
-        for line in lines:
-            source, mountpoint, kind, options = line.split(" ")[:4]
-            if kind == _TYPE:
-                is_read_only = "ro" in options.split(",")
-                found.append(_Mount(_unquote(source), _unquote(mountpoint), is_read_only))
-    return found
+    Raises:
+        MountError: if there is none, or another file system is mounted on top of it.
+    """
+    found = mount_at(mountpoint)
+    if found is not None and found.is_ours:
+        return found
+    if found is not None and _mounted_on(mountpoint):
+        raise MountError(
+            f"{found.source} ({found.type}) is mounted on top of the theiafs mount {mountpoint}:"
+            f" unmount that first (umount {mountpoint})"
+        )
+    raise MountError(f"{mountpoint} is not a theiafs mount")
 
 
-def _find_mount(mountpoint: str) -> _Mount | None:
-    return next((each for each in _mounts() if each.mountpoint == mountpoint), None)
+def _mounted_on(mountpoint: str) -> Mount | None:
+    """Return a theiafs mount at *mountpoint*, even one that is hidden by another mount."""
+    return next((each for each in mounts() if each.is_ours and each.mountpoint == mountpoint), None)
 
 
 def _answers(mountpoint: str) -> bool:
+    """Return whether a process serves the mount at *mountpoint*."""
     try:
         os.stat(mountpoint)
     except OSError:
@@ -127,13 +138,30 @@ def _answers(mountpoint: str) -> bool:
     return True
 
 
-def _unquote(text: str) -> str:
-    """Undo what the kernel does to spaces and the like in the list of mounts: octal escapes."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
+def _check_apart(store_address: str, mountpoint: str) -> None:
+    """Check that neither of *store_address* and *mountpoint* is in the other: the mount would hide the store.
+
+    Raises:
+        MountError: if they are the same directory, or one is inside the other.
+    """
+    if _contains(store_address, mountpoint) or _contains(mountpoint, store_address):
+        raise MountError(
+            f"store {store_address} and mountpoint {mountpoint} are the same directory, or one is inside the other"
+        )
+
+
+def _contains(outer: str, inner: str) -> bool:
+    """Return whether *outer* is *inner* or a directory above it, by this name or that of a link or bind mount."""
+    path = Path(os.path.realpath(inner))
+    for each in (path, *path.parents):
+        with contextlib.suppress(OSError):  # one that does not exist is not the same
+            if os.path.samefile(outer, each):
+                return True
+    return False
 
 
 def _check_mountpoint(mountpoint: str) -> None:
-    mounted = _find_mount(mountpoint)
+    mounted = _mounted_on(mountpoint)
     try:
         entries = os.listdir(mountpoint)
     except FileNotFoundError as error:
@@ -147,13 +175,17 @@ def _check_mountpoint(mountpoint: str) -> None:
             ) from error
         raise MountError(f"mountpoint {mountpoint}: {error.strerror}") from error
     if mounted is not None:
-        raise MountError(f"{mounted.store_address} is already mounted on {mountpoint}")
+        raise MountError(f"{mounted.source} is already mounted on {mountpoint}")
     if entries:
         raise MountError(f"mountpoint {mountpoint} is not empty")
 
 
 def _check_store_address(address: str, is_read_only: bool) -> None:
-    """Refuse what is no directory to use, with plainer words than an attempt would give."""
+    """Check that *address* can be opened as a store, with plainer messages than opening it would give.
+
+    Raises:
+        MountError: if it cannot.
+    """
     if not os.path.lexists(address):
         if is_read_only:
             raise MountError(f"store {address} does not exist")
@@ -171,14 +203,16 @@ def _check_device() -> None:
         os.close(os.open(_DEVICE, os.O_RDWR))
     except FileNotFoundError as error:
         raise MountError(
-            f"{_DEVICE} is not there: load the kernel's fuse module (modprobe fuse)"
+            f"{_DEVICE} does not exist: load the kernel's fuse module (modprobe fuse)"
         ) from error
     except OSError as error:
         raise MountError(f"{_DEVICE} cannot be opened: {error.strerror}") from error
 
 
 def _in_background(store_address: str, mountpoint: str, settings: Settings) -> bool:
-    """Serve from a process of its own; libfuse's way of doing that would lose our threads and locks.
+    """Serve the store at *store_address* on *mountpoint* in a process of its own.
+
+    libfuse can do that too, but its fork loses threads and locks.
 
     Returns:
         Whether this is that process, at its end.
@@ -200,11 +234,12 @@ def _in_background(store_address: str, mountpoint: str, settings: Settings) -> b
         return False
     terminal = copy_of_terminal()
     os.setsid()
+    _reset_signals()
     os.chdir("/")
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
     os.dup2(nowhere, 1)
-    # libfuse and its helper explain themselves here, until it is up.
+    # libfuse and its helper write their error messages here, until the mount answers.
     os.dup2(writer, 2)
     os.close(reader)
     os.close(writer)
@@ -220,14 +255,20 @@ def _in_background(store_address: str, mountpoint: str, settings: Settings) -> b
         _log_to(_log_file(settings))
         _serve(store_address, mountpoint, settings, terminal, go_silent)
     except MountError as error:
-        # Nobody but the process that waits at the other end of the pipe is to hear of it.
-        print(error, file=sys.stderr)
-        log.error("%s", error)  # noqa: TRY400 - it says all there is to say
+        print(error, file=sys.stderr)  # read by the process that waits at the other end of the pipe
+        log.error("%s", error)  # noqa: TRY400 - the message says everything
         raise SystemExit(1) from error
     except Exception:
         log.exception("the mount on %s ends", mountpoint)
         raise
     return True
+
+
+def _reset_signals() -> None:
+    """Undo what the caller ignores or blocks, as nohup(1) does: libfuse handles only signals at their defaults."""
+    for number in (signal.SIGHUP, signal.SIGTERM):  # the bindings reset SIGINT
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _serve(
@@ -254,10 +295,12 @@ def _as_mount_error(store_address: str) -> Iterator[None]:
     try:
         yield
     except StoreLocked as error:
-        mountpoints = [each.mountpoint for each in _mounts() if each.store_address == store_address]
+        mountpoints = [
+            each.mountpoint for each in mounts() if each.is_ours and each.source == store_address
+        ]
         shown = "".join(f", and it is mounted on {mountpoint}" for mountpoint in mountpoints)
         raise MountError(
-            f"store {store_address} is in use: {error}{shown} (read-only, it can be mounted as well: -o ro)"
+            f"store {store_address} is in use: {error}{shown} (to mount it read-only as well: -o ro)"
         ) from error
     except EventStoreException as error:
         raise MountError(str(error)) from error
@@ -279,7 +322,7 @@ def _log_file(settings: Settings) -> logging.Handler:
         path = os.path.join(state, "theiafs.log")
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        # It notices when logrotate takes the file away.
+        # Reopens the file after logrotate has moved it.
         return logging.handlers.WatchedFileHandler(path)
     except OSError as error:
         raise MountError(
@@ -288,7 +331,7 @@ def _log_file(settings: Settings) -> logging.Handler:
 
 
 def _is_utf8(path: str) -> bool:
-    """Whether the FUSE binding, which encodes strictly, can hand on a path."""
+    """Return whether the FUSE binding, which encodes strictly, can pass on *path*."""
     return not any("\ud800" <= character <= "\udfff" for character in path)
 
 

@@ -1,11 +1,13 @@
-"""Mounts for tests, made with the command line and cleaned up whatever happens."""
+"""Mounts for tests, made with the command line, and unmounted in any case."""
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,21 +18,32 @@ from tests.waiting import eventually
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
+def libfuse_of(process_id: int) -> set[str]:
+    """Return the names, without versions, of the libfuse that a process has mapped."""
+    maps = Path(f"/proc/{process_id}/maps").read_text()
+    return {
+        name.partition(".")[0] for name in re.findall(r"/(libfuse[^/\s]*)$", maps, re.MULTILINE)
+    }
+
+
 def theiafs(
-    *arguments: str | Path, check: bool = True, **options: object
+    *arguments: str | Path,
+    check: bool = True,
+    program: Sequence[str] = ("-m", "theiafs"),
+    **options: Any,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    environment = {**ENVIRONMENT, **options.pop("env", {})}  # type: ignore[dict-item]
-    command = [sys.executable, "-m", "theiafs", *map(str, arguments)]
-    done = subprocess.run(  # type: ignore[call-overload]
+    """Run the command line, or another Python *program* in its place, in a process of its own."""
+    environment = {**ENVIRONMENT, **options.pop("env", {})}
+    command = [sys.executable, *program, *map(str, arguments)]
+    done = subprocess.run(
         command, capture_output=True, text=True, env=environment, timeout=60, **options
     )
     assert done.returncode == 0 or not check, done.stderr
-    return done  # type: ignore[no-any-return]
+    return done
 
 
 def is_mounted(path: Path) -> bool:
-    """Whether the kernel has something mounted at a path, alive or not."""
+    """Return whether something is mounted at *path*, served by a process or dead."""
     quoted = str(path).replace("\\", "\\134").replace(" ", "\\040")
     return any(
         line.split(" ")[1] == quoted for line in Path("/proc/self/mounts").read_text().splitlines()
@@ -58,7 +71,7 @@ class Mount:
         theiafs("mount", self.store_path, self.path, "-o", self.options)
 
     def umount(self) -> None:
-        """Unmount, and check that nothing but whole events is left."""
+        """Unmount, and check that the store consists of whole events."""
         theiafs("umount", self.path)
         assert not is_mounted(self.path)
         self.check_store()
@@ -69,7 +82,7 @@ class Mount:
         self.mount()
 
     def check_store(self) -> None:
-        """Every minute file is a whole number of whole events, and nothing is left half written."""
+        """Check that every minute file is a whole number of events."""
         for path in self.store_path.iterdir():
             if path.name == ".theiafs":
                 continue
@@ -83,18 +96,18 @@ class Mount:
         return int((self.store_path / ".theiafs" / "lock").read_text())
 
     def clean_up(self) -> None:
-        """Leave no mount and no process behind."""
+        """Remove the mount, and with it its process."""
         if is_mounted(self.path):
             theiafs("umount", self.path, check=False)
         if is_mounted(self.path):
             subprocess.run(["umount", "-l", str(self.path)], check=True)
 
     def events(self, path: str = "events") -> bytes:
-        """Read a file of the mount."""
+        """Return the bytes of the file at *path* in the mount."""
         return (self.path / path).read_bytes()
 
     def contents(self, path: str = "events") -> list[bytes]:
-        """The contents of the events in a file of the mount."""
+        """Return the contents of the events in the file at *path* in the mount."""
         data = self.events(path)
         contents = []
         position = 0
@@ -106,7 +119,7 @@ class Mount:
         return contents
 
     def shell(self, script: str, check: bool = True) -> str:
-        """Run a shell script at the top of the mount; returns what it printed."""
+        """Run a shell *script* in the root of the mount, and return its output."""
         done = subprocess.run(
             ["bash", "-c", f"set -o pipefail; {script}"],
             cwd=self.path,
@@ -120,13 +133,13 @@ class Mount:
         return done.stdout if check else done.stdout + done.stderr
 
     def log(self) -> str:
-        """What the mount has logged."""
+        """Return the log of the mount."""
         return self.log_path.read_text()
 
 
 @pytest.fixture
 def make_mount(tmp_path: Path) -> Iterator[Callable[..., Mount]]:
-    """Makes mounts, each in a directory of its own; unmounts them all in the end."""
+    """Return a function that mounts a new store in a directory of its own; unmount all of them at the end."""
     with contextlib.ExitStack() as made:
 
         def make(options: str = "", name: str = "a") -> Mount:
@@ -142,7 +155,7 @@ def make_mount(tmp_path: Path) -> Iterator[Callable[..., Mount]]:
 
 @pytest.fixture
 def mounted(make_mount: Callable[..., Mount]) -> Iterator[Mount]:
-    """A mounted empty store, which has failed at nothing and is in order when the test is done."""
+    """Yield a mounted empty store; afterwards, check that its log has no error and that its store is whole."""
     mount = make_mount()
     yield mount
     if is_mounted(mount.path):
@@ -154,7 +167,7 @@ def mounted(make_mount: Callable[..., Mount]) -> Iterator[Mount]:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_mount_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """After all tests, nothing is mounted below their directory."""
+    """Check that after all tests, nothing is mounted below their directory."""
     yield
     base = str(tmp_path_factory.getbasetemp())
     eventually(lambda: base not in Path("/proc/self/mounts").read_text())

@@ -1,0 +1,58 @@
+"""Each binding serves with its own libfuse, whatever else is installed."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.mount.conftest import ENVIRONMENT, Mount, libfuse_of, theiafs
+
+LIBRARIES = {"fusepy": {"libfuse"}, "mfusepy": {"libfuse3"}}
+HIDING = """\
+import ctypes, sys
+real = ctypes.CDLL.__init__
+def init(self, name, *args, **options):
+    if name and name.startswith("libfuse.so"):
+        raise OSError(f"{name}: cannot open shared object file")
+    real(self, name, *args, **options)
+ctypes.CDLL.__init__ = init
+from theiafs.cli import main
+sys.exit(main())
+"""
+"""The command on a system without libfuse 2."""
+
+
+def test_the_mounts_of_this_run_have_the_libfuse_asked_for(mounted: Mount) -> None:
+    """The environment variable THEIAFS_BINDING decides; without it, libfuse 2 is preferred."""
+    binding = os.environ.get("THEIAFS_BINDING", "fusepy")
+    assert libfuse_of(mounted.process_id) == LIBRARIES[binding]
+
+
+@pytest.mark.parametrize("binding", LIBRARIES)
+def test_the_option_overrides_the_variable(make_mount: Callable[..., Mount], binding: str) -> None:
+    """-o binding is the more specific of the two."""
+    mount = make_mount(f"binding={binding}")
+    assert libfuse_of(mount.process_id) == LIBRARIES[binding]
+    mount.shell("echo line >> ingest")
+    assert mount.contents() == [b"line"]
+
+
+@pytest.mark.parametrize("variables", [{}, {"FUSE_LIBRARY_PATH": "libfuse3.so.3"}])
+def test_without_libfuse_2_libfuse_3_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    """No option is needed; nor is fusepy ever used with libfuse 3, which it would misread."""
+    monkeypatch.setitem(ENVIRONMENT, "THEIAFS_BINDING", "")
+    for name, value in variables.items():
+        monkeypatch.setitem(ENVIRONMENT, name, value)
+    mount = Mount(tmp_path)
+    try:
+        program = ["-m", "theiafs"] if variables else ["-c", HIDING]
+        theiafs("mount", mount.store_path, mount.path, "-o", mount.options, program=program)
+        assert libfuse_of(mount.process_id) == {"libfuse3"}
+        mount.shell("echo line >> ingest")
+        assert mount.contents() == [b"line"]
+        mount.umount()
+    finally:
+        mount.clean_up()

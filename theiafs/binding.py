@@ -1,0 +1,103 @@
+"""The binding to libfuse: fusepy over libfuse 2, or mfusepy over libfuse 3.
+
+Both have the same programming interface, and `theiafs.session` uses only what they share.
+"""
+
+import contextlib
+import ctypes
+import importlib
+import os
+from types import ModuleType
+from typing import NamedTuple
+
+from theiafs.errors import MountError
+
+__all__ = ["load_binding"]
+
+_VARIABLE = "THEIAFS_BINDING"
+
+
+class _Binding(NamedTuple):
+    """A Python module over libfuse.
+
+    Attributes:
+        module: the name of the module.
+        versions: the major versions of libfuse that it supports.
+        libraries: the names by which the dynamic linker knows the libfuse to load, the best one first.
+    """
+
+    module: str
+    versions: tuple[int, ...]
+    libraries: tuple[str, ...]
+
+
+_BINDINGS = {
+    "fusepy": _Binding("fuse", (2,), ("libfuse.so.2",)),
+    "mfusepy": _Binding("mfusepy", (2, 3), ("libfuse3.so.4", "libfuse3.so.3")),
+}
+"""The bindings by name, in the order in which they are tried."""
+
+
+def load_binding(wanted: str = "") -> ModuleType:
+    """Load the binding *wanted*, or the first that works.
+
+    Args:
+        wanted: "fusepy" or "mfusepy"; if empty, the environment variable THEIAFS_BINDING counts.
+
+    Raises:
+        MountError: if there is no such binding, or it cannot load its libfuse.
+    """
+    wanted = wanted or os.environ.get(_VARIABLE, "")
+    if wanted and wanted not in _BINDINGS:
+        raise MountError(f"unknown binding {wanted!r}; there are {', '.join(_BINDINGS)}")
+    failures = []
+    for name in [wanted] if wanted else _BINDINGS:
+        try:
+            return _import(_BINDINGS[name])
+        except (ImportError, OSError, AttributeError) as error:
+            # AttributeError: a library that lacks what libfuse has, or a libfuse that the binding refuses.
+            failures.append(f"{name}: {error}")
+    raise MountError(f"cannot load libfuse ({'; '.join(failures)}): install fuse3 or libfuse2")
+
+
+def _import(binding: _Binding) -> ModuleType:
+    """Import the module of *binding* so that it loads a libfuse that it knows.
+
+    Raises:
+        OSError: if there is none.
+    """
+    if path := os.environ.get("FUSE_LIBRARY_PATH"):
+        _check_version(path, binding)
+    if path or os.environ.get("FUSE_LIBRARY_NAME"):
+        return importlib.import_module(binding.module)  # the user chose
+    # By themselves, both bindings search for libfuse 2 first. Their search also needs ldconfig or a compiler,
+    # which slim systems lack; the dynamic linker finds a library by its full name without either.
+    os.environ["FUSE_LIBRARY_PATH"] = _find_library(binding.libraries)
+    try:
+        return importlib.import_module(binding.module)
+    finally:
+        del os.environ["FUSE_LIBRARY_PATH"]
+
+
+def _check_version(path: str, binding: _Binding) -> None:
+    """Check that *binding* supports the libfuse at *path*: fusepy would load libfuse 3 and misread its structures.
+
+    Raises:
+        OSError: if it does not.
+    """
+    major = int(str(ctypes.CDLL(path).fuse_version())[0])  # 29 is 2.9, 314 is 3.14
+    if major not in binding.versions:
+        raise OSError(f"{path} is libfuse {major}")
+
+
+def _find_library(names: tuple[str, ...]) -> str:
+    """Return the first of *names* that the dynamic linker can load.
+
+    Raises:
+        OSError: if it can load none of them.
+    """
+    for name in names:
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(name)
+            return name
+    raise OSError(f"no {' or '.join(names)}")

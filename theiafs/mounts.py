@@ -1,0 +1,93 @@
+"""The mounts that the kernel knows of, read from mountinfo; see proc_pid_mountinfo(5)."""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["Mount", "mount_at", "mounts", "mounts_of_all_processes"]
+
+_TYPE = "fuse.theiafs"
+
+
+class Mount(NamedTuple):
+    """A mount of any filesystem.
+
+    Attributes:
+        number: its id, unique on this machine.
+        device: major and minor number of the filesystem; all bind mounts of it have the same.
+        mountpoint: path of the directory that it is mounted on.
+        type: type of the filesystem, such as "fuse.theiafs".
+        source: the device or, for theiafs, the address of the store.
+        is_read_only: whether the filesystem, not only this mount of it, is read-only.
+        namespace: suffix for messages that names a process of another mount namespace; empty for our own.
+    """
+
+    number: int
+    device: str
+    mountpoint: str
+    type: str
+    source: str
+    is_read_only: bool
+    namespace: str = ""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a theiafs mount."""
+        return self.type == _TYPE
+
+
+def mounts(process: str = "self") -> list[Mount]:
+    """Return all mounts that *process* can see, in the order in which they were made.
+
+    Raises:
+        OSError: if it has ended, or belongs to another user.
+    """
+    text = Path("/proc", process, "mountinfo").read_bytes().decode("utf-8", "surrogateescape")
+    found = []
+    # Of all that may end a line, the kernel escapes only the newline in a path.
+    for line in text.removesuffix("\n").split("\n"):
+        before, _, after = line.partition(" - ")
+        number, _parent, device, _root, mountpoint = before.split(" ")[:5]
+        kind, source, options = after.split(" ")[:3]
+        is_read_only = "ro" in options.split(",")
+        found.append(
+            Mount(int(number), device, _unquote(mountpoint), kind, _unquote(source), is_read_only)
+        )
+    return found
+
+
+def mount_at(path: str) -> Mount | None:
+    """Return the mount whose root is at *path*, the topmost if there are several; None if *path* is no mountpoint."""
+    try:
+        # Does not ask the filesystem, so that it works on a dead mount too.
+        descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        facts = Path(f"/proc/self/fdinfo/{descriptor}").read_text(encoding="ascii")
+    finally:
+        os.close(descriptor)
+    match = re.search(r"^mnt_id:\s*(\d+)$", facts, re.MULTILINE)
+    number = int(match[1]) if match else -1
+    return next((e for e in mounts() if e.number == number and e.mountpoint == path), None)
+
+
+def mounts_of_all_processes() -> Iterator[Mount]:
+    """Yield the theiafs mounts of all mount namespaces, as far as we may look into them."""
+    ours = mounts()
+    known = {each.number for each in ours}
+    yield from (each for each in ours if each.is_ours)
+    for process in filter(str.isdecimal, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            for each in mounts(process):
+                if each.is_ours and each.number not in known:
+                    known.add(each.number)
+                    yield each._replace(namespace=f" in the mount namespace of process {process}")
+
+
+def _unquote(text: str) -> str:
+    """Undo the octal escapes by which the kernel writes spaces and the like in *text*."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
