@@ -1,0 +1,34 @@
+"""Dead mounts, whose process was killed, do not disturb pytest."""
+
+import getpass
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from theiafs.mounts import mounts
+
+
+def pytest_configure() -> None:
+    """Unmount what killed test runs left mounted: pytest cannot delete their directories, and then fails."""
+    parent = os.environ.get("PYTEST_DEBUG_TEMPROOT") or tempfile.gettempdir()
+    root = Path(parent).resolve() / f"pytest-of-{getpass.getuser()}"
+    for mount in mounts():
+        path = Path(mount.mountpoint)
+        if mount.is_ours and path.is_relative_to(root) and not _is_in_use(root, path):
+            subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Ignore a dead mount in the repository, such as ./mnt, where pytest would fail to stat it."""
+    try:
+        collection_path.stat()
+    except OSError:
+        return True
+    return None
+
+
+def _is_in_use(root: Path, path: Path) -> bool:
+    """Return whether the test run whose directory below *root* contains *path* is still running."""
+    lock = root / path.relative_to(root).parts[0] / ".lock"  # contains its process id
+    return lock.exists() and Path("/proc", lock.read_text()).exists()
