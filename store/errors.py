@@ -11,6 +11,7 @@ __all__ = [
     "EventStoreException",
     "EventTooLarge",
     "EventWriteException",
+    "FileChanged",
     "InvalidEvent",
     "InvalidQuery",
     "MalformedEvent",
@@ -25,7 +26,7 @@ class EventStoreException(Exception):
 
 
 class InvalidQuery(EventStoreException):
-    """What was asked for cannot be asked: an unknown order, a pattern that does not compile."""
+    """The query is invalid: an unknown order, or a pattern that does not compile."""
 
 
 class StoreLocked(EventStoreException):
@@ -34,6 +35,10 @@ class StoreLocked(EventStoreException):
 
 class EventWriteException(EventStoreException):
     """An event could not be written."""
+
+
+class FileChanged(EventWriteException):
+    """Another program removed, replaced or changed a file that was to be replaced."""
 
 
 class InvalidEvent(EventWriteException):

@@ -11,20 +11,20 @@ __all__ = ["admits_tags", "content_filter", "matches"]
 
 
 def admits_tags(query: Query, tags: Sequence[str]) -> bool:
-    """Whether an event with these tags may answer the query."""
+    """Return whether an event with *tags* may answer *query*."""
     return all(not any_of.isdisjoint(tags) for any_of in query.tags)
 
 
 def matches(query: Query, event: Event) -> bool:
-    """Whether an event answers a query."""
-    return query.includes(event.timestamp) and admits_tags(query, event.tags)
+    """Return whether *event* answers *query*."""
+    return query.includes(event.ticks) and admits_tags(query, event.tags)
 
 
 def content_filter(pattern: str | None) -> Callable[[str], bool]:
-    """Compile a pattern that is looked for anywhere in a content; None and "" are found in all.
+    """Compile *pattern*, to be searched anywhere in a content; None and "" are found in all.
 
     Raises:
-        InvalidQuery: if the pattern is not a regular expression.
+        InvalidQuery: if it is not a regular expression.
     """
     if not pattern:
         return lambda _content: True

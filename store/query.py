@@ -1,8 +1,9 @@
 """Queries and the shape of their answers: plain values, without any knowledge of a store."""
 
-import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+from store.ticks import TICKS_MAX
 
 __all__ = ["MINUTE_S", "DiskUsage", "Query", "Span"]
 
@@ -18,35 +19,40 @@ class Query:
 
     Attributes:
         tags: sets of tags; an event has at least one tag of each set.
-        start: seconds since the epoch; no event is older.
-        end: seconds since the epoch; no event is newer.
+        start: ticks since the epoch; no event is older.
+        end: ticks since the epoch; no event is newer.
     """
 
     tags: frozenset[frozenset[str]] = frozenset()
-    start: float = -math.inf
-    end: float = math.inf
+    start: int = 0
+    end: int = TICKS_MAX
 
     def tagged(self, *names: str) -> "Query":
-        """Ask, besides, for at least one of these tags."""
+        """Ask, besides, for at least one of the tags *names*."""
         return replace(self, tags=self.tags | {frozenset(names)})
 
-    def within(self, start: float, end: float) -> "Query":
-        """Ask, besides, for a time from start to end, both included, in seconds since the epoch."""
+    def within(self, start: int, end: int) -> "Query":
+        """Ask, besides, for a time from *start* to *end*, both included, in ticks since the epoch."""
         return replace(self, start=max(self.start, start), end=min(self.end, end))
 
-    def includes(self, timestamp: float) -> bool:
-        """Whether an event of this time, in seconds since the epoch, may answer."""
-        return self.start <= timestamp <= self.end
+    def includes(self, ticks: int) -> bool:
+        """Return whether an event of the time *ticks* may answer."""
+        return self.start <= ticks <= self.end
 
     @property
     def is_bounded(self) -> bool:
         """Whether the time of an event matters."""
-        return self.start > -math.inf or self.end < math.inf
+        return self.start > 0 or self.end < TICKS_MAX
 
     @property
     def asks_everything(self) -> bool:
         """Whether there is no filter at all."""
         return not self.tags and not self.is_bounded
+
+    @property
+    def at_any_time(self) -> "Query":
+        """The same filters without bounds of time."""
+        return replace(self, start=0, end=TICKS_MAX)
 
 
 class Span(NamedTuple):
@@ -56,7 +62,7 @@ class Span(NamedTuple):
         name: the name of the minute, ``<start>-<end>``; empty for all of an answer.
         size: the exact size of the part, in bytes.
         events: how many it has.
-        newest: the time of the newest of them, in seconds since the epoch; 0 when there are none.
+        newest: the time of the newest of them, in ticks since the epoch; 0 when there are none.
         changed: when the part last grew, in seconds since the epoch; 0 when it has not since the store
             was opened.
     """
@@ -64,7 +70,7 @@ class Span(NamedTuple):
     name: str
     size: int
     events: int
-    newest: float
+    newest: int
     changed: float
 
 

@@ -1,4 +1,4 @@
-"""A thread that does something again and again."""
+"""A thread that repeats an action."""
 
 import logging
 import threading
@@ -16,7 +16,11 @@ class PeriodicTimer(threading.Thread):
 
     Args:
         interval: seconds to wait before each action.
-        action: what to do; called without arguments.
+        action: called without arguments.
+
+    Attributes:
+        interval: the same.
+        action: the same.
     """
 
     def __init__(self, interval: float, action: Callable[[], object]) -> None:
@@ -25,14 +29,19 @@ class PeriodicTimer(threading.Thread):
         self.action = action
         self._cancelled = threading.Event()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not cancelled since."""
+        return self.is_alive() and not self._cancelled.is_set()
+
     def run(self) -> None:
         """Act until cancelled; runs in the timer's own thread."""
         while not self._cancelled.wait(self.interval):
             try:
                 self.action()
-            except Exception:  # whatever it is, the next turn may go better
+            except Exception:  # the timer goes on whatever fails
                 log.exception("%s failed", self.action)
 
     def cancel(self) -> None:
-        """End the timer: at once when it waits, after the action when it acts."""
+        """End the timer: at once while it waits, after the action while it acts."""
         self._cancelled.set()

@@ -1,10 +1,21 @@
-"""What every event store promises. A store's tests subclass this and say how to make one."""
+"""The contract of every event store. The tests of a store subclass this and say how to make one."""
 
 import math
 
 import pytest
 
-from store import Batch, Event, EventNotFound, EventStore, InvalidEvent, InvalidQuery, Query
+from store import (
+    Answer,
+    Batch,
+    Event,
+    EventNotFound,
+    EventReadException,
+    EventStore,
+    InvalidEvent,
+    InvalidQuery,
+    Query,
+)
+from store.ticks import TICKS_MAX, TICKS_PER_S
 
 EVENTS = [
     Event("a", "/s/1", 10, ["web", "error"], "disk is full"),
@@ -16,8 +27,30 @@ EVENTS = [
 ]
 
 
+EVERYTHING = 1 << 20
+"""More bytes than any answer here has."""
+
+
+def seconds(start: float, end: float) -> tuple[int, int]:
+    """Return a range of seconds in ticks."""
+    return int(start * TICKS_PER_S), int(end * TICKS_PER_S)
+
+
+def read_available(answer: Answer, offset: int = 0) -> bytes | None:
+    """Read *answer* from *offset* to its end; None if bytes of a minute that has changed are among them."""
+    try:
+        return answer.read(offset, EVERYTHING)
+    except EventReadException:
+        return None
+
+
+def ids_in(data: bytes) -> list[str]:
+    """Return the ids of the events in *data*."""
+    return [line[3:].decode() for line in data.split(b"\n") if line.startswith(b"id:")]
+
+
 class StoreContract:
-    """The promises; pytest runs them for each subclass."""
+    """The contract; pytest runs it for each subclass."""
 
     @pytest.fixture
     def store(self) -> EventStore:
@@ -34,7 +67,7 @@ class StoreContract:
         return [event.id for event in store.search(*args, **kwargs)]  # type: ignore[arg-type]
 
     def test_search_sorts_by_time(self, filled: EventStore) -> None:
-        """Oldest first, or newest first; events of the same time in order of arrival."""
+        """Oldest or newest first; events of the same time in order of arrival, or the reverse."""
         assert self.found(filled, 0) == ["f", "a", "e", "c", "b", "d"]
         assert self.found(filled, 0, order="desc") == ["d", "b", "c", "e", "a", "f"]
 
@@ -44,6 +77,33 @@ class StoreContract:
         assert self.found(filled, 10.0000001, 75.2499999) == ["c"]
         assert self.found(filled, 0, 0) == ["f"]
         assert self.found(filled, 501) == []
+
+    def test_search_is_exact_to_the_tick(self, store: EventStore) -> None:
+        """A bound excludes the times next to it, and the last second of a file is not the next one."""
+        for number, ticks in enumerate([99_999_999, 100_000_000, 100_000_001]):
+            store.save(Event(str(number), "s", ticks=ticks))
+        assert self.found(store, 10) == ["1", "2"]
+        assert self.found(store, 0, 10) == ["0", "1"]
+        assert self.found(store, 10, 10) == ["1"]
+        late = Event("late", "s", ticks=1763999999_9999999)
+        store.save(late)
+        assert store.get("late").ticks == late.ticks
+        query = Query().within(1763999999_9999999, 1763999999_9999999)
+        assert [event.id for event in store.select(query)] == ["late"]
+        assert list(store.select(Query().within(1764000000_0000000, TICKS_MAX))) == []
+        assert store.whole(query).newest == late.ticks
+        assert store.whole(Query().within(1764000000_0000000, TICKS_MAX)).events == 0
+        assert self.found(store, 0, -1) == []
+
+    def test_the_first_and_the_last_time(self, store: EventStore) -> None:
+        """Every time from 0 to TICKS_MAX can be stored and found."""
+        for ticks in (0, 1, TICKS_MAX - 1, TICKS_MAX):
+            store.save(Event(str(ticks), "s", ticks=ticks))
+        assert [event.ticks for event in store.search(0)] == [0, 1, TICKS_MAX - 1, TICKS_MAX]
+        assert self.found(store, 0, 1) == ["0", "1"]
+        query = Query().within(TICKS_MAX, TICKS_MAX)
+        assert [event.ticks for event in store.select(query)] == [TICKS_MAX]
+        assert store.whole(Query()).newest == TICKS_MAX
 
     def test_flags_are_all_wanted(self, filled: EventStore) -> None:
         """An event without tags has none of them."""
@@ -60,7 +120,7 @@ class StoreContract:
         assert self.found(filled, 0, match="source|id:|/s/") == []
 
     def test_events_come_out_as_they_went_in(self, filled: EventStore) -> None:
-        """Every field, whatever is in it."""
+        """Every field, with any text."""
         assert {str(event.id): event for event in filled.search(0)} == {
             str(event.id): event for event in EVENTS
         }
@@ -106,11 +166,12 @@ class StoreContract:
         [
             Event("a\nb", "s", 1), Event("a", "s\nt", 1), Event("a", "s", 1, ["x,y"]), Event("a", "s", 1, ["x\ny"]),
             Event("a", "s", 1, [""]), Event("a", "s", -1), Event("a", "s", math.nan), Event("a", "s", math.inf),
-            Event("a", "s", 1e123), Event("a", "s", 1, [], "\ud800"),
+            Event("a", "s", 1e123), Event("a", "s", ticks=-1), Event("a", "s", ticks=TICKS_MAX + 1),
+            Event("a", "s", 922337203686), Event("a", "s", 1, [], "\ud800"),
         ],
     )  # fmt: skip
     def test_what_could_not_be_read_back_is_refused(self, store: EventStore, event: Event) -> None:
-        """And nothing is stored, of the events with it neither."""
+        """And nothing is stored, also none of the events that are saved with it."""
         with pytest.raises(InvalidEvent):
             store.save(event)
         assert list(store.search(0)) == []
@@ -130,10 +191,10 @@ class StoreContract:
         ]
 
     def test_save_batch_is_as_save_all(self, store: EventStore) -> None:
-        """A batch may come from anywhere; a store need not know more of it than its events."""
+        """A store need not know more of a batch than its events."""
         store.save_batch(Batch())
         batch = Batch.of(EVENTS[:3])
-        batch.add_lines([b"one", b"two"], 20.5, "s", ["t"])
+        batch.add_lines([b"one", b"two"], 20_5000000, "s", ["t"])
         store.save_batch(batch)
         assert self.found(store, 0, flags=["web"]) == ["a", "b"]
         assert [event.content for event in store.search(20, 21, flags=["t"])] == ["one", "two"]
@@ -143,7 +204,7 @@ class StoreContract:
         """Those of all events, or of the events of a query, and declared ones."""
         assert filled.tags() == {"web", "db", "error", "a/b"}
         assert filled.tags(Query().tagged("error")) == {"web", "error"}
-        assert filled.tags(Query().within(12, 100)) == {"web"}
+        assert filled.tags(Query().within(*seconds(12, 100))) == {"web"}
         assert not filled.has_tag("new")
         filled.declare_tag("new")
         filled.declare_tag("new")
@@ -157,17 +218,17 @@ class StoreContract:
         "query",
         [
             Query(), Query().tagged("web"), Query().tagged("web").tagged("db"), Query().tagged("web", "db"),
-            Query().within(10, 75.25), Query().within(0, 11).tagged("web"), Query().tagged("none"),
-            Query().within(1, 2),
+            Query().within(*seconds(10, 75.25)), Query().within(*seconds(0, 11)).tagged("web"), Query().tagged("none"),
+            Query().within(*seconds(1, 2)), Query().within(*seconds(0, 75)).tagged("web"),
         ],
     )  # fmt: skip
-    def test_answers_have_exactly_the_sizes_that_are_told(
+    def test_answers_have_exactly_the_sizes_of_their_spans(
         self, filled: EventStore, query: Query
     ) -> None:
         """Whole, in each minute, and in any piece."""
         spans = filled.spans(query)
         whole = filled.whole(query)
-        data = filled.answer(query).read(0, 1 << 20)
+        data = filled.answer(query).read(0, EVERYTHING)
         assert (
             whole.size
             == len(data)
@@ -181,7 +242,7 @@ class StoreContract:
         )
         for span in spans:
             assert filled.span(query, span.name) == span
-            assert len(filled.answer(query, span.name).read(0, 1 << 20)) == span.size
+            assert len(filled.answer(query, span.name).read(0, EVERYTHING)) == span.size
         for size in (1, 3, 50, 1000):
             pieces = [
                 filled.answer(query).read(offset, size)
@@ -193,16 +254,47 @@ class StoreContract:
         assert filled.answer(query, "1-2").read(0, 10) == b""
 
     def test_an_answer_grows_at_its_end(self, store: EventStore) -> None:
-        """What was read once stays, while events arrive in order."""
+        """Bytes that were read once stay, while events arrive in order."""
         answer = store.answer(Query().tagged("web"))
         before = b""
         for number in range(10):
             store.save(Event(str(number), "s", 10 + number * 20, ["web"], "x"))
             store.save(Event(f"other {number}", "s", 10 + number * 20, ["db"], "x"))
-            data = answer.read(0, 1 << 20)
+            data = answer.read(0, EVERYTHING)
             assert data.startswith(before)
             assert data.count(b"event: ") == number + 1
             before = data
+
+    def test_an_answer_outlives_a_removal(self, filled: EventStore) -> None:
+        """It keeps its size, and every event its offset: bytes that it still gives are those that it gave before."""
+        query = Query().tagged("web")
+        answer = filled.answer(query)
+        before = answer.read(0, EVERYTHING)
+        filled.delete("a")
+        filled.delete("f")
+        assert answer.size() == len(before)
+        for offset in range(len(before)):
+            assert read_available(answer, offset) in (None, before[offset:])
+        again = filled.answer(query).read(0, EVERYTHING)
+        assert sorted(ids_in(again)) == ["b", "e"]
+
+    def test_an_answer_grows_after_a_removal(self, filled: EventStore) -> None:
+        """Events that arrive stand at the end of an answer that is followed, each once, in order of arrival."""
+        query = Query().tagged("web")
+        answers = [filled.answer(query), filled.answer(Query())]
+        positions = [len(answer.read(0, EVERYTHING)) for answer in answers]
+        added: list[list[str]] = [[], []]
+        for number, time in enumerate([10, 80, 501, 10.5]):
+            filled.delete(["a", "f", "b", "e"][number])
+            filled.save(Event(f"new{number}", "s", time, ["web"], "x"))
+            for place, answer in enumerate(answers):
+                data = answer.read(positions[place], EVERYTHING)
+                positions[place] += len(data)
+                assert answer.size() == positions[place]
+                added[place] += ids_in(data)
+        everywhere = ["new0", "new1", "new2", "new3"]
+        assert added == [everywhere, everywhere]
+        assert sorted(ids_in(filled.answer(query).read(0, EVERYTHING))) == everywhere
 
     def test_latest(self, store: EventStore) -> None:
         """The minute that starts last; none in an empty store."""
@@ -213,7 +305,7 @@ class StoreContract:
         assert store.latest() == latest == store.spans(Query())[-1].name
 
     def test_sync_and_close(self, filled: EventStore) -> None:
-        """Both can be done again."""
+        """Both can be repeated."""
         filled.sync()
         filled.sync()
         filled.close()

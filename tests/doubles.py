@@ -1,4 +1,4 @@
-"""Stand-ins: a store as simple as can be, and a clock that stands still."""
+"""Test doubles: a store that is as simple as possible, and a clock that stands still."""
 
 import re
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from store import Event, EventNotFound, EventSerializer, EventStore, InvalidQuer
 
 
 class ListStore(EventStore):
-    """Keeps events in a list. What the filesystem asks of it comes from the interface's defaults."""
+    """A store that keeps events in a list; the interface's defaults do the rest."""
 
     def __init__(self) -> None:
         self._events: list[Event] = []
         self._declared: set[str] = set()
 
     def save(self, event: Event) -> None:
-        EventSerializer().serialize(event)  # refuses what no store can keep
+        EventSerializer().serialize(event)  # raises InvalidEvent
         self._events.append(event)
 
     def search(
@@ -37,7 +37,7 @@ class ListStore(EventStore):
             if event.match(start=ts_start, end=ts_end, tags=flags)
             and pattern.search(event.content or "")
         ]
-        found.sort(key=lambda event: event.timestamp)
+        found.sort(key=lambda event: event.ticks)
         return iter(found if order == "asc" else found[::-1])
 
     def get(self, event_id: object) -> Event:
@@ -62,13 +62,16 @@ class ListStore(EventStore):
 
 
 class Clock:
-    """A clock that stands still until it is moved; takes the place of the time module."""
+    """A clock that stands still until it is set; replaces the time module."""
 
     def __init__(self) -> None:
         self.now = 10_000.0
 
     def time(self) -> float:
         return self.now
+
+    def time_ns(self) -> int:
+        return int(self.now * 10**9)
 
     def monotonic(self) -> float:
         return self.now

@@ -1,14 +1,15 @@
-"""What the tree must show, worked out by brute force; and events and paths to try it with.
+"""The tree as it must be shown, worked out by brute force; and events and paths to try it with.
 
 The model knows nothing of indexes, flushes or files: it keeps a list of what arrived, and filters it.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from store import Event
+from store import TICKS_MAX, TICKS_PER_S, Event
 from theiafs.names import escape
 
 TAGS = [
@@ -31,16 +32,18 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.bina
     lambda data: data.decode("utf-8", "surrogateescape")
 )
 times = (
-    st.integers(0, 400).map(float)
-    | st.floats(0, 400)
-    | st.sampled_from([0.0, 59.99999999, 60.0, 119.9999999, 1e9 + 0.1, 1e12, 5e15, 2.0**53])
+    st.integers(0, 400).map(lambda seconds: seconds * TICKS_PER_S)
+    | st.integers(0, 400 * TICKS_PER_S)
+    | st.sampled_from(
+        [0, 599_999_999, 600_000_000, 1_199_999_999, 10**16 + 1, TICKS_MAX - 1, TICKS_MAX]
+    )
 )
 tag_lists = st.lists(st.sampled_from(TAGS), unique=True, max_size=3)
 events = st.builds(
     Event,
     id=st.uuids().map(str),
     source=st.sampled_from(SOURCES),
-    timestamp=times,
+    ticks=times,
     tags=tag_lists,
     content=texts | st.sampled_from(["", "\n", "event: 1 1 0\n\n\n", "id:x\n", "a\nb\r\n"]),
 )
@@ -54,24 +57,23 @@ class Model:
     minutes: list[tuple[int, int]] = field(default_factory=list)
 
     def save(self, event: Event) -> None:
-        """Store an event, in the minute that holds its time or in a new one."""
-        time = float(f"{event.timestamp:.7f}")
-        stored = Event(event.id, event.source, time, event.tags, event.content)
-        home = next((minute for minute in self.minutes if minute[0] <= time < minute[1]), None)
+        """Store *event*, in the minute that holds its time or in a new one."""
+        second = event.ticks // TICKS_PER_S
+        home = next((minute for minute in self.minutes if minute[0] <= second < minute[1]), None)
         if home is None:
-            later = [start for start, _end in self.minutes if start > time]
-            home = (int(time), min([int(time) + 60, *later]))
+            later = [start for start, _end in self.minutes if start > second]
+            home = (second, min([second + 60, *later]))
             self.minutes.append(home)
-        self.arrived.append((stored, f"{home[0]}-{home[1]}"))
+        self.arrived.append((event, f"{home[0]}-{home[1]}"))
 
     def reopen(self) -> None:
-        """After a restart, what is there counts as arrived in the order of the minutes."""
+        """Sort the events as after a restart: they count as arrived in the order of the minutes."""
         self.arrived.sort(key=lambda item: int(item[1].partition("-")[0]))
 
 
 @dataclass(frozen=True)
 class Step:
-    """One filter of a path: how it is written, and what it lets through."""
+    """One filter of a path: how it is written, and which events it admits."""
 
     text: str
     admits: Callable[[Event], bool]
@@ -86,27 +88,45 @@ def tag_step(tags: list[str]) -> Step:
     )
 
 
-def range_step(start: float | None, end: float | None) -> Step:
+def in_seconds(ticks: int) -> str:
+    """Write *ticks* as epoch seconds."""
+    return f"@{ticks // TICKS_PER_S}.{ticks % TICKS_PER_S:07d}"
+
+
+def in_iso(ticks: int) -> str:
+    """Write *ticks* as a date and time, if the calendar goes so far."""
+    try:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=ticks // TICKS_PER_S)
+    except OverflowError:
+        return in_seconds(ticks)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ticks % TICKS_PER_S:07d}Z"
+
+
+def range_step(
+    start: int | None, end: int | None, separator: str, write: Callable[[int], str]
+) -> Step:
     """From a start to an end, both included."""
-    written = "-".join("" if bound is None else f"{bound:.7f}" for bound in (start, end))
-    low = float("-inf") if start is None else float(f"{start:.7f}")
-    high = float("inf") if end is None else float(f"{end:.7f}")
-    return Step(f"/range/{written}", lambda event: low <= event.timestamp <= high)
+    written = separator.join("" if bound is None else write(bound) for bound in (start, end))
+    low = 0 if start is None else start
+    high = TICKS_MAX if end is None else end
+    return Step(f"/range/{written}", lambda event: low <= event.ticks <= high)
 
 
 steps = st.builds(
     tag_step, st.lists(st.sampled_from(TAGS), min_size=1, max_size=3, unique=True)
-) | (
-    st.builds(lambda bounds: range_step(*sorted(bounds)), st.tuples(times, times))
-    | st.builds(range_step, times, st.none())
-    | st.builds(range_step, st.none(), times)
+) | st.builds(
+    lambda bounds, *form: range_step(*bounds, *form),
+    st.tuples(times, times).map(sorted) | st.tuples(times, st.none()) | st.tuples(st.none(), times),
+    st.sampled_from(["-", ".."]),
+    st.sampled_from([in_seconds, in_iso]),
 )
 queries = st.lists(steps, min_size=1, max_size=4) | st.lists(steps, min_size=16, max_size=16)
 
 
 def record(event: Event) -> bytes:
-    """An event as it stands in a file, written out once more from the description of the format."""
-    header = f"id:{event.id}\ntimestamp: {event.timestamp:.7f}\nsource:{event.source}\ntags:{','.join(event.tags)}\n"
+    """Write *event* as it stands in a file, once more, from the description of the format."""
+    timestamp = in_seconds(event.ticks).removeprefix("@")
+    header = f"id:{event.id}\ntimestamp: {timestamp}\nsource:{event.source}\ntags:{','.join(event.tags)}\n"
     header_bytes = header.encode("utf-8", "surrogateescape")
     content = (event.content or "").encode("utf-8", "surrogateescape")
     sizes = (len(header_bytes) + len(content), len(header_bytes), len(content))
@@ -115,7 +135,7 @@ def record(event: Event) -> bytes:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a query directory holds: for each minute and for all of it the bytes, and the count."""
+    """The contents of a query directory: for each minute and for all of it the bytes, and the count."""
 
     minutes: dict[str, bytes]
     events: bytes
@@ -123,7 +143,7 @@ class Expected:
 
 
 def expect(model: Model, query: list[Step]) -> Expected | None:
-    """Work out what a query directory holds; None when it must not be there."""
+    """Work out the contents of a query directory; None when it must not be there."""
     known = {tag for event, _minute in model.arrived for tag in event.tags}
     if any(tag not in known for step in query for tag in step.tags):
         return None

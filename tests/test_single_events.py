@@ -1,4 +1,4 @@
-"""A single event takes a path of its own, to the same place."""
+"""A single event takes its own path to the same result."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from tests.test_index import NEVER_MS, expected, looks, opened
 def test_events_one_by_one_are_as_events_together(
     rows: list[tuple[int, int]], damaged: bool
 ) -> None:
-    """Whatever minutes they belong in, whether or not somebody left half an event there."""
+    """For any minutes, with or without half an event left there."""
     given_events = [
         Event(
             f"id{number}",

@@ -1,4 +1,4 @@
-"""Interoperation with theia 0.9.2: it reads what we wrote, and we read what it wrote."""
+"""Interoperation with theia 0.9.2: each reads the files of the other."""
 
 import io
 from pathlib import Path
@@ -9,7 +9,15 @@ from theia.model import EventParser as TheiaParser
 from theia.model import EventSerializer as TheiaSerializer
 from theia.naivestore import NaiveEventStore as TheiaStore
 
-from store import Event, EventParser, EventSerializer, NaiveEventStore, Query, SequentialEventReader
+from store import (
+    Event,
+    EventParser,
+    EventSerializer,
+    MalformedEvent,
+    NaiveEventStore,
+    Query,
+    SequentialEventReader,
+)
 
 EVENTS = [
     ("a", "/s/1", 10.5, ["web", "error"], "disk is full"),
@@ -20,7 +28,7 @@ EVENTS = [
 
 
 def test_the_serialised_form_is_the_same() -> None:
-    """Byte for byte, for everything theia can read back."""
+    """Byte for byte, for every event that theia can read back."""
     for fields in EVENTS:
         assert EventSerializer().serialize(Event(*fields)) == TheiaSerializer().serialize(
             TheiaEvent(*fields)
@@ -40,11 +48,12 @@ def test_each_parses_what_the_other_serialised() -> None:
         )
         theirs = TheiaParser().parse_event(io.BytesIO(EventSerializer().serialize(Event(*fields))))
         assert (ours.id, ours.source, ours.timestamp, ours.tags, ours.content) == fields
+        assert ours == Event(*fields)
         assert (theirs.id, theirs.source, theirs.timestamp, theirs.tags, theirs.content) == fields
 
 
 def test_theia_reads_what_we_wrote(tmp_path: Path) -> None:
-    """Every event, with its fields, out of order as they came."""
+    """Every event, with its fields, in order of arrival."""
     store = NaiveEventStore(str(tmp_path))
     for fields in EVENTS:
         store.save(Event(*fields))
@@ -72,7 +81,7 @@ def test_we_read_what_theia_wrote(tmp_path: Path) -> None:
     assert [event.timestamp for event in ours.search(160, 160.5)] == [160, 160.5]
     assert ours.whole(Query().tagged("t")).events == len(times)
     assert ours.answer(Query()).read(0, 1 << 20).count(b"\nid:id") == len(times)
-    # New events go where there is room, and everybody still reads everything.
+    # New events go where there is room, and both still read all events.
     for number, time in enumerate([160, 130.5, 99.5, 300, 41]):
         ours.save(Event(f"new{number}", "s", time))
     ours.close()
@@ -80,7 +89,7 @@ def test_we_read_what_theia_wrote(tmp_path: Path) -> None:
 
 
 def test_overlapping_files_are_read_in_order(tmp_path: Path) -> None:
-    """However far they reach into each other."""
+    """For any overlap."""
     serializer = TheiaSerializer()
     for name, times in {
         "0-100": [0, 50, 100],
@@ -88,11 +97,11 @@ def test_overlapping_files_are_read_in_order(tmp_path: Path) -> None:
         "50-200": [55, 120, 200],
         "100-100": [100],
     }.items():
-        frames = [
+        records = [
             serializer.serialize(TheiaEvent(f"{name}@{t}", "s", t or 1e-7, [], "x")) + b"\n"
             for t in times
         ]
-        (tmp_path / name).write_bytes(b"".join(frames))
+        (tmp_path / name).write_bytes(b"".join(records))
     ours = NaiveEventStore(str(tmp_path), 1e9)
     found = [event.timestamp for event in ours.search(0)]
     assert found == sorted(found)
@@ -102,7 +111,7 @@ def test_overlapping_files_are_read_in_order(tmp_path: Path) -> None:
 
 
 def test_a_file_that_theia_was_cut_off_in(tmp_path: Path) -> None:
-    """At every byte: the whole events are read, and so is what is added behind the half one."""
+    """At every byte: the whole events are read, and so are events added after the half one."""
     serializer = TheiaSerializer()
     whole = b"".join(
         serializer.serialize(TheiaEvent(f"id{i}", "s", 10 + i, ["t"], "text")) + b"\n"
@@ -125,7 +134,7 @@ def test_a_file_that_theia_was_cut_off_in(tmp_path: Path) -> None:
 
 
 def test_a_file_that_lacks_only_its_last_newlines(tmp_path: Path) -> None:
-    """The newline that a new event starts after is what the one before it lacked, which is whole again."""
+    """The newline before a new event completes the event before it, which lacked it."""
     half = TheiaSerializer().serialize(TheiaEvent("half", "s", 10, ["t"], "text"))[:-1]
     (tmp_path / "10-70").write_bytes(half)
     ours = NaiveEventStore(str(tmp_path), 1e9)
@@ -138,13 +147,13 @@ def test_a_file_that_lacks_only_its_last_newlines(tmp_path: Path) -> None:
 
 
 def test_no_tags_as_theia_writes_them(tmp_path: Path) -> None:
-    """An empty list of tags is one, and so are the empty names theia may leave in one."""
+    """An empty list of tags, and the empty names that theia may leave in one, are not tags."""
     serializer = TheiaSerializer()
-    frames = [
+    records = [
         serializer.serialize(TheiaEvent(f"id{i}", "s", 10, tags, "x")) + b"\n"
         for i, tags in enumerate([[], [""], ["a", ""]])
     ]
-    (tmp_path / "10-70").write_bytes(b"".join(frames))
+    (tmp_path / "10-70").write_bytes(b"".join(records))
     ours = NaiveEventStore(str(tmp_path), 1e9)
     assert ours.tags() == {"a"}
     assert ours.get("id0").tags == ours.get("id1").tags == []
@@ -152,16 +161,33 @@ def test_no_tags_as_theia_writes_them(tmp_path: Path) -> None:
     ours.close()
 
 
-def test_frames_without_empty_lines_between_them() -> None:
+def test_events_without_empty_lines_between_them() -> None:
     """As they come through a pipe from theia's tools."""
-    frames = b"".join(TheiaSerializer().serialize(TheiaEvent(*fields)) for fields in EVENTS)
-    with SequentialEventReader(io.BytesIO(frames), EventParser()) as reader:
+    records = b"".join(TheiaSerializer().serialize(TheiaEvent(*fields)) for fields in EVENTS)
+    with SequentialEventReader(io.BytesIO(records), EventParser()) as reader:
         assert [event.id for event in reader.events()] == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize("is_skipped", [True, False])
 def test_both_readers_skip_contents(is_skipped: bool) -> None:
-    """And then have none."""
+    """The event then has none."""
     data = TheiaSerializer().serialize(TheiaEvent(*EVENTS[0]))
     event = EventParser().parse_event(io.BytesIO(data), skip_content=is_skipped)
     assert (event.content is None) == is_skipped
+
+
+def test_what_theia_reads_we_read() -> None:
+    """Every prefix of a stream that theia's parser finds an event in, ours does too, with the same fields."""
+    for fields in EVENTS:
+        data = TheiaSerializer().serialize(TheiaEvent(*fields))
+        for length in range(1, len(data) + 1):
+            try:
+                theirs = TheiaParser().parse_event(io.BytesIO(data[:length]))
+            except Exception:  # noqa: BLE001 - theia raises no other
+                with pytest.raises(MalformedEvent):
+                    EventParser().parse_event(io.BytesIO(data[:length]))
+            else:
+                ours = EventParser().parse_event(io.BytesIO(data[:length]))
+                assert ours == Event(
+                    theirs.id, theirs.source, theirs.timestamp, theirs.tags, theirs.content
+                )

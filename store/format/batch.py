@@ -1,47 +1,45 @@
-"""Batches: many events ready to be stored, in columns, so that nothing is done for each that can be done for all."""
+"""Batches: many events ready to be stored, in columns, so that work is done once for all of them rather than for each."""
 
-import io
 from array import array
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from store.format.block import Frames
+from store.errors import MalformedEvent
+from store.format.block import RecordBlock
 from store.format.event import (
     IDS_PER_STEM,
     Event,
-    EventParser,
-    EventSerializer,
+    decode_event,
+    encode_event,
     new_event_id,
     new_event_id_stems,
 )
-from store.format.record import CLOSING, Header, as_stored, encode_alike, encode_record, label
+from store.format.record import CLOSING, Header, encode, encode_alike, parse, stream_key
 
 __all__ = ["Batch"]
 
-_SERIALIZER = EventSerializer()
-
 
 class Batch:
-    """Events ready to be stored, in the order they are to be stored in; a row of each column is one of them.
+    """Events ready to be stored, in the order they are to be stored in; a row of each column is one event.
 
     Attributes:
-        sizes: the sizes of their records, in bytes.
-        times: seconds since the epoch.
-        kinds: which of the labels is that of its source and its tags.
-        labels: see :func:`store.frame.label`; the same may be there more than once.
+        sizes: sizes of their records, in bytes.
+        ticks: their times, in ticks since the epoch.
+        streams: for each event, the index of its stream key in *keys*.
+        keys: stream keys, see :func:`store.format.record.stream_key`; the same key may be there more than once.
     """
 
     def __init__(self) -> None:
         self.sizes = array("q")
-        self.times = array("d")
-        self.kinds = array("q")
-        self.labels: list[bytes] = []
+        self.ticks = array("q")
+        self.streams = array("q")
+        self.keys: list[bytes] = []
         self._pieces: list[bytes] = []
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> "Batch":
-        """Make a batch of events.
+        """Make a batch of *events*.
 
         Raises:
             InvalidEvent: if one of them cannot be stored.
@@ -56,79 +54,83 @@ class Batch:
 
     @property
     def data(self) -> bytes:
-        """Their records, one behind the other."""
+        """The records, one after the other."""
         if len(self._pieces) != 1:
             self._pieces = [b"".join(self._pieces)]
         return self._pieces[0]
 
     def events(self) -> Iterator[Event]:
-        """The events one by one, as they will be read back."""
-        stream, parser = io.BytesIO(self.data), EventParser()
-        for _ in self.sizes:
-            yield parser.parse_event(stream)
-            stream.seek(len(CLOSING), io.SEEK_CUR)
+        """Yield the events, as they will be read back."""
+        data, start = self.data, 0
+        for size in self.sizes:
+            record = parse(data, start, size)
+            if record is None:
+                raise MalformedEvent(f"no event at byte {start} of a batch")
+            yield decode_event(data, record, start)
+            start += size
 
     def add(self, event: Event) -> None:
-        """Add an event.
+        """Add *event*.
 
         Raises:
             InvalidEvent: if it cannot be stored.
         """
-        self.add_frame(_SERIALIZER.serialize(event), _SERIALIZER.header(event))
+        record, key = encode_event(event)
+        self._add(record, event.ticks, key)
 
-    def add_frame(self, data: bytes, header: Header) -> None:
-        """Add an event that is laid out as a frame already, as it is, and without closing."""
-        self._add_record(data + CLOSING, header.timestamp, label(header.source, header.tags))
+    def add_record(self, data: bytes, header: Header) -> None:
+        """Add a canonical record as it is; *data* is the record without its closing, *header* what it says."""
+        self._add(data + CLOSING, header.ticks, stream_key(header.source, header.tags))
 
-    def _add_record(self, record: bytes, timestamp: float, common: bytes) -> None:
+    def _add(self, record: bytes, ticks: int, key: bytes) -> None:
         self._pieces.append(record)
         self.sizes.append(len(record))
-        self.times.append(timestamp)
-        self.kinds.append(len(self.labels))
-        self.labels.append(common)
+        self.ticks.append(ticks)
+        self.streams.append(len(self.keys))
+        self.keys.append(key)
 
-    def add_frames(self, block: bytes, frames: Frames) -> None:
-        """Add frames as they stand in a block."""
-        if not len(frames.starts):
+    def add_block(self, block: bytes, records: RecordBlock) -> None:
+        """Add *records* as they stand in *block*."""
+        if not len(records.starts):
             return
-        start = int(frames.starts[0])
-        for end in frames.ends[~frames.closed].tolist():
+        start = int(records.starts[0])
+        for end in records.ends[~records.closed].tolist():
             self._pieces += (block[start:end], CLOSING)
             start = end
-        self._pieces.append(block[start : int(frames.ends[-1])])
-        self.sizes.frombytes((frames.ends - frames.starts + ~frames.closed).tobytes())
-        self.times.frombytes(frames.times.tobytes())
-        first = len(self.labels)
-        self.labels += frames.labels
-        self.kinds.frombytes(np.arange(first, len(self.labels), dtype="q").tobytes())
+        self._pieces.append(block[start : int(records.ends[-1])])
+        self.sizes.frombytes((records.ends - records.starts + ~records.closed).tobytes())
+        self.ticks.frombytes(records.ticks.tobytes())
+        first = len(self.keys)
+        self.keys += records.keys
+        self.streams.frombytes(np.arange(first, len(self.keys), dtype="q").tobytes())
 
-    def add_line(self, line: bytes, timestamp: float, source: str, tags: list[str]) -> None:
-        """Add an event with an id of its own for a line, as :meth:`add_lines` does for many.
+    def add_line(self, line: bytes, ticks: int, source: str, tags: list[str]) -> None:
+        """Add an event with an id of its own for *line*, as :meth:`add_lines` does for many.
 
         Raises:
             InvalidEvent: if there cannot be such an event.
         """
-        record, common = encode_record(new_event_id(timestamp), timestamp, source, tags, line)
-        self._add_record(record, as_stored(timestamp), common)
+        record, key = encode(new_event_id(ticks), ticks, source, tags, line)
+        self._add(record, ticks, key)
 
-    def add_lines(self, lines: list[bytes], timestamp: float, source: str, tags: list[str]) -> None:
+    def add_lines(self, lines: list[bytes], ticks: int, source: str, tags: list[str]) -> None:
         """Add an event with an id of its own for each line.
 
         Args:
             lines: their contents; at least one.
-            timestamp: of all of them, in seconds since the epoch.
-            source: of all of them.
-            tags: of all of them.
+            ticks: the time of all of them, in ticks since the epoch.
+            source: the source of all of them.
+            tags: the tags of all of them.
 
         Raises:
             InvalidEvent: if there cannot be such events.
         """
-        for number, stem in enumerate(new_event_id_stems(timestamp, len(lines))):
+        key = b""
+        for number, stem in enumerate(new_event_id_stems(ticks, len(lines))):
             contents = lines[number * IDS_PER_STEM : (number + 1) * IDS_PER_STEM]
-            records, sizes = encode_alike(stem, timestamp, source, tags, contents)
+            records, sizes, key = encode_alike(stem, ticks, source, tags, contents)
             self._pieces.append(records)
             self.sizes += array("q", sizes)
-        header = _SERIALIZER.header(Event("", source, timestamp, tags))
-        self.times += array("d", [header.timestamp]) * len(lines)
-        self.kinds += array("q", [len(self.labels)]) * len(lines)
-        self.labels.append(label(header.source, header.tags))
+        self.ticks += array("q", [ticks]) * len(lines)
+        self.streams += array("q", [len(self.keys)]) * len(lines)
+        self.keys.append(key)

@@ -1,40 +1,50 @@
-"""Events, and how to write and read them one at a time."""
+"""Events, and how to encode and decode one."""
 
 import os
 import re
 import time
-from typing import BinaryIO, NamedTuple
 
-from store.errors import EOFException, MalformedEvent
-from store.format import record as frame
+from store.errors import InvalidEvent
+from store.format.record import Record, encode, encode_text
+from store.ticks import bound_in_ticks, in_seconds, in_ticks
 
 __all__ = [
     "IDS_PER_STEM",
     "Event",
-    "EventParser",
-    "EventPreamble",
-    "EventSerializer",
+    "decode_event",
+    "encode_event",
     "new_event_id",
     "new_event_id_stems",
+    "split_tags",
 ]
 
 IDS_PER_STEM = 1 << 12
 """How many ids begin with the same stem."""
 
+_TICKS_PER_MS = 10_000
+_NS_PER_TICK = 100
+
 
 class Event:
-    """Something that happened: what, when, where from.
+    """An event: what happened, when, and where it comes from.
+
+    Args:
+        id: the id.
+        source: the source.
+        timestamp: seconds since the epoch, rounded to the nearest tick; now, if neither this nor *ticks* is given.
+        tags: the tags.
+        content: the content.
+        ticks: the time in ticks since the epoch, in place of *timestamp*.
 
     Attributes:
-        id: unique in the store; anything that can be turned into a string without newlines.
-        source: where the event came from, without newlines.
-        timestamp: seconds since the epoch; now, when none is given.
-        tags: labels to find the event by; none of them empty or with a comma or newline.
+        id: unique in the store; any object whose string has no newline.
+        source: where the event comes from; any object whose string has no newline.
+        tags: names to find the event by; none of them empty or with a comma or newline.
         content: the text. Bytes that are not valid UTF-8 are kept as lone surrogates (PEP 383). None
             only for an event that was read without its content.
     """
 
-    __slots__ = ("content", "id", "source", "tags", "timestamp")
+    __slots__ = ("_seconds", "_ticks", "content", "id", "source", "tags")
 
     def __init__(
         self,
@@ -43,12 +53,40 @@ class Event:
         timestamp: float | None = None,
         tags: list[str] | None = None,
         content: str | None = None,
+        *,
+        ticks: int | None = None,
     ) -> None:
         self.id = id
         self.source = source
-        self.timestamp = time.time() if timestamp is None else timestamp
+        if timestamp is None:
+            self._ticks = time.time_ns() // _NS_PER_TICK if ticks is None else ticks
+            self._seconds = in_seconds(self._ticks)
+        else:
+            self.timestamp = timestamp
         self.tags = [] if tags is None else tags
         self.content: str | None = "" if content is None else content
+
+    @property
+    def ticks(self) -> int:
+        """The time, in ticks since the epoch.
+
+        Raises:
+            InvalidEvent: if the timestamp that was given is not a time that can be stored.
+        """
+        return in_ticks(self._seconds) if self._ticks < 0 else self._ticks
+
+    @property
+    def timestamp(self) -> float:
+        """The time, as the nearest float, in seconds since the epoch; as it was given, if it cannot be stored."""
+        return self._seconds if self._ticks < 0 else in_seconds(self._ticks)
+
+    @timestamp.setter
+    def timestamp(self, seconds: float) -> None:
+        self._seconds = seconds
+        try:
+            self._ticks = in_ticks(seconds)
+        except InvalidEvent:  # storing the event fails
+            self._ticks = -1
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Event):
@@ -64,7 +102,8 @@ class Event:
         )
 
     def _fields(self) -> tuple[object, ...]:
-        return (str(self.id), str(self.source), self.timestamp, self.tags, self.content)
+        when = self._seconds if self._ticks < 0 else self._ticks
+        return (str(self.id), str(self.source), when, self.tags, self.content)
 
     def match(
         self,
@@ -75,7 +114,7 @@ class Event:
         content: str | None = None,
         tags: list[str] | None = None,
     ) -> bool:
-        """Tell whether all the criteria that are given hold.
+        """Return whether all the criteria that are given hold.
 
         Args:
             id: regular expression that the id matches from its start.
@@ -88,39 +127,59 @@ class Event:
         return (
             (id is None or re.match(id, str(self.id)) is not None)
             and (source is None or re.match(source, str(self.source)) is not None)
-            and (start is None or self.timestamp >= start)
-            and (end is None or self.timestamp <= end)
+            and (start is None or self.ticks >= bound_in_ticks(start))
+            and (end is None or self.ticks <= bound_in_ticks(end))
             and all(tag in self.tags for tag in tags or ())
             and (not content or re.match(content, self.content or "") is not None)
         )
 
 
-def new_event_id(timestamp: float) -> str:
-    """Make an id for an event of this time: a UUIDv7 (RFC 9562, section 5.7).
+def encode_event(event: Event, encoding: str = "utf-8") -> tuple[bytes, bytes]:
+    """Encode *event* as a record; return the record and its stream key.
 
-    Args:
-        timestamp: seconds since the epoch; the id begins with its milliseconds.
+    Raises:
+        InvalidEvent: if a field could not be read back.
     """
-    return _text_of(_new_uuid(timestamp))
+    content = encode_text(event.content or "", encoding)
+    return encode(str(event.id), event.ticks, str(event.source), event.tags, content, encoding)
 
 
-def new_event_id_stems(timestamp: float, count: int) -> list[str]:
-    """Make ids for so many events of this time, less the last three digits.
+def decode_event(data: bytes, record: Record, start: int = 0) -> Event:
+    """Decode the event of *record*, which was parsed at *start* of *data*."""
+    content = start + record.content_start
+    event_id, ticks, source, tags = record.header
+    return Event(
+        _text(event_id),
+        _text(source),
+        tags=split_tags(_text(tags)),
+        content=_text(data[content : content + record.content_size]),
+        ticks=ticks,
+    )
 
-    With the numbers from 000 to fff behind each stem they count up from a random number (RFC 9562, section 6.2,
+
+def split_tags(joined: str) -> list[str]:
+    """Split the value of a header's tags; theia leaves empty names there, which are not tags."""
+    return [tag for tag in joined.split(",") if tag]
+
+
+def new_event_id(ticks: int) -> str:
+    """Make an id for an event of the time *ticks*: a UUIDv7 (RFC 9562, section 5.7), which begins with its milliseconds."""
+    return _text_of(_new_uuid(ticks))
+
+
+def new_event_id_stems(ticks: int, count: int) -> list[str]:
+    """Make ids for *count* events of the time *ticks*, without the last three digits.
+
+    With the numbers from 000 to fff after each stem, they count up from a random number (RFC 9562, section 6.2,
     method 2).
-
-    Args:
-        timestamp: seconds since the epoch; the ids begin with its milliseconds.
-        count: how many ids.
     """
-    # The highest bit of what is random is 0, so that no carry goes beyond it.
-    first = _new_uuid(timestamp) & ~(1 << 61 | IDS_PER_STEM - 1)
+    # The highest random bit is 0, so that no carry goes beyond the random part.
+    first = _new_uuid(ticks) & ~(1 << 61 | IDS_PER_STEM - 1)
     return [_text_of(each)[:-3] for each in range(first, first + count, IDS_PER_STEM)]
 
 
-def _new_uuid(timestamp: float) -> int:
-    milliseconds = int(timestamp * 1000) & (1 << 48) - 1
+def _new_uuid(ticks: int) -> int:
+    milliseconds = ticks // _TICKS_PER_MS & (1 << 48) - 1
     random = int.from_bytes(os.urandom(10), "big")
     version_and_random = 0x7000 | random & 0x0FFF
     variant_and_random = 1 << 63 | (random >> 12) & ((1 << 62) - 1)
@@ -132,114 +191,5 @@ def _text_of(uuid: int) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-class EventSerializer:
-    """Turns events into bytes.
-
-    Args:
-        encoding: the encoding of the text in the frame.
-    """
-
-    def __init__(self, encoding: str = "utf-8") -> None:
-        self.encoding = encoding
-
-    def serialize(self, event: Event) -> bytes:
-        """Lay an event out as a frame (see :mod:`store.frame`) that ends in one newline.
-
-        Raises:
-            InvalidEvent: if a field could not be read back.
-        """
-        return frame.encode(
-            str(event.id),
-            event.timestamp,
-            str(event.source),
-            event.tags,
-            event.content or "",
-            self.encoding,
-        )
-
-    def header(self, event: Event) -> frame.Header:
-        """What is to be read back from the header of an event that can be serialized."""
-        return frame.Header(
-            frame.encode_text(str(event.id), self.encoding),
-            frame.as_stored(event.timestamp),
-            frame.encode_text(str(event.source), self.encoding),
-            frame.encode_text(",".join(event.tags), self.encoding),
-        )
-
-
-class EventPreamble(NamedTuple):
-    """The line that opens a frame: sizes in bytes, ``total`` being the sum of the other two."""
-
-    total: int
-    header: int
-    content: int
-
-
-class EventParser:
-    """Reads events from a stream of bytes.
-
-    Args:
-        encoding: the encoding of the text in the frames.
-    """
-
-    def __init__(self, encoding: str = "utf-8") -> None:
-        self.encoding = encoding
-
-    def parse_preamble(self, stream: BinaryIO) -> EventPreamble:
-        """Read the line that opens a frame.
-
-        Raises:
-            EOFException: if the stream is at its end.
-            MalformedEvent: if there is something else.
-        """
-        line = stream.readline()
-        if not line:
-            raise EOFException("the stream ends where the next event would begin")
-        return EventPreamble(*frame.decode_preamble(line))
-
-    def parse_header(self, size: int, stream: BinaryIO) -> Event:
-        """Read the fields of a header of so many bytes, as an event whose content is None.
-
-        Raises:
-            MalformedEvent: if the header is cut short or not in the format.
-        """
-        header = frame.decode_header(self._read(size, stream))
-        event = Event(
-            id=self._decode(header.id),
-            source=self._decode(header.source),
-            timestamp=header.timestamp,
-            tags=[tag for tag in self._decode(header.tags).split(",") if tag],
-        )
-        event.content = None
-        return event
-
-    def parse_event(self, stream: BinaryIO, skip_content: bool = False) -> Event:
-        """Read one event and the newline that ends its frame.
-
-        Args:
-            stream: where to read; it must be able to seek when the content is to be skipped.
-            skip_content: seek over the content and leave it None.
-
-        Raises:
-            EOFException: if the stream is at its end.
-            MalformedEvent: if the event is cut short or not in the format.
-        """
-        preamble = self.parse_preamble(stream)
-        event = self.parse_header(preamble.header, stream)
-        if skip_content:
-            stream.seek(preamble.content, os.SEEK_CUR)
-        else:
-            event.content = self._decode(self._read(preamble.content, stream))
-        if self._read(1, stream) != b"\n":
-            raise MalformedEvent(f"event {event.id!r} does not end where its first line says")
-        return event
-
-    def _decode(self, data: bytes) -> str:
-        return data.decode(self.encoding, "surrogateescape")
-
-    @staticmethod
-    def _read(size: int, stream: BinaryIO) -> bytes:
-        data = stream.read(size)
-        if len(data) != size:
-            raise MalformedEvent(f"an event cut short: {size} bytes expected, {len(data)} there")
-        return data
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
