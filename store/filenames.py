@@ -1,23 +1,46 @@
-"""The names of what a store keeps beside its minute files."""
+"""The names of the files and directories that a store has besides its minute files."""
 
 import os
 
-__all__ = ["HIDDEN_DIRECTORY", "index_path", "journal_path", "lock_path"]
+__all__ = [
+    "HIDDEN_DIRECTORY",
+    "declared_tags_path",
+    "hidden_path",
+    "index_path",
+    "journal_path",
+    "lock_path",
+    "old_declared_tags_path",
+]
 
 HIDDEN_DIRECTORY = ".theiafs"
-"""What a store keeps beside the minute files: its lock, the declared tags, the journal, the quarantine, the index."""
+"""The directory of all of them: the lock, the declared tags, the write-ahead log, the quarantine, the index."""
 
 
 def lock_path(root_dir: str) -> str:
-    """The path of the file that stands for the right to write a store."""
+    """Return the path of the file that says which process has locked the store in *root_dir*."""
     return os.path.join(root_dir, HIDDEN_DIRECTORY, "lock")
 
 
 def journal_path(root_dir: str) -> str:
-    """The path of the directory of the journal of a store."""
+    """Return the path of the directory of the write-ahead log of the store in *root_dir*."""
     return os.path.join(root_dir, HIDDEN_DIRECTORY, "journal")
 
 
 def index_path(root_dir: str) -> str:
-    """The path of the index of a store."""
+    """Return the path of the index of the store in *root_dir*."""
     return os.path.join(root_dir, HIDDEN_DIRECTORY, "index.sqlite")
+
+
+def hidden_path(root_dir: str) -> str:
+    """Return the path of the hidden directory in *root_dir*: for everything but minute files."""
+    return os.path.join(root_dir, HIDDEN_DIRECTORY)
+
+
+def declared_tags_path(root_dir: str) -> str:
+    """Return the path of the directory that has a directory for each declared tag."""
+    return os.path.join(root_dir, HIDDEN_DIRECTORY, "declared")
+
+
+def old_declared_tags_path(root_dir: str) -> str:
+    """Return the path of the file in which releases up to 0.1 kept the declared tags, a line each."""
+    return os.path.join(root_dir, HIDDEN_DIRECTORY, "tags")

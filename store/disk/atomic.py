@@ -1,14 +1,121 @@
-"""Replacing files, so that at any instant either the old or the new one is there whole."""
+"""Atomic replacement of files: at any instant either the old or the new one is there whole."""
 
 import contextlib
 import os
 from collections.abc import Iterable
 
 from store.disk.disk import Disk
-from store.disk.file import ReadableFile
-from store.errors import EventStoreException, EventWriteException
+from store.disk.file import FileStat, ReadableFile
+from store.errors import (
+    EventReadException,
+    EventStoreException,
+    EventWriteException,
+    FileChanged,
+)
 
-__all__ = ["put_file", "replace_file"]
+__all__ = ["Prepared", "prepare", "replace_file"]
+
+
+class Prepared:
+    """A file that is written and durable under a temporary name, to be put in place or discarded.
+
+    Args:
+        disk: the disk it is on.
+        path: the path it is for.
+        temporary: the path it has.
+        written: its FileStat.
+        kept: the FileStat of the file it continues; None when there must be no file at *path*.
+    """
+
+    def __init__(
+        self, disk: Disk, path: str, temporary: str, written: FileStat, kept: FileStat | None
+    ) -> None:
+        self._disk = disk
+        self._path = path
+        self.temporary = temporary
+        self._written = written._replace(name=os.path.basename(path))
+        self._kept = kept
+
+    @property
+    def inode(self) -> int:
+        """The inode number that the file has already, and keeps when it is put in place."""
+        return self._written.inode
+
+    def commit(self) -> FileStat:
+        """Put the file in place of the one it continues, and of no other; the caller syncs the directory.
+
+        Returns:
+            The FileStat of the file in its place.
+
+        Raises:
+            FileChanged: if an external process removed or changed the file at the path; that stays as it is, and the
+                new file is removed.
+            EventWriteException: if anything else fails; the same.
+        """
+        try:
+            if self._kept is None:
+                self._disk.rename_noreplace(self.temporary, self._path)
+            else:
+                self._exchange(self._kept)
+        except EventStoreException:
+            self.discard()
+            raise
+        found = None
+        with contextlib.suppress(EventReadException):
+            found = self._disk.stat(self._path)
+        # Renaming changed its ctime: without it, and in place of another file, this shows as a change by others.
+        return found if found is not None and found.inode == self.inode else self._written
+
+    def discard(self) -> None:
+        """Remove the temporary file; a failure leaves it to the next opening of the store."""
+        with contextlib.suppress(EventWriteException):
+            self._disk.remove(self.temporary)
+
+    def _exchange(self, kept: FileStat) -> None:
+        self._check(kept, self._path)
+        if not self._disk.exchange(self.temporary, self._path):
+            # An external change between the check and this is overwritten: that file system offers no better.
+            self._disk.rename(self.temporary, self._path)
+            return
+        try:
+            self._check(kept, self.temporary)
+        except EventStoreException:
+            # It may have been removed again meanwhile: then there is nothing to exchange with.
+            with contextlib.suppress(FileChanged):
+                self._disk.exchange(self.temporary, self._path)
+            raise
+        self.discard()
+
+    def _check(self, kept: FileStat, path: str) -> None:
+        """Raise FileChanged unless the file at *path* is *kept*; renaming changes nothing but its ctime."""
+        found = self._disk.stat(path)
+        if found is None or found[1:3] != kept[1:3] or found.inode != kept.inode:
+            raise FileChanged(f"{self._path} was changed by another program")
+
+
+def prepare(
+    disk: Disk,
+    path: str,
+    chunks: Iterable[bytes],
+    kept: ReadableFile | None = None,
+    kept_size: int = 0,
+) -> Prepared:
+    """Write a new file for *path* under a hidden name in the same directory, and make it durable.
+
+    Args:
+        disk: the disk it is on.
+        path: the path of the file to replace or create.
+        chunks: the content of the new file, after what it keeps.
+        kept: the file at *path*, the start of which the new one keeps; None when there is none.
+        kept_size: the size in bytes of that start.
+
+    Raises:
+        StoreFull: if there is no room.
+        EventStoreException: if anything else fails; nothing has changed then.
+    """
+    replaced = None if kept is None else kept.stat()
+    temporary, written = _write_temporary(disk, path, chunks, kept, kept_size)
+    return Prepared(disk, path, temporary, written, replaced)
 
 
 def replace_file(
@@ -18,40 +125,33 @@ def replace_file(
     kept: ReadableFile | None = None,
     kept_size: int = 0,
 ) -> None:
-    """Replace a file, or make it, so that at any instant either the old or the new one is there whole.
-
-    The new one is written beside the old one under a hidden name, made durable, and renamed; then the
-    directory is made durable.
+    """Replace or create the file at *path*, durably, whatever file is there.
 
     Args:
-        disk: where.
-        path: the file to replace.
-        chunks: what the new file holds, after what it keeps.
-        kept: a file whose start the new one keeps, usually the old one.
-        kept_size: how many bytes of it, from its start.
+        disk: the disk it is on.
+        path: the path of the file.
+        chunks: the content of the new file, after what it keeps.
+        kept: a file the start of which the new one keeps, with its permissions.
+        kept_size: the size in bytes of that start.
 
     Raises:
         StoreFull: if there is no room.
-        EventWriteException: if anything else fails; the old file is still there then, or (if only its
+        EventStoreException: if anything else fails; the old file is still there then, or (if only its
             directory could not be synced) the new one.
     """
-    put_file(disk, path, chunks, kept, kept_size)
+    temporary, _ = _write_temporary(disk, path, chunks, kept, kept_size)
+    try:
+        disk.rename(temporary, path)
+    except EventStoreException:
+        with contextlib.suppress(EventWriteException):
+            disk.remove(temporary)
+        raise
     disk.sync_directory(os.path.dirname(path))
 
 
-def put_file(
-    disk: Disk,
-    path: str,
-    chunks: Iterable[bytes],
-    kept: ReadableFile | None = None,
-    kept_size: int = 0,
-) -> None:
-    """Do the same without the last step: whether the old or the new one survives a loss of power is open.
-
-    Raises:
-        StoreFull: if there is no room.
-        EventWriteException: if anything else fails; the old file is still there then.
-    """
+def _write_temporary(
+    disk: Disk, path: str, chunks: Iterable[bytes], kept: ReadableFile | None, kept_size: int
+) -> tuple[str, FileStat]:
     directory, name = os.path.split(path)
     temporary = os.path.join(directory, f".{name}.tmp")
     try:
@@ -62,9 +162,9 @@ def put_file(
                 file.write(chunk)
             file.set_modified()
             file.sync()
-        disk.rename(temporary, path)
+            return temporary, file.stat()
     except EventStoreException:
-        # On a full disk the half-written file would keep everybody else from writing.
+        # On a full disk the unfinished file would make every other write fail.
         with contextlib.suppress(EventWriteException):
             disk.remove(temporary)
         raise

@@ -1,39 +1,40 @@
-"""The only door to the disk.
+"""The only door to the operating system's files.
 
 Everything that touches a file goes through a :class:`Disk`, so that a test can put another one in its
-place, and so that what the operating system says becomes an exception of the store before anybody else
-hears of it.
+place, and so that an error of the operating system becomes an exception of the store at once.
 """
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
 from collections.abc import Iterator
 
+from store.disk import lock, renaming, watch
 from store.disk.file import FileStat, ReadableFile, WritableFile, file_stat
 from store.disk.os_errors import reading, writing
-from store.errors import EventReadException, StoreLocked
+from store.errors import EventReadException, FileChanged
 from store.query import DiskUsage
 
-__all__ = [
-    "Disk",
-    "Lock",
-]
+__all__ = ["Disk"]
 
-# What stat(2) says where there is nothing, a link to nowhere included.
+# Answers of stat(2) where there is nothing, a link to nowhere included.
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
+# Answers of link(2) where the file system has no hard links.
+_CANNOT_LINK = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+# A symbolic link would be served with our rights; a FIFO would block.
+_READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 _BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id"
 
 
 class Disk:
-    """The real disk."""
+    """The real disk. A symbolic link is no regular file to it."""
 
     def make_directory(self, path: str) -> None:
-        """Make a directory, and those above it, where they do not exist yet; they last."""
+        """Make the directory *path* and its parents, durably, where they do not exist yet."""
         if os.path.isdir(path):
             return
         above = os.path.dirname(path) or os.curdir
@@ -43,53 +44,73 @@ class Disk:
         self.sync_directory(above)
 
     def list_names(self, directory: str) -> Iterator[str]:
-        """List the names of the regular files in a directory, in no order, without looking at each."""
+        """List the names of the regular files in *directory*, in no order, without a stat of each."""
         with reading("list", directory), os.scandir(directory) as entries:
             for entry in entries:
-                if entry.is_file():
+                if entry.is_file(follow_symlinks=False):
                     yield entry.name
 
+    def list_links(self, directory: str) -> Iterator[str]:
+        """List the names of the symbolic links in *directory*, in no order."""
+        with reading("list", directory), os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    yield entry.name
+
+    def list_directories(self, directory: str) -> list[str]:
+        """Return the names of the directories in *directory*, in no order; none if it does not exist."""
+        with reading("list", directory):
+            try:
+                with os.scandir(directory) as entries:
+                    return [each.name for each in entries if each.is_dir(follow_symlinks=False)]
+            except FileNotFoundError:
+                return []
+
     def list_files(self, directory: str) -> Iterator[FileStat]:
-        """List the regular files in a directory, in no order."""
+        """List the regular files in *directory*, in no order."""
         with reading("list", directory), os.scandir(directory) as entries:
             for entry in entries:
                 try:
-                    status = entry.stat()
+                    status = entry.stat(follow_symlinks=False)
                 except OSError as error:
-                    # It has just gone, or is a link to nowhere. Anything else is not to be taken for that.
-                    if error.errno not in _NOT_THERE:
+                    if error.errno not in _NOT_THERE:  # it was not removed meanwhile
                         raise
                     continue
                 if stat.S_ISREG(status.st_mode):
                     yield file_stat(entry.name, status)
 
-    def look_at(self, path: str) -> FileStat | None:
-        """Look at a regular file; None when there is none."""
+    def stat(self, path: str) -> FileStat | None:
+        """Return the FileStat of the regular file at *path*; None when there is none."""
         try:
-            status = os.stat(path)
+            status = os.lstat(path)
         except OSError as error:
             if error.errno in _NOT_THERE:
                 return None
-            raise EventReadException(f"cannot look at {path}: {error.strerror}") from error
+            raise EventReadException(f"cannot stat {path}: {error.strerror}") from error
         return file_stat(path, status) if stat.S_ISREG(status.st_mode) else None
 
-    def modified_ns(self, path: str) -> int:
-        """When something last changed in a directory, in nanoseconds since the epoch."""
-        with reading("look at", path):
-            return os.stat(path).st_mtime_ns
+    def inode(self, directory: str) -> int:
+        """Return the inode number of *directory*."""
+        with reading("stat", directory):
+            return os.stat(directory).st_ino
+
+    def modified_ns(self, directory: str) -> int:
+        """Return the mtime of *directory*, in nanoseconds since the epoch."""
+        with reading("stat", directory):
+            return os.stat(directory).st_mtime_ns
 
     def boot_id(self) -> str:
-        """What is another after the system was started anew."""
+        """Return the kernel's boot ID, which changes at every reboot."""
         with reading("read", _BOOT_ID_PATH), open(_BOOT_ID_PATH, encoding="ascii") as file:
             return file.read().strip()
 
     def database_path(self, path: str) -> str:
-        """Where SQLite, which opens files by itself, finds the one at a path."""
+        """Return the path at which SQLite, which opens files by itself, finds the file at *path*."""
         return path
 
     def exists(self, path: str) -> bool:
-        """Tell whether there is something at a path; that it cannot be looked at does not mean no."""
-        with reading("look at", path):
+        """Return whether *path* exists; any error but "not found" is raised."""
+        with reading("stat", path):
             try:
                 os.stat(path)
             except OSError as error:
@@ -98,83 +119,108 @@ class Disk:
                 raise
         return True
 
-    def open_to_read(self, path: str) -> "ReadableFile":
-        """Open a file to read; it stays readable when it is replaced or removed meanwhile."""
+    def open_to_read(self, path: str) -> ReadableFile:
+        """Open the file at *path*, no symbolic link; it stays readable when it is replaced or removed."""
         try:
-            return ReadableFile(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+            return ReadableFile(path, os.open(path, _READ_FLAGS))
         except OSError as error:
             raise EventReadException(f"cannot open {path}: {error.strerror}") from error
 
-    def create(self, path: str) -> "WritableFile":
-        """Make an empty file to write, in the place of any that is there."""
+    def create(self, path: str) -> WritableFile:
+        """Create an empty file at *path* to write, in place of any that is there."""
         with writing("create", path):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
             return WritableFile(path, os.open(path, flags, 0o644))
 
     def rename(self, old: str, new: str) -> None:
-        """Put a file in the place of another, atomically."""
+        """Rename *old* to *new*, atomically in place of any file that is there."""
         with writing("rename to", new):
             os.rename(old, new)
 
+    def rename_noreplace(self, old: str, new: str) -> None:
+        """Rename *old* to *new*.
+
+        Raises:
+            FileChanged: if there is a file at *new*.
+        """
+        with writing("rename to", new):
+            try:
+                if not renaming.rename_noreplace(old, new):
+                    self._rename_by_link(old, new)
+            except FileExistsError as error:
+                raise FileChanged(f"{new} was created by another program") from error
+
+    def _rename_by_link(self, old: str, new: str) -> None:
+        try:
+            os.link(old, new)
+        except OSError as error:
+            if error.errno not in _CANNOT_LINK:
+                raise
+            if os.path.lexists(new):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new) from error
+            os.rename(old, new)
+            return
+        os.unlink(old)
+
+    def exchange(self, first: str, second: str) -> bool:
+        """Exchange the files *first* and *second*, atomically.
+
+        Returns:
+            Whether the file system can do that; nothing has changed if not.
+
+        Raises:
+            FileChanged: if one of them does not exist.
+        """
+        with writing("exchange", second):
+            try:
+                return renaming.exchange(first, second)
+            except FileNotFoundError as error:
+                raise FileChanged(f"{second} was removed by another program") from error
+
     def remove(self, path: str) -> None:
-        """Remove a file; it is no error when there is none."""
+        """Remove the file at *path* if it exists."""
         with writing("remove", path), contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 
+    def sync_file(self, path: str) -> None:
+        """Fsync the file at *path*, which another process wrote."""
+        self._sync(path, _READ_FLAGS)
+
     def sync_directory(self, path: str) -> None:
-        """Make what was created, renamed and removed in a directory last."""
-        with writing("sync the directory", path):
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        """Fsync the directory *path*, so that what was created, renamed and removed in it lasts."""
+        self._sync(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def _sync(self, path: str, flags: int) -> None:
+        with writing("sync", path):
+            descriptor = os.open(path, flags)
             try:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
 
-    def lock(self, path: str) -> "Lock":
-        """Take the lock that a file stands for, and note in the file who has it.
+    def lock_store(self, root_dir: str, lock_path: str) -> lock.Lock:
+        """Lock the store in *root_dir* for writing, and note this process in the file *lock_path*.
 
         Raises:
-            StoreLocked: if another process holds it.
+            StoreLocked: if another process has locked it.
+            EventWriteException: if it cannot be locked.
         """
-        with writing("lock", path), contextlib.ExitStack() as on_failure:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            on_failure.callback(os.close, descriptor)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-                raise StoreLocked(f"process {holder or '(unknown)'} holds {path}") from error
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
-            on_failure.pop_all()
-        return Lock(descriptor)
+        return lock.Lock(root_dir, lock_path)
 
-    def is_locked(self, path: str) -> bool:
-        """Tell whether another process holds a lock; this needs no right to write, and keeps nobody out."""
-        with reading("look at", path):
-            try:
-                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                return False
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-            finally:
-                os.close(descriptor)
-        return False
+    def is_store_locked(self, root_dir: str, lock_path: str) -> bool:
+        """Return whether a process has locked the store in *root_dir*; this needs no right to write."""
+        return lock.is_locked(root_dir, lock_path)
 
-    def wait_for_lock(self, path: str) -> None:
-        """Wait until nobody holds a lock any more."""
-        with reading("wait for", path), contextlib.suppress(FileNotFoundError):
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_SH)
-            finally:
-                os.close(descriptor)
+    def wait_for_store_lock(self, root_dir: str, lock_path: str) -> None:
+        """Wait until no process has locked the store in *root_dir*."""
+        lock.wait(root_dir, lock_path)
+
+    def watch(self, directory: str) -> watch.DirectoryWatch | None:
+        """Watch *directory* for changes by any process; None where the system cannot tell all of them."""
+        return watch.watch(directory)
 
     def usage(self, path: str) -> DiskUsage:
-        """Measure the file system under a path."""
+        """Measure the file system that *path* is on."""
         with reading("measure the file system of", path):
             found = os.statvfs(path)
         return DiskUsage(
@@ -186,14 +232,3 @@ class Disk:
             found.f_ffree,
             found.f_favail,
         )
-
-
-class Lock:
-    """A lock that is held until it is released or the process ends."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def close(self) -> None:
-        """Let the next one have it."""
-        os.close(self._descriptor)

@@ -1,42 +1,97 @@
-"""Files that are open: to read from anywhere in them, or to write from start to end."""
+"""Open files: read at any position, or written from start to end."""
 
 import contextlib
-import ctypes
 import errno
 import os
 import stat
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from store.disk.os_errors import reading, write_failure, writing
-from store.disk.vectored import Gathering
 from store.errors import EventReadException
 
-__all__ = ["FileStat", "ReadableFile", "WritableFile", "file_stat"]
+__all__ = ["FileStat", "ReadableFile", "WritableFile", "coalesce", "cut", "file_stat"]
 
 _CHUNK_SIZE = 1 << 20
-_PIECES_MAX = os.sysconf("SC_IOV_MAX")
-"""How many the system writes at once."""
+_IOV_MAX = os.sysconf("SC_IOV_MAX")
 
-# What copy_file_range(2) says where the file system or the kernel does not offer it.
+_GAP_MAX = 16 << 10
+"""Bytes between two extents above which they are read by two calls: below, reading the gap is cheaper."""
+
+_RUN_SIZE_MAX = 8 << 20
+"""Bytes read by one call for several extents, so that the gaps never cost more memory than this."""
+
+# Answers of copy_file_range(2) where the file system or the kernel does not offer it.
 _CANNOT_COPY_RANGES = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL})
 
-
-# By Python's own preadv, a view would have to be made of every piece, which costs more than to read it.
-_preadv = ctypes.CDLL(None).preadv
-_preadv.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_int64)
-_preadv.restype = ctypes.c_ssize_t
-_PIECES_AT_ONCE = _PIECES_MAX // 2  # with what lies between them
-_SIZE_AT_ONCE = 1 << 30  # bytes; one call reads somewhat more than that at most
+_INT64_MAX = (1 << 63) - 1
 
 
 class FileStat(NamedTuple):
-    """A regular file: its name without the directory, its size in bytes, its mtime in nanoseconds."""
+    """A regular file as stat(2) describes it.
+
+    Attributes:
+        name: its name, without the directory.
+        size: its size in bytes.
+        mtime_ns: when its content last changed, in nanoseconds since the epoch.
+        ctime_ns: when its content or attributes last changed, which no program can set.
+        inode: its inode number.
+    """
 
     name: str
     size: int
     mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+def file_stat(path: str, status: os.stat_result) -> FileStat:
+    """Make the FileStat of *status*, which stat(2) returned for *path*."""
+    name, inode = path.rpartition("/")[2], status.st_ino
+    mtime_ns, ctime_ns = status.st_mtime_ns, status.st_ctime_ns
+    if (
+        max(mtime_ns, ctime_ns, inode) > _INT64_MAX
+    ):  # beyond the year 2262; columns of these are int64
+        mtime_ns, ctime_ns = min(mtime_ns, _INT64_MAX), min(ctime_ns, _INT64_MAX)
+        inode &= _INT64_MAX
+    return FileStat(name, status.st_size, mtime_ns, ctime_ns, inode)
+
+
+def coalesce(starts: list[int], stops: list[int]) -> Iterator[tuple[int, int]]:
+    """Group the extents from *starts* to *stops* into runs that one call reads, gaps included.
+
+    Yields:
+        For each run, the index of its first extent and the index after its last.
+    """
+    first = 0
+    limit = last_stop = -1
+    for index, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+        if not 0 <= start - last_stop <= _GAP_MAX or stop > limit:
+            if index:
+                yield first, index
+            first, limit = index, start + _RUN_SIZE_MAX
+        last_stop = stop
+    if starts:
+        yield first, len(starts)
+
+
+def cut(
+    data: bytes, base: int, starts: list[int], stops: list[int]
+) -> list[bytes] | list[memoryview]:
+    """Cut the extents from *starts* to *stops* out of *data*, the bytes at *base*.
+
+    A scattering preadv(2) by ctypes was no faster: 1,440 files of 150 kB with 10 extents each, in CPU time, 51 ms so and
+    99 ms with an iovec array for each file; with 100 extents each, 124 and 141 ms.
+    """
+    if len(starts) == 1:
+        return [data]
+    view = memoryview(data)
+    return [view[start - base : stop - base] for start, stop in zip(starts, stops, strict=True)]
 
 
 class ReadableFile:
@@ -47,16 +102,16 @@ class ReadableFile:
         self._descriptor = descriptor
 
     def size(self) -> int:
-        """Size of the file in bytes."""
+        """Return the size of the file in bytes."""
         return self.stat().size
 
     def stat(self) -> FileStat:
-        """Look at the file that is open, whatever has its name now."""
-        with reading("look at", self.path):
+        """Return the FileStat of the open file, whatever file has its name now."""
+        with reading("stat", self.path):
             return file_stat(self.path, os.fstat(self._descriptor))
 
     def read(self, offset: int, size: int) -> bytes:
-        """Read so many bytes from an offset; fewer only at the end of the file."""
+        """Read *size* bytes at *offset*; fewer only at the end of the file."""
         with reading("read", self.path):
             data = os.pread(self._descriptor, size, offset)
             while len(data) < size:
@@ -66,57 +121,40 @@ class ReadableFile:
                 data += more
         return data
 
-    def read_into(self, view: memoryview, offset: int) -> int:
-        """Fill a buffer from an offset; returns how many bytes there were, fewer only at the end of the file."""
-        done = 0
-        with reading("read", self.path):
-            while done < len(view):
-                more = os.preadv(self._descriptor, [view[done:]], offset + done)
-                if not more:
-                    break
-                done += more
-        return done
-
-    def gather(self, wanted: Gathering, first: int, last: int) -> None:
-        """Read pieces of the file, from a first to before a last.
+    def read_extents(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> bytes:
+        """Read the extents from *starts* to *stops*, in bytes, joined in the order given.
 
         Raises:
             EventReadException: if they cannot be read, or the file ends before.
         """
-        for begin, end in wanted.runs(first, last):
-            position = begin
-            while position < end:
-                position += self._gather_some(
-                    wanted, position, min(end, position + _PIECES_AT_ONCE)
-                )
+        return b"".join(self.parts(starts.tolist(), stops.tolist()))
 
-    def _gather_some(self, wanted: Gathering, first: int, last: int) -> int:
-        """Read pieces with little between them; returns how many."""
-        start = int(wanted.starts[first])
-        size = int(wanted.stops[last - 1]) - start
-        if size > _SIZE_AT_ONCE or last - first == 1:
-            return self._gather_one(wanted, first)
-        if _preadv(self._descriptor, wanted.iovecs(first), 2 * (last - first) - 1, start) == size:
-            return last - first
-        # It was interrupted, or there is less, or something is wrong: this finds out.
-        return self._gather_one(wanted, first)
-
-    def _gather_one(self, wanted: Gathering, position: int) -> int:
-        start, part = int(wanted.starts[position]), wanted.part(position)
-        if self.read_into(part, start) < len(part):  # fewer would move everything behind them
-            raise EventReadException(f"{self.path} ends before byte {start + len(part)}")
-        return 1
+    def parts(self, starts: list[int], stops: list[int]) -> Iterator[bytes | memoryview]:
+        """Read the extents from *starts* to *stops*, in bytes, one by one; see :meth:`read_extents`."""
+        for first, last in coalesce(starts, stops):
+            base, stop = starts[first], stops[last - 1]
+            data = self.read(base, stop - base)
+            if len(data) < stop - base:
+                raise EventReadException(f"{self.path} ends before byte {stop}")
+            yield from cut(data, base, starts[first:last], stops[first:last])
 
     def chunks(self, start: int, end: int) -> Iterator[bytes]:
-        """Read from a start to an end, in bytes, a piece at a time."""
+        """Read the bytes from *start* to *end* in chunks."""
         for offset in range(start, end, _CHUNK_SIZE):
             yield self.read(offset, min(_CHUNK_SIZE, end - offset))
 
+    def checksum(self, size: int) -> int:
+        """Return the CRC-32 of the first *size* bytes."""
+        found = 0
+        for chunk in self.chunks(0, size):
+            found = zlib.crc32(chunk, found)
+        return found
+
     def copy_to(self, target: int, size: int) -> None:
-        """Copy the first bytes of the file to a descriptor's position, inside the kernel, and its attributes.
+        """Copy the first *size* bytes to the descriptor *target*, inside the kernel, and the file's attributes.
 
         Raises:
-            OSError: what the system said; the caller knows which file it was writing.
+            OSError: the system's error; the caller knows which file it was writing.
         """
         status = os.fstat(self._descriptor)
         os.fchmod(target, stat.S_IMODE(status.st_mode))
@@ -137,26 +175,16 @@ class ReadableFile:
             offset += copied
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; closing again does nothing."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
-
-    def __del__(self) -> None:  # a file that is kept open for whoever reads it last
-        self.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc_info: object) -> None:
         self.close()
-
-
-def file_stat(path: str, status: os.stat_result) -> FileStat:
-    """Make a :class:`FileStat` of what stat(2) returned for *path*."""
-    mtime_ns = status.st_mtime_ns
-    # Beyond the year 2262, 64 bits end.
-    return FileStat(path.rpartition("/")[2], status.st_size, mtime_ns if mtime_ns < 1 << 63 else -1)
 
 
 def _copy_file_range(source: int, target: int, offset: int, size: int) -> int:
@@ -175,39 +203,44 @@ class WritableFile:
         self._descriptor = descriptor
 
     def write(self, *pieces: bytes) -> None:
-        """Append the pieces, all of them, one behind the other."""
+        """Append all *pieces* in order, retrying short writes."""
         views: Sequence[bytes | memoryview] = pieces
         try:
             while views:
-                written = os.writev(self._descriptor, views[:_PIECES_MAX])
-                views = _behind(views, written)
+                written = os.writev(self._descriptor, views[:_IOV_MAX])
+                views = _after(views, written)
         except OSError as error:
             raise write_failure("write", self.path, error) from error
 
     def copy(self, source: ReadableFile, size: int) -> None:
-        """Append the first bytes of another file, and take on its permissions and (if allowed) its owner."""
+        """Append the first *size* bytes of *source*, and adopt its permissions and (if allowed) its owner."""
         with writing("write", self.path):
             source.copy_to(self._descriptor, size)
 
     def truncate(self, size: int) -> None:
-        """Cut the file off; nothing is to be written to it after that."""
-        with writing("cut off", self.path):
+        """Cut the file to *size* bytes; it must not be written after that."""
+        with writing("truncate", self.path):
             os.ftruncate(self._descriptor, size)
 
     def sync(self) -> None:
-        """Make what was written last; a failure is final for this file."""
+        """Fsync the file. After a failure the file must not be used again."""
         with writing("sync", self.path):
             os.fsync(self._descriptor)
 
     def set_modified(self) -> None:
-        """Set the time of the last change to now, more exactly than writing does.
+        """Set the mtime to now, in nanoseconds.
 
-        The system's own clock for that stands still for some milliseconds at a time, so that a change might not
-        show; after this, the next one shows.
+        The kernel's own clock for mtimes advances every few milliseconds, so that two changes in one of its steps
+        look like one; after this, the next one shows.
         """
-        with writing("date", self.path):
+        with writing("set the time of", self.path):
             now_ns = time.time_ns()
             os.utime(self._descriptor, ns=(now_ns, now_ns))
+
+    def stat(self) -> FileStat:
+        """Return the FileStat of the open file."""
+        with reading("stat", self.path):
+            return file_stat(self.path, os.fstat(self._descriptor))
 
     def close(self) -> None:
         """Close the file; closing again does nothing."""
@@ -223,8 +256,8 @@ class WritableFile:
         self.close()
 
 
-def _behind(views: Sequence[bytes | memoryview], size: int) -> Sequence[bytes | memoryview]:
-    """What of some views comes behind so many bytes."""
+def _after(views: Sequence[bytes | memoryview], size: int) -> Sequence[bytes | memoryview]:
+    """Return what follows the first *size* bytes of *views*."""
     for number, view in enumerate(views):
         if size < len(view):
             return [memoryview(view)[size:], *views[number + 1 :]]

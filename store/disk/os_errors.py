@@ -1,4 +1,4 @@
-"""Failures: from what the operating system says to the exceptions of the store."""
+"""Errors of the operating system, translated to the exceptions of the store."""
 
 import contextlib
 import errno
@@ -13,10 +13,10 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 @contextlib.contextmanager
 def reading(verb: str, path: str) -> Iterator[None]:
-    """Translate what goes wrong when something at a path is to be read.
+    """Translate errors while something at *path* is read; *verb* says what is being done to it.
 
     Raises:
-        EventReadException: if the system says that this could not be done: ``cannot <verb> <path>``.
+        EventReadException: ``cannot <verb> <path>``, if the system says so.
     """
     try:
         yield
@@ -26,11 +26,11 @@ def reading(verb: str, path: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing(verb: str, path: str) -> Iterator[None]:
-    """Translate what goes wrong when something at a path is to be changed.
+    """Translate errors while something at *path* is changed; *verb* says what is being done to it.
 
     Raises:
         StoreFull: if there is no room.
-        EventWriteException: if the system says that this could not be done: ``cannot <verb> <path>``.
+        EventWriteException: ``cannot <verb> <path>``, if the system says anything else.
     """
     try:
         yield
@@ -39,6 +39,6 @@ def writing(verb: str, path: str) -> Iterator[None]:
 
 
 def write_failure(verb: str, path: str, error: OSError) -> EventWriteException:
-    """What :func:`writing` raises, for those who do something so often that entering it would show."""
+    """Make the exception that :func:`writing` raises, for calls so frequent that entering it would show."""
     kind = StoreFull if error.errno in _FULL else EventWriteException
     return kind(f"cannot {verb} {path}: {error.strerror}")

@@ -1,196 +1,184 @@
-"""Minute files: their names, their bytes, and which of them holds a time.
+"""Minute files: the bytes in the file itself, and after them those that are not flushed yet."""
 
-A minute file is named ``<start>-<end>``, whole seconds since the epoch, and holds the events with
-``start <= time < end``. Files that theia wrote may overlap and hold the end as well.
-"""
-
-import io
+import contextlib
 import os
-import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import NamedTuple
 
-from store.disk.atomic import replace_file
+import numpy as np
+from numpy.typing import NDArray
+
 from store.disk.disk import Disk
-from store.disk.file import ReadableFile
-from store.disk.vectored import Gathering
+from store.disk.file import FileStat, ReadableFile, coalesce, cut
 from store.errors import EventReadException
 
-__all__ = [
-    "GrowingFile",
-    "MemoryFile",
-    "RemovedFile",
-]
-
-_CHUNK_SIZE = 1 << 20
+__all__ = ["MinuteFile", "Snapshot", "StoredFile"]
 
 
-class GrowingFile(ABC):
-    """A file that grows at its end and is replaced on disk, atomically, when it is flushed.
+class Snapshot(NamedTuple):
+    """The state of a minute file at one moment.
 
-    It continues the file that is there. Its *tail* is what was not flushed yet; where that is meanwhile is for
-    subclasses to say. Any number of threads may use it.
-
-    Args:
-        name: the file's name.
-        path: the directory it is in.
-        disk: the disk the directory is on.
-        stored_size: the size in bytes of the file that is there; None when that is to be found out.
+    Attributes:
+        stored_size: how many bytes are in the file.
+        size: how many bytes there are, flushed or not.
+        stat: the FileStat of the file; None when there is none.
+        next_inode: the inode number of the file that is being put in its place; None when there is none.
     """
 
-    def __init__(
-        self, name: str, path: str, disk: Disk | None = None, stored_size: int | None = None
-    ) -> None:
+    stored_size: int
+    size: int
+    stat: FileStat | None
+    next_inode: int | None = None
+
+    def may_be(self, stat: FileStat) -> bool:
+        """Return whether the file with *stat* is the one that is known, unchanged."""
+        if stat.inode == self.next_inode:
+            return True
+        known = self.stat
+        return known is not None and (stat.inode, stat.size, stat.mtime_ns) == (
+            known.inode,
+            known.size,
+            known.mtime_ns,
+        )
+
+
+class MinuteFile(ABC):
+    """A minute file, flushed or not. Any number of threads may use it.
+
+    It is read where it is, at its path, and only as long as the file there is the one that is known: the bytes of
+    a file that another program removed or replaced cannot be read any more.
+
+    Args:
+        name: the name of the file.
+        directory: the directory it is in.
+        disk: the disk it is on.
+    """
+
+    def __init__(self, name: str, directory: str, disk: Disk) -> None:
         self.name = name
-        self.path = path
-        self._disk = disk or Disk()
-        self._file_path = os.path.join(path, name)
-        self._pinned: ReadableFile | None = None
-        self._is_there = stored_size is not None or self._disk.exists(self._file_path)
-        self._stored_size = stored_size or 0
-        if self._is_there and stored_size is None:
-            with self._disk.open_to_read(self._file_path) as file:
-                self._stored_size = file.size()
-        self._tail_size = 0
-        self._lock = threading.Lock()
-        self._flush_lock = threading.Lock()
+        self._disk = disk
+        self._path = os.path.join(directory, name)
+
+    @abstractmethod
+    def snapshot(self) -> Snapshot:
+        """Return the state of the file."""
+
+    @abstractmethod
+    def _read_tail(self, start: int, end: int) -> bytes:
+        """Read the bytes from *start* to *end*, none of which was in the file a moment ago.
+
+        Raises:
+            EventReadException: if they cannot be read, for one because they were flushed meanwhile.
+        """
 
     @property
     def size(self) -> int:
-        """How many bytes the file has, flushed or not."""
-        with self._lock:
-            return self._stored_size + self._tail_size
+        """How many bytes there are, flushed or not."""
+        return self.snapshot().size
 
     @property
     def stored_size(self) -> int:
-        """How many bytes of it are on disk for good."""
-        with self._lock:
-            return self._stored_size
+        """How many bytes are in the file, durably."""
+        return self.snapshot().stored_size
 
     def read(self, offset: int, size: int) -> bytes:
-        """Read so many bytes from an offset, flushed or not; fewer only at the end.
+        """Read *size* bytes at *offset*, flushed or not; fewer only at the end.
 
         Raises:
-            EventReadException: if the file on disk, or the tail, cannot be read.
+            EventReadException: if they cannot be read, or the file is not the one that is known.
         """
-        end = offset + size
-        with self._lock:
-            stored_size = self._stored_size
-            tail_end = min(end, stored_size + self._tail_size)
-            tail = b""
-            if tail_end > stored_size:
-                tail = self._read_tail(max(offset, stored_size), tail_end)
-            if offset >= stored_size:
-                return tail
-            # A flush that comes in between leaves the file that was opened as it is.
-            file = self._open()
-        return file.read(offset, min(end, stored_size) - offset) + tail
+        return self._retried(
+            lambda now: self._read_range(now, offset, min(offset + size, now.size))
+        )
 
-    def gather(self, wanted: Gathering, first: int, last: int) -> None:
-        """Read pieces of the file, from a first to before a last, flushed or not.
+    def _read_range(self, now: Snapshot, start: int, end: int) -> bytes:
+        stored = b""
+        stored_end = min(end, now.stored_size)
+        if start < stored_end:
+            with self._open(now) as file:
+                stored = file.read(start, stored_end - start)
+            if len(stored) < stored_end - start:
+                raise EventReadException(f"{self._path} ends before byte {stored_end}")
+        tail_start = max(start, now.stored_size)
+        return stored + self._read_tail(tail_start, end) if tail_start < end else stored
+
+    def read_extents(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> bytes:
+        """Read the extents from *starts* to *stops*, flushed or not, joined in the order given.
 
         Raises:
-            EventReadException: if the file on disk, or the tail, cannot be read, or ends before.
+            EventReadException: if they cannot be read, the file ends before, or is not the one that is known.
         """
-        with self._lock:
-            stored = first + int(wanted.stops[first:last].searchsorted(self._stored_size, "right"))
-            # A flush that comes in between leaves the file that was opened as it is.
-            file = self._open() if stored > first else None
-        if file is not None:
-            file.gather(wanted, first, stored)
-        for begin, end in wanted.runs(stored, last) if stored < last else ():
-            start, stop = int(wanted.starts[begin]), int(wanted.stops[end - 1])
-            data = self.read(start, stop - start)
-            if len(data) < stop - start:
-                raise EventReadException(f"{self.name} ends before byte {stop}")
-            for piece in range(begin, end):
-                at = slice(int(wanted.starts[piece]) - start, int(wanted.stops[piece]) - start)
-                wanted.part(piece)[:] = data[at]
 
-    def _open(self) -> ReadableFile:
-        return self._pinned or self._disk.open_to_read(self._file_path)
+        def read(now: Snapshot) -> bytes:
+            if len(stops) and int(stops.max()) > now.size:
+                raise EventReadException(f"{self.name} ends before byte {int(stops.max())}")
+            after = (stops > now.stored_size).nonzero()[0][:1].tolist()
+            stored = after[0] if after else len(stops)
+            pieces: list[bytes | memoryview] = []
+            if stored:
+                with self._open(now) as file:
+                    pieces.append(file.read_extents(starts[:stored], stops[:stored]))
+            begins, ends = starts[stored:].tolist(), stops[stored:].tolist()
+            for first, last in coalesce(begins, ends):
+                data = self._read_range(now, begins[first], ends[last - 1])
+                pieces += cut(data, begins[first], begins[first:last], ends[first:last])
+            return b"".join(pieces)
 
-    def stream(self) -> io.BytesIO:
-        """Copy the whole file, flushed or not."""
-        return io.BytesIO(self.read(0, self.size))
+        return self._retried(read)
 
-    def flush(self) -> None:
-        """Bring the file on disk up to date; it is never there in part, and lasts when this returns.
+    def tail(self) -> bytes:
+        """Read everything that is not flushed.
 
         Raises:
-            EventWriteException: if that fails; nothing is lost then, and a later flush tries again.
-            EventReadException: the same, if what is to be written cannot be read.
+            EventReadException: if it cannot be read.
         """
-        with self._flush_lock:
-            with self._lock:
-                stored_size, tail_size = self._stored_size, self._tail_size
-            if self._is_there and not tail_size:
-                return
-            tail = self._tail_in_chunks(stored_size, stored_size + tail_size)
-            if stored_size:
-                with self._disk.open_to_read(self._file_path) as old:
-                    replace_file(self._disk, self._file_path, tail, old, stored_size)
-            else:
-                replace_file(self._disk, self._file_path, tail)
-            with self._lock:
-                self._stored_size += tail_size
-                self._tail_size -= tail_size
-                self._forget_tail(tail_size)
-                self._is_there = True
 
-    def pin(self) -> None:
-        """Keep the flushed bytes readable for those who still read, before the file is replaced."""
-        with self._lock:
-            if self._stored_size:
-                self._pinned = self._disk.open_to_read(self._file_path)
+        def read(now: Snapshot) -> bytes:
+            if now.stored_size == now.size:
+                return b""
+            return self._read_tail(now.stored_size, now.size)
 
-    def _tail_in_chunks(self, start: int, end: int) -> Iterator[bytes]:
-        for offset in range(start, end, _CHUNK_SIZE):
-            with self._lock:
-                chunk = self._read_tail(offset, min(offset + _CHUNK_SIZE, end))
-            yield chunk
+        return self._retried(read)
 
-    @abstractmethod
-    def _read_tail(self, start: int, end: int) -> bytes:
-        """Read from a start to an end in the file, both in the tail; the caller holds the lock."""
+    def _open(self, now: Snapshot) -> ReadableFile:
+        """Open the file, which must be the one that is known."""
+        with contextlib.ExitStack() as on_failure:
+            file = on_failure.enter_context(self._disk.open_to_read(self._path))
+            if not now.may_be(file.stat()):
+                raise EventReadException(f"{self._path} was changed by another program")
+            on_failure.pop_all()
+        return file
 
-    @abstractmethod
-    def _forget_tail(self, size: int) -> None:
-        """Let go of so many bytes, which were flushed; the caller holds the lock."""
+    def _retried(self, read: Callable[[Snapshot], bytes]) -> bytes:
+        """Return what *read* makes of the state of the file, again if a flush came in between."""
+        while True:
+            now = self.snapshot()
+            try:
+                return read(now)
+            except EventReadException:
+                then = self.snapshot()
+                if (then.stored_size, then.stat) == (now.stored_size, now.stat):
+                    raise
 
 
-class MemoryFile(GrowingFile):
-    """A growing file whose tail is in memory."""
-
-    def __init__(
-        self, name: str, path: str, disk: Disk | None = None, stored_size: int | None = None
-    ) -> None:
-        super().__init__(name, path, disk, stored_size)
-        self._tail = bytearray()
-
-    def write(self, data: bytes) -> None:
-        """Append data."""
-        with self._lock:
-            self._tail += data
-            self._tail_size += len(data)
-
-    def _read_tail(self, start: int, end: int) -> bytes:
-        return bytes(self._tail[start - self._stored_size : end - self._stored_size])
-
-    def _forget_tail(self, size: int) -> None:
-        del self._tail[:size]
-
-
-class RemovedFile(MemoryFile):
-    """What is left of a file that was removed or replaced, for those who have it open: its tail.
+class StoredFile(MinuteFile):
+    """A minute file all of which is in the file, as those see it that only read the store.
 
     Args:
-        name: the name it had.
-        path: the directory it was in.
-        stored_size: how many bytes of it are gone.
-        tail: what was not flushed to it.
+        name: the name of the file.
+        directory: the directory it is in.
+        disk: the disk it is on.
+        stat: the FileStat of the file.
     """
 
-    def __init__(self, name: str, path: str, stored_size: int, tail: bytes = b"") -> None:
-        super().__init__(f"{name} (removed)", path, stored_size=stored_size)
-        self.write(tail)
+    def __init__(self, name: str, directory: str, disk: Disk, stat: FileStat) -> None:
+        super().__init__(name, directory, disk)
+        self._snapshot = Snapshot(stat.size, stat.size, stat)
+
+    def snapshot(self) -> Snapshot:
+        """See :meth:`MinuteFile.snapshot`; it never changes."""
+        return self._snapshot
+
+    def _read_tail(self, start: int, end: int) -> bytes:
+        raise AssertionError(f"bytes {start} to {end} are in the file")

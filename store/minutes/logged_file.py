@@ -1,102 +1,183 @@
-"""Minute files whose newest part is in the journal."""
+"""Minute files whose newest bytes are in the write-ahead log, and how those are flushed."""
 
-import bisect
-from array import array
+import zlib
 from collections.abc import Iterator
 
+from store.disk.atomic import Prepared, prepare
 from store.disk.disk import Disk
-from store.errors import EventReadException
-from store.minutes.file import GrowingFile
-from store.wal.log import Journal
+from store.disk.file import FileStat
+from store.errors import EventReadException, FileChanged
+from store.locks import new_lock
+from store.minutes.file import MinuteFile, Snapshot
+from store.wal.log import WriteAheadLog
+from store.wal.tail import Tail, read_tail
 
-__all__ = ["JournaledFile"]
+__all__ = ["LoggedFile", "PreparedFlush"]
 
-_SIGNPOST_DISTANCE = 16 << 10
-_PASSED_OVER_MAX = 4 << 10
-"""How many bytes of other files between two records of one are read rather than remembering where the second is."""
+_CHUNK_SIZE = 1 << 20
 
 
-class JournaledFile(GrowingFile):
-    """A growing file whose tail is in a journal, so that it costs no memory, however large it becomes.
+class LoggedFile(MinuteFile):
+    """A minute file whose tail is in the log, so that it costs no memory, however large it becomes.
 
     Args:
-        name: the file's name.
-        path: the directory it is in.
-        journal: where its tail is.
-        disk: the disk the directory is on.
-        stored_size: the size in bytes of the file that is there; None when that is to be found out.
-        begins_at: where in the file the data lies that the journal says it begins anew with, in bytes.
+        name: the name of the file.
+        directory: the directory it is in.
+        log: the log that its tail is in.
+        disk: the disk it is on.
+        stat: the FileStat of the file; None when there is none yet.
+        tail: the records that the file lacks, as recovery found them.
     """
 
     def __init__(
         self,
         name: str,
-        path: str,
-        journal: Journal,
-        disk: Disk | None = None,
-        stored_size: int | None = None,
-        begins_at: int = 0,
+        directory: str,
+        log: WriteAheadLog,
+        disk: Disk,
+        stat: FileStat | None = None,
+        tail: Tail | None = None,
     ) -> None:
-        super().__init__(name, path, disk, stored_size)
-        self._journal = journal
-        self._begins_at = begins_at
-        # A signpost every now and then, and wherever much of other files stands before a record in the journal: where
-        # in the file the record starts, and its address.
-        self._offsets = array("Q")
-        self._addresses = array("Q")
-        self._last_end = 0  # about where in the journal the last record ends
+        super().__init__(name, directory, disk)
+        self._log = log
+        self._stat = stat
+        self._next_inode: int | None = None  # of the file that is being put in place
+        self._tail = tail or Tail(name, stat.size if stat is not None else 0)
+        self._lock = new_lock("file")
 
-    def extend(self, size: int, address: int) -> None:
-        """Note that so many bytes were appended, as the journal's record at an address."""
+    @property
+    def stat(self) -> FileStat | None:
+        """The FileStat of the file as it was opened or last replaced by a flush; None when there is none yet."""
         with self._lock:
-            offset = self._stored_size + self._tail_size
-            if (
-                not self._offsets
-                or offset - self._offsets[-1] >= _SIGNPOST_DISTANCE
-                or address - self._last_end >= _PASSED_OVER_MAX
-            ):
-                self._offsets.append(offset)
-                self._addresses.append(address)
-            self._tail_size += size
-            self._last_end = address + size
+            return self._stat
 
-    def tail(self) -> bytes:
-        """What was not flushed yet.
-
-        Raises:
-            EventReadException: if it cannot be read.
-        """
+    def snapshot(self) -> Snapshot:
+        """See :meth:`MinuteFile.snapshot`."""
         with self._lock:
-            start = self._stored_size
-            return self._read_tail(start, start + self._tail_size) if self._tail_size else b""
+            return Snapshot(self._tail.start, self._tail.end, self._stat, self._next_inode)
+
+    def extend(self, size: int, lsn: int) -> None:
+        """Note that *size* bytes were appended, as the record of the log at *lsn*."""
+        with self._lock:
+            self._tail.extend(size, lsn)
 
     def _read_tail(self, start: int, end: int) -> bytes:
-        pieces: list[bytes] = []
-        number = bisect.bisect_right(self._offsets, start) - 1
-        position = start
-        while position < end:
-            # From one signpost to the next, for what lies between may be far apart in the journal.
-            stop = min([end, *self._offsets[number + 1 : number + 2]])
-            pieces += self._read_records(self._addresses[number], position, stop)
-            position, number = stop, number + 1
-        return b"".join(pieces)
+        with self._lock:
+            if start < self._tail.start:
+                raise EventReadException(f"{self.name}: byte {start} was flushed meanwhile")
+            extents = self._tail.extents(start, end)
+        return read_tail(self._log.read, self.name, extents)
 
-    def _read_records(self, address: int, start: int, end: int) -> Iterator[bytes]:
-        """Read from a start to an end in the file, which stand in the journal from an address on."""
-        for number, record in enumerate(self._journal.records(address)):
-            # What begins anew behind the first is another file of this name.
-            if record.minute != self.name or (record.begins_anew and number):
-                continue
-            offset = self._begins_at if record.begins_anew else record.offset
-            if offset + len(record.data) > start:
-                yield record.data[max(start - offset, 0) : max(end - offset, 0)]
-                if offset + len(record.data) >= end:
-                    return
-        raise EventReadException(f"{self.name}: bytes {start} to {end} are not in the journal")
+    def accept(self, stat: FileStat) -> None:
+        """Take the file at the path, which is described by *stat* and has the same bytes, for the one that was known."""
+        with self._lock:
+            self._stat = stat
 
-    def _forget_tail(self, size: int) -> None:
-        if not self._tail_size:
-            del self._offsets[:], self._addresses[:]
-            return
-        passed = bisect.bisect_right(self._offsets, self._stored_size) - 1
-        del self._offsets[:passed], self._addresses[:passed]
+    def prepare_flush(self, checksum: int = 0) -> "PreparedFlush | None":
+        """Write the file as it is now under another name, durably; None when there is nothing to flush.
+
+        One thread at a time may flush it.
+
+        Args:
+            checksum: the CRC-32 of what is in the file.
+
+        Raises:
+            FileChanged: if another program removed, replaced or changed the file; nothing has changed then.
+            EventStoreException: if anything else fails; the same.
+        """
+        with self._lock:
+            stat, start, end = self._stat, self._tail.start, self._tail.end
+        if start == end:
+            return None
+        chunks = _Checksummed(self._chunks(start, end), checksum)
+        if stat is None:
+            prepared = prepare(self._disk, self._path, chunks)
+            return PreparedFlush(self, prepared, end, chunks.checksum)
+        if self._disk.stat(self._path) != stat:
+            raise FileChanged(f"{self._path} was changed by another program")
+        with self._disk.open_to_read(self._path) as file:
+            if file.stat() != stat:
+                raise FileChanged(f"{self._path} was changed by another program")
+            prepared = prepare(self._disk, self._path, chunks, file, start)
+            return PreparedFlush(self, prepared, end, chunks.checksum)
+
+    def _chunks(self, start: int, end: int) -> Iterator[bytes]:
+        for offset in range(start, end, _CHUNK_SIZE):
+            yield self._read_tail(offset, min(offset + _CHUNK_SIZE, end))
+
+    def expect(self, inode: int) -> None:
+        """Let readers take the file with *inode* for this one, because it is being put in place."""
+        with self._lock:
+            self._next_inode = inode
+
+    def replaced(self, stat: FileStat | None) -> None:
+        """Note that the file at the path is the expected one, described by *stat*; None if that failed."""
+        with self._lock:
+            self._next_inode = None
+            if stat is not None:
+                self._stat = stat
+
+    def flushed(self, end: int) -> None:
+        """Note that the bytes before *end* are in the file, durably."""
+        with self._lock:
+            self._tail.forget(end)
+
+
+class _Checksummed:
+    """Chunks of which the checksum is known once they were taken.
+
+    Args:
+        chunks: the chunks.
+        checksum: the CRC-32 of what comes before them.
+    """
+
+    def __init__(self, chunks: Iterator[bytes], checksum: int) -> None:
+        self.checksum = checksum
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self.checksum = zlib.crc32(chunk, self.checksum)
+            yield chunk
+
+
+class PreparedFlush:
+    """A flush of a minute file, of which only the last steps are missing: to be committed and finished, or discarded.
+
+    Args:
+        file: the minute file.
+        prepared: the file to be put in its place.
+        end: the size in bytes of that file.
+        checksum: the CRC-32 of that file.
+    """
+
+    def __init__(self, file: LoggedFile, prepared: Prepared, end: int, checksum: int) -> None:
+        self.file = file
+        self.checksum = checksum
+        self._prepared = prepared
+        self._end = end
+
+    def commit(self) -> None:
+        """Put the new file in place; the caller syncs the directory after that, once for any number of files.
+
+        Raises:
+            FileChanged: if another program removed, replaced or changed the file; that stays as it is.
+            EventWriteException: if anything else fails; the same.
+        """
+        self.file.expect(self._prepared.inode)
+        stat = None
+        try:
+            stat = self._prepared.commit()
+        finally:
+            self.file.replaced(stat)
+
+    def finish(self) -> None:
+        """Note that the new file is durable: its bytes are read from it, and not from the log any more.
+
+        Without this, because the directory could not be synced, the next flush writes them again.
+        """
+        self.file.flushed(self._end)
+
+    def discard(self) -> None:
+        """Remove the new file, which was not committed."""
+        self._prepared.discard()

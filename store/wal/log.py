@@ -1,171 +1,199 @@
-"""The journal: everything that was saved and is not in its minute file yet.
+"""The write-ahead log: everything that was saved and is not in its minute file yet, and what was until recently.
 
-It is a directory of segments (see :mod:`store.segments`). Records in it have *addresses*, by which they can
-be read until they are let go of: the numbers of bytes of records before them.
+It is a directory of segments (see :mod:`store.wal.segment`). A record in it has an LSN, by which it can be
+read until its segment is removed: the number of bytes of records before it.
 """
 
 import bisect
-import contextlib
 import itertools
 import logging
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
+from types import MappingProxyType
 
 from store.disk.disk import Disk
-from store.disk.file import WritableFile
-from store.errors import EventReadException, EventWriteException
-from store.wal.segment import Record, first_line, read_records, segment_path
+from store.errors import EventReadException, EventWriteException, StoreFull
+from store.locks import new_lock
+from store.wal.log_segment import LogSegment, create_segment, find_before, find_flushed
+from store.wal.segment import LogRecord, first_line, segment_path
 
-__all__ = ["Journal"]
+__all__ = ["WriteAheadLog"]
 
 log = logging.getLogger(__name__)
 
-_TEMPORARY = ".tmp"
 _UNSYNCED_SIZE_MAX = 16 << 20
-"""How much may wait for a sync in memory, in bytes, lest the sync fails and it has to be written again."""
+"""Most unsynced bytes kept for a rewrite after a failed fsync; writers block beyond it."""
 
-_SYNCED_BESIDE_SIZE = 4 << 20
-"""When so much waits, it is synced beside what goes on, so that hardly anybody ever waits for it to become less."""
+_SYNC_IN_BACKGROUND_SIZE = 4 << 20
+"""Start a background fsync at this many unsynced bytes, so that writers rarely block."""
 
 _SEGMENT_SIZE_MAX = 8 << 20
-"""A segment of so many bytes is the last to be appended to, so that it can be let go of some time."""
+"""Begin a new segment at this size in bytes, so that old ones can be removed."""
+
+_SEGMENTS_KEPT = 10
+"""About how many segments the time is divided into for which they are kept."""
+
+_BATCH_LENGTH = 500
+"""Minutes released or reset under the lock at once, so that writers do not wait for the others."""
 
 
-class _OpenSegment:
-    """A segment of this process.
-
-    Attributes:
-        number: its number.
-        path: where it is.
-        first: the address of its first record.
-        start: where that starts in the file, in bytes.
-        size: how many bytes of records it has.
-        ends: for each minute with records in it that are not in their file yet, where the last one ends there.
-        file: to append to it, and to sync it.
-    """
-
-    def __init__(self, number: int, path: str, first: int, start: int, file: WritableFile) -> None:
-        self.number = number
-        self.path = path
-        self.first = first
-        self.start = start
-        self.size = 0
-        self.ends: dict[str, int] = {}
-        self.file = file
-
-    @property
-    def end(self) -> int:
-        """The address behind its last record."""
-        return self.first + self.size
-
-
-class Journal:
-    """A journal that is written. Any number of threads may use it.
+class WriteAheadLog:
+    """A log that is written. Any number of threads may use it.
 
     Args:
-        disk: where.
-        directory: its directory; there must be nothing in it that counts.
+        disk: the disk it is on.
+        directory: its directory.
         last_number: the highest number a segment in it ever had; 0 when there was none.
+        root_inode: the inode number of the store's directory.
+        keep_s: how long segments are kept, in seconds, after all of their records were flushed.
+        keep_size: how many bytes of such segments are kept at most.
+        segments: those that are in the directory, durable.
     """
 
-    def __init__(self, disk: Disk, directory: str, last_number: int) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        directory: str,
+        last_number: int,
+        root_inode: int,
+        keep_s: float = 600,
+        keep_size: int = 1 << 30,
+        segments: Sequence[LogSegment] = (),
+    ) -> None:
         self._disk = disk
         self._directory = directory
         self._last_number = last_number
         self._listed_number = last_number  # the last whose name survives a loss of power
-        self._segments: list[_OpenSegment] = []  # by address
-        self._current: _OpenSegment | None = None  # the one to append to
-        self._end = 0  # the address of the next record
-        # Everything before this address survives a loss of power, or is not needed any more. What comes
-        # behind is kept, what was appended at once with the address it ends at, until it is so too.
-        self._synced = 0
+        self._root_inode = root_inode
+        self._keep_s = keep_s
+        self._keep_size = keep_size
+        self._segments = list(segments)  # by LSN
+        self._current: LogSegment | None = None  # the one to append to
+        self._end = segments[-1].end if segments else 0  # the LSN of the next record
+        # Everything before this LSN is durable. Later appends stay in `_unsynced` as (LSN at their end, pieces).
+        self._synced = self._end
         self._unsynced: deque[tuple[int, list[bytes]]] = deque()
-        self._must_rewrite = False  # what is not synced, to a new segment, before anything else
+        self._must_rewrite = False  # the unsynced records, to a new segment, before anything else
         self._failures = 0
-        # The first is for syncing and removing segments; the second for looking and appending. Whoever takes
-        # both takes them in this order.
-        self._sync_lock = threading.Lock()
-        self._lock = threading.Lock()
-        self._syncing = threading.Thread()  # the last that synced beside
+        # The last number of a flushed segment, as the first line of the last one says.
+        self._flushed = self._last_number if not segments else 0
+        # Sizes of minute files that could not be marked as flushed.
+        self._unmarked: dict[str, int] = {}
+        self._sync_lock = new_lock("log-sync")
+        self._lock = new_lock("log")
+        self._syncing = threading.Thread()  # the last background sync
 
-    def append(self, records: list[Record]) -> list[int]:
-        """Append records: all of them or, when that fails, none.
+    def append(self, records: list[LogRecord]) -> list[int]:
+        """Append *records*: all of them or, when that fails, none.
 
         Returns:
-            The address of each.
+            The LSN of each.
 
         Raises:
             StoreFull: if there is no room.
             EventWriteException: if anything else fails.
         """
         encoded = [record.encode() for record in records]
-        sizes = [len(line) + len(data) for line, data in encoded]
-        pieces = list(itertools.chain.from_iterable(encoded))
         with self._lock:
-            segment = self._current or self._begin()
-            try:
-                segment.file.write(*pieces)
-            except EventWriteException:
-                # Some of it may be there. If it cannot be cut off, the next segment says that it does not count.
-                self._current = None
-                with contextlib.suppress(EventWriteException):
-                    segment.file.truncate(segment.start + segment.size)
+            return self._append(records, encoded)
+
+    def _append(self, records: list[LogRecord], encoded: list[tuple[bytes, bytes]]) -> list[int]:
+        pieces = list(itertools.chain.from_iterable(encoded))
+        try:
+            segment = self._write(pieces)
+        except StoreFull:
+            # Room for new records is worth more than released ones that are only kept.
+            if not self._remove_released(is_full=True):
                 raise
-            addresses = list(itertools.accumulate(sizes, initial=self._end))
-            segment.size += addresses[-1] - self._end
-            self._end = addresses.pop()
-            self._unsynced.append((self._end, pieces))
-            for record in records:
-                if record.data:
-                    segment.ends[record.minute] = record.offset + len(record.data)
-            if segment.size >= _SEGMENT_SIZE_MAX:
-                self._current = None
-        return addresses
+            segment = self._write(pieces)
+        sizes = [len(line) + len(data) for line, data in encoded]
+        lsns = list(itertools.accumulate(sizes, initial=self._end))
+        segment.size += lsns[-1] - self._end
+        self._end = lsns.pop()
+        self._unsynced.append((self._end, pieces))
+        for record in records:
+            if record.data:
+                segment.ends[record.minute] = record.end
+        if segment.size >= _SEGMENT_SIZE_MAX:
+            self._current = None
+        return lsns
+
+    def _write(self, pieces: list[bytes]) -> LogSegment:
+        segment = self._current or self._begin()
+        try:
+            segment.append(pieces)
+        except EventWriteException:
+            self._current = None
+            raise
+        return segment
 
     def limit_unsynced(self) -> None:
-        """See to it that not too much of what was appended waits in memory for a sync.
+        """Sync if the records that wait for it in memory become too many.
 
         Raises:
-            EventWriteException: if there was too much, and the sync failed.
+            EventWriteException: if there were too many, and the sync failed.
         """
         unsynced_size = self._end - self._synced
         if unsynced_size > _UNSYNCED_SIZE_MAX:
             self.sync()
-        elif unsynced_size > _SYNCED_BESIDE_SIZE:
+        elif unsynced_size > _SYNC_IN_BACKGROUND_SIZE:
             with self._lock:
                 if not self._syncing.is_alive():
-                    self._syncing = threading.Thread(target=self._sync_beside)
+                    self._syncing = threading.Thread(target=self._sync_in_background)
                     self._syncing.start()
 
-    def records(self, address: int) -> Iterator[Record]:
-        """Read the records from an address on that are still there.
+    def read(self, starts: list[int], stops: list[int]) -> Iterator[bytes | memoryview]:
+        """Read parts of the log as they are in the segments, each of which is opened once.
+
+        Args:
+            starts: the LSNs where they start, in ascending order.
+            stops: the LSNs before which they stop; what is in another segment is a part of its own.
+
+        Yields:
+            The parts, as far as the log has them.
 
         Raises:
             EventReadException: if they cannot be read.
         """
-        while True:
+        index = 0
+        lsn = starts[0] if starts else 0
+        while index < len(starts):
             with self._lock:
-                index = bisect.bisect_right(self._segments, address, key=_end)
-                if index == len(self._segments):
+                segment = self._find(lsn)
+                if segment is None:
                     return
-                segment = self._segments[index]
-                start = segment.start + max(address - segment.first, 0)
-                end = segment.start + segment.size
-                address = segment.end
-                # What is opened can be read, also when it is let go of meanwhile.
+                if lsn < segment.first:
+                    raise EventReadException(f"{self._directory}: {lsn} was removed")
+                end, shift = segment.end, segment.start - segment.first
+            try:
                 file = self._disk.open_to_read(segment.path)
+            except EventReadException:
+                with self._lock:
+                    if self._find(lsn) is segment:
+                        raise
+                continue  # it was removed meanwhile, its records perhaps rewritten
+            last = bisect.bisect_left(starts, end, index)
+            begins = [lsn + shift, *(start + shift for start in starts[index + 1 : last])]
             with file:
-                for found in read_records(file.read, start, end):
-                    if found.record is None:
-                        raise EventReadException(f"{segment.path}: damaged at byte {found.start}")
-                    yield found.record
+                ends = [min(stop, end) + shift for stop in stops[index:last]]
+                yield from file.parts(begins, ends)
+            # The last may go on in the next segment.
+            index, lsn = (last - 1, end) if stops[last - 1] > end else (last, end)
+            if index < len(starts):
+                lsn = max(lsn, starts[index])
+
+    def _find(self, lsn: int) -> LogSegment | None:
+        index = bisect.bisect_right(self._segments, lsn, key=attrgetter("end"))
+        return self._segments[index] if index < len(self._segments) else None
 
     def sync(self) -> None:
-        """Make everything that was appended so far survive a loss of power.
+        """Make everything that was appended so far durable.
 
-        One sync of the disk serves all who wait for it. When it fails, all who waited hear of it, and what it
-        was to save is written again to a new segment, for what a failed sync leaves of a file is unknown
+        One fsync serves all callers that wait for it. When it fails, all of them get the error, and the unsynced
+        records are rewritten to a new segment, for the state of a file after a failed fsync is unknown
         (https://wiki.postgresql.org/wiki/Fsync_Errors).
 
         Raises:
@@ -179,53 +207,110 @@ class Journal:
             if self._synced < target:
                 self._sync()
 
-    def rotate(self) -> None:
-        """Begin a new segment with the next record, so that those before can be let go of."""
-        with self._lock:
-            self._current = None
+    def note_unsynced_directory(self) -> None:
+        """Remove no segment before the directory was synced: segments that were removed earlier may come back."""
+        self._synced, self._listed_number = -1, -1
 
-    def let_go(self, minute: str, stored_size: int) -> None:
-        """Remove what nobody needs now that so many bytes of a minute are in its file for good.
+    def rotate(self) -> None:
+        """Begin a new segment with the next record, if the current one is old enough to be removed on time."""
+        with self._lock:
+            current = self._current
+            if current and time.monotonic() - current.begun >= self._keep_s / _SEGMENTS_KEPT:
+                self._current = None
+
+    def release(self, stored_sizes: Mapping[str, int]) -> None:
+        """Note that minute files are flushed, durably, and remove segments that are not needed any more.
+
+        Args:
+            stored_sizes: how many bytes of each minute are in its file.
 
         Raises:
-            EventWriteException: if a segment could not be removed; it does no harm, and is tried again.
+            EventWriteException: if a segment could not be begun or removed; that is harmless, and is tried again.
         """
+        sizes = [*self._unmarked.items(), *stored_sizes.items()]
         with self._sync_lock:
+            for start in range(0, len(sizes), _BATCH_LENGTH):
+                batch = sizes[start : start + _BATCH_LENGTH]
+                marks = [LogRecord(minute, size, b"", is_mark=True) for minute, size in batch]
+                encoded = [mark.encode() for mark in marks]
+                with self._lock:
+                    for segment in self._segments:
+                        segment.note_flushed(batch)
+                    self._mark(marks, encoded)
             with self._lock:
-                for segment in self._segments:
-                    if segment.ends.get(minute, stored_size + 1) <= stored_size:
-                        del segment.ends[minute]
-            self._remove_unneeded()
+                self._remove_released()
+                flushed = find_flushed(self._segments)
+                unread = [each.size for each in flushed if each.number > self._flushed]
+                if sum(unread[:-1]) >= _SEGMENT_SIZE_MAX // 2:
+                    self._begin()  # its first line says so, and the next opening need not read them
+
+    def _mark(self, marks: list[LogRecord], encoded: list[tuple[bytes, bytes]]) -> None:
+        for minute, *_ in marks:
+            self._unmarked.pop(minute, None)
+        if not self._segments:
+            return
+        try:
+            self._append(marks, encoded)
+        except EventWriteException as error:
+            # Until then, the next opening compares the records with the files.
+            self._unmarked |= {mark.minute: mark.offset for mark in marks}
+            log.warning("not marked as flushed, will try again: %s", error)
+
+    def reset(
+        self, tails: Mapping[str, bytes], offsets: Mapping[str, int] = MappingProxyType({})
+    ) -> dict[str, int]:
+        """Make the records of minutes void whose files were removed or changed, and begin them again.
+
+        It does not sync: until the next sync a loss of power may leave the old records.
+
+        Args:
+            tails: for each minute the data it has instead, in one record.
+            offsets: where in its file that is, in bytes; 0 by default.
+
+        Returns:
+            For each minute the LSN of that data.
+
+        Raises:
+            EventWriteException: if that failed; it may be done for some of the minutes then.
+        """
+        found: dict[str, int] = {}
+        items = list(tails.items())
+        for start in range(0, len(items), _BATCH_LENGTH):
+            batch = items[start : start + _BATCH_LENGTH]
+            records = [
+                LogRecord(minute, offsets.get(minute, 0), data, resets=True)
+                for minute, data in batch
+            ]
+            encoded = [record.encode() for record in records]
+            with self._lock:
+                if not self._segments and not any(tails.values()):
+                    return dict.fromkeys(tails, self._end)
+                lsns = self._append(records, encoded)
+                for minute, data in batch:
+                    self._unmarked.pop(minute, None)
+                    for segment in self._segments:
+                        if not data or segment is not self._segments[-1]:
+                            segment.ends.pop(minute, None)
+            found |= zip((minute for minute, _ in batch), lsns, strict=True)
+        return found
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to be replayed, nor anything that was."""
+        """Whether there are no records, flushed or not."""
         with self._lock:
             return not self._segments
 
-    def begin_anew(self, minute: str, data: bytes) -> int:
-        """Note that the file of a minute was removed, and begins anew with this data.
+    @property
+    def kept_size(self) -> int:
+        """How many bytes of records that are flushed are kept."""
+        with self._lock:
+            return self._kept_size()
 
-        Returns:
-            The address of the data.
-
-        Raises:
-            EventWriteException: if that failed; nothing has changed then.
-        """
-        with self._sync_lock:
-            self.rotate()
-            # In one record, so that a crash leaves all of it or nothing.
-            [address] = self.append([Record(minute, 0, data, begins_anew=True)])
-            # What was there before may have been synced; it goes only when this is, too.
-            self._sync()
-            with self._lock:
-                for segment in self._segments:
-                    if segment.end <= address:
-                        segment.ends.pop(minute, None)
-            # Segments that cannot be removed now do no harm, and are tried again.
-            with contextlib.suppress(EventWriteException):
-                self._remove_unneeded()
-        return address
+    @property
+    def window_s(self) -> float:
+        """How far back in time the log reaches, in seconds."""
+        with self._lock:
+            return time.monotonic() - self._segments[0].begun if self._segments else 0.0
 
     def empty(self) -> None:
         """Remove everything for good; all of it must be in the minute files.
@@ -234,55 +319,58 @@ class Journal:
             EventWriteException: if that failed; some of it may still be there.
         """
         with self._sync_lock:
-            self.rotate()
-            self._remove_unneeded()
-            assert not self._segments, "only what is in the minute files can be removed"
+            with self._lock:
+                if not self._segments:
+                    return
+                assert not any(each.ends for each in self._segments), "only what is flushed"
+                self._unsynced.clear()
+                self._synced, self._must_rewrite = self._end, False
+                self._unmarked.clear()
+                for segment in self._segments:
+                    segment.is_pinned = False
+                last = self._begin()
+                self._current = None
+            # A loss of power may bring back any of the segments that are removed at once. So one of which that is known
+            # to be removed last says that all before it are flushed.
+            assert last.file is not None, "it was just begun"
+            last.file.sync()
+            self._disk.sync_directory(self._directory)
+            with self._lock:
+                while len(self._segments) > 1:
+                    self._remove_first()
+            self._disk.sync_directory(self._directory)
+            with self._lock:
+                self._remove_first()
             self._disk.sync_directory(self._directory)
 
     def close(self) -> None:
-        """Close the files. What is still there is replayed when the store is opened again."""
+        """Close the files. The records that are still there are found when the log is opened again."""
         if self._syncing.is_alive():
             self._syncing.join()
         with self._sync_lock, self._lock:
             self._current = None
             for segment in self._segments:
-                segment.file.close()
+                segment.close()
             self._segments.clear()
 
-    def _begin(self) -> _OpenSegment:
-        """Begin a segment, in front of it what has to be written again; the caller holds the lock."""
+    def _begin(self) -> LogSegment:
+        """Begin a segment with the records that have to be rewritten; the caller holds the lock."""
         unsynced = self._unsynced if self._must_rewrite else ()
         carried = [piece for _, pieces in unsynced for piece in pieces]
-        carried_size = sum(map(len, carried))
-        first = self._end - carried_size
-        kept = [each for each in self._segments if each.first < first]
-        before = kept[-1] if kept else None
-        before_end = before.start + min(before.end, first) - before.first if before else 0
+        first = self._end - sum(map(len, carried))
         self._last_number += 1
+        self._flushed = max((each.number for each in find_flushed(self._segments)), default=0)
         path = segment_path(self._directory, self._last_number)
-        line = first_line(before.number if before else 0, before_end)
-        # It gets its name when its first line, and what it carries, are in it.
-        file = self._disk.create(path + _TEMPORARY)
-        try:
-            file.write(line, *carried)
-            self._disk.rename(path + _TEMPORARY, path)
-        except EventWriteException:
-            file.close()
-            with contextlib.suppress(EventWriteException):
-                self._disk.remove(path + _TEMPORARY)
-            raise
-        begun = _OpenSegment(self._last_number, path, first, len(line), file)
-        begun.size = carried_size
+        before, before_end = find_before(self._segments, first)
+        line = first_line(before, before_end, self._root_inode, self._flushed)
+        begun = create_segment(self._disk, self._last_number, path, first, line, carried)
         for segment in self._segments:
             if segment.end > first:
-                # What it has from there on is in the new one now.
                 begun.ends |= segment.ends
                 segment.size = max(first - segment.first, 0)
             if not segment.size:
-                # Whatever is left of it on the disk does not count, as the new one says.
-                with contextlib.suppress(EventWriteException):
-                    segment.file.close()
-                    self._disk.remove(segment.path)
+                # The new segment makes void what is left of it on the disk.
+                segment.discard(self._disk)
         self._segments = [*(each for each in self._segments if each.size), begun]
         self._must_rewrite = False
         self._current = begun
@@ -294,9 +382,10 @@ class Journal:
                 self._begin()
             end, number, listed = self._end, self._last_number, self._listed_number
             waiting = [each for each in self._segments if each.size and each.end > self._synced]
+            files = [each.file for each in waiting if each.file is not None]
         try:
-            for segment in waiting:
-                segment.file.sync()
+            for file in files:
+                file.sync()
             if listed < number:
                 self._disk.sync_directory(self._directory)
         except EventWriteException:
@@ -308,36 +397,54 @@ class Journal:
             raise
         self._listed_number = number
         with self._lock:
-            self._note_synced(end)
+            self._synced = max(self._synced, end)
+            while self._unsynced and self._unsynced[0][0] <= self._synced:
+                self._unsynced.popleft()
             for segment in self._segments:
                 if segment is not self._current and segment.end <= self._synced:
-                    segment.file.close()
+                    segment.close()
 
-    def _sync_beside(self) -> None:
+    def _sync_in_background(self) -> None:
         try:
             self.sync()
         except EventWriteException as error:
-            # It is written again before anything else, and synced with that.
-            log.error("not synced: %s", error)  # noqa: TRY400 - nobody's bug
+            # The records are rewritten before anything else, and synced with that.
+            log.error("not synced: %s", error)  # noqa: TRY400 - an error of the disk, not of this program
 
-    def _note_synced(self, address: int) -> None:
-        self._synced = max(self._synced, address)
-        while self._unsynced and self._unsynced[0][0] <= self._synced:
-            self._unsynced.popleft()
+    def _kept_size(self) -> int:
+        ended = (each for each in self._segments if each is not self._current)
+        return sum(each.size for each in ended if each.is_flushed())
 
-    def _remove_unneeded(self) -> None:
-        """Remove the segments up to the first that is needed; the caller may sync."""
-        while True:
-            with self._lock:
-                segment = self._segments[0] if self._segments else None
-                if segment is None or segment.ends or segment is self._current:
-                    return
-                # The oldest first, for each says what counts of the one before it.
-                self._disk.remove(segment.path)
-                del self._segments[0]
-                self._note_synced(segment.end)
-            segment.file.close()
+    def _remove_released(self, *, is_full: bool = False) -> bool:
+        """Remove segments that were kept long enough; the caller holds the lock.
 
+        Args:
+            is_full: whether to remove them however short they were kept.
 
-def _end(segment: _OpenSegment) -> int:
-    return segment.end
+        Returns:
+            Whether any was removed.
+        """
+        now = time.monotonic()
+        for segment in self._segments:
+            if segment.released is None and segment is not self._current and segment.is_flushed():
+                segment.released, segment.released_at = now, self._end
+        kept_size = self._kept_size()
+        is_any_removed = False
+        while self._segments and (segment := self._segments[0]).released is not None:
+            # What makes its records void must be durable. Without marks, a copy of it is compared with the files.
+            if segment.released_at > self._synced:
+                break
+            is_old = now - segment.released >= self._keep_s or kept_size > self._keep_size
+            if not (is_full or is_old):
+                break
+            kept_size -= segment.size
+            self._remove_first()
+            is_any_removed = True
+        return is_any_removed
+
+    def _remove_first(self) -> None:
+        """Remove the oldest segment, to which the first line of the next one refers."""
+        segment = self._segments[0]
+        self._disk.remove(segment.path)
+        del self._segments[0]
+        segment.close()

@@ -1,7 +1,8 @@
-"""Recovery: what an earlier process left in the journal goes to the minute files.
+"""Recovery: opening a log that an earlier process left, with what of it the minute files lack.
 
-Every step can be done again: whoever is killed here leaves what the next one needs. That a record is in its
-file already, the file itself shows: it has that data at that offset.
+Nothing has to be written for that: the segments stay, and the minutes are read from them until they are flushed. Where the
+log was written in this directory, its flush marks say what was flushed before; in a copy of the store,
+which may have got a minute file before a flush and the log after it, each minute file is compared with the log.
 """
 
 import logging
@@ -13,76 +14,116 @@ from typing import NamedTuple
 
 from store.disk.atomic import replace_file
 from store.disk.disk import Disk
-from store.disk.file import ReadableFile
-from store.wal.segment import Record, Segment, list_segments, read_records, replace_segments
+from store.disk.file import FileStat, ReadableFile
+from store.errors import EventWriteException, StoreFull
+from store.wal.log import WriteAheadLog
+from store.wal.log_segment import LogSegment
+from store.wal.segment import LogRecord, Segment, list_segments, read_records
+from store.wal.tail import Tail, read_tail, tail_records
 
-__all__ = ["is_left_over", "quarantine", "recover"]
+__all__ = ["Recovered", "is_left_over", "open_log", "quarantine"]
 
 _LEFT_OVER = re.compile(r"\.[0-9]+-[0-9]+\.tmp|\.?[0-9]{12}\.tmp")
+
+_CHUNK_SIZE = 1 << 20
 
 log = logging.getLogger(__name__)
 
 
-def recover(disk: Disk, root_dir: str, hidden_directory: str, journal_directory: str) -> int:
-    """Bring the minute files up to date with the journal, and empty it.
+class Recovered(NamedTuple):
+    """A minute with records in the log that its file lacks.
 
-    A minute file that somebody changed in the meantime gets what it lacks at its end. Bytes of the journal that
-    are no whole record go to the quarantine.
+    Attributes:
+        stat: the FileStat of the file; None when there is none.
+        tail: the records.
+    """
+
+    stat: FileStat | None
+    tail: Tail
+
+
+def open_log(
+    disk: Disk,
+    root_dir: str,
+    hidden_directory: str,
+    directory: str,
+    keep_s: float = 600,
+    keep_size: int = 1 << 30,
+) -> tuple[WriteAheadLog, list[Recovered]]:
+    """Open the log in *directory*, and find what the minute files lack.
+
+    A minute file that another program changed meanwhile gets what it lacks at its end. Bytes of the log that are no
+    whole record go to the quarantine.
 
     Args:
-        disk: where.
+        disk: the disk it is on.
         root_dir: the directory of the minute files.
         hidden_directory: the directory that the quarantine is in.
-        journal_directory: the directory of the journal.
-
-    Returns:
-        The highest number a segment of the journal had; 0 when there was none.
+        directory: the directory of the log.
+        keep_s: see :class:`WriteAheadLog`.
+        keep_size: see :class:`WriteAheadLog`.
 
     Raises:
-        EventStoreException: if that was not possible; nothing is lost then.
+        EventStoreException: if that was not possible, or a segment has an unknown format; nothing is lost then.
     """
-    for directory in (root_dir, journal_directory):
-        for name in disk.list_names(directory):
+    for place in (root_dir, directory):
+        for name in disk.list_names(place):
             if is_left_over(name):
-                log.info("removing what a crash left over: %s", name)
-                disk.remove(os.path.join(directory, name))
-    while segments := list_segments(disk, journal_directory):
-        last_number = segments[-1].number
-        replay = _Replay(disk, root_dir, hidden_directory)
-        for segment in segments:
-            replay.take_in(segment)
-        replay.write()
-        # What was found in the minute files may have got there just before the crash, and not last yet.
-        disk.sync_directory(root_dir)
-        moved = replay.moved()
-        if moved:
-            # A new journal for what has another place now takes the place of the old one at once; then that
-            # is what is replayed, so that a crash in between does not do it twice.
-            replace_segments(disk, journal_directory, last_number + 1, moved)
-        for segment in segments:
-            disk.remove(segment.path)
-        disk.sync_directory(journal_directory)
-        if not moved:
-            return last_number
-    return 0
+                log.info("removing what a crash left: %s", name)
+                disk.remove(os.path.join(place, name))
+    root_inode = disk.inode(root_dir)
+    replay = _Replay(disk, hidden_directory, root_inode)
+    found = list_segments(disk, directory)
+    flushed = max((each.flushed for each in found if each.inode == root_inode), default=0)
+    for segment in found:
+        replay.add(segment, is_flushed=segment.number <= flushed)
+    # Their writer may have ended before it synced them.
+    for each in replay.segments:
+        if not each.is_flushed():
+            disk.sync_file(each.path)
+    is_durable = _is_synced(disk, directory, replay.segments)
+    last_number = found[-1].number if found else 0
+    opened = WriteAheadLog(
+        disk, directory, last_number, root_inode, keep_s, keep_size, replay.segments
+    )
+    if not is_durable:
+        opened.note_unsynced_directory()
+    return opened, _Comparison(disk, root_dir, opened).recover(replay)
+
+
+def _is_synced(disk: Disk, directory: str, segments: list[LogSegment]) -> bool:
+    """Sync *directory*, in which *segments* are; returns whether that was possible.
+
+    Raises:
+        EventWriteException: if it was not, and some of the segments are needed.
+    """
+    try:
+        if segments:
+            disk.sync_directory(directory)
+    except EventWriteException as error:
+        if not all(segment.is_flushed() for segment in segments):
+            raise
+        log.warning("will try again: %s", error)
+        return False
+    return True
 
 
 def is_left_over(name: str) -> bool:
-    """Whether a file of this name was being written when its process ended."""
+    """Return whether *name* is that of a file which a process that ended was writing."""
     return _LEFT_OVER.fullmatch(name) is not None
 
 
 def quarantine(
     disk: Disk, hidden_directory: str, name: str, data: bytes, source: ReadableFile
 ) -> str:
-    """Put bytes aside that cannot be served and must not be lost; the same bytes only once.
+    """Store bytes that cannot be served and must not be lost; the same bytes only once.
 
     Args:
-        disk: where.
+        disk: the disk it is on.
         hidden_directory: the directory that the quarantine is in.
-        name: where the bytes come from; becomes part of the file's name.
+        name: the origin of the bytes; becomes part of the file's name.
         data: the bytes.
-        source: the file they were in; whoever may read it may read the new one.
+        source: the file they were in, the permissions of which the new one gets.
 
     Returns:
         The path of the file they are in.
@@ -97,133 +138,158 @@ def quarantine(
     return path
 
 
-class _Run(NamedTuple):
-    """Records of one minute that follow each other in a segment: where they start and end in it, in bytes."""
-
-    path: str
-    start: int
-    end: int
-
-
-class _Pending:
-    """The records of one minute that are not in its file.
+class _Replay:
+    """One pass over the segments.
 
     Attributes:
-        stored_size: how many bytes the file has.
-        end: where the records end in the file, in bytes.
-        runs: the records.
+        segments: them, as a log has them.
+        tails: for each minute its records that no flush mark covers; several tails where they do not follow
+            each other.
     """
 
-    def __init__(self, stored_size: int, start: int) -> None:
-        self.stored_size = stored_size
-        self.end = start
-        self.runs: list[_Run] = []
-
-    def add(self, size: int, run: _Run) -> None:
-        self.end += size
-        last = self.runs[-1] if self.runs else None
-        if last is not None and (last.path, last.end) == (run.path, run.start):
-            self.runs[-1] = last._replace(end=run.end)
-        else:
-            self.runs.append(run)
-
-
-class _Replay:
-    """What of a journal is not in the minute files."""
-
-    def __init__(self, disk: Disk, root_dir: str, hidden_directory: str) -> None:
+    def __init__(self, disk: Disk, hidden_directory: str, root_inode: int) -> None:
         self._disk = disk
-        self._root_dir = root_dir
         self._hidden_directory = hidden_directory
-        self._pending: dict[str, _Pending] = {}
-        self._misplaced: dict[str, list[Record]] = {}
+        self._root_inode = root_inode
+        self.segments: list[LogSegment] = []
+        self.tails: dict[str, list[Tail]] = {}
 
-    def take_in(self, segment: Segment) -> None:
-        """Look at every record of a segment."""
+    def add(self, segment: Segment, *, is_flushed: bool) -> None:
+        """Add *segment*, and read it unless it is known to be flushed."""
+        first = self.segments[-1].end if self.segments else 0
+        opened = LogSegment(segment.number, segment.path, first, segment.start, None)
+        opened.size = segment.end - segment.start
+        self.segments.append(opened)
+        if is_flushed or not opened.size:
+            return
         with self._disk.open_to_read(segment.path) as file:
             for start, end, record in read_records(file.read, segment.start, segment.end):
-                if record is not None:
-                    self._take_in(record, _Run(segment.path, start, end))
-                    continue
-                data = file.read(start, end - start)
-                name = f"journal-{segment.number}"
-                path = quarantine(self._disk, self._hidden_directory, name, data, file)
-                log.warning(
-                    "%s: %d bytes from %d on are no whole record (after a loss of power that is what was"
-                    " not synced); see %s",
-                    segment.path, end - start, start, path,
-                )  # fmt: skip
+                if record is None:
+                    self._put_aside(opened, file, start, end)
+                elif record.is_mark:
+                    if segment.inode == self._root_inode:
+                        self._cover(record)
+                else:
+                    self._extend(record, first + start - segment.start)
 
-    def _take_in(self, record: Record, run: _Run) -> None:
-        if record.begins_anew:
-            self._pending.pop(record.minute, None)
-            self._misplaced.pop(record.minute, None)
+    def _extend(self, record: LogRecord, lsn: int) -> None:
+        if record.resets:
+            self.tails.pop(record.minute, None)
+            for segment in self.segments:
+                segment.ends.pop(record.minute, None)
         if not record.data:
             return
-        pending = self._pending.get(record.minute)
-        if pending is None:
-            stored_size = self._stored_size(record.minute)
-            # When there is no file, somebody removed it; what was saved since then is a file of its own.
-            pending = _Pending(
-                stored_size or 0, record.offset if stored_size is None else stored_size
-            )
-            self._pending[record.minute] = pending
-        if record.offset == pending.end:
-            pending.add(len(record.data), run)
-        elif not self._is_stored(record, pending.stored_size):
-            self._misplaced.setdefault(record.minute, []).append(record)
+        self.segments[-1].ends[record.minute] = record.end
+        tails = self.tails.setdefault(record.minute, [])
+        if not tails or tails[-1].end != record.offset:
+            tails.append(Tail(record.minute, record.offset))
+        tails[-1].extend(len(record.data), lsn)
 
-    def _stored_size(self, minute: str) -> int | None:
-        path = os.path.join(self._root_dir, minute)
-        if not self._disk.exists(path):
-            return None
+    def _cover(self, mark: LogRecord) -> None:
+        left = [tail for tail in self.tails.pop(mark.minute, ()) if tail.end > mark.offset]
+        for tail in left:
+            tail.forget(max(tail.start, mark.offset))
+        if left:
+            self.tails[mark.minute] = left
+
+    def _put_aside(self, segment: LogSegment, file: ReadableFile, start: int, end: int) -> None:
+        data = file.read(start, end - start)
+        try:
+            path = quarantine(
+                self._disk, self._hidden_directory, f"journal-{segment.number}", data, file
+            )
+        except StoreFull as error:
+            segment.is_pinned = True
+            path = f"there (not quarantined: {error})"
+        log.warning(
+            "%s: %d bytes at byte %d are no whole record (after a loss of power: not synced before it); see %s",
+            segment.path, len(data), start, path,
+        )  # fmt: skip
+
+
+class _Comparison:
+    """The minute files, compared with the log."""
+
+    def __init__(self, disk: Disk, root_dir: str, opened: WriteAheadLog) -> None:
+        self._disk = disk
+        self._root_dir = root_dir
+        self._log = opened
+
+    def recover(self, replay: _Replay) -> list[Recovered]:
+        """Find what the files lack, and mark in the log what they have."""
+        recovered: list[Recovered] = []
+        stored_sizes: dict[str, int] = {}
+        for minute, tails in replay.tails.items():
+            path = os.path.join(self._root_dir, minute)
+            stat = self._disk.stat(path)
+            if stat is not None and any(tail.start < stat.size for tail in tails):
+                stored_sizes[minute] = stat.size
+            tail = self._lacking(path, stat, tails)
+            if tail is not None:
+                recovered.append(Recovered(stat, tail))
+        starts = {
+            each.tail.minute: each.tail.start
+            for each in recovered
+            if each.tail is replay.tails[each.tail.minute][0]
+        }
+        for segment in replay.segments:
+            lacking = {
+                minute: end
+                for minute, end in segment.ends.items()
+                if minute in starts and end > starts[minute]
+            }
+            segment.ends = lacking
+        if stored_sizes:
+            # They may have been replaced just before a crash, and not durably yet.
+            self._disk.sync_directory(self._root_dir)
+            self._log.release(stored_sizes)
+        if recovered:
+            size = sum(each.tail.size for each in recovered)
+            log.info("found in the log: %d bytes of %d minutes", size, len(recovered))
+        return recovered
+
+    def _lacking(self, path: str, stat: FileStat | None, tails: list[Tail]) -> Tail | None:
+        """Return the part of *tails* that the file at *path* lacks, as one tail at its end."""
+        tail, stored_size = tails[0], stat.size if stat is not None else 0
+        is_next = len(tails) == 1 and tail.start <= stored_size
+        if not is_next or not self._has(path, tail, min(tail.end, stored_size)):
+            return self._move(path, stat, tails)
+        tail.forget(stored_size)
+        return tail if tail.end > stored_size else None
+
+    def _has(self, path: str, tail: Tail, end: int) -> bool:
+        """Return whether the file at *path* has the data of *tail* up to *end*."""
+        if tail.start == end:
+            return True
         with self._disk.open_to_read(path) as file:
-            return file.size()
-
-    def _is_stored(self, record: Record, stored_size: int) -> bool:
-        if record.offset + len(record.data) > stored_size:
-            return False
-        with self._disk.open_to_read(os.path.join(self._root_dir, record.minute)) as file:
-            return file.read(record.offset, len(record.data)) == record.data
-
-    def write(self) -> None:
-        """Write what is pending to the minute files."""
-        pending = {minute: each for minute, each in self._pending.items() if each.runs}
-        for minute, each in pending.items():
-            path = os.path.join(self._root_dir, minute)
-            chunks = self._read(minute, each.runs)
-            if each.stored_size:
-                with self._disk.open_to_read(path) as old:
-                    replace_file(self._disk, path, chunks, old, each.stored_size)
-            else:
-                replace_file(self._disk, path, chunks)
-        if pending:
-            log.info(
-                "replayed from the journal: %d bytes in %d minute files",
-                sum(run.end - run.start for each in pending.values() for run in each.runs),
-                len(pending),
+            return all(
+                file.read(start, len(data)) == data for start, data in self._chunks(tail, end)
             )
 
-    def moved(self) -> list[Record]:
-        """What has no place in its minute file where it was to be, with the place behind all that is there."""
-        moved = []
-        for minute, records in self._misplaced.items():
-            path = os.path.join(self._root_dir, minute)
-            content = b""
-            if self._disk.exists(path):
-                with self._disk.open_to_read(path) as file:
-                    content = file.read(0, file.size())
-            missing = b"".join(record.data for record in records if record.data not in content)
-            if missing:
-                log.warning("%s is not as it was left; what it lacks goes to its end", path)
-                if content and not content.endswith(b"\n"):
-                    missing = b"\n" + missing
-                moved.append(Record(minute, len(content), missing))
-        return moved
+    def _chunks(self, tail: Tail, end: int) -> Iterator[tuple[int, bytes]]:
+        for start in range(tail.start, end, _CHUNK_SIZE):
+            extents = tail.extents(start, min(start + _CHUNK_SIZE, end))
+            yield start, read_tail(self._log.read, tail.minute, extents)
 
-    def _read(self, minute: str, runs: list[_Run]) -> Iterator[bytes]:
-        for run in runs:
-            with self._disk.open_to_read(run.path) as file:
-                for found in read_records(file.read, run.start, run.end):
-                    assert found.record is not None, "it was whole a moment ago"
-                    yield found.record.data
+    def _move(self, path: str, stat: FileStat | None, tails: list[Tail]) -> Tail | None:
+        """Append the records of *tails* that the file at *path* lacks to the log again, for the end of the file."""
+        content = b""
+        if stat is not None:
+            with self._disk.open_to_read(path) as file:
+                content = file.read(0, stat.size)
+        missing = b"".join(
+            record.data for tail in tails
+            for record in tail_records(self._log.read, tail.minute, tail.extents(tail.start, tail.end))
+            if content[record.offset : record.end] != record.data and record.data not in content
+        )  # fmt: skip
+        if missing and content and not content.endswith(b"\n"):
+            missing = b"\n" + missing
+        if missing and content:
+            log.warning("%s was changed; what it lacks goes to its end", path)
+        minute, stored_size = tails[0].minute, len(content)
+        lsn = self._log.reset({minute: missing}, {minute: stored_size})[minute]
+        if not missing:
+            return None
+        moved = Tail(minute, stored_size)
+        moved.extend(len(missing), lsn)
+        return moved

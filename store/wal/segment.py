@@ -1,20 +1,27 @@
-"""Segments: the files of a journal, and the records in them. The only module that knows their format.
+"""Segments: the files of the write-ahead log, and the records in them. The only module that knows their format.
 
 A segment is only appended to. It is text::
 
-    theiafs-journal 1 after <number> <size>
+    theiafs-journal 2 after <number> <size> in <inode> flushed <number>
     <crc32> <minute> <offset> <size>
     <data>...
+    <crc32> <minute> <offset> <size> reset
+    <data>...
+    <crc32> <minute> <size> 0 flushed
 
-Segments are numbered in the order they were begun. The first line tells what came before: the segment of
-that number counts up to that size in bytes, and what lies beyond, in it or in segments between that one and
-this one, does not. That is how a write that failed, or a segment that could not be synced, is taken back.
+Segments are numbered in the order they were begun. The first line refers to the segments before this one. *After*: the
+segment of that number is valid up to that size in bytes; the rest of it, and segments between it and this
+one, are not. That takes back a write that failed, and a segment that could not be synced. *In*: the inode
+number of the store's directory when this segment was begun, which a copy of the store does not have. *Flushed*: all
+records in segments up to that number are in their minute files.
 
-A record says that in the minute file of that name, at that offset in bytes, there is to be that data. So
-the file itself tells what of the journal it holds already: that is what makes a replay exact, however often
-it is done. With ``-`` for the offset it says that somebody removed the file, so that the records before do not
-count, and that it begins anew with that data.
-The checksum (CRC-32, hexadecimal) is over the rest of the line and the data.
+A record says which data the minute file of that name has at that offset, in bytes. A *reset* is a record, too; those of
+the minute before it are void, because the file was removed or changed by another program. A *flush mark* says that
+the minute file holds all records of the minute before this mark that end at or before that size. The checksum (CRC-32,
+hexadecimal) is over the rest of the line and the data.
+
+Format 1, of earlier releases, has neither flush marks nor the second half of the first line; in a reset its offset is
+``-``, for the end of the file that is there.
 """
 
 import os
@@ -23,58 +30,84 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from store.disk.atomic import replace_file
 from store.disk.disk import Disk
+from store.errors import EventStoreException
 
 __all__ = [
     "Found",
-    "Record",
+    "LogRecord",
     "Segment",
     "first_line",
+    "line_size",
     "list_segments",
     "read_records",
-    "replace_segments",
+    "reader_of",
     "segment_path",
 ]
 
 _READ_SIZE_MIN, _READ_SIZE = 4 << 10, 256 << 10
 
 _NUMBER_OF_NAME = re.compile(r"[0-9]{12}")
-_FIRST_LINE = re.compile(rb"theiafs-journal 1 after (\d{1,19}) (\d{1,19})\n")
-_RECORD_LINE = re.compile(rb"([0-9a-f]{8}) (\d{1,253}-\d{1,253}) (\d{1,19}|-) (\d{1,19})\n")
+_FORMAT = re.compile(rb"theiafs-journal (\d+) ")
+_FIRST_LINE = re.compile(
+    rb"theiafs-journal (?:1 after (\d{1,19}) (\d{1,19})"
+    rb"|2 after (\d{1,19}) (\d{1,19}) in (\d{1,20}) flushed (\d{1,19}))\n"
+)
+_RECORD_LINE = re.compile(
+    rb"([0-9a-f]{8}) (\d{1,253}-\d{1,253}) (\d{1,19}|-) (\d{1,19})( reset| flushed)?\n"
+)
 _LINE_SIZE_MAX = 320
 
 
 def segment_path(directory: str, number: int) -> str:
-    """The path of the segment of a number."""
+    """Return the path of the segment *number* in *directory*."""
     return os.path.join(directory, f"{number:012d}")
 
 
-def first_line(number: int, size: int) -> bytes:
-    """The line that begins a segment: up to which size in bytes the segment of which number counts."""
-    return b"theiafs-journal 1 after %d %d\n" % (number, size)
+def first_line(after: int, size: int, inode: int, flushed: int) -> bytes:
+    """Encode the first line of a segment.
+
+    Args:
+        after: the last valid segment before this one.
+        size: its valid size in bytes.
+        inode: the inode number of the store's directory.
+        flushed: the last segment up to which all records are in their minute files.
+    """
+    return b"theiafs-journal 2 after %d %d in %d flushed %d\n" % (after, size, inode, flushed)
 
 
-class Record(NamedTuple):
-    """What is to be in a minute file.
+class LogRecord(NamedTuple):
+    """Data of a minute file.
 
     Attributes:
         minute: the name of the file.
-        offset: where in it, in bytes.
-        data: what.
-        begins_anew: whether the file was removed, and this is the start of another one.
+        offset: its position in the file, in bytes.
+        data: the data.
+        resets: whether all records of the minute before this one are void.
+        is_mark: whether it is a flush mark: the file holds what is before *offset*.
     """
 
     minute: str
     offset: int
     data: bytes
-    begins_anew: bool = False
+    resets: bool = False
+    is_mark: bool = False
+
+    @property
+    def end(self) -> int:
+        """The position in the file where the data ends, in bytes."""
+        return self.offset + len(self.data)
 
     def encode(self) -> tuple[bytes, bytes]:
-        """Lay it out as in a segment: its line, and its data."""
-        offset = b"-" if self.begins_anew else b"%d" % self.offset
-        rest = b"%s %s %d\n" % (self.minute.encode(), offset, len(self.data))
+        """Encode the record as in a segment: its line, and its data."""
+        kind = b" reset" if self.resets else b" flushed" if self.is_mark else b""
+        rest = b"%s %d %d%s\n" % (self.minute.encode(), self.offset, len(self.data), kind)
         return b"%08x %s" % (zlib.crc32(self.data, zlib.crc32(rest)), rest), self.data
+
+
+def line_size(minute: str, offset: int, size: int, *, resets: bool) -> int:
+    """Return the size of the line of a record with *size* bytes of data at *offset* of *minute*, in bytes."""
+    return 12 + len(minute) + len(str(offset)) + len(str(size)) + 6 * resets
 
 
 class Segment(NamedTuple):
@@ -82,36 +115,40 @@ class Segment(NamedTuple):
 
     Attributes:
         number: its number.
-        path: where it is.
+        path: its path.
         start: where its records start, in bytes.
-        end: where they end at the latest: the end of the file, or where a later segment cut it off.
+        end: where they end at most: the end of the file, or where a later segment ends its validity.
+        inode: the inode number of the directory of the store it was written in; None if that is unknown.
+        flushed: the number of the last segment before it up to which all records are in their minute files.
     """
 
     number: int
     path: str
     start: int
     end: int
+    inode: int | None = None
+    flushed: int = 0
 
 
 class Found(NamedTuple):
-    """Something in a segment.
+    """A part of a segment.
 
     Attributes:
-        start: where it starts there, in bytes.
+        start: where it starts, in bytes.
         end: where it ends.
         record: the record; None for bytes that are no whole record.
     """
 
     start: int
     end: int
-    record: Record | None
+    record: LogRecord | None
 
 
 def read_records(read: Callable[[int, int], bytes], start: int, end: int) -> Iterator[Found]:
-    """Find every record in a segment, and what else there is, in order and without gaps.
+    """Read every record of a segment, and the damage between them, in order and without gaps.
 
     Args:
-        read: returns up to so many bytes from an offset of the segment: ``read(offset, size)``.
+        read: ``read(offset, size)`` returns up to *size* bytes at *offset* in the segment.
         start: where to begin, in bytes.
         end: where to stop, in bytes.
     """
@@ -130,7 +167,12 @@ def read_records(read: Callable[[int, int], bytes], start: int, end: int) -> Ite
         yield Found(damaged_from, end, None)
 
 
-def _read_record(window: "_Window", position: int, end: int) -> tuple[int, Record | None]:
+def reader_of(data: bytes | memoryview) -> Callable[[int, int], bytes]:
+    """Return what :func:`read_records` needs to read *data*."""
+    return lambda offset, size: bytes(data[offset : offset + size])
+
+
+def _read_record(window: "_Window", position: int, end: int) -> tuple[int, LogRecord | None]:
     line = _RECORD_LINE.match(window.bytes(position, _LINE_SIZE_MAX))
     if line is None:
         return position, None
@@ -140,36 +182,44 @@ def _read_record(window: "_Window", position: int, end: int) -> tuple[int, Recor
     data = window.bytes(data_start, size)
     if len(data) < size or zlib.crc32(data, zlib.crc32(line[0][9:])) != int(line[1], 16):
         return position, None
-    begins_anew = line[3] == b"-"
-    offset = 0 if begins_anew else int(line[3])
-    return data_start + size, Record(line[2].decode(), offset, data, begins_anew)
+    is_of_format_1 = line[3] == b"-"
+    record = LogRecord(
+        line[2].decode(),
+        0 if is_of_format_1 else int(line[3]),
+        data,
+        resets=is_of_format_1 or line[5] == b" reset",
+        is_mark=line[5] == b" flushed",
+    )
+    return data_start + size, record
 
 
 def _search(window: "_Window", position: int, end: int) -> int:
-    """Where what looks like the first line of a record starts next; the end when none does."""
+    """Return the next position that may be the line of a record, from *position* on; *end* if there is none."""
     while position < end:
         chunk = window.bytes(position, _READ_SIZE)
         line = _RECORD_LINE.search(chunk)
         if line is not None:
             return position + line.start()
+        if not chunk or position + len(chunk) >= end:
+            return end
         # It may straddle the end of the chunk.
         position += max(len(chunk) - _LINE_SIZE_MAX, 1)
     return end
 
 
 class _Window:
-    """The part of a segment that was read last, so that small pieces are not read one by one."""
+    """The part of a segment that was read last, so that many records are read by one call."""
 
     def __init__(self, read: Callable[[int, int], bytes], end: int) -> None:
         self._read = read
         self._end = end
         self._base = 0
         self._buffer = b""
-        # Somebody may want no more than one record; who goes on gets ever more at once.
+        # Start small for callers that want one record; double for sequential readers.
         self._size = _READ_SIZE_MIN
 
     def bytes(self, position: int, size: int) -> bytes:
-        """So many bytes from a position; fewer only at the end."""
+        """Return *size* bytes at *position*; fewer only at the end."""
         size = min(size, self._end - position)
         start = position - self._base
         if start < 0 or start + size > len(self._buffer):
@@ -180,10 +230,11 @@ class _Window:
 
 
 def list_segments(disk: Disk, directory: str) -> list[Segment]:
-    """Find the segments in a directory, in order; those that a later one took back are empty.
+    """List the segments in *directory* in order; those that a later one made void are empty.
 
     Raises:
         EventReadException: if they cannot be read.
+        EventStoreException: if one is of an unknown format.
     """
     found: list[Segment] = []
     files = disk.list_files(directory) if disk.exists(directory) else []
@@ -192,30 +243,28 @@ def list_segments(disk: Disk, directory: str) -> list[Segment]:
         path = segment_path(directory, number)
         with disk.open_to_read(path) as file:
             size = file.size()
-            line = _FIRST_LINE.match(file.read(0, min(size, _LINE_SIZE_MAX)))
-        if line is None:  # damaged, or lost with the power; there may be records in it all the same
+            line = file.read(0, min(size, _LINE_SIZE_MAX))
+        known = _FIRST_LINE.match(line)
+        if known is None:
+            named = _FORMAT.match(line)
+            if named is not None and named[1] not in (b"1", b"2"):
+                raise EventStoreException(
+                    f"{path} has the unknown format {named[1].decode()}: a newer theiafs wrote it"
+                )
+            # The line is damaged, or was lost with the power; the records may be there all the same.
             found.append(Segment(number, path, 0, size))
             continue
-        last_number, last_end = int(line[1]), int(line[2])
-        for index, earlier in enumerate(found):
-            if earlier.number >= last_number:
-                end = last_end if earlier.number == last_number else earlier.start
-                found[index] = earlier._replace(end=max(min(earlier.end, end), earlier.start))
-        found.append(Segment(number, path, line.end(), size))
+        after_1, size_1, after_2, size_2, inode, flushed = known.groups()
+        last_number, last_end = int(after_1 or after_2), int(size_1 or size_2)
+        for index in reversed(range(len(found))):
+            earlier = found[index]
+            if earlier.number < last_number:
+                break
+            end = last_end if earlier.number == last_number else earlier.start
+            found[index] = earlier._replace(end=max(min(earlier.end, end), earlier.start))
+        found.append(
+            Segment(
+                number, path, known.end(), size, int(inode) if inode else None, int(flushed or 0)
+            )
+        )
     return found
-
-
-def replace_segments(disk: Disk, directory: str, number: int, records: list[Record]) -> None:
-    """Put a segment with these records in the place of all that are there, at once and for good.
-
-    Args:
-        disk: where.
-        directory: the directory of the journal.
-        number: of the new segment, higher than any other.
-        records: what it holds.
-
-    Raises:
-        EventWriteException: if that failed; what was there counts then.
-    """
-    pieces = [first_line(0, 0), *(piece for record in records for piece in record.encode())]
-    replace_file(disk, segment_path(directory, number), pieces)

@@ -1,0 +1,160 @@
+"""The lock of a store: on its directory, which no cleaner removes, and on a file that names the holder.
+
+The file is locked too: for releases that know only the file, and because network file systems lock no
+directories. There the lock holds as long as the file is the one that was locked.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+
+from store.disk.os_errors import reading, writing
+from store.errors import StoreLocked
+
+__all__ = ["Lock", "is_locked", "wait"]
+
+# Answers of flock(2) where a directory cannot be locked: NFS needs a descriptor that is open to write.
+_CANNOT_LOCK = frozenset({errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+
+_PAUSE_S, _ATTEMPTS_MAX = 0.002, 1000
+"""How often a lock is tried that is only shared, as it is for a moment by processes that ask whether it is held."""
+
+_DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FILE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class Lock:
+    """The exclusive lock of a store, held until it is closed or the process ends.
+
+    Args:
+        root_dir: the directory of the store.
+        lock_path: the file that names the holder.
+
+    Raises:
+        StoreLocked: if another process holds it.
+        EventWriteException: if the file cannot be written.
+    """
+
+    def __init__(self, root_dir: str, lock_path: str) -> None:
+        self._path = lock_path
+        self._directory = self._file = -1
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(self.close)
+            with writing("lock", root_dir):
+                directory = os.open(root_dir, _DIRECTORY_FLAGS)
+                try:
+                    self._lock(directory)
+                    self._directory = directory
+                except OSError as error:
+                    os.close(directory)
+                    if error.errno not in _CANNOT_LOCK:
+                        raise
+                except StoreLocked:
+                    os.close(directory)
+                    raise
+            self._open_file()
+            on_failure.pop_all()
+
+    def is_held(self) -> bool:
+        """Return whether no other process can have the lock, whatever became of the file."""
+        return self._directory >= 0 or self._is_file_there()
+
+    def touch(self) -> None:
+        """Set the time of the file to now, and create it again if it was removed.
+
+        Raises:
+            StoreLocked: if the directory cannot be locked, the file was removed, and another process locked a new one.
+            EventWriteException: if the file cannot be written.
+        """
+        if not self._is_file_there():
+            self._open_file()
+        with writing("set the time of", self._path):
+            os.utime(self._file)
+
+    def close(self) -> None:
+        """Release the lock."""
+        for descriptor in (self._file, self._directory):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._directory = self._file = -1
+
+    def _open_file(self) -> None:
+        with writing("lock", self._path):
+            file = os.open(self._path, _FILE_FLAGS, 0o644)
+            try:
+                self._lock(file)
+            except (OSError, StoreLocked):
+                os.close(file)
+                raise
+            if self._file >= 0:
+                os.close(self._file)
+            self._file = file
+            os.ftruncate(file, 0)
+            os.pwrite(file, b"%d\n" % os.getpid(), 0)
+        if not self._is_file_there():  # it was removed between opening and locking it
+            raise StoreLocked(f"{self._path} was removed while it was locked")
+
+    def _lock(self, descriptor: int) -> None:
+        pause = threading.Event()
+        for _ in range(_ATTEMPTS_MAX):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                break
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            pause.wait(_PAUSE_S)
+        raise StoreLocked(f"process {_holder(self._path)} holds {self._path}")
+
+    def _is_file_there(self) -> bool:
+        with reading("stat", self._path), contextlib.suppress(FileNotFoundError):
+            found, ours = os.lstat(self._path), os.fstat(self._file)
+            return (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)
+        return False
+
+
+def is_locked(root_dir: str, lock_path: str) -> bool:
+    """Return whether a process has locked the store in *root_dir* or, as older releases do, *lock_path* only."""
+    for descriptor in _opened(root_dir, lock_path):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError as error:
+            if error.errno not in _CANNOT_LOCK:
+                raise
+    return False
+
+
+def wait(root_dir: str, lock_path: str) -> None:
+    """Wait until no process has locked the store in *root_dir*, nor *lock_path*."""
+    for descriptor in _opened(root_dir, lock_path):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        except OSError as error:
+            if error.errno not in _CANNOT_LOCK:
+                raise
+
+
+def _opened(root_dir: str, lock_path: str) -> Iterator[int]:
+    for path in (root_dir, lock_path):
+        with reading("open", path), contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                yield descriptor
+            finally:
+                os.close(descriptor)
+
+
+def _holder(path: str) -> str:
+    """Return the number of the process that noted itself in the file at *path*."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(32).decode("ascii", "replace").strip() or "(unknown)"
+    except OSError:
+        return "(unknown)"

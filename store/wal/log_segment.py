@@ -1,0 +1,133 @@
+"""The segments of an open log, and what is known of their records."""
+
+import contextlib
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+
+from store.disk.disk import Disk
+from store.disk.file import WritableFile
+from store.errors import EventWriteException
+
+__all__ = ["LogSegment", "create_segment", "find_before", "find_flushed"]
+
+_TEMPORARY = ".tmp"
+
+
+class LogSegment:
+    """A segment of the log.
+
+    Attributes:
+        number: its number.
+        path: its path.
+        first: the LSN of its first record.
+        start: where that starts in the file, in bytes.
+        size: how many bytes of records it has.
+        ends: for each minute with records in it that are not flushed, where the last one ends in the minute file.
+        file: the file, to append and to sync; None once neither is needed.
+        is_pinned: whether it must stay, whatever is flushed.
+        begun: when it was begun, or found when the log was opened, in seconds of the monotonic clock.
+        released: None as long as records in it are not flushed; then since when they are, by the same clock.
+        released_at: the LSN that has to be durable before it may be removed.
+    """
+
+    def __init__(
+        self, number: int, path: str, first: int, start: int, file: WritableFile | None
+    ) -> None:
+        self.number = number
+        self.path = path
+        self.first = first
+        self.start = start
+        self.size = 0
+        self.ends: dict[str, int] = {}
+        self.file = file
+        self.is_pinned = False
+        self.begun = time.monotonic()
+        self.released: float | None = None
+        self.released_at = 0
+
+    @property
+    def end(self) -> int:
+        """The LSN after its last record."""
+        return self.first + self.size
+
+    def is_flushed(self) -> bool:
+        """Return whether all of its records are in the minute files."""
+        return not self.ends and not self.is_pinned
+
+    def note_flushed(self, sizes: Sequence[tuple[str, int]]) -> None:
+        """Note how many bytes of each minute are in its file: *sizes* by name."""
+        for minute, size in sizes if self.ends else ():
+            if self.ends.get(minute, size + 1) <= size:
+                del self.ends[minute]
+
+    def append(self, pieces: list[bytes]) -> None:
+        """Append *pieces* to its file, which must not be used again when that fails; the caller counts them."""
+        assert self.file is not None, "it is open"
+        try:
+            self.file.write(*pieces)
+        except EventWriteException:
+            # Some of them may be there. If they cannot be cut off, the next segment makes them void.
+            with contextlib.suppress(EventWriteException):
+                self.file.truncate(self.start + self.size)
+            raise
+
+    def close(self) -> None:
+        """Close its file."""
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
+    def discard(self, disk: Disk) -> None:
+        """Close its file and remove it from *disk* if that can be done: a later segment makes it void."""
+        with contextlib.suppress(EventWriteException):
+            self.close()
+            disk.remove(self.path)
+
+
+def create_segment(
+    disk: Disk, number: int, path: str, first: int, line: bytes, pieces: list[bytes]
+) -> LogSegment:
+    """Create the segment *number* at *path*; it gets its name when its first *line* and *pieces* are in it.
+
+    Args:
+        disk: the disk it is on.
+        number: its number.
+        path: its path.
+        first: the LSN of its first record.
+        line: its first line.
+        pieces: the records that it begins with.
+
+    Raises:
+        EventWriteException: if that failed; nothing has changed then.
+    """
+    file = disk.create(path + _TEMPORARY)
+    try:
+        file.write(line, *pieces)
+        disk.rename(path + _TEMPORARY, path)
+    except EventWriteException:
+        file.close()
+        with contextlib.suppress(EventWriteException):
+            disk.remove(path + _TEMPORARY)
+        raise
+    created = LogSegment(number, path, first, len(line), file)
+    created.size = sum(map(len, pieces))
+    return created
+
+
+def find_before(segments: Sequence[LogSegment], lsn: int) -> tuple[int, int]:
+    """Find the last of *segments* that has records before *lsn*.
+
+    Returns:
+        Its number, and where the record at *lsn* would be in it, in bytes; zeros when there is none.
+    """
+    earlier = [each for each in segments if each.first < lsn]
+    if not earlier:
+        return 0, 0
+    before = earlier[-1]
+    return before.number, before.start + min(before.end, lsn) - before.first
+
+
+def find_flushed(segments: Sequence[LogSegment]) -> Iterator[LogSegment]:
+    """Yield the *segments* before the first that is not flushed."""
+    return itertools.takewhile(LogSegment.is_flushed, segments)
