@@ -1,4 +1,44 @@
-"""An event store on plain text files, descended from that of the theia log aggregator."""
+"""An event store on plain text files, descended from that of the theia log aggregator.
+
+A written byte goes down::
+
+    bytes -> format.block, format.scan   records of a write, as columns: format.batch
+          -> engine.naive                divided by minute: engine.partition
+          -> wal.log                     one append; save() returns after it            write-ahead log
+          -> engine.state                entries, streams, catalog, order of arrival    memory
+          -> engine.flusher              replaces minute files, k + 1 fsyncs for k      minute files
+          -> index.database              what is in them, so that they need no reading  SQLite
+
+A path comes as a query and goes up::
+
+    query -> engine.reading              the answer, its size and its names
+          -> answers.version             which minutes, how far, in which order of arrival: immutable
+          -> index.streams               posting lists: from tags to streams to minutes
+          -> answers.answer              extents, looked up as far as they are read
+          -> index.minute, .database     where the entries of a minute lie
+          -> minutes.file, wal.tail      bytes: from the file, and after them from the log
+
+What is derived from what: the minute files and the log are the truth. The entries of a minute follow from its bytes; the
+summaries, streams and catalog from entries; the index keeps all three for files whose stamp (size, mtime, ctime, inode)
+is the one it knows. The order of arrival and open answers last as long as the process.
+
+One object, engine.state.State, owns what is known of the minutes; what others do to the files reaches it through
+engine.watcher (inotify, or passes of stat), what is flushed through engine.flusher, and queries through engine.reading.
+
+Locks (store.locks), outermost first, and what they are for:
+
+    flush        one flush, one check for changed files, one delete at a time; files are read and synced under it
+    append       one append at a time; held by all that change the state              short
+    state        catalog, streams, order of arrival; readers hold it to look up       short
+    log-sync     one fsync of the log serves all that wait
+    log          the segments of the log and their end                                short
+    file         one minute file: how far it is flushed, and where its tail is        short
+    index        one statement of SQLite at a time; shared-index: the same for another process's index
+
+Under a short lock there is no fsync, no reading of a file, and no work that grows with the store.
+
+theia's own classes, which only users of its API call, are in store.theia.
+"""
 
 from store.api import Answer, EventStore
 from store.engine.check import Audit, Finding
@@ -19,14 +59,23 @@ from store.errors import (
     StoreReadOnly,
 )
 from store.format.batch import Batch
-from store.format.event import Event, EventParser, EventPreamble, EventSerializer, new_event_id
-from store.format.reader import SequentialEventReader
-from store.minutes.file import MemoryFile
-from store.minutes.names import DataFile, FileIndex
+from store.format.event import Event, new_event_id
 from store.query import Query, Span
+from store.theia import (
+    DataFile,
+    EventParser,
+    EventPreamble,
+    EventSerializer,
+    FileIndex,
+    MemoryFile,
+    SequentialEventReader,
+)
+from store.ticks import TICKS_MAX, TICKS_PER_S, in_decimal
 from store.timer import PeriodicTimer
 
 __all__ = [
+    "TICKS_MAX",
+    "TICKS_PER_S",
     "Answer",
     "Audit",
     "Batch",
@@ -56,6 +105,7 @@ __all__ = [
     "StoreFull",
     "StoreLocked",
     "StoreReadOnly",
+    "in_decimal",
     "new_event_id",
     "open_store",
     "reindex",

@@ -8,15 +8,17 @@ before, in the middle of and after every operation of one run.
 import atexit
 import errno
 import hashlib
+import inspect
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from store.disk.disk import Disk, Lock
+from store.disk.disk import Disk
 from store.disk.file import FileStat, ReadableFile, WritableFile
-from store.disk.vectored import Gathering
-from store.errors import EventReadException, EventWriteException, StoreFull
+from store.disk.lock import Lock
+from store.disk.watch import DirectoryWatch
+from store.errors import EventReadException, EventWriteException, FileChanged, StoreFull
 from store.query import DiskUsage
 from tests.volatile import Change, Directory, Fate, Inode, next_moment
 
@@ -27,6 +29,8 @@ class PowerCut(Exception):
     """The power went; the process that asked is no more."""
 
 
+# Copying the disk is no work of the store, whatever locks it holds.
+_listdir = inspect.unwrap(os.listdir)
 _SCRATCH = TemporaryDirectory(dir="/dev/shm")
 atexit.register(_SCRATCH.cleanup)
 
@@ -54,6 +58,7 @@ class FaultyDisk(Disk):
         self._is_off = False
         self._directories = {"": Directory()}
         self._boot_id = "first"
+        self.root_inode = 1
         self.on_cut: Callable[[str, FaultyDisk], object] | None = None
         # SQLite opens files by itself, on a disk that forgets nothing, or in memory, which forgets everything.
         self._keeps_databases = keeps_databases
@@ -61,10 +66,11 @@ class FaultyDisk(Disk):
         self._database_files: dict[str, bytes] = {}
 
     def after_a_power_cut(self, fate: Fate) -> "FaultyDisk":
-        """The disk as the next process finds it."""
+        """Return the disk as the next process finds it."""
         inodes: dict[int, Inode] = {}
         survived = FaultyDisk(self._keeps_databases)
         survived._database_files = self._read_databases()
+        survived.root_inode = self.root_inode
         survived._boot_id = self._boot_id if fate.name == "kept" else f"after {self._boot_id}"
         for path, directory in self._directories.items():
             survived._directories[path] = directory.after_a_power_cut(fate, inodes)
@@ -77,8 +83,8 @@ class FaultyDisk(Disk):
             found.update(f"{path}/{len(directory.seen)}".encode())
             for name, inode in sorted(directory.seen.items(), key=_name):
                 # Only an index, which is kept in a database, remembers times.
-                mtime_ns = inode.mtime_ns if self._keeps_databases else 0
-                found.update(f"{name} {mtime_ns} {len(inode.seen)}\n".encode() + inode.seen)
+                stamp = (inode.mtime_ns, inode.number) if self._keeps_databases else ()
+                found.update(f"{name} {stamp} {len(inode.seen)}\n".encode() + inode.seen)
         for name, data in sorted(self._read_databases().items()):
             found.update(f"{name} {len(data)}\n".encode() + data)
         return found.digest()
@@ -90,6 +96,7 @@ class FaultyDisk(Disk):
     def _copy(self, inodes: dict[int, Inode]) -> "FaultyDisk":
         copied = FaultyDisk(self._keeps_databases)
         copied._boot_id = self._boot_id
+        copied.root_inode = self.root_inode
         copied._database_files = self._read_databases()
         for path, directory in self._directories.items():
             copied._directories[path] = directory.copy(inodes)
@@ -97,17 +104,18 @@ class FaultyDisk(Disk):
 
     def _read_databases(self) -> dict[str, bytes]:
         if self._databases:
-            found = {path.name: path.read_bytes() for path in Path(self._databases).iterdir()}
+            names = _listdir(self._databases)
+            found = {name: Path(self._databases, name).read_bytes() for name in names}
             if found != self._database_files:  # else the copies of them all are one
                 self._database_files = found
         return self._database_files
 
     def content(self, path: str) -> bytes:
-        """What is in a file."""
+        """Return the content of the file at *path*."""
         return bytes(self._inode(path).seen)
 
     def lose(self, path: str) -> bytes:
-        """Somebody else removes a file, for good; returns what was in it."""
+        """Remove the file at *path* as another program does, durably; returns its content."""
         directory, name = self._split(path)
         content = self.content(path)
         del directory.seen[name]
@@ -116,7 +124,7 @@ class FaultyDisk(Disk):
         return content
 
     def names(self, directory: str) -> list[str]:
-        """The names in a directory."""
+        """Return the names in *directory*."""
         return sorted(self._directories[directory].seen)
 
     def do(
@@ -193,16 +201,27 @@ class FaultyDisk(Disk):
         self.do(lambda: None, is_reading=True)
         names = self._directories[directory].seen
         for name, inode in list(names.items()):
-            yield FileStat(name, len(inode.seen), inode.mtime_ns)
+            yield inode.stat(name)
+
+    def list_links(self, directory: str) -> Iterator[str]:
+        return iter(())
+
+    def list_directories(self, directory: str) -> list[str]:
+        above = f"{directory}/"
+        below = (path for path in self._directories if path.startswith(above))
+        return sorted({path[len(above) :].partition("/")[0] for path in below})
 
     def list_names(self, directory: str) -> Iterator[str]:
         return (file.name for file in self.list_files(directory))
 
-    def look_at(self, path: str) -> FileStat | None:
+    def stat(self, path: str) -> FileStat | None:
         self.do(lambda: None, is_reading=True)
         directory, name = self._split(path)
         inode = directory.seen.get(name)
-        return None if inode is None else FileStat(name, len(inode.seen), inode.mtime_ns)
+        return None if inode is None else inode.stat(name)
+
+    def inode(self, directory: str) -> int:
+        return self.root_inode
 
     def boot_id(self) -> str:
         return self._boot_id
@@ -243,6 +262,23 @@ class FaultyDisk(Disk):
         inode = self._inode(old)
         self.do(lambda: directory.change(Change(new_name, inode, old_name)), room=True)
 
+    def rename_noreplace(self, old: str, new: str) -> None:
+        directory, name = self._split(new)
+        if name in directory.seen:
+            raise FileChanged(new)
+        self.rename(old, new)
+
+    def exchange(self, first: str, second: str) -> bool:
+        directory, first_name = self._split(first)
+        _, second_name = self._split(second)
+        if second_name not in directory.seen:
+            raise FileChanged(second)
+
+        new, old = directory.seen[first_name], directory.seen[second_name]
+        change = Change(second_name, new, first_name, old)
+        self.do(lambda: directory.change(change), room=True)
+        return True
+
     def remove(self, path: str) -> None:
         if ".sqlite" in path:
             if self._keeps_databases:
@@ -251,14 +287,21 @@ class FaultyDisk(Disk):
         directory, name = self._split(path)
         self.do(lambda: directory.change(Change(name, None)))
 
+    def sync_file(self, path: str) -> None:
+        inode = self._inode(path)
+        self.do(inode.sync, room=True, on_failure=inode.fail_to_sync)
+
     def sync_directory(self, path: str) -> None:
         self.do(self._directories[path].sync, room=True)
 
-    def lock(self, path: str) -> Lock:
-        return HeldLock(-1)
+    def lock_store(self, root_dir: str, lock_path: str) -> Lock:
+        return HeldLock()
 
-    def is_locked(self, path: str) -> bool:
+    def is_store_locked(self, root_dir: str, lock_path: str) -> bool:
         return False
+
+    def watch(self, directory: str) -> DirectoryWatch | None:
+        return None
 
     def usage(self, path: str) -> DiskUsage:
         return DiskUsage(1, 1, 1, 1, 1, 1, 1)
@@ -269,6 +312,15 @@ def _name(item: tuple[str, object]) -> str:
 
 
 class HeldLock(Lock):
+    def __init__(self) -> None:
+        pass
+
+    def is_held(self) -> bool:
+        return True
+
+    def touch(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
@@ -280,23 +332,11 @@ class FaultyReadable(ReadableFile):
         self._inode = inode
 
     def stat(self) -> FileStat:
-        name = self.path.rpartition("/")[2]
-        return FileStat(name, len(self._inode.seen), self._inode.mtime_ns)
+        return self._inode.stat(self.path.rpartition("/")[2])
 
     def read(self, offset: int, size: int) -> bytes:
         self._disk.do(lambda: None, is_reading=True)
         return bytes(self._inode.seen[offset : offset + size])
-
-    def read_into(self, view: memoryview, offset: int) -> int:
-        data = self.read(offset, len(view))
-        view[: len(data)] = data
-        return len(data)
-
-    def gather(self, wanted: Gathering, first: int, last: int) -> None:
-        for piece in range(first, last):
-            part = wanted.part(piece)
-            if self.read_into(part, int(wanted.starts[piece])) < len(part):
-                raise EventReadException(f"{self.path} ends before byte {wanted.stops[piece]}")
 
     def close(self) -> None:
         pass
@@ -323,6 +363,9 @@ class FaultyWritable(WritableFile):
 
     def set_modified(self) -> None:
         self._inode.mtime_ns = next_moment()
+
+    def stat(self) -> FileStat:
+        return self._inode.stat(self.path.rpartition("/")[2])
 
     def sync(self) -> None:
         self._disk.do(self._inode.sync, room=True, on_failure=self._inode.fail_to_sync)

@@ -1,6 +1,7 @@
-"""The audit of a store: what it finds, and what it mends."""
+"""The audit of a store: what it finds, and what it repairs."""
 
 import errno
+import math
 import os
 import pty
 import subprocess
@@ -8,20 +9,21 @@ import sys
 import termios
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Audit, Event, EventSerializer, NaiveEventStore, Query, StoreLocked
-from store.disk.disk import Disk
-from store.wal.log import Journal
-from store.wal.segment import Record
+from store import Audit, Event, EventSerializer, NaiveEventStore, Query, StoreFull, StoreLocked
+from store.disk.file import ReadableFile
+from store.engine.duplicates import DuplicateFinder
+from store.wal.segment import LogRecord, first_line, segment_path
 from tests.faults import FaultyDisk
 
 ROOT = Path(__file__).parents[1]
 IDS = [f"id{minute}{number}" for minute in range(3) for number in range(4)]
-EVENT_SIZE = 80
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def test_a_clean_store(root: Path) -> None:
 
 
 def test_three_planted_faults(root: Path) -> None:
-    """A flipped byte, a truncated tail and a file left behind: found, mended, and gone."""
+    """A flipped byte, a truncated tail and a file left over: found, repaired, and gone."""
     first, second, third = (root / f"{start}-{start + 60}" for start in (0, 60, 120))
     data = bytearray(first.read_bytes())
     size = len(data) // 4
@@ -91,29 +93,29 @@ def test_three_planted_faults(root: Path) -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 255)), min_size=1, max_size=4))
 def test_repair_keeps_every_whole_event(flips: list[tuple[int, int]]) -> None:
-    """Whatever bytes are damaged, repairing changes nothing about what is served."""
+    """For any damaged bytes, a repair does not change what is served."""
     disk = FaultyDisk()
-    store = NaiveEventStore("/s", 1e9, disk)
+    store = NaiveEventStore("/s", math.inf, disk)
     store.save_all(Event(name, "app", int(name[3]), ["web"], f"line {name}") for name in IDS)
     store.close()
     inode = disk._inode("/s/0-60")
     for place, change in flips:
         inode.seen[place % len(inode.seen)] ^= change
     inode.mtime_ns += 1
-    before = NaiveEventStore("/s", 1e9, disk)
+    before = NaiveEventStore("/s", math.inf, disk)
     served = list(before.search(0))
     tagged = before.answer(Query().tagged("web")).read(0, 1 << 20)
     before.close()
     list(Audit("/s", to_repair=True, disk=disk).run())
     assert not [str(each) for each in Audit("/s", disk=disk).run() if "damaged" in each.what]
-    after = NaiveEventStore("/s", 1e9, disk)
+    after = NaiveEventStore("/s", math.inf, disk)
     assert list(after.search(0)) == served
     assert after.answer(Query().tagged("web")).read(0, 1 << 20) == tagged
     after.close()
 
 
 def test_times_and_ids(root: Path) -> None:
-    """A time outside of its file's span, and an id that is there twice; the end itself is theia's right."""
+    """A time outside of its file's span, and an id that occurs twice; theia's files may have the end itself."""
     path = root / "120-180"
     size = path.stat().st_size
     with path.open("ab") as file:
@@ -131,15 +133,13 @@ def test_times_and_ids(root: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_the_journal(root: Path) -> None:
-    """Records that wait to be replayed are in order; bytes that are none are found and set aside."""
+def test_the_log(root: Path) -> None:
+    """Records that wait to be replayed are fine; bytes that are not records are found and set aside."""
     directory = root / ".theiafs" / "journal"
-    journal = Journal(Disk(), str(directory), 0)
-    data = record("waiting", 130)
-    journal.append([Record("120-180", (root / "120-180").stat().st_size, data)])
-    journal.close()
+    segment = Path(segment_path(str(directory), 1))
+    waiting = LogRecord("120-180", (root / "120-180").stat().st_size, record("waiting", 130))
+    segment.write_bytes(first_line(0, 0, root.stat().st_ino, 0) + b"".join(waiting.encode()))
     assert findings(root) == []
-    segment = directory / "000000000001"
     size = segment.stat().st_size
     with segment.open("ab") as file:
         file.write(b"0123abcd 120-180 ")
@@ -154,7 +154,7 @@ def test_the_journal(root: Path) -> None:
 
 
 def test_a_store_in_use(root: Path) -> None:
-    """It can be checked, but not mended, and what is being written is no finding."""
+    """It can be checked, but not repaired, and files being written are not findings."""
     store = NaiveEventStore(str(root), 1e9)
     store.save(Event("new", "app", 500))
     (root / ".0-60.tmp").write_bytes(b"half")
@@ -167,8 +167,8 @@ def test_a_store_in_use(root: Path) -> None:
     assert findings(root) == [".0-60.tmp:0: left over from a crash while it was written"]
 
 
-def test_looking_keeps_nobody_out(root: Path) -> None:
-    """A store can be opened while it is checked, and needs no right to write for that."""
+def test_an_audit_excludes_no_writer(root: Path) -> None:
+    """A store can be opened while it is checked, and the audit needs no right to write."""
     lock = root / ".theiafs" / "lock"
     before = lock.read_bytes()
     audit = Audit(str(root)).run()
@@ -180,7 +180,7 @@ def test_looking_keeps_nobody_out(root: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is a finding, and the others are looked at."""
+    """It is a finding, and the others are checked."""
     (root / "120-180").write_bytes(b"damage")
     opened = os.open
 
@@ -196,7 +196,7 @@ def test_a_file_that_cannot_be_read(root: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_repair_keeps_permissions(root: Path) -> None:
-    """Of the file, and what is set aside has those of the file it comes from."""
+    """The file keeps its own, and bytes that are set aside get those of their file."""
     path = root / "0-60"
     path.write_bytes(path.read_bytes() + b"damage")
     path.chmod(0o600)
@@ -209,10 +209,143 @@ def test_repair_keeps_permissions(root: Path) -> None:
 
 
 def test_a_store_of_theia_is_left_alone(tmp_path: Path) -> None:
-    """There is nothing of ours in it, and there is not after it was checked."""
+    """An audit adds nothing to it."""
     (tmp_path / "0-60").write_bytes(record("a", 10))
     assert findings(tmp_path) == []
     assert os.listdir(tmp_path) == ["0-60"]
+
+
+def test_a_symbolic_link(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One that is named like a minute is reported and not followed; others do not matter."""
+    target = tmp_path_factory.mktemp("elsewhere") / "secret"
+    target.write_bytes(b"not an event")
+    (root / "300-360").symlink_to(target)
+    (root / "400-460").symlink_to("nowhere")
+    (root / "link").symlink_to(target)
+    expected = [
+        f"{name}:0: a symbolic link, which is not served as a minute"
+        for name in ("300-360", "400-460")
+    ]
+    assert findings(root) == expected
+    assert findings(root, to_repair=True) == expected
+    assert (root / "300-360").is_symlink()
+    assert target.read_bytes() == b"not an event"
+
+
+def fill(root: Path, count: int, id_of: Callable[[int], str]) -> int:
+    """Write *count* events to two minute files; return their size."""
+    half = count // 2
+    early = b"".join(record(id_of(number), 1) for number in range(half))
+    late = b"".join(record(id_of(number), 61) for number in range(half, count))
+    (root / "0-60").write_bytes(early)
+    (root / "60-120").write_bytes(late)
+    return len(early + late)
+
+
+@pytest.mark.parametrize("memory_size", [0, 3_000, 100_000, 1 << 30])
+def test_ids_that_do_not_fit_in_memory(tmp_path: Path, memory_size: int) -> None:
+    """The same findings for any size of the memory, though not in the same order."""
+    fill(tmp_path, 5000, lambda number: f"id{number % 4900}")
+    with (tmp_path / "60-120").open("ab") as file:
+        file.write(record("late", 130) + b"damage")
+    audit = Audit(str(tmp_path), memory_size=memory_size)
+    found = [str(finding).removeprefix(f"{tmp_path}/") for finding in audit.run()]
+    repeated = [line for line in found if "there is another one" in line]
+    assert len(repeated) == 100
+    assert {line.split(" ")[2] for line in repeated} == {f"id{number}:" for number in range(100)}
+    assert all(line.startswith("60-120:") for line in repeated)
+    assert [line.split(": ")[1] for line in found if line not in repeated] == [
+        "event late",
+        "6 damaged bytes",
+    ]
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.integers(0, 30), max_size=9), max_size=20), st.integers(0, 6000))
+def test_repeated_ids_are_found_once_each(batches: list[list[int]], memory_size: int) -> None:
+    """Every event but the first with its id, and at most as many ids in memory as fit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("store.engine.duplicates._ROWS_MIN", 1)
+        finder = DuplicateFinder(memory_size, sum(map(len, batches)))
+    seen: set[int] = set()
+    expected, found, offset = [], [], 0
+    for file, batch in enumerate(batches):
+        offsets = list(range(offset, offset + len(batch)))
+        offset += len(batch)
+        expected += [
+            (file, place)
+            for place, number in zip(offsets, batch, strict=True)
+            if number in seen or seen.add(number)  # type: ignore[func-returns-value]
+        ]
+        positions = finder.add(
+            file, np.array(offsets, np.int64), [b"%d" % number for number in batch]
+        )
+        found += [(file, offsets[position]) for position in positions]
+        assert finder.held <= max(memory_size // 100, 1)
+    found += finder.remaining()
+    assert sorted(found) == expected
+
+
+def test_the_memory_of_an_audit_does_not_grow_with_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more ids than fit are held at once; they are not all of them, but many."""
+    held: list[int] = []
+    add = DuplicateFinder.add
+
+    def counted(finder: DuplicateFinder, *arguments: Any) -> list[int]:
+        repeated = add(finder, *arguments)
+        held.append(finder.held)
+        return repeated
+
+    monkeypatch.setattr(DuplicateFinder, "add", counted)
+    fill(tmp_path, 30_000, lambda number: f"id{number}")
+    memory_size = 1 << 20
+    assert list(Audit(str(tmp_path), memory_size=memory_size).run()) == []
+    assert 1000 < max(held) <= memory_size // 100
+    assert list(Audit(str(tmp_path)).run()) == []
+    assert max(held) == 30_000
+
+
+def test_the_reading_of_an_audit_is_linear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every byte of the minute files is read about once, whether or not the ids fit in memory."""
+    sizes: list[int] = []
+    read = ReadableFile.read
+
+    def counted(file: ReadableFile, offset: int, size: int) -> bytes:
+        data = read(file, offset, size)
+        sizes.append(len(data))
+        return data
+
+    monkeypatch.setattr(ReadableFile, "read", counted)
+    for count in (10_000, 20_000):
+        size = fill(tmp_path, count, lambda number: f"id{number}")
+        for memory_size in (0, 1 << 30):
+            sizes.clear()
+            assert list(Audit(str(tmp_path), memory_size=memory_size).run()) == []
+            assert sum(sizes) < 1.1 * size
+            assert len(sizes) < 20
+
+
+def test_a_full_disk_for_temporary_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The audit fails and says why, rather than finding nothing."""
+    with Path("/dev/full").open("w+b", buffering=0) as full:
+        monkeypatch.setattr("tempfile.TemporaryFile", lambda: full)
+        with pytest.raises(StoreFull, match="a temporary file"):
+            list(Audit(str(root), memory_size=0).run())
+
+
+def test_large_damage_is_set_aside_in_pieces(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than fits in memory at once, and all of it."""
+    monkeypatch.setattr("store.engine.check._QUARANTINE_SIZE_MAX", 2 << 20)
+    whole = (root / "0-60").read_bytes()
+    damage = b"".join(b"%07d " % number for number in range(1 << 19))
+    (root / "0-60").write_bytes(whole + damage)
+    assert len(findings(root, to_repair=True)) == 1
+    assert (root / "0-60").read_bytes() == whole
+    pieces = [path.read_bytes() for path in (root / ".theiafs" / "quarantine").iterdir()]
+    assert max(map(len, pieces)) <= 2 << 20
+    assert b"".join(sorted(pieces)) == damage
 
 
 def check(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -223,7 +356,7 @@ def check(*arguments: str, **options: object) -> subprocess.CompletedProcess[str
 
 
 def test_the_command(root: Path) -> None:
-    """Findings on stdout, 0 when there are none, 1 when there are, 2 when it could not look."""
+    """Findings on stdout; exit status 0 without any, 1 with some, 2 when it could not check."""
     done = check(str(root))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     with (root / "0-60").open("ab") as file:
@@ -246,13 +379,13 @@ def test_the_command(root: Path) -> None:
 
 
 def test_a_progress_bar_on_a_terminal(root: Path, terminal: Callable[[list[str]], bytes]) -> None:
-    """Where somebody can see it."""
+    """It is shown where a person can see it."""
     assert b"%" in terminal([sys.executable, "-m", "theiafs", "check", str(root)])
 
 
 @pytest.fixture
 def terminal() -> Callable[[list[str]], bytes]:
-    """Runs a command on a terminal of its own, and returns what it showed there."""
+    """Run commands on a terminal of their own, and return what they showed there."""
 
     def run(command: list[str]) -> bytes:
         ours, theirs = pty.openpty()

@@ -17,7 +17,8 @@ import pytest
 
 from store import Event, EventNotFound, EventStoreException, NaiveEventStore, Query
 from store.engine.check import Audit
-from store.format.record import Frame
+from store.engine.watcher import Watcher
+from store.format.record import Record
 from store.format.scan import scan
 from store.minutes.names import parse_name
 from tests.doubles import Clock
@@ -38,14 +39,17 @@ def always_the_same() -> Iterator[None]:
     """
     logging.disable(logging.CRITICAL)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("store.engine.flusher.time", Clock())
+        for module in ("store.engine.flusher", "store.engine.watcher", "store.wal.log"):
+            monkeypatch.setattr(f"{module}.time", Clock())
+        # The workload says when changes by other programs are noticed.
+        monkeypatch.setattr(Watcher, "start", lambda _watcher: None)
         yield
     logging.disable(logging.NOTSET)
 
 
 @dataclass
 class Promises:
-    """What programs were told, by the ids of events."""
+    """The promises that programs were given, by the ids of events."""
 
     tried: dict[object, Event] = field(default_factory=dict)
     saved: set[object] = field(default_factory=set)
@@ -61,7 +65,7 @@ class Promises:
 class Workload:
     """A program that uses a store: ingest, fsync, flush, a new minute, late events, removal, a restart.
 
-    Once, somebody else removes a minute file meanwhile, as is allowed.
+    Once, another program removes a minute file meanwhile, as is allowed.
 
     Args:
         disk: where.
@@ -119,7 +123,9 @@ class Workload:
     def store(self) -> NaiveEventStore:
         """The store; opened when it is not."""
         if self._store is None:
-            self._store = NaiveEventStore(ROOT, self._flush_interval_ms, self.disk)
+            self._store = NaiveEventStore(
+                ROOT, self._flush_interval_ms, self.disk, log_keep_size=600
+            )
         return self._store
 
     def save(self, *events: tuple[str, float]) -> None:
@@ -161,7 +167,7 @@ class Workload:
         self.promises.synced |= self.promises.saved
 
     def forget_store(self) -> None:
-        """What the end of a process does to it."""
+        """Do to it what the end of a process does."""
         if self._store is not None and self._store._timer is not None:
             self._store._timer.cancel()
 
@@ -172,7 +178,7 @@ def check_minute_files(disk: FaultyDisk) -> None:
         if parse_name(name):
             data = disk.content(f"{ROOT}/{name}")
             found = scan(lambda offset, size, data=data: data[offset : offset + size], len(data))  # type: ignore[misc]
-            assert all(isinstance(each, Frame) for each in found), name
+            assert all(isinstance(each, Record) for each in found), name
 
 
 def read_store(disk: FaultyDisk) -> list[Event]:
@@ -368,7 +374,7 @@ def test_an_error_anywhere(
                 # Reading needs no room: many runs are as another one.
                 known = (each for each in (undisturbed, last) if each.disk.fails_equally(failing))
                 last = next(known, None) or run(failing)
-                # However often it failed, what is not needed any more is let go of.
+                # However often it failed, segments that are not needed are removed.
                 assert len(last.disk.names(f"{ROOT}/.theiafs/journal")) <= 12
             failures += last.disk.failures
             for fate in (Fate("kept"), Fate("dropped"), Fate("torn", first)):

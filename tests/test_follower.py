@@ -1,4 +1,4 @@
-"""A store that is followed: beside our writer, and beside theia's collector."""
+"""A store that follows our writer, or theia's collector."""
 
 import gc
 import os
@@ -11,7 +11,6 @@ from theia.model import Event as TheiaEvent
 from theia.naivestore import NaiveEventStore as TheiaStore
 
 from store import Event, EventStore, NaiveEventStore, Query, StoreReadOnly
-from store.engine import state as holdings_module
 from store.engine.follower import FollowingStore
 from tests.waiting import eventually
 
@@ -53,7 +52,7 @@ def test_it_follows_what_is_flushed(writer: NaiveEventStore, follower: Following
     for number, time in enumerate([10, 11, 75, 5, 12, 500, 76]):
         writer.save(Event(f"id{number}", "s", time, ["web"], f"content {number}"))
         eventually(lambda: agree(writer, follower))
-        # Whoever has it open sees it grow at its end.
+        # An open answer grows at its end.
         now = answer.read(0, 1 << 20)
         assert now.startswith(seen)
         assert now.count(b"event: ") == number + 1
@@ -70,8 +69,7 @@ def test_it_follows_what_is_flushed(writer: NaiveEventStore, follower: Following
 def test_a_minute_that_has_only_grown_is_read_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also by who reads many minutes, of which this one is not at hand, before the directory is looked at."""
-    monkeypatch.setattr(holdings_module, "_RECENT_MAX", 1)
+    """Also in an answer over many minutes whose entries are not cached, before the next scan."""
     writer = NaiveEventStore(str(tmp_path), NEVER_MS)
     writer.save_all(Event(f"id{number}", "s", 100.0 * number, ["web"], "") for number in range(5))
     writer._flush_all()
@@ -103,7 +101,7 @@ def test_it_refuses_to_write(follower: FollowingStore, tmp_path: Path) -> None:
 
 
 def test_a_file_that_becomes_another(writer: NaiveEventStore, follower: FollowingStore) -> None:
-    """It is read anew, not taken for one that has grown."""
+    """It is read from its start, not taken for one that has grown."""
     for number in range(3):
         writer.save(Event(f"id{number}", "s", 10 + number, ["web"], "x" * 20))
     eventually(lambda: agree(writer, follower))
@@ -116,8 +114,8 @@ def test_a_file_that_becomes_another(writer: NaiveEventStore, follower: Followin
     assert {event.content for event in follower.search(0)} == {"y" * 20}
 
 
-def test_beside_theia(tmp_path: Path) -> None:
-    """Its collector writes, and takes no lock."""
+def test_it_follows_theias_collector(tmp_path: Path) -> None:
+    """The collector writes, and takes no lock."""
     theirs = TheiaStore(str(tmp_path), 0)
     ours = FollowingStore(str(tmp_path), FAST_MS)
     wanted: list[str] = []
@@ -134,7 +132,7 @@ def test_beside_theia(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_read_for_a_while(
     writer: NaiveEventStore, follower: FollowingStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is known stays, and it is read again when it is back."""
+    """The follower keeps the known events, and reads the directory again when it is back."""
     writer.save(Event("a", "s", 10))
     eventually(lambda: ids(follower) == ["a"])
     path = Path(follower.root_dir)

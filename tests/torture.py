@@ -61,7 +61,7 @@ except OSError:
 
 @dataclass
 class Tally:
-    """What was acknowledged, and what became of it."""
+    """Counts of acknowledged events, and of those lost or doubled."""
 
     rounds: int = 0
     acknowledged: int = 0

@@ -9,6 +9,8 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from store.disk.file import FileStat
+
 __all__ = ["Change", "Directory", "Fate", "Inode", "next_moment"]
 
 _moments = itertools.count(1)
@@ -20,7 +22,7 @@ def next_moment() -> int:
 
 
 class Fate:
-    """What becomes of what was not synced.
+    """The fate of writes and changes that were not synced.
 
     Args:
         name: "kept", as when only the process ends; "dropped"; or "torn": by the seed, each write and each
@@ -33,13 +35,13 @@ class Fate:
         self._random = random.Random(seed)
 
     def of_a_write(self, size: int) -> int:
-        """How many bytes of a write are kept."""
+        """Return how many bytes of a write of *size* bytes are kept."""
         if self.name == "torn":
             return self._random.choice([0, self._random.randint(0, size), size])
         return size if self.name == "kept" else 0
 
     def of_a_change(self) -> bool:
-        """Whether a change of a directory is kept."""
+        """Return whether a change of a directory is kept."""
         return self._random.random() < 0.5 if self.name == "torn" else self.name == "kept"
 
 
@@ -51,6 +53,10 @@ class Inode:
     safe: bytes = b""
     unsynced: tuple[tuple[int, bytes, bool], ...] = ()
     mtime_ns: int = 0
+    number: int = field(default_factory=next_moment)
+
+    def stat(self, name: str) -> FileStat:
+        return FileStat(name, len(self.seen), self.mtime_ns, self.mtime_ns, self.number)
 
     def write(self, data: bytes) -> None:
         self.mtime_ns = next_moment()
@@ -72,7 +78,7 @@ class Inode:
         )
 
     def fail_to_sync(self) -> None:
-        """What was to be synced is seen for a while, and will never be on the disk (fsyncgate)."""
+        """Let all unsynced writes be seen for a while, and never reach the disk (fsyncgate)."""
         self.unsynced = tuple((offset, data, True) for offset, data, _ in self.unsynced)
 
     def after_a_power_cut(self, fate: Fate) -> "Inode":
@@ -84,7 +90,7 @@ class Inode:
             if kept:
                 content += bytes(max(0, offset - len(content)))
                 content[offset : offset + len(kept)] = kept
-        return Inode(content, bytes(content), mtime_ns=self.mtime_ns)
+        return Inode(content, bytes(content), (), self.mtime_ns, self.number)
 
 
 class Change(NamedTuple):
@@ -94,18 +100,22 @@ class Change(NamedTuple):
         name: of a file.
         inode: the file that has it from then on; None when it is removed.
         old_name: the name that the file had, when it is renamed.
+        other: the file that gets that name, when two are exchanged.
     """
 
     name: str
     inode: Inode | None
     old_name: str = ""
+    other: Inode | None = None
 
     def apply(self, names: dict[str, Inode]) -> None:
         if self.inode is None:
             names.pop(self.name, None)
             return
         names[self.name] = self.inode
-        if self.old_name and names.get(self.old_name) is self.inode:
+        if self.other is not None:
+            names[self.old_name] = self.other
+        elif self.old_name and names.get(self.old_name) is self.inode:
             del names[self.old_name]
 
 
@@ -138,7 +148,12 @@ class Directory:
         return Directory(
             {name: copied(inode) for name, inode in self.seen.items()},
             {name: copied(inode) for name, inode in self.safe.items()},
-            [each._replace(inode=each.inode and copied(each.inode)) for each in self.unsynced],
+            [
+                each._replace(
+                    inode=each.inode and copied(each.inode), other=each.other and copied(each.other)
+                )
+                for each in self.unsynced
+            ],
             self.changes,
         )
 

@@ -1,205 +1,207 @@
-"""The bytes of an answer: where they lie, and how to gather them."""
+"""The bytes of an answer: where they lie, and how to read them."""
 
-import contextlib
+import itertools
 import threading
-from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-from store.answers.extent_map import Layout
-from store.answers.version import Contents, Minute, Source
+from store.answers.extent_map import ExtentMap
+from store.answers.version import Access, Minute, Version
 from store.api import Answer
-from store.disk.vectored import Gathering
 from store.errors import EventReadException
-from store.index.extents import Pieces
+from store.index.extents import Extents, find_extents
 from store.query import Query, Span
 
-__all__ = ["ByteMap"]
+__all__ = ["MinuteAnswer", "WholeAnswer"]
 
-_CHUNK_MINUTES = 64
-"""How many minutes to look at while everybody else waits."""
-
-_OPEN_AT_ONCE = 16
-"""How many files to have open, for a process may not have very many."""
+_MINUTES_AT_ONCE = 64
+"""Minutes whose layouts are read by one query of the index: enough that its overhead does not show."""
 
 
-class ByteMap(Answer):
-    """Where the bytes of an answer lie, in the order they arrived in.
-
-    It is made as it is read: what nobody asks for is not looked up.
+class MinuteAnswer(Answer):
+    """The answer to a query in one minute. Its events lie there in the order they arrived in.
 
     Args:
         query: the query.
-        contents: what it is asked of.
-        minute: the only minute to look at; None for all of them.
-        lock: the store's.
-        span: what there is of it by now.
+        minute: the minute.
+        access: the way to minutes.
+        span: the answer at its opening.
     """
 
-    def __init__(
-        self,
-        query: Query,
-        contents: Contents,
-        minute: Minute | None,
-        lock: threading.RLock,
-        span: Span | None,
-    ) -> None:
+    def __init__(self, query: Query, minute: Minute, access: Access, span: Span | None) -> None:
         super().__init__(span)
+        self.version = minute.id
         self._query = query
-        self._contents = contents
         self._minute = minute
-        self._lock = lock
-        # The kernel reads ahead, by several requests at once. Each lets go of the interpreter again and again, and were
-        # they to take turns at that, most of the time would go to switching between them.
-        self._reading = threading.Lock()
-        self._backlog: NDArray[np.integer] | None = None  # numbers of minutes, to be looked at
-        self._backlog_seen = 0
-        self._seen = (0, 0)
-        # Of the only minute: how many bytes, when it is asked for everything; otherwise, how many entries.
-        self._minute_seen = 0
-        # Minutes that pieces come from, and that are not in the store any more.
-        self._replaced: dict[int, Minute] = {}
-        self._layout = Layout()
+        self._access = access
+        self._lock = threading.Lock()
+        self._seen = 0
+        self._map = ExtentMap()
 
     def size(self) -> int:
-        """The size of the answer in bytes, by now."""
-        self.look_up()
-        return self._layout.size
-
-    def look_up(self, size: int | None = None) -> None:
-        """Find out where so many bytes of the answer lie, or all that there are by now."""
-        more = True
-        while more and (size is None or self._layout.size < size):
-            # Bit by bit, so that others have their turn in between.
-            with self._lock:
-                more = self._look_further()
+        """See :meth:`Answer.size`."""
+        if self._query.asks_everything:
+            return self._minute.entries.size
+        with self._lock:
+            self._advance()
+            return self._map.size
 
     def read(self, offset: int, size: int) -> bytes:
-        """Read so many bytes from an offset of the answer; fewer only at its end, by now.
-
-        Raises:
-            EventReadException: if a minute file cannot be read.
-        """
-        if self._minute is not None:
-            return self._read(offset, size)
-        with self._reading:
-            return self._read(offset, size)
-
-    def _read(self, offset: int, size: int) -> bytes:
-        self.look_up(offset + size)
-        with self._lock:
-            only = self._layout.only_piece(offset, size)
-        if only is not None:
-            return self._read_piece(*only)
-        with self._lock:
-            pieces = self._layout.cut(offset, size)
-        return self._gather(pieces)
-
-    def _read_piece(self, number: int, start: int, stop: int) -> bytes:
-        [source] = self._open([number])
-        with self._noting_unreadable(number):
-            data = source.read(start, stop - start)
-            if len(data) < stop - start:  # fewer bytes would move everything behind them
-                name = self._contents.table.name(number)
-                raise EventReadException(f"{name} ends before byte {stop}")
-        return data
-
-    def _gather(self, pieces: Pieces) -> bytes:
-        minutes, starts, stops = pieces
-        if not len(minutes):
-            return b""
-        wanted = Gathering(starts, stops)
-        # Where another minute begins, there is another file to read.
-        edges = [0, *((minutes[1:] != minutes[:-1]).nonzero()[0] + 1).tolist(), len(minutes)]
-        for first in range(0, len(edges) - 1, _OPEN_AT_ONCE):
-            some = edges[first : first + _OPEN_AT_ONCE + 1]
-            numbers = minutes[some[:-1]].tolist()
-            parts = zip(numbers, self._open(numbers), some, some[1:], strict=False)
-            for number, source, begin, end in parts:
-                with self._noting_unreadable(number):
-                    source.gather(wanted, begin, end)
-        return bytes(wanted.buffer)
-
-    def _open(self, numbers: list[int]) -> list[Source]:
-        """Open minutes that pieces lie in."""
-        sources = []
-        with self._lock:
-            while self._contents.successor is not None:
-                # What is not in the store any more is read from where it is kept.
-                self._look_further()
-            for number in numbers:
-                with self._noting_unreadable(number):
-                    sources.append(self._source(number))
-        return sources
-
-    @contextlib.contextmanager
-    def _noting_unreadable(self, number: int) -> Iterator[None]:
-        try:
-            yield
-        except EventReadException:
-            with self._lock, contextlib.suppress(EventReadException):
-                self._contents.unreadable.add(self._contents.minute(number))
-            raise
-
-    def is_concerned_by(self, minute: Minute) -> bool:
-        """Whether it may have something of a minute."""
-        return self._minute is None or self._minute is minute
-
-    def _look_further(self) -> bool:
-        """Look up some more; returns whether there may be more still. The caller holds the lock."""
-        contents = self._contents
-        if self._minute is not None:
-            self._look_at_minute(self._minute)
-        elif self._look_through_backlog():
-            return True
-        else:
-            runs, self._seen = contents.arrivals.since(self._seen)
-            for run in runs:
-                self._take_in_run(contents.minute(run.minute), run.first, run.last)
-        if contents.successor is None:
-            return False
-        self._move_to(contents.successor)
-        return True
-
-    def _look_through_backlog(self) -> bool:
-        if self._backlog is None:
-            self._backlog = self._contents.numbers(self._query)
-        first = self._backlog_seen
-        some = self._backlog[first : first + _CHUNK_MINUTES]
-        if len(some):
-            self._layout.add(self._contents.backlog_pieces(self._query, some))
-        self._backlog_seen += len(some)
-        return self._backlog_seen < len(self._backlog)
-
-    def _move_to(self, successor: Contents) -> None:
-        replaced, replacement = successor.replaced, successor.replacement
-        if replaced is not None:
-            self._replaced[replaced.number] = replaced
-        if self._minute is None:
-            self._seen = successor.begin
-        elif self._minute is replaced and replacement is not None:
-            self._minute, self._minute_seen = replacement, successor.restated
-            if self._query.asks_everything:
-                self._minute_seen = replacement.index.offset(successor.restated)
-        self._contents = successor
-
-    def _look_at_minute(self, minute: Minute) -> None:
-        """See what is new in the only minute: it lies there in order, so there is no need to look at the others."""
+        """See :meth:`Answer.read`."""
         if self._query.asks_everything:
-            # Nobody needs to know what is in it.
-            size = minute.file.size
-            self._layout.add_one(minute.number, self._minute_seen, size)
-            self._minute_seen = size
+            end = min(offset + size, self._minute.entries.size)
+            if end <= offset:
+                return b""
+            extents = Extents(*(np.array([each]) for each in (self._minute.id, offset, end)))
         else:
-            last = len(minute.index)
-            self._take_in_run(minute, self._minute_seen, last)
-            self._minute_seen = last
+            with self._lock:
+                self._advance()
+                extents = self._map.cut(offset, size)
+        return _read(self._access, extents)
 
-    def _take_in_run(self, minute: Minute, first: int, last: int) -> None:
-        admitted = self._contents.kinds.admitted(self._query)
-        self._layout.add(minute.index.pieces(minute.number, self._query, admitted, first, last))
+    def _advance(self) -> None:
+        """Find the extents of what has arrived since the last call."""
+        entries, first = self._minute.entries, self._seen
+        last = len(entries)
+        if first == last:
+            return
+        found = entries.select(self._query, self._access.matching(self._query), first, last)
+        ends = np.concatenate(
+            (np.array([entries.offset(first)]), entries.layout(first, last).ends)
+        ).astype(np.int64)
+        minutes = np.full(len(found), self._minute.id)
+        self._map.extend(Extents(minutes, ends[found - first], ends[found - first + 1]))
+        self._seen = last
 
-    def _source(self, number: int) -> Source:
-        replaced = self._replaced.get(number)
-        return replaced.file if replaced is not None else self._contents.access.source(number)
+
+class WholeAnswer(Answer):
+    """The answer to a query in all minutes: first their bases in the order of time, then the rest in order of arrival.
+
+    Nothing is looked up before it is read. The base comes from the index, minute by minute as far as it is read; what
+    arrived stands after it, at once, because the size of the base follows from that of the answer at its opening.
+
+    Args:
+        version: what there was at the opening.
+        access: the way to minutes.
+        span: the answer at its opening.
+    """
+
+    def __init__(self, version: Version, access: Access, span: Span) -> None:
+        super().__init__(span)
+        self.version = version.epoch
+        self._version = version
+        self._access = access
+        self._opening_size = span.size
+        # The kernel reads ahead by several requests at once; taking turns, they look everything up once.
+        self._lock = threading.Lock()
+        self._base = ExtentMap()
+        self._base_size: int | None = None
+        self._base_seen = 0  # minutes
+        self._arrived = ExtentMap()
+        self._arrivals = version.arrivals
+        self._position = (0, 0)
+
+    def size(self) -> int:
+        """See :meth:`Answer.size`."""
+        with self._lock:
+            self._advance()
+            assert self._base_size is not None, "it was just found"
+            return self._base_size + self._arrived.size
+
+    def read(self, offset: int, size: int) -> bytes:
+        """See :meth:`Answer.read`."""
+        with self._lock:
+            self._advance()
+            assert self._base_size is not None, "it was just found"
+            in_base = min(offset + size, self._base_size) - offset
+            parts = []
+            if in_base > 0:
+                parts.append(self._cut_base(offset, in_base))
+            else:
+                in_base = 0
+            parts.append(self._arrived.cut(offset + in_base - self._base_size, size - in_base))
+            return b"".join(_read(self._access, each) for each in parts)
+
+    def _cut_base(self, offset: int, size: int) -> Extents:
+        end = offset + size
+        while self._base.size < end and self._base_seen < len(self._version.minutes):
+            self._look_up_base()
+        if self._base.size < end:
+            raise EventReadException("minutes were removed before they were read")
+        return self._base.cut(offset, size)
+
+    def _look_up_base(self) -> None:
+        """Find the extents in the bases of some more minutes."""
+        version, first = self._version, self._base_seen
+        query = version.query
+        some = slice(first, first + _MINUTES_AT_ONCE)
+        if query.asks_everything:
+            # Whatever is in them, all of their bytes.
+            some = slice(first, len(version.minutes))
+            sizes = version.base_bytes[some]
+            there = sizes > 0
+            self._base.extend(
+                Extents(version.minutes[some][there], np.zeros(there.sum(), np.int64), sizes[there])
+            )
+            self._base_seen = some.stop
+            return
+        minutes, lengths = version.minutes[some], version.base_entries[some]
+        layouts = self._access.layouts(minutes, lengths)
+        excluded = []
+        if query.is_bounded:
+            for place in range(len(layouts)):
+                length = len(layouts[place].streams)
+                if length and not version.inside[first + place]:
+                    entries = self._access.minute(int(minutes[place])).entries
+                    excluded.append((place, entries.outside(query, length)))
+        matching = self._access.matching(query)
+        self._base.extend(find_extents(minutes, layouts, matching, excluded))
+        self._base_seen = min(some.stop, len(version.minutes))
+
+    def _advance(self) -> None:
+        """Find the extents of what has arrived since the last call."""
+        if self._base_size is None:
+            # What had arrived at the opening is part of the size that was told then.
+            runs, self._position = self._arrivals.since((0, 0), self._version.position)
+            for run in runs:
+                self._append(*run)
+            self._base_size = max(self._opening_size - self._arrived.size, 0)
+        while True:
+            successor = self._arrivals.successor
+            runs, self._position = self._arrivals.since(self._position)
+            for run in runs:
+                self._append(*run)
+            if successor is None:
+                return
+            self._arrivals, self._position = successor, (0, 0)
+
+    def _append(self, minute: int, first: int, last: int) -> None:
+        """Append the entries of *minute* from *first* to before *last* that answer."""
+        query = self._version.query
+        try:
+            entries = self._access.minute(minute).entries
+            if query.asks_everything:
+                self._arrived.append(minute, entries.offset(first), entries.offset(last))
+                return
+            found = entries.select(query, self._access.matching(query), first, last) - first
+            if not len(found):
+                return
+            ends = entries.layout(first, last).ends
+            edges = np.concatenate(([entries.offset(first)], ends)).astype(np.int64)
+        except EventReadException:
+            return  # It is gone before anything of it was read.
+        self._arrived.extend(Extents(np.full(len(found), minute), edges[found], edges[found + 1]))
+
+
+def _read(access: Access, extents: Extents) -> bytes:
+    """Read *extents*, the files one after the other."""
+    minutes, starts, ends = extents
+    if not len(minutes):
+        return b""
+    if len(minutes) == 1:
+        return access.read(int(minutes[0]), int(starts[0]), int(ends[0]))
+    edges = [0, *((minutes[1:] != minutes[:-1]).nonzero()[0] + 1).tolist(), len(minutes)]
+    return b"".join(
+        access.read_extents(int(minutes[first]), starts[first:last], ends[first:last])
+        for first, last in itertools.pairwise(edges)
+    )

@@ -15,21 +15,27 @@ class Run(NamedTuple):
 
 
 class Arrivals:
-    """The order in which the events of all minutes arrived since the store was opened.
+    """The order in which entries arrived since the arrival order was last folded into the bases of the minutes.
 
-    A file over several minutes keeps this order, so that it only ever grows at its end, even when an
-    event arrives late and belongs in an older minute. What was there before counts as arrived in the order of
-    the minutes; nothing of that is kept here.
+    A file over several minutes keeps this order, so that it only ever grows at its end, also when an event arrives late
+    and belongs in an older minute. One thread at a time appends. Readers need no lock.
+
+    Attributes:
+        successor: the order that continues this one, once this one was folded; nothing more arrives here then.
     """
 
     def __init__(self) -> None:
-        # Columns rather than runs, for a backlog that comes in out of order has one run per event.
-        self._minutes = array("I")
+        # Columns rather than runs, because events that come out of order make one run each.
+        self._minutes = array("Q")
         self._firsts = array("Q")
         self._lasts = array("Q")
+        self.successor: Arrivals | None = None
 
-    def note(self, minute: int, first: int, last: int) -> None:
-        """Note that entries arrived, from a first to before a last, in the minute of this number."""
+    def __len__(self) -> int:
+        return len(self._lasts)
+
+    def append(self, minute: int, first: int, last: int) -> None:
+        """Append the entries of *minute* from *first* to before *last*."""
         if self._minutes and self._minutes[-1] == minute and self._lasts[-1] == first:
             self._lasts[-1] = last
             return
@@ -37,49 +43,32 @@ class Arrivals:
         self._firsts.append(first)
         self._lasts.append(last)
 
+    def minutes(self) -> set[int]:
+        """Return the ids of the minutes in which something arrived."""
+        return set(self._minutes)
+
     def position(self) -> tuple[int, int]:
-        """What :meth:`since` returns to be passed the next time."""
+        """Return the current end, for :meth:`since`."""
         return (len(self._lasts) - 1, self._lasts[-1]) if self._lasts else (0, 0)
 
-    def since(self, seen: tuple[int, int]) -> tuple[list[Run], tuple[int, int]]:
-        """Tell what has arrived since this was asked the last time.
+    def since(
+        self, seen: tuple[int, int], until: tuple[int, int] | None = None
+    ) -> tuple[list[Run], tuple[int, int]]:
+        """Return what has arrived after *seen*, and the position to pass next time.
 
         Args:
-            seen: what was returned then; (0, 0) the first time.
-
-        Returns:
-            The runs, and what to pass the next time.
+            seen: a position; (0, 0) for the beginning.
+            until: the position to stop at; None for the current end.
         """
-        runs_seen, entries_seen = seen
-        lasts = self._lasts[runs_seen:]
-        runs = list(map(Run, self._minutes[runs_seen:], self._firsts[runs_seen:], lasts))
-        if not runs:
+        # The last column is appended to last, so all others have at least as many rows.
+        lasts = self._lasts[seen[0] : None if until is None else until[0] + 1]
+        if until is not None and until[1] and lasts:
+            lasts[-1] = until[1]
+        if not lasts or until == (0, 0):
             return [], seen
-        if entries_seen:
-            runs[0] = runs[0]._replace(first=entries_seen)
-            if runs[0].first == runs[0].last:
-                del runs[0]
-        return runs, self.position()
-
-    def without(
-        self, minute: int, position: int | None = None, renumbered: int | None = None
-    ) -> "Arrivals":
-        """The same order after the entry at a position of a minute was removed, or all of the minute.
-
-        Args:
-            minute: the number of the minute.
-            position: of the entry; None for all of the minute.
-            renumbered: the number of what takes the minute's place.
-        """
-        rest = Arrivals()
-        for run in self.since((0, 0))[0]:
-            number, first, last = run
-            if number == minute:
-                if position is None or renumbered is None:
-                    continue
-                number = renumbered
-                first -= first > position
-                last -= last > position
-            if first < last:
-                rest.note(number, first, last)
-        return rest
+        firsts = self._firsts[seen[0] : seen[0] + len(lasts)]
+        minutes = self._minutes[seen[0] : seen[0] + len(lasts)]
+        if seen[1]:
+            firsts[0] = seen[1]
+        runs = [Run(*run) for run in zip(minutes, firsts, lasts, strict=True) if run[1] < run[2]]
+        return runs, (seen[0] + len(lasts) - 1, lasts[-1])

@@ -1,82 +1,76 @@
-"""Layouts: of which pieces of minutes an answer is made, one behind the other."""
+"""Extent maps: the extents that an answer is made of, one after the other."""
 
 import bisect
 from array import array
 
 import numpy as np
 
-from store.index.extents import Pieces
+from store.index.extents import Extents
 
-__all__ = ["Layout"]
+__all__ = ["ExtentMap"]
 
 
-class Layout:
-    """The pieces of an answer, in columns, for there may be millions. It grows at its end.
+class ExtentMap:
+    """The extents of an answer, in columns, because there may be millions. It grows at its end.
 
-    Not safe for several threads, but for its size: whoever calls sees to that.
+    Not safe for several threads: callers see to that.
     """
 
     def __init__(self) -> None:
-        # One row per piece: where it ends in the answer, in which minute it lies, where it starts there.
+        # One row per extent: where it ends in the answer, the minute it lies in, where it starts there.
         self._ends = array("q")
-        self._minutes = array("I")
+        self._minutes = array("q")
         self._starts = array("q")
 
     @property
     def size(self) -> int:
-        """How many bytes there are, in all pieces."""
+        """The bytes of all extents."""
         return self._ends[-1] if self._ends else 0
 
-    def add(self, pieces: Pieces) -> None:
-        """Add pieces at the end."""
-        minutes, starts, ends = pieces
+    @property
+    def memory_size(self) -> int:
+        """The memory of the map, in bytes."""
+        return 24 * len(self._ends)
+
+    def extend(self, extents: Extents) -> None:
+        """Append *extents*."""
+        minutes, starts, ends = extents
         if not len(starts):
             return
-        if self._goes_on(int(minutes[0]), int(starts[0])):
-            # In its place, for whoever only asks for the size needs no lock.
+        if self._continues(int(minutes[0]), int(starts[0])):
             self._ends[-1] += int(ends[0] - starts[0])
             minutes, starts, ends = minutes[1:], starts[1:], ends[1:]
         size = self.size
-        self._starts.frombytes(starts.tobytes())
-        self._minutes.frombytes(minutes.astype("I").tobytes())
-        self._ends.frombytes(((ends - starts).cumsum() + size).tobytes())
+        self._starts.frombytes(starts.astype(np.int64).tobytes())
+        self._minutes.frombytes(minutes.astype(np.int64).tobytes())
+        self._ends.frombytes(((ends - starts).cumsum() + size).astype(np.int64).tobytes())
 
-    def add_one(self, minute: int, start: int, end: int) -> None:
-        """Add one piece at the end."""
-        if self._goes_on(minute, start):
+    def append(self, minute: int, start: int, end: int) -> None:
+        """Append the bytes of *minute* from *start* to *end*."""
+        if self._continues(minute, start):
             self._ends[-1] += end - start
         elif start < end:
             self._ends.append(self.size + end - start)
             self._minutes.append(minute)
             self._starts.append(start)
 
-    def cut(self, offset: int, size: int) -> Pieces:
-        """So many bytes from an offset, or those that there are: of the first and the last piece, perhaps only a part."""
+    def cut(self, offset: int, size: int) -> Extents:
+        """Return the extents of *size* bytes at *offset*, fewer at the end; the first and the last may be parts."""
         first = bisect.bisect_right(self._ends, offset)
         last = min(bisect.bisect_left(self._ends, offset + size) + 1, len(self._ends))
+        if first >= last:
+            return Extents.none()
         ends = np.array(self._ends[first:last])
         starts = np.array(self._starts[first:last])
-        if first < last:
-            before = self._ends[first - 1] if first else 0
-            sizes = ends.copy()
-            sizes[1:] -= ends[:-1]
-            sizes[0] -= before
-            ends = starts + sizes
-            ends[-1] -= max(self._ends[last - 1] - (offset + size), 0)
-            starts[0] += offset - before
-        return Pieces(np.array(self._minutes[first:last]), starts, ends)
+        before = self._ends[first - 1] if first else 0
+        sizes = np.diff(ends, prepend=before)
+        ends = starts + sizes
+        ends[-1] -= max(self._ends[last - 1] - (offset + size), 0)
+        starts[0] += offset - before
+        return Extents(np.array(self._minutes[first:last]), starts, ends)
 
-    def only_piece(self, offset: int, size: int) -> tuple[int, int, int] | None:
-        """The same, if it lies in one piece: the minute, and where it starts and ends there; None otherwise."""
-        number = bisect.bisect_right(self._ends, offset)
-        if number == len(self._ends) or self._ends[number] < min(offset + size, self.size):
-            return None
-        before = self._ends[number - 1] if number else 0
-        shift = self._starts[number] - before
-        return self._minutes[number], offset + shift, min(offset + size, self.size) + shift
-
-    def _goes_on(self, minute: int, start: int) -> bool:
-        """Whether a piece begins where the last one ends."""
+    def _continues(self, minute: int, start: int) -> bool:
+        """Return whether the last extent ends at *start* of *minute*."""
         if not self._ends or self._minutes[-1] != minute:
             return False
         before = self._ends[-2] if len(self._ends) > 1 else 0

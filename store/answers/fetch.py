@@ -1,103 +1,248 @@
-"""Finding events themselves, rather than the bytes of an answer: by time, and by id."""
+"""Fetching events themselves, rather than the bytes of an answer: by time, and by id."""
 
 import heapq
-from collections.abc import Callable, Iterator
+import re
+import zlib
+from collections.abc import Iterator
+from typing import Protocol
 
-from store.answers.version import Minute
+import numpy as np
+from numpy.typing import NDArray
+
+from store.answers.version import Minute, Version
 from store.errors import EventReadException
-from store.format import record as frame
-from store.format.event import Event
-from store.index.catalog import MinuteRow
+from store.format.event import Event, decode_event
+from store.format.record import encode_text, parse
+from store.index.minute import Entry
 from store.query import Query
+from store.ticks import TICKS_PER_S
 
-__all__ = ["find_id", "read_event", "sorted_events"]
+__all__ = ["IdSearch", "id_hashes", "sorted_events"]
+
+_EVENTS_AT_ONCE = 128
+_SIZE_AT_ONCE = 1 << 20
+"""Events of one minute are read together, up to this number and about this many bytes."""
 
 _CHUNK_SIZE = 1 << 20
+_UUID7 = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_ID_LINE = re.compile(rb"^id:(.*)$", re.MULTILINE)
 
 
-def sorted_events(
-    query: Query,
-    rows: list[MinuteRow],
-    select: Callable[[Query, MinuteRow], tuple[Minute, list[int]] | None],
-    newest_first: bool,
-) -> Iterator[Event]:
-    """Read the events that answer a query, sorted by time; of the same time, by arrival.
+class _Access(Protocol):
+    """The way from the ids of minutes to what they have, as in :class:`store.answers.version.Access`."""
 
-    Only the events of minutes that overlap are in memory at once.
+    def minute(self, minute: int) -> Minute:
+        """Return the minute with the id *minute*, or raise EventReadException."""
+
+    def matching(self, query: Query) -> NDArray[np.bool_]:
+        """Return for each stream id whether its events answer *query*, their times aside."""
+
+    def read(self, minute: int, start: int, end: int) -> bytes:
+        """Read the bytes of *minute* from *start* to *end*, all of them."""
+
+    def read_extents(
+        self, minute: int, starts: NDArray[np.int64], stops: NDArray[np.int64]
+    ) -> bytes:
+        """Read the extents of *minute* from *starts* to *stops*, which ascend, and join them."""
+
+
+class _Cursor:
+    """The events of one minute that answer a query, in the order of time."""
+
+    def __init__(
+        self, access: _Access, minute: Minute, positions: NDArray[np.intp], sign: int
+    ) -> None:
+        self._access = access
+        self._minute = minute
+        ticks = minute.entries.ticks(0, int(positions.max(initial=-1)) + 1)[positions] * sign
+        order = np.lexsort((positions * sign, ticks))
+        self._positions, self._ticks = positions[order], ticks[order]
+        self._next = 0
+        self._events: list[Event] = []
+
+    def key(self) -> int | None:
+        """Return the time of the next event, negative for the newest first; None at the end."""
+        return int(self._ticks[self._next]) if self._next < len(self._ticks) else None
+
+    def take(self) -> Event:
+        """Return the next event."""
+        if not self._events:
+            self._events = self._read()[::-1]
+        self._next += 1
+        return self._events.pop()
+
+    def _read(self) -> list[Event]:
+        entries, size = self._minute.entries, 0
+        some: list[Entry] = []
+        for position in self._positions[self._next : self._next + _EVENTS_AT_ONCE].tolist():
+            entry = entries.entry(position)
+            size += entry.end - entry.start
+            if some and size > _SIZE_AT_ONCE:
+                break
+            some.append(entry)
+        starts = np.array([each.start for each in some])
+        stops = np.array([each.end for each in some])
+        order = np.argsort(starts)
+        data = self._access.read_extents(self._minute.id, starts[order], stops[order])
+        ends = (stops - starts)[order].cumsum()
+        events: list[Event | None] = [None] * len(some)
+        for place, end in zip(order.tolist(), ends.tolist(), strict=True):
+            length = some[place].end - some[place].start
+            events[place] = _event(self._minute, data[end - length : end], some[place].start)
+        return [each for each in events if each is not None]
+
+
+def sorted_events(version: Version, access: _Access, newest_first: bool) -> Iterator[Event]:
+    """Read the events of *version*, sorted by time; of the same time, by arrival.
+
+    Only minutes that overlap are open at once, and of each only some events are in memory.
 
     Args:
-        query: the query.
-        rows: the minutes to look at.
-        select: finds a minute, and the positions of its events that answer; None when it is gone.
+        version: what there was when they were asked for.
+        access: the way to minutes.
         newest_first: sort the other way round.
     """
     sign = -1 if newest_first else 1
-    begins = [(-row.newest if newest_first else row.oldest, row.number, row) for row in rows]
-    # An event is given out when no minute still to be read can have one that comes before it.
-    waiting: list[tuple[float, int, int, Event]] = []
-    for begin, number, row in sorted(begins):
-        while waiting and waiting[0][0] < begin:
-            yield heapq.heappop(waiting)[-1]
-        selected = select(query, row)
-        if selected is None:
-            continue
-        minute, positions = selected
-        for position in positions:
-            event = read_event(minute, position)
-            heapq.heappush(waiting, (sign * event.timestamp, sign * number, sign * position, event))
-    while waiting:
-        yield heapq.heappop(waiting)[-1]
+    limits = -version.newest if newest_first else version.oldest
+    # An event is given out when no minute that is still to be opened can have one that comes before it.
+    heap: list[tuple[int, int, _Cursor]] = []
+
+    def push(number: int, cursor: _Cursor) -> None:
+        key = cursor.key()
+        if key is not None:
+            heapq.heappush(heap, (key, number, cursor))
+
+    def pop() -> Event:
+        _, number, cursor = heapq.heappop(heap)
+        event = cursor.take()
+        push(number, cursor)
+        return event
+
+    for place in np.argsort(limits, kind="stable").tolist():
+        while heap and heap[0][0] < limits[place]:
+            yield pop()
+        number = int(version.minutes[place])
+        try:
+            minute = access.minute(number)
+            matching = access.matching(version.query)
+            found = minute.entries.select(version.query, matching, 0, int(version.entries[place]))
+        except EventReadException:
+            continue  # it is gone
+        events = found[minute.entries.layout(0, int(version.entries[place])).streams[found] != 0]
+        push(sign * number, _Cursor(access, minute, events, sign))
+    while heap:
+        yield pop()
 
 
-def read_event(minute: Minute, position: int) -> Event:
-    """Read the event at a position of a minute.
+class IdSearch:
+    """Finds events by id: first in the minute that a UUIDv7 names, then in those whose ids may include it.
 
-    Raises:
-        EventReadException: if it cannot be read, or is not there any more.
+    Args:
+        access: the way to minutes.
     """
-    entry = minute.index.entry(position)
-    data = minute.file.read(entry.start, entry.end - entry.start)
-    parsed = frame.parse(data, 0, len(data))
-    if parsed is None:
-        raise EventReadException(f"{minute.name}: no event at byte {entry.start} any more")
-    header = parsed.header
-    content = data[parsed.content_start : parsed.content_start + parsed.content_size]
-    return Event(
-        _decode(header.id),
-        _decode(header.source),
-        header.timestamp,
-        [tag for tag in _decode(header.tags).split(",") if tag],
-        _decode(content),
-    )
+
+    def __init__(self, access: "IdAccess") -> None:
+        self._access = access
+
+    def find(self, event_id: str) -> Iterator[tuple[Minute, int]]:
+        """Yield the minutes and the positions of the events with *event_id*."""
+        wanted = encode_text(event_id)
+        if b"\n" in wanted:
+            return
+        seen: set[int] = set()
+        for number in self._candidates(event_id, wanted):
+            if number in seen:
+                continue
+            seen.add(number)
+            try:
+                minute = self._access.minute(number)
+                positions = list(_positions(self._access, minute, wanted))
+            except EventReadException:
+                continue  # it is gone
+            yield from ((minute, position) for position in positions)
+
+    def _candidates(self, event_id: str, wanted: bytes) -> Iterator[int]:
+        """Yield the ids of the minutes to search, the likely ones first."""
+        yield from self._named(event_id).tolist()
+        yield from self._access.minutes_with_id(zlib.crc32(wanted)).tolist()
+
+    def read(self, minute: Minute, position: int) -> Event:
+        """Read the event at *position* of *minute*.
+
+        Raises:
+            EventReadException: if it cannot be read.
+        """
+        entry = minute.entries.entry(position)
+        return _event(minute, self._access.read(minute.id, entry.start, entry.end), entry.start)
+
+    def _named(self, event_id: str) -> NDArray[np.int64]:
+        """Return the ids of the minutes that an event may be in that got *event_id* when it happened."""
+        found = _UUID7.fullmatch(event_id)
+        if found is None:
+            return np.empty(0, np.int64)
+        milliseconds = int(found[1] + found[2], 16)
+        start = milliseconds * (TICKS_PER_S // 1000)
+        return self._access.version(Query().within(start, start + TICKS_PER_S // 1000)).minutes
 
 
-def find_id(minute: Minute, event_id: str) -> Iterator[int]:
-    """Yield the positions of the events of a minute that have an id."""
-    wanted = frame.encode_text(event_id, "utf-8")
+class IdAccess(_Access, Protocol):
+    """The way to the ids in minutes."""
+
+    def version(self, query: Query) -> Version:
+        """Return what there is now that may answer *query*."""
+
+    def minutes_with_id(self, hashed: int) -> NDArray[np.int64]:
+        """Return the ids of the minutes that may have an event whose id has the hash *hashed*."""
+
+
+def id_hashes(access: _Access, minute: int, size: int) -> NDArray[np.uint32]:
+    """Return the sorted CRC-32 of the ids in the first *size* bytes of *minute*, and perhaps of what only looks like one."""
+    hashes: set[int] = set()
+    for _, data in _chunks(access, minute, size):
+        hashes.update(map(zlib.crc32, _ID_LINE.findall(data)))
+    return np.sort(np.fromiter(hashes, np.uint32, len(hashes)))
+
+
+def _positions(access: _Access, minute: Minute, wanted: bytes) -> Iterator[int]:
+    """Yield the positions of the events of *minute* with the id *wanted*."""
     line = b"id:%s\n" % wanted
-    size, start, last = minute.file.size, 0, -1
-    while start < size:
-        # Two chunks overlap by a line that could stand on the edge.
-        data = minute.file.read(start, min(_CHUNK_SIZE + len(line) - 1, size - start))
+    last = -1
+    for start, data in _chunks(access, minute.id, minute.entries.size):
         found = data.find(line)
         while found >= 0:
             # The line may stand in a content as well, and there more than once.
-            position = minute.index.position_at(start + found, len(minute.index))
-            if position > last and _has_id(minute, position, wanted):
+            position = minute.entries.position_at(start + found)
+            if position > last and _has_id(access, minute, position, wanted):
                 yield position
-            last = position
+            last = max(last, position)
             found = data.find(line, found + 1)
-        start += _CHUNK_SIZE
 
 
-def _has_id(minute: Minute, position: int, wanted: bytes) -> bool:
-    if position == len(minute.index) or minute.index.is_damage(position):
+def _chunks(access: _Access, minute: int, size: int) -> Iterator[tuple[int, bytes]]:
+    """Yield pieces of whole lines of the first *size* bytes of *minute*, and where each starts."""
+    start, rest = 0, b""
+    while start + len(rest) < size:
+        begin = start + len(rest)
+        data = rest + access.read(minute, begin, min(begin + _CHUNK_SIZE, size))
+        end = data.rfind(b"\n") + 1
+        if start + len(data) >= size:
+            end = len(data)
+        if end:
+            yield start, data[:end]
+        start, rest = start + end, data[end:]
+
+
+def _has_id(access: _Access, minute: Minute, position: int, wanted: bytes) -> bool:
+    if position >= len(minute.entries) or minute.entries.is_damage(position):
         return False
-    entry = minute.index.entry(position)
-    record = minute.file.read(entry.start, entry.end - entry.start)
-    parsed = frame.parse(record, 0, len(record))
-    return parsed is not None and parsed.header.id == wanted
+    entry = minute.entries.entry(position)
+    data = access.read(minute.id, entry.start, entry.end)
+    record = parse(data, 0, len(data))
+    return record is not None and record.header.id == wanted
 
 
-def _decode(text: bytes) -> str:
-    return text.decode("utf-8", "surrogateescape")
+def _event(minute: Minute, data: bytes, start: int) -> Event:
+    record = parse(data, 0, len(data))
+    if record is None:
+        raise EventReadException(f"{minute.name}: no event at byte {start} any more")
+    return decode_event(data, record)

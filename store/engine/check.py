@@ -1,30 +1,47 @@
-"""Auditing a directory of minute files: is everything in it as it is meant to be?"""
+"""Auditing a store: finding everything in it that is not as it should be, and repairing it on request."""
 
 import contextlib
+import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple
+
+import numpy as np
 
 from store.disk.atomic import replace_file
 from store.disk.disk import Disk
-from store.disk.file import FileStat, ReadableFile
+from store.disk.file import ReadableFile
+from store.engine.duplicates import DuplicateFinder
+from store.engine.naive import NaiveEventStore
 from store.errors import EventReadException
-from store.filenames import HIDDEN_DIRECTORY, journal_path, lock_path
-from store.format import record as frame
-from store.format.scan import Damage, scan
+from store.filenames import hidden_path, journal_path, lock_path
+from store.format.record import Record
+from store.format.scan import Block, Damage, scan, scan_blocks
 from store.minutes.names import parse_name
-from store.wal.recovery import is_left_over, quarantine, recover
+from store.ticks import TICKS_PER_S, in_decimal
+from store.wal.recovery import is_left_over, quarantine
 from store.wal.segment import list_segments, read_records
 
 __all__ = ["Audit", "Finding"]
 
+_MEMORY_SIZE = 64 << 20
+
+_RECORD_SIZE_MIN = 40
+"""Bytes of the smallest event there can be: no more events than this implies are in a file."""
+
+_QUARANTINE_SIZE_MAX = 16 << 20
+"""Most bytes of one file in the quarantine; they are in memory while it is written."""
+
+_HEADER_SIZE = 4 << 10
+"""How much to read at once where only a header is wanted, in bytes."""
+
 
 class Finding(NamedTuple):
-    """Something that is not as it is meant to be.
+    """Something that is not as it should be.
 
     Attributes:
         path: the file.
-        offset: where in it, in bytes.
+        offset: offset of the finding there, in bytes.
         what: what is wrong there.
     """
 
@@ -37,81 +54,120 @@ class Finding(NamedTuple):
 
 
 class Audit:
-    """Looks at everything in a store, and mends what can be mended when asked to.
+    """An audit of everything in a store, which repairs what can be repaired when asked to.
 
-    It looks for bytes in minute files that are no event, for events whose time is not in the span their file
-    is named for (theia's may have the end as well), for ids that are there twice, for records of the journal
-    that are not whole, and for what crashed flushes left over.
+    It finds bytes in minute files that are not events, events whose time is not in the span their file is named for
+    (theia's may have the end as well), ids that occur more than once, symbolic links named like minute files, records of
+    the log that are not whole, and files left over from crashes.
 
-    While another process writes the store, its journal and its temporary files are left alone: they change.
+    While another process writes the store, its log and its temporary files are left alone: they change.
 
     Attributes:
-        is_in_use: whether that was so, when it was run.
+        is_in_use: whether another process was writing the store when the audit began.
 
     Args:
         root_dir: the directory of the minute files.
-        to_repair: mend what is found: replay the journal, remove what crashes left over, and move bytes that
-            are no event to the quarantine. Every whole event stays where it is.
+        to_repair: replay the log, remove files left over from crashes, and move damage to the
+            quarantine. Every whole event stays where it is.
         disk: the disk it is on.
+        memory_size: memory for the ids of the events, in bytes; more of them than fit go to a temporary file.
 
     Raises:
         EventStoreException: if there is no store that can be read.
     """
 
-    def __init__(self, root_dir: str, to_repair: bool = False, disk: Disk | None = None) -> None:
+    def __init__(
+        self,
+        root_dir: str,
+        to_repair: bool = False,
+        disk: Disk | None = None,
+        memory_size: int = _MEMORY_SIZE,
+    ) -> None:
         self._root_dir = root_dir
         self._to_repair = to_repair
         self._disk = disk or Disk()
-        self._hidden = os.path.join(self._root_dir, HIDDEN_DIRECTORY)
+        self._hidden = hidden_path(root_dir)
         self._journal = journal_path(self._root_dir)
-        self._ids: set[int] = set()
-        self._files = self._minute_files()
+        self._memory_size = memory_size
+        self._names: list[str] = []
+        self._size = 0
+        self._find_minutes()
+        self._ids = DuplicateFinder(0, 0)
         self.is_in_use = False
 
     @property
     def size(self) -> int:
-        """How many bytes of minute files there are to look at."""
-        return sum(file.size for file in self._files)
+        """How many bytes of minute files there are to read."""
+        return self._size
 
     def run(self, progress: Callable[[int], object] = lambda _size: None) -> Iterator[Finding]:
-        """Look at everything once, and yield what is found as it is found.
+        """Audit everything once; yield each finding as it is found.
+
+        In a large store, events whose id occurred before come last.
 
         Args:
-            progress: called with the number of bytes that were looked at since it was called before.
+            progress: called with the number of bytes that were read since the call before.
 
         Raises:
             StoreLocked: if it is to be repaired and another process has it open.
-            EventStoreException: if something could not be read or mended.
+            EventStoreException: if something could not be read or repaired.
         """
         if self._to_repair:
-            # Nobody else may write meanwhile; to look, on the other hand, needs no right to write.
             self._disk.make_directory(self._journal)
-            with contextlib.closing(self._disk.lock(lock_path(self._root_dir))):
-                yield from self._run(progress)
+            with self._locked():
+                yield from self._check_crashes()
+            # A store that is opened and closed again replays its log, and removes what a crash left.
+            NaiveEventStore(self._root_dir, math.inf, self._disk).close()
+            with self._locked():
+                self._find_minutes()
+                yield from self._check_minutes(progress)
         else:
-            self.is_in_use = self._disk.is_locked(lock_path(self._root_dir))
-            yield from self._run(progress)
+            # An audit without repair needs no right to write.
+            self.is_in_use = self._disk.is_store_locked(self._root_dir, lock_path(self._root_dir))
+            if not self.is_in_use:
+                yield from self._check_crashes()
+            yield from self._check_minutes(progress)
 
-    def _run(self, progress: Callable[[int], object]) -> Iterator[Finding]:
-        if not self.is_in_use:
-            yield from self._check_left_overs(self._root_dir)
-            yield from self._check_left_overs(self._journal)
-            yield from self._check_journal()
-        if self._to_repair:
-            recover(self._disk, self._root_dir, self._hidden, self._journal)
-            self._files = self._minute_files()
-        for file in self._files:
+    def _locked(self) -> contextlib.AbstractContextManager[object]:
+        return contextlib.closing(self._disk.lock_store(self._root_dir, lock_path(self._root_dir)))
+
+    def _check_crashes(self) -> Iterator[Finding]:
+        """Check what processes leave that crash."""
+        yield from self._check_left_overs(self._root_dir)
+        yield from self._check_left_overs(self._journal)
+        yield from self._check_log()
+
+    def _check_minutes(self, progress: Callable[[int], object]) -> Iterator[Finding]:
+        yield from self._check_links()
+        self._ids = DuplicateFinder(self._memory_size, self._size // _RECORD_SIZE_MIN)
+        for number, name in enumerate(self._names):
             try:
-                yield from self._check_minute(file.name)
+                size = yield from self._check_minute(number, name)
             except EventReadException as error:
-                # Whether it is gone by now, as in a store that is used, or cannot be read, others can.
-                if self._disk.exists(path := os.path.join(self._root_dir, file.name)):
+                # A store that is in use may have removed it; any other file has to be readable.
+                if self._disk.exists(path := os.path.join(self._root_dir, name)):
                     yield Finding(path, 0, str(error))
-            progress(file.size)
+            else:
+                progress(size)
+        for number, offset in self._ids.remaining():
+            yield from self._check_duplicate(self._names[number], offset)
 
-    def _minute_files(self) -> list[FileStat]:
-        found = [(parse_name(file.name), file) for file in self._disk.list_files(self._root_dir)]
-        return [file for _span, file in sorted((span, file) for span, file in found if span)]
+    def _find_minutes(self) -> None:
+        """List the minute files by their spans."""
+        found = []
+        self._size = 0
+        for file in self._disk.list_files(self._root_dir):
+            span = parse_name(file.name)
+            if span is not None:
+                found.append((span, file.name))
+                self._size += file.size
+        self._names = [name for _span, name in sorted(found)]
+
+    def _check_links(self) -> Iterator[Finding]:
+        for name in sorted(self._disk.list_links(self._root_dir)):
+            if parse_name(name) is not None:
+                path = os.path.join(self._root_dir, name)
+                yield Finding(path, 0, "a symbolic link, which is not served as a minute")
 
     def _check_left_overs(self, directory: str) -> Iterator[Finding]:
         if self._disk.exists(directory):
@@ -120,8 +176,8 @@ class Audit:
                     path = os.path.join(directory, name)
                     yield Finding(path, 0, "left over from a crash while it was written")
 
-    def _check_journal(self) -> Iterator[Finding]:
-        """Look for records that are not whole. That there are records is nothing unusual after a crash."""
+    def _check_log(self) -> Iterator[Finding]:
+        """Find records that are not whole; whole records are usual after a crash."""
         for segment in list_segments(self._disk, self._journal):
             with self._disk.open_to_read(segment.path) as file:
                 for start, end, record in read_records(file.read, segment.start, segment.end):
@@ -129,50 +185,78 @@ class Audit:
                         what = f"{end - start} bytes that are no whole record"
                         yield Finding(segment.path, start, what)
 
-    def _check_minute(self, name: str) -> Iterator[Finding]:
+    def _check_minute(self, number: int, name: str) -> Generator[Finding, None, int]:
+        """Check the minute file *name*, the *number*-th; return its size."""
         path = os.path.join(self._root_dir, name)
         span = parse_name(name)
-        assert span is not None, "only minute files are looked at"
-        kept: list[tuple[int, int]] = []
+        assert span is not None, "only minute files are listed"
+        minute = _Minute(number, path, span[0] * TICKS_PER_S, span[1] * TICKS_PER_S)
         damaged: list[tuple[int, int]] = []
         with self._disk.open_to_read(path) as file:
-            position = 0
-            for found in scan(file.read, file.size()):
-                end = position + found.size
-                if isinstance(found, Damage):
-                    _extend(damaged, position, end)
+            position, size = 0, file.size()
+            for found in scan_blocks(file.read, size):
+                if isinstance(found, Block):
+                    yield from self._check_block(minute, position, found)
+                elif isinstance(found, Damage):
+                    if self._to_repair:
+                        damaged.append((position, position + found.size))
                     yield Finding(path, position, f"{found.size} damaged bytes: {found.reason}")
                 else:
-                    _extend(kept, position, end)
-                    for what in self._check_event(found.header, *span):
-                        yield Finding(path, position, what)
-                position = end
-            if damaged and self._to_repair:
-                self._mend(name, file, kept, damaged)
+                    header = found.header
+                    if not minute.start <= header.ticks <= minute.end:
+                        yield minute.misplaced(position, header.id, header.ticks)
+                    if self._ids.add(number, np.array([position]), [header.id]):
+                        yield minute.repeated(position, header.id)
+                position += found.size
+            if damaged:
+                self._repair(name, file, size, damaged)
+        return size
 
-    def _check_event(self, header: frame.Header, start: int, end: int) -> Iterator[str]:
-        shown = header.id.decode("utf-8", "replace")
-        if not start <= header.timestamp <= end:
-            yield f"event {shown}: its time {header.timestamp:.7f} is not from {start} to {end}"
-        # Equal numbers of different ids are as likely as damage that no checksum finds.
-        number = hash(header.id)
-        if number in self._ids:
-            yield f"event {shown}: there is another one with this id"
-        self._ids.add(number)
+    def _check_block(self, minute: "_Minute", position: int, block: Block) -> Iterator[Finding]:
+        data, records = block
+        bounds = zip(records.id_starts.tolist(), records.id_ends.tolist(), strict=True)
+        ids = [data[start:end] for start, end in bounds]
+        offsets = records.starts + position
+        is_misplaced = (records.ticks < minute.start) | (records.ticks > minute.end)
+        findings = [
+            (row, minute.misplaced(int(offsets[row]), ids[row], int(records.ticks[row])))
+            for row in is_misplaced.nonzero()[0].tolist()
+        ]
+        findings += [
+            (row, minute.repeated(int(offsets[row]), ids[row]))
+            for row in self._ids.add(minute.number, offsets, ids)
+        ]
+        for _row, finding in sorted(findings, key=lambda each: each[0]):
+            yield finding
 
-    def _mend(
-        self,
-        name: str,
-        file: ReadableFile,
-        kept: list[tuple[int, int]],
-        damaged: list[tuple[int, int]],
-    ) -> None:
-        """Move damaged bytes to the quarantine, and leave the rest as it is."""
-        data = b"".join(file.read(start, end - start) for start, end in damaged)
-        quarantine(self._disk, self._hidden, name, data, file)
+    def _check_duplicate(self, name: str, offset: int) -> Iterator[Finding]:
+        """Report the event at *offset* of the file *name*, whose id occurred before; read the id again."""
         path = os.path.join(self._root_dir, name)
+        minute = _Minute(0, path, 0, 0)
+        if not self._disk.exists(path):
+            return
+        with self._disk.open_to_read(path) as file:
+            # Only its header is read.
+            found = next(
+                scan(lambda at, size: file.read(at, min(size, _HEADER_SIZE)), file.size(), offset),
+                None,
+            )
+        if isinstance(found, Record):
+            yield minute.repeated(offset, found.header.id)
+
+    def _repair(
+        self, name: str, file: ReadableFile, size: int, damaged: list[tuple[int, int]]
+    ) -> None:
+        """Move the *damaged* ranges of the file *name* to the quarantine, and keep the rest as it is."""
+        for piece in _pieces(file, damaged):
+            quarantine(self._disk, self._hidden, name, piece, file)
+        path = os.path.join(self._root_dir, name)
+        edges = [0, *(edge for each in damaged for edge in each), size]
+        kept = [
+            (start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end
+        ]
         if kept:
-            # Nothing is kept as it is but the permissions and the owner.
+            # The new file has the permissions and the owner of the old one.
             chunks = (chunk for start, end in kept for chunk in file.chunks(start, end))
             replace_file(self._disk, path, chunks, file, 0)
         else:
@@ -180,9 +264,35 @@ class Audit:
             self._disk.sync_directory(self._root_dir)
 
 
-def _extend(ranges: list[tuple[int, int]], start: int, end: int) -> None:
-    """Add a range to others, joined to the last one where it continues it."""
-    if ranges and ranges[-1][1] == start:
-        ranges[-1] = (ranges[-1][0], end)
-    else:
-        ranges.append((start, end))
+class _Minute(NamedTuple):
+    """A minute file that is being checked: its number and path, and the ticks its name says, both included."""
+
+    number: int
+    path: str
+    start: int
+    end: int
+
+    def misplaced(self, offset: int, event_id: bytes, ticks: int) -> Finding:
+        span = f"from {self.start // TICKS_PER_S} to {self.end // TICKS_PER_S}"
+        what = f"event {_shown(event_id)}: its time {in_decimal(ticks)} is not {span}"
+        return Finding(self.path, offset, what)
+
+    def repeated(self, offset: int, event_id: bytes) -> Finding:
+        what = f"event {_shown(event_id)}: there is another one with this id"
+        return Finding(self.path, offset, what)
+
+
+def _pieces(file: ReadableFile, ranges: list[tuple[int, int]]) -> Iterator[bytes]:
+    """Read *ranges* of *file* in pieces that fit in memory."""
+    data = b""
+    for start, end in ranges:
+        for chunk in file.chunks(start, end):
+            if data and len(data) + len(chunk) > _QUARANTINE_SIZE_MAX:
+                yield data
+                data = b""
+            data += chunk
+    yield data
+
+
+def _shown(event_id: bytes) -> str:
+    return event_id.decode("utf-8", "replace")

@@ -1,39 +1,46 @@
-"""An event store on a directory of minute files that another process writes: the side that only reads."""
+"""An event store on a directory of minute files that another process writes: the one that only reads."""
 
+import contextlib
 import logging
-import zlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import NoReturn
+
+import numpy as np
 
 from store.answers.version import Minute
 from store.api import Progress, show_nothing
-from store.columns import Integers
 from store.disk.disk import Disk
 from store.disk.file import FileStat
-from store.engine.reading import Archive
-from store.errors import EventReadException, StoreReadOnly
+from store.engine.file_store import MEMORY_SIZE, FileStore
+from store.engine.reading import Reader
+from store.engine.state import Scanned, State
+from store.engine.watcher import Watcher
+from store.errors import EventStoreException, StoreReadOnly
+from store.filenames import index_path
 from store.format.event import Event
-from store.index.catalog import Listing, Stamp, is_recent
-from store.minutes.file import MemoryFile, RemovedFile
+from store.index.database import Database
+from store.index.minute import EntryColumns
+from store.index.shared import SharedDatabase
+from store.locks import new_lock
+from store.minutes.file import MinuteFile, StoredFile
 from store.timer import PeriodicTimer
 
 __all__ = ["FollowingStore"]
 
-_PROBE_SIZE = 4096
-
 log = logging.getLogger(__name__)
 
 
-class FollowingStore(Archive):
+class FollowingStore(FileStore):
     """Shows what another process has flushed: a store like ours, or theia's collector.
 
-    It takes no lock and writes nothing. Both of them replace their files by renaming, so that one look at the
-    directory tells whether there is anything new.
+    It takes no lock and writes nothing; it uses the index that the other process keeps, as it was at the opening.
 
     Args:
         root_dir: the directory of the minute files.
-        refresh_interval: milliseconds between looks at it.
+        refresh_interval: milliseconds between two checks for changes.
         disk: the disk it is on.
-        progress: is told how far it has come when it looks at the minute files for the first time.
+        progress: called with the number of minute files read so far, and of those to read.
+        memory_size: the budget for all that is kept in memory and can be had again, in bytes.
 
     Raises:
         EventReadException: if the directory cannot be read.
@@ -47,90 +54,36 @@ class FollowingStore(Archive):
         refresh_interval: float = 1000,
         disk: Disk | None = None,
         progress: Progress = show_nothing,
+        memory_size: int = MEMORY_SIZE,
     ) -> None:
-        super().__init__(root_dir, disk, progress)
-        # By the numbers of minutes: checksums of the ends of what is known of their files.
-        self._probes = Integers()
-        self._directory_mtime_ns = self._disk.modified_ns(self.root_dir)
-        self._declared_tags = self._load_declared_tags()
-        self._load()
+        super().__init__(root_dir, disk or Disk())
+        shared = SharedDatabase(self._disk, index_path(self.root_dir))
+        database = Database(self._disk, "", shared)
+        self._state = State(self.root_dir, self._disk, database, self._open_file, memory_size)
+        self._watcher = Watcher(self._state, self._disk, _NoTails(self._state, self._open_file))
+        self._reader = Reader(self._state, self._disk, lambda _: False, self._watcher.refresh)
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(database.close)
+            self._state.refresh = self._watcher.refresh
+            self._watcher.begin()
+            on_failure.callback(self._watcher.close)
+            self._declared.load()
+            self._state.load(progress)
+            on_failure.pop_all()
+        self._watcher.start()
         self._timer = PeriodicTimer(max(refresh_interval, 1) / 1000, self._refresh)
         self._timer.start()
 
-    def _open_file(self, name: str, stored_size: int) -> MemoryFile:
-        return MemoryFile(name, self.root_dir, self._disk, stored_size)
-
-    def _is_growing(self, number: int) -> bool:
-        return False
+    def _open_file(self, name: str, stat: FileStat | None) -> StoredFile:
+        return StoredFile(name, self.root_dir, self._disk, stat or FileStat(name, 0, 0, 0, 0))
 
     def _refresh(self) -> None:
-        """Take in what changed since the last time."""
-        mtime_ns = self._disk.modified_ns(self.root_dir)
-        if mtime_ns == self._directory_mtime_ns:
-            return
-        listing = Listing(self._disk.list_files(self.root_dir))
-        declared_tags = self._load_declared_tags()
-        with self._lock:
-            self._declared_tags = declared_tags
-            gone, changed, new = self._table.compare(listing)
-            for number in gone:
-                self._forget(self._minute(number))
-            for start, end in sorted([*new, *map(self._table.span, changed)]):
-                try:
-                    if self._current_number(f"{start}-{end}") is None:
-                        self._notice_minute(start, end)
-                except EventReadException as error:
-                    # It was replaced or removed meanwhile; the directory shows it at the next look.
-                    log.info("not read yet: %s", error)
-                    mtime_ns = 0
-        self._directory_mtime_ns = 0 if is_recent(mtime_ns) else mtime_ns
-
-    def _forget(self, minute: Minute) -> None:
-        minute.file = RemovedFile(minute.name, self.root_dir, minute.file.stored_size)
-        self._remove_minute(minute)
-        self._save_index([], [minute.number])
-        self._contents.unreadable.discard(minute)
-
-    def _add_minute(self, start: int, end: int, changed: float = 0.0) -> Minute | None:
-        minute = super()._add_minute(start, end, changed)
-        if minute is not None:
-            self._probe(minute)
-        return minute
-
-    def _look_again(self, minute: Minute, file: FileStat) -> int:
-        self._contents.unreadable.discard(minute)
-        if not self._has_only_grown(minute, file):
-            number = super()._look_again(minute, file)
-            self._probe(self._minute(number))
-            return number
-        opened = self._open_file(minute.name, file.size)
-        rows = list(self._scan(minute.name, opened.read, opened.size, minute.index.size))
-        minute.file = opened
-        self._table.set_stamp(minute.number, Stamp.of(file))
-        for each in rows:
-            self._grow(minute, each)
-        self._save_index([minute])
-        self._probe(minute)
-        return minute.number
-
-    def _has_only_grown(self, minute: Minute, file: FileStat) -> bool:
-        return (
-            file.size > minute.index.size
-            and not minute.index.ends_damaged
-            and self._checksum(minute) == self._probes[minute.number]
-        )
-
-    def _probe(self, minute: Minute) -> None:
-        while len(self._probes) <= minute.number:
-            self._probes.append(0)
-        self._probes[minute.number] = self._checksum(minute)
-
-    @staticmethod
-    def _checksum(minute: Minute) -> int:
-        """A checksum of the end of what is known of a file."""
-        end = minute.index.size
-        start = max(0, end - _PROBE_SIZE)
-        return zlib.crc32(minute.file.read(start, end - start))
+        """Notice what changed since the last call."""
+        try:
+            self._watcher.look()
+            self._declared.load()
+        except EventStoreException as error:
+            log.info("will look again: %s", error)
 
     def save(self, event: Event) -> NoReturn:
         """Refuse; see :meth:`EventStore.save`."""
@@ -148,4 +101,44 @@ class FollowingStore(Archive):
         """See :meth:`EventStore.close`."""
         self._timer.cancel()
         self._timer.join()
-        self._index.close()
+        self._watcher.close()
+        self._state.close(is_complete=False)
+
+
+class _NoTails:
+    """Minutes without tails; see :class:`store.engine.watcher.Tails`."""
+
+    def __init__(
+        self, state: State, open_file: Callable[[str, FileStat | None], MinuteFile]
+    ) -> None:
+        self._state = state
+        self._open_file = open_file
+        self._lock = new_lock("flush")
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Let one thread at a time compare files."""
+        with self._lock:
+            yield
+
+    def has_tail(self, minute: int) -> bool:
+        """Return False."""
+        del minute
+        return False
+
+    def note_removed(self, minutes: Iterable[int]) -> None:
+        """Do nothing: there is no log that could have them."""
+
+    def absorb(self, minute: Minute, scanned: Scanned) -> bool:
+        """Return False: there is no tail."""
+        del minute, scanned
+        return False
+
+    def rebase(self, minute: Minute, scanned: Scanned | None) -> None:
+        """Show *scanned* in the place of *minute*."""
+        known = self._state.summaries(np.array([minute.id]))
+        nothing = EntryColumns(*(np.empty(0, np.int64) for _ in range(3)))
+        file = self._open_file(minute.name, scanned.stat if scanned is not None else None)
+        with self._state.append_lock:
+            made = self._state.replace(minute, known, scanned, nothing, file, has_arrived=True)
+        self._state.save([made] if made is not None else [])

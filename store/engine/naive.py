@@ -1,72 +1,93 @@
-"""An event store on a directory of minute files: the side that writes."""
+"""An event store on a directory of minute files: the one that writes."""
 
 import contextlib
 import logging
 import math
-import os
+import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from store.answers.version import Minute
 from store.api import Progress, show_nothing
-from store.disk.atomic import put_file, replace_file
+from store.disk.atomic import prepare
 from store.disk.disk import Disk
-from store.engine.flusher import FlushedArchive
-from store.engine.partition import Division, Portion
-from store.errors import EventNotFound, EventReadException, EventStoreException, EventWriteException
-from store.filenames import HIDDEN_DIRECTORY, index_path, journal_path, lock_path
-from store.format import record as frame
+from store.disk.file import FileStat
+from store.engine.file_store import MEMORY_SIZE, FileStore
+from store.engine.flusher import Flusher
+from store.engine.partition import Part, Partition
+from store.engine.reading import Reader
+from store.engine.state import Scanned, State
+from store.engine.tails import LoggedTails
+from store.engine.watcher import Watcher
+from store.errors import (
+    EventNotFound,
+    EventReadException,
+    EventStoreException,
+    EventWriteException,
+)
+from store.filenames import hidden_path, index_path, journal_path, lock_path
 from store.format.batch import Batch
 from store.format.event import Event
-from store.index.minute import Rows
-from store.minutes.logged_file import JournaledFile
+from store.index.catalog import Stamp
+from store.index.database import Database
+from store.index.minute import EntryColumns, MinuteEntries
+from store.minutes.logged_file import LoggedFile
 from store.timer import PeriodicTimer
-from store.wal.log import Journal
-from store.wal.recovery import recover
-from store.wal.segment import Record
+from store.wal.recovery import Recovered, open_log
+from store.wal.segment import LogRecord
+from store.wal.tail import read_tail
 
 __all__ = ["NaiveEventStore"]
+
+_TRIES = 3
+"""Attempts to do something with a minute while no event is saved to it; after them, saving waits."""
+
+_TOUCH_INTERVAL_S = 86_400
+"""The lock file is touched this often, so that programs that remove old files leave it alone."""
 
 log = logging.getLogger(__name__)
 
 
-class _Part(NamedTuple):
-    """Events that are appended to one minute at once.
+class _Append(NamedTuple):
+    """Events to be appended to one minute at once.
 
     Attributes:
         minute: the minute.
         offset: where in its file, in bytes.
-        ending: what ends the half of an event that stands there; usually nothing.
-        events: the events.
+        ending: the end of an unfinished record there; usually empty.
+        part: the events.
     """
 
     minute: Minute
     offset: int
     ending: bytes
-    events: Portion
+    part: Part
 
     @property
     def size(self) -> int:
-        """How many bytes are appended."""
-        return len(self.ending) + len(self.events.data)
+        """The bytes to be appended."""
+        return len(self.ending) + len(self.part.data)
 
-    def record(self) -> Record:
-        """What the journal has of it."""
-        return Record(self.minute.name, self.offset, self.ending + self.events.data)
+    def record(self) -> LogRecord:
+        """Return the record of the log for it."""
+        return LogRecord(self.minute.name, self.offset, self.ending + self.part.data)
 
 
-class NaiveEventStore(FlushedArchive):
+class NaiveEventStore(FileStore):
     """Keeps events in minute files, as plain text.
 
-    What is saved goes to the journal first, which survives the end of the process; every flush interval it
-    is made to survive a loss of power, and goes to the minute files. A large minute file is flushed less
-    often, because to replace it costs its size.
+    What is saved goes to the log first, which survives the end of the process; every flush interval it is made durable,
+    and flushed to the minute files. A large minute file is flushed less often, because to replace it costs its size.
 
     Args:
-        root_dir: the directory of the minute files; made when it is not there.
+        root_dir: the directory of the minute files; made if it is missing.
         flush_interval: milliseconds between flushes; 0 or less flushes at every save, infinity only at the end.
         disk: the disk it is on.
-        progress: is told how far it has come when minute files have to be looked at, to open the store.
+        progress: called with the number of minute files read so far, and of those to read.
+        memory_size: the budget for all that is kept in memory and can be had again, in bytes.
+        log_keep_size: most bytes of the log that are kept after they were flushed.
 
     Raises:
         StoreLocked: if another process has the store open to write.
@@ -79,23 +100,50 @@ class NaiveEventStore(FlushedArchive):
         flush_interval: float = 1000,
         disk: Disk | None = None,
         progress: Progress = show_nothing,
+        memory_size: int = MEMORY_SIZE,
+        log_keep_size: int = 1 << 30,
     ) -> None:
-        super().__init__(root_dir, flush_interval, disk, progress)
+        super().__init__(root_dir, disk or Disk())
+        self.flush_interval = flush_interval
         self._closed = False
-        hidden_directory = os.path.join(self.root_dir, HIDDEN_DIRECTORY)
         journal_directory = journal_path(self.root_dir)
         self._disk.make_directory(journal_directory)
-        self._store_lock = self._disk.lock(lock_path(self.root_dir))
+        self._store_lock = self._disk.lock_store(self.root_dir, lock_path(self.root_dir))
+        self._touched = time.monotonic()
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._store_lock.close)
-            last_number = recover(self._disk, self.root_dir, hidden_directory, journal_directory)
-            self._journal = Journal(self._disk, journal_directory, last_number)
-            on_failure.callback(self._journal.close)
-            self._declared_tags = self._load_declared_tags()
-            self._directory_mtime_ns = self._settled_mtime_ns()
-            self._load(index_path(self.root_dir))
+            self._declared.load()
+            self._log, recovered = open_log(
+                self._disk,
+                self.root_dir,
+                hidden_path(self.root_dir),
+                journal_directory,
+                keep_size=log_keep_size,
+            )
+            on_failure.callback(self._log.close)
+            database = Database(self._disk, index_path(self.root_dir))
+            self._state = State(self.root_dir, self._disk, database, self._open_file, memory_size)
+            on_failure.callback(database.close)
+            self._flusher = Flusher(self._state, self._log, self._disk, flush_interval)
+            tails = LoggedTails(self._state, self._log, self._disk, self._flusher)
+            self._watcher = Watcher(self._state, self._disk, tails)
+            self._reader = Reader(self._state, self._disk, self._is_busy, self._watcher.refresh)
+            self._state.refresh = self._watcher.refresh
+            self._watcher.begin()
+            on_failure.callback(self._watcher.close)
+            self._state.load(progress)
+            for each in recovered:
+                self._recover(each)
+            self._state.fold_arrivals()
             on_failure.pop_all()
+        # An fsync of what an earlier process appended proves nothing if one has failed there.
+        self._must_flush = bool(recovered)
+        self._flush_recovered()
+        with contextlib.suppress(EventWriteException):
+            self._declared.convert()
         self._timer: PeriodicTimer | None = None
+        if flush_interval < math.inf:
+            self._watcher.start()
         if 0 < flush_interval < math.inf:
             self._timer = PeriodicTimer(flush_interval / 1000, self._tick_in_background)
             self._timer.start()
@@ -107,15 +155,15 @@ class NaiveEventStore(FlushedArchive):
         self.save_all([event])
 
     def save_all(self, events: Iterable[Event]) -> None:
-        """Save several events, in this order: all of them or, when that is not possible, none."""
+        """Save *events*, in this order: all of them or, when that is not possible, none."""
         self.save_batch(Batch.of(events))
 
     def save_batch(self, batch: Batch) -> None:
         """See :meth:`EventStore.save_batch`; all of them or, when that is not possible, none."""
         if not len(batch):
             return
-        self._journal.limit_unsynced()
-        with self._lock:
+        self._log.limit_unsynced()
+        with self._state.append_lock:
             self._check_open()
             if len(batch) == 1:
                 self._append_one(batch)
@@ -126,114 +174,194 @@ class NaiveEventStore(FlushedArchive):
 
     def sync(self) -> None:
         """See :meth:`EventStore.sync`."""
-        self._journal.sync()
+        if self._must_flush:
+            try:
+                self._flush_all()
+            except EventReadException as error:
+                raise EventWriteException(str(error)) from error
+        self._log.sync()
 
     def declare_tag(self, tag: str) -> None:
         """See :meth:`EventStore.declare_tag`; it is known from then on, also after a restart."""
         Batch.of([Event("declared", "", 0, [tag])])
-        with self._lock:
-            self._check_open()
-            if tag in self._declared_tags:
-                return
-            declared = self._declared_tags | {tag}
-            text = "".join(f"{name}\n" for name in sorted(declared))
-            replace_file(self._disk, self._tags_path, [frame.encode_text(text, "utf-8")])
-            self._declared_tags = declared
+        self._check_open()
+        self._declared.add(tag)
 
     def _append(self, batch: Batch) -> None:
-        new_minutes: dict[str, Minute] = {}
+        made: dict[str, Minute] = {}
         try:
-            parts = list(self._divide(batch, new_minutes))
-            addresses = self._journal.append([part.record() for part in parts])
+            appends = list(self._partition(batch, made))
+            lsns = self._log.append([each.record() for each in appends])
         except EventStoreException:
-            for minute in new_minutes.values():
-                self._unmake_minute(minute)
+            for minute in made.values():
+                self._state.undo_make(minute)
             raise
-        kinds = self._contents.kinds.numbers(batch.labels)
-        for part, address in zip(parts, addresses, strict=True):
-            self._note_appended(part.minute, part.size, address, part.ending)
-            self._grow(part.minute, part.events.rows(kinds))
+        ids = self._state.ids_of(batch.keys)
+        for each, lsn in zip(appends, lsns, strict=True):
+            self._note_appended(each.minute, each.size, lsn, each.ending)
+            self._state.extend(each.minute, each.part.entries(ids))
 
-    def _divide(self, batch: Batch, new_minutes: dict[str, Minute]) -> Iterator[_Part]:
+    def _partition(self, batch: Batch, made: dict[str, Minute]) -> Iterator[_Append]:
         """Find out which events go where; minutes that are not there yet are made, but not shown."""
         ends: dict[str, int] = {}
-        division = Division(batch)
-        while not division.is_done:
-            start, end = self._table.files.find_home(division.time)
+        partition = Partition(batch)
+        while not partition.is_done:
+            start, end = self._state.catalog.find_home(partition.ticks)
             minute, is_new = self._find_minute(start, end)
-            name = minute.name
             if is_new:
-                new_minutes[name] = minute
-            offset, ending = ends.get(name), b""
+                made[minute.name] = minute
+            offset, ending = ends.get(minute.name), b""
             if offset is None:
-                offset, ending = minute.index.size, self._ending(minute)
-            part = _Part(minute, offset, ending, division.take(start, end))
-            ends[name] = offset + part.size
-            yield part
+                offset, ending = minute.entries.size, self._ending(minute)
+            append = _Append(minute, offset, ending, partition.take(start, end))
+            ends[minute.name] = offset + append.size
+            yield append
 
     def _append_one(self, batch: Batch) -> None:
-        """Do the same for a single event, for what most programs write at once is one line: arrays would only cost."""
-        [timestamp], [label] = batch.times, batch.labels
-        minute, is_new = self._find_minute(*self._table.files.find_home(timestamp))
+        """Do the same for a single event, without arrays: most programs write one line at a time."""
+        [ticks], [key] = batch.ticks, batch.keys
+        minute, is_new = self._find_minute(*self._state.catalog.find_home(ticks))
+        ending = self._ending(minute)
+        record = LogRecord(minute.name, minute.entries.size, ending + batch.data)
         try:
-            ending = self._ending(minute)
-            record = Record(minute.name, minute.index.size, ending + batch.data)
-            [address] = self._journal.append([record])
+            [lsn] = self._log.append([record])
         except EventStoreException:
             if is_new:
-                self._unmake_minute(minute)
+                self._state.undo_make(minute)
             raise
-        self._note_appended(minute, len(record.data), address, ending)
-        kind = self._contents.kinds.number(label)
-        self._grow_by_one(minute, kind, len(batch.data), timestamp)
+        self._note_appended(minute, len(record.data), lsn, ending)
+        self._state.append(minute, key, len(batch.data), ticks)
 
     def _find_minute(self, start: int, end: int) -> tuple[Minute, bool]:
-        """Find the minute of a span, or make it; returns whether it was made, and is not shown yet."""
-        number = self._table.number_at(start, end)
-        if number is not None:
-            return self._minute(number), False
-        found = self._notice_minute(start, end)
-        return found or self._make_minute(start, end), found is None
+        """Find the minute from *start* to *end*, or make it; returns whether it was made, and is not shown yet."""
+        minute = self._state.catalog.find_span(start, end)
+        if minute is not None:
+            return self._state.minute(minute), False
+        return self._state.make(start, end), True
 
     @staticmethod
     def _ending(minute: Minute) -> bytes:
-        """Half an event at the end of a file needs a newline, so that a new one starts on a line of its own."""
-        index = minute.index
-        if index.ends_damaged and minute.file.read(index.size - 1, 1) != b"\n":
-            return b"\n"
-        return b""
+        """Return the newline that an unfinished record at the end of a file needs, so that a new one starts on a line."""
+        return b"\n" if minute.entries.ends_damaged else b""
 
-    def _note_appended(self, minute: Minute, size: int, address: int, ending: bytes) -> None:
-        """Note that so many bytes, of which an ending is the first, are in the journal now."""
-        assert isinstance(minute.file, JournaledFile), "that is what this store opens"
-        minute.file.extend(size, address)
+    def _note_appended(self, minute: Minute, size: int, lsn: int, ending: bytes) -> None:
+        """Note that *size* bytes, of which *ending* comes first, are in the log at *lsn*."""
+        assert isinstance(minute.file, LoggedFile), "that is what this store opens"
+        minute.file.extend(size, lsn)
         if ending:
-            self._mended.add(minute)
-            self._grow(minute, Rows.of_damage(len(ending)))
-        self._note_growth(minute)
+            self._state.extend(minute, EntryColumns.of_damage(len(ending)))
+        self._flusher.note_growth(minute, is_repaired=bool(ending))
+
+    def _open_file(self, name: str, stat: FileStat | None) -> LoggedFile:
+        return LoggedFile(name, self.root_dir, self._log, self._disk, stat)
+
+    def _recover(self, recovered: Recovered) -> None:
+        """Show what an earlier process saved and did not flush."""
+        stat, tail = recovered
+        name = tail.minute
+
+        def read(offset: int, size: int) -> bytes:
+            end = min(offset + size, tail.end)
+            return read_tail(self._log.read, name, tail.extents(offset, end))
+
+        entries = MinuteEntries.of(self._state.entries_of(name, read, tail.end, tail.start))
+        with self._state.lock:
+            found = self._state.catalog.find(name)
+        with self._state.append_lock:
+            minute = (
+                self._state.minute(found) if found is not None else self._state.make_named(name)
+            )
+            minute.file = LoggedFile(name, self.root_dir, self._log, self._disk, stat, tail)
+            self._state.extend(minute, entries.columns(0, len(entries)))
+            self._flusher.note_growth(minute)
+
+    def _flush_recovered(self) -> None:
+        if self._must_flush:
+            try:
+                self._flush_all()
+            except EventStoreException as error:
+                log.warning("serving from the log what an earlier process saved: %s", error)
+
+    # Flushing
+
+    def _tick(self) -> None:
+        """Make everything durable, notice what other programs did, and flush what is due.
+
+        Raises:
+            EventWriteException: if something may not be durable.
+        """
+        if time.monotonic() - self._touched > _TOUCH_INTERVAL_S:
+            self._store_lock.touch()
+            self._touched = time.monotonic()
+        # First what takes but a moment: flushing may take long.
+        failure = None
+        try:
+            self.sync()
+        except EventWriteException as error:
+            failure = error
+        try:
+            self._watcher.look()
+            changed = self._flusher.flush_due()
+            if changed:
+                self._watcher.look(changed)
+        except EventStoreException as error:
+            log.error("not flushed, will try again: %s", error)  # noqa: TRY400 - not a bug
+        if failure is not None:
+            raise failure
+
+    def _tick_in_background(self) -> None:
+        try:
+            self._tick()
+        except EventStoreException as error:
+            # What could not be synced is tried again before anything else is saved.
+            log.error("not synced: %s", error)  # noqa: TRY400 - not a bug
+
+    def _flush_all(self) -> None:
+        """Flush everything.
+
+        Raises:
+            EventStoreException: if something could not be flushed.
+        """
+        for _ in range(_TRIES):
+            # The tails of files that other programs changed belong elsewhere now, and are flushed there.
+            changed = self._flusher.flush()
+            if not changed:
+                self._must_flush = False
+                return
+            self._watcher.look(changed)
+
+    def _flush_now(self) -> None:
+        try:
+            self._flush_all()
+        except EventStoreException as error:
+            log.error("not flushed, but in the log: %s", error)  # noqa: TRY400 - not a bug
+            self._log.sync()
+
+    def _is_busy(self, minute: int) -> bool:
+        return self._flusher.grows(minute) or self._flusher.is_busy(minute)
 
     def close(self) -> None:
         """See :meth:`EventStore.close`."""
-        with self._lock:
+        with self._state.append_lock:
             if self._closed:
                 return
             self._closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer.join()
-        counted = None
+        self._watcher.close()
+        is_complete = False
         try:
             self._flush_all()
-            self._journal.empty()
-            self._forget_unindexed()
-            counted = self._contents.kinds, self._table
+            self._log.empty()
+            is_complete = not self._flusher.has_repaired
         except EventStoreException:
-            self._journal.sync()
+            self._log.sync()
             raise
         finally:
-            self._index.close(counted)
+            self._state.close(is_complete=is_complete)
             try:
-                self._journal.close()
+                self._log.close()
             finally:
                 self._store_lock.close()
 
@@ -244,40 +372,77 @@ class NaiveEventStore(FlushedArchive):
     # Deleting
 
     def delete(self, event_id: object) -> None:
-        """Remove every event with an id; a minute file that is left empty is removed too."""
-        with self._flush_lock, self._lock:
-            self._check_open()
-            found = list(self._find_id(str(event_id)))
-            if not found:
-                raise EventNotFound(f"no event has the id {str(event_id)!r}")
-            try:
-                self._flush_all()
-            except EventReadException as error:
-                raise EventWriteException(str(error)) from error
-            # The journal says where in their files events belong, which is about to change.
-            self._journal.empty()
-            for minute, position in reversed(found):
-                number = self._table.number(minute.name)
-                assert number is not None, "a minute with an event left in it stays"
-                self._remove(self._minute(number), position)
+        """Remove every event with *event_id*; a minute file that is left empty is removed, too."""
+        self._check_open()
+        found = [(minute.name, position) for minute, position in self._reader.find_id(event_id)]
+        if not found:
+            raise EventNotFound(f"no event has the id {str(event_id)!r}")
+        try:
+            with self._flusher.lock:
+                for name, position in reversed(found):
+                    self._remove(name, position)
+                # What is shown is what is there now, whether or not it is durable.
+                self._disk.sync_directory(self.root_dir)
+                self._log.sync()
+        except EventReadException as error:
+            raise EventWriteException(str(error)) from error
 
-    def _remove(self, minute: Minute, position: int) -> None:
-        """Remove the entry at a position of a minute, all of which is flushed."""
-        path = os.path.join(self.root_dir, minute.name)
-        minute.file.pin()
-        index = minute.index.without(position)
-        if len(index):
-            entry = minute.index.entry(position)
-            with self._disk.open_to_read(path) as old:
-                rest = old.chunks(entry.end, minute.file.size)
-                put_file(self._disk, path, rest, old, entry.start)
-            file = self._open_file(minute.name, index.size)
-            replacement = self._replace(minute, file, index, position)
-            self._note_stamp(replacement)
-            self._save_index([replacement], [minute.number])
-        else:
-            self._disk.remove(path)
-            self._remove_minute(minute)
-            self._save_index([], [minute.number])
-        # What is shown is what is there now, whether or not it lasts.
-        self._disk.sync_directory(self.root_dir)
+    def _remove(self, name: str, position: int) -> None:
+        """Remove the entry at *position* of the minute *name*; the caller holds the flush lock."""
+        for _ in range(_TRIES):
+            with self._state.lock:
+                found = self._state.catalog.find(name)
+            if found is None:
+                return
+            self._flusher.flush_one(found)
+            minute = self._state.minute(found)
+            with self._state.append_lock:
+                if self._flusher.grows(found):
+                    continue
+                # The records in the log are void from now on, durably: without that, the next opening would compare the
+                # file with them, and append what it lacks.
+                self._log.reset({name: b""}, {name: minute.entries.size})
+            self._log.sync()
+            if self._rewrite(minute, position):
+                return
+        raise EventWriteException(f"{name} grows too fast to remove an event from it; try again")
+
+    def _rewrite(self, minute: Minute, position: int) -> bool:
+        """Replace the file of *minute* by one without the entry at *position*; returns whether that was possible."""
+        path = f"{self.root_dir}/{minute.name}"
+        entry, size = minute.entries.entry(position), minute.entries.size
+        known = self._state.summaries(np.array([minute.id]))
+        if len(minute.entries) == 1:
+            with self._state.append_lock:
+                if minute.entries.size != size or self._flusher.grows(minute.id):
+                    return False
+                self._disk.remove(path)
+                file = self._open_file(minute.name, None)
+                nothing = EntryColumns(*(np.empty(0, np.int64) for _ in range(3)))
+                self._state.replace(minute, known, None, nothing, file, has_arrived=False)
+            self._state.save([])
+            return True
+        with self._disk.open_to_read(path) as old:
+            if old.size() != size:
+                return False
+            prepared = prepare(self._disk, path, old.chunks(entry.end, size), old, entry.start)
+        with self._disk.open_to_read(prepared.temporary) as written:
+            checksum = written.checksum(written.size())
+        rest = MinuteEntries.of([_without(minute.entries, position)])
+        with self._state.append_lock:
+            if minute.entries.size != size or self._flusher.grows(minute.id):
+                prepared.discard()
+                return False
+            stat = prepared.commit()
+            scanned = Scanned(stat, Stamp.exactly(stat), checksum, rest)
+            file, nothing = self._open_file(minute.name, stat), rest.columns(0, 0)
+            made = self._state.replace(minute, known, scanned, nothing, file, has_arrived=False)
+        self._state.save([made] if made is not None else [])
+        return True
+
+
+def _without(entries: MinuteEntries, position: int) -> EntryColumns:
+    """Return *entries* without the one at *position*."""
+    return EntryColumns(
+        *(np.delete(column, position) for column in entries.columns(0, len(entries)))
+    )

@@ -1,4 +1,4 @@
-"""The division of a batch of events among minute files."""
+"""Partitioning: from a batch of events to the parts that go to one minute each."""
 
 from typing import NamedTuple
 
@@ -6,71 +6,72 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.format.batch import Batch
-from store.index.minute import Rows
+from store.index.minute import EntryColumns
+from store.ticks import TICKS_PER_S
 
-__all__ = ["Division", "Portion"]
+__all__ = ["Part", "Partition"]
 
 _SIZE_MAX = 1 << 20
-"""The largest part of a batch, in bytes, unless a single event is larger: each is one record of the journal."""
+"""The largest part in bytes, unless a single event is larger: each is one record of the log."""
 
 _LOOK_AHEAD = 1 << 12
-"""How many events to look at in one step, so that it costs the same however small the parts become."""
+"""Events to compare in one step, so that it costs the same however small the parts become."""
 
 
-class Portion(NamedTuple):
-    """Events of a batch that follow each other.
+class Part(NamedTuple):
+    """Events of a batch that follow each other and go to the same minute.
 
     Attributes:
         data: their records.
-        columns: the events; their kinds are numbers of the batch's labels.
+        columns: the events; their streams are indexes of the batch's keys.
     """
 
     data: bytes
-    columns: Rows
+    columns: EntryColumns
 
-    def rows(self, kinds: NDArray[np.int64]) -> Rows:
-        """The events in columns, when the kinds of the batch's labels have these numbers."""
-        return self.columns._replace(kinds=kinds[self.columns.kinds])
+    def entries(self, ids: NDArray[np.int64]) -> EntryColumns:
+        """Return the events in columns, with the stream ids that *ids* has for the batch's keys."""
+        return self.columns._replace(streams=ids[self.columns.streams])
 
 
-class Division:
+class Partition:
     """A batch of events, of which one part after the other is taken."""
 
     def __init__(self, batch: Batch) -> None:
-        self._batch = batch
-        self._first = 0
+        self._data = batch.data
+        self._next = 0
         self._start = 0
-        self._kinds = np.frombuffer(batch.kinds, np.int64)
+        self._streams = np.frombuffer(batch.streams, np.int64)
         self._sizes = np.frombuffer(batch.sizes, np.int64)
-        self._times = np.frombuffer(batch.times, np.float64)
+        self._ticks = np.frombuffer(batch.ticks, np.int64)
         self._ends = self._sizes.cumsum()
 
     @property
     def is_done(self) -> bool:
         """Whether all of it was taken."""
-        return self._first == len(self._batch)
+        return self._next == len(self._sizes)
 
     @property
-    def time(self) -> float:
-        """The time of the next event, in seconds since the epoch."""
-        return self._batch.times[self._first]
+    def ticks(self) -> int:
+        """The time of the next event."""
+        return int(self._ticks[self._next])
 
-    def take(self, start: int, end: int) -> Portion:
-        """Take the next event, and those behind it that are of times from a start to before an end, too."""
-        batch, first, first_byte = self._batch, self._first, self._start
+    def take(self, start: int, end: int) -> Part:
+        """Take the next event and the run after it that is from the second *start* to before the second *end*."""
+        first, first_byte = self._next, self._start
         fitting = int(self._ends.searchsorted(first_byte + _SIZE_MAX, "right"))
-        last = self._behind(start, end, max(fitting, first + 1))
+        last = self._find_outside(start * TICKS_PER_S, end * TICKS_PER_S, max(fitting, first + 1))
         last_byte = int(self._ends[last - 1])
-        self._first, self._start = last, last_byte
+        self._next, self._start = last, last_byte
         rows = slice(first, last)
-        data = batch.data[first_byte:last_byte]
-        return Portion(data, Rows(self._kinds[rows], self._sizes[rows], self._times[rows]))
+        columns = EntryColumns(self._streams[rows], self._sizes[rows], self._ticks[rows])
+        return Part(self._data[first_byte:last_byte], columns)
 
-    def _behind(self, start: int, end: int, limit: int) -> int:
-        """The row behind those from the next on whose times are from a start to before an end."""
-        for first in range(self._first + 1, limit, _LOOK_AHEAD):
-            times = self._times[first : min(first + _LOOK_AHEAD, limit)]
-            outside = (times < start) | (times >= end)
+    def _find_outside(self, start: int, end: int, limit: int) -> int:
+        """Return the index of the first event after the next that is not from *start* to before *end*, at most *limit*."""
+        for first in range(self._next + 1, limit, _LOOK_AHEAD):
+            ticks = self._ticks[first : min(first + _LOOK_AHEAD, limit)]
+            outside = (ticks < start) | (ticks >= end)
             if outside.any():
                 return first + int(outside.argmax())
         return limit

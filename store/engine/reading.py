@@ -1,168 +1,262 @@
-"""A directory of minute files, as it is read: what all stores on such a directory have in common."""
+"""The reader: the answers to queries, from what is known of the minutes. It changes nothing."""
 
-import math
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from store.answers.answer import ByteMap
-from store.answers.fetch import find_id, read_event, sorted_events
-from store.answers.version import Minute
-from store.api import EventStore, Progress, show_nothing
+import numpy as np
+from numpy.typing import NDArray
+
+from store.answers.answer import MinuteAnswer, WholeAnswer
+from store.answers.fetch import IdSearch, sorted_events
+from store.answers.version import Minute, Version
+from store.api import Answer
 from store.disk.disk import Disk
-from store.engine.state import Holdings
-from store.errors import EventNotFound, InvalidQuery
-from store.filenames import HIDDEN_DIRECTORY
+from store.engine.state import State
+from store.errors import EventNotFound, EventReadException, InvalidQuery
 from store.format.event import Event
-from store.index.catalog import MinuteRow
+from store.index.minute import EntryColumns
+from store.index.stamp import Stamp
+from store.index.summary import NOTHING, Total, summarize, total_of
 from store.matching import content_filter
-from store.query import DiskUsage, Query, Span
+from store.query import Query, Span
+from store.ticks import TICKS_MAX, bound_in_ticks
 
-__all__ = ["Archive"]
+__all__ = ["Reader"]
 
 _NAMES_AT_ONCE = 1 << 12
 
 
-class Archive(Holdings, EventStore):
-    """Finds events in minute files, and tells the filesystem what it shows.
+class Reader:
+    """Answers queries. Any number of threads may use it.
 
     Args:
-        root_dir: the directory of the minute files.
-        disk: the disk it is on.
-        progress: is told how far it has come when minute files have to be looked at.
+        state: what is known of the minutes.
+        disk: the disk of the minute files.
+        is_busy: returns whether the file of the minute with an id may be replaced at this moment, or has a tail.
+        refresh: reads the minute file with a name again, if it changed.
     """
 
     def __init__(
         self,
-        root_dir: str,
-        disk: Disk | None = None,
-        progress: Progress = show_nothing,
+        state: State,
+        disk: Disk,
+        is_busy: Callable[[int], bool],
+        refresh: Callable[[str], object],
     ) -> None:
-        super().__init__(root_dir, disk, progress)
-        self._tags_path = os.path.join(self.root_dir, HIDDEN_DIRECTORY, "tags")
-        self._declared_tags: frozenset[str] = frozenset()
+        self._lookup = state.lookup
+        self._disk = disk
+        self._is_busy = is_busy
+        self._refresh = refresh
+        self._ids = IdSearch(state.lookup)
 
-    # Finding
+    # Events
 
     def search(
         self,
         ts_start: float,
-        ts_end: float | None = None,
-        flags: list[str] | None = None,
-        match: str | None = None,
-        order: str = "asc",
+        ts_end: float | None,
+        flags: list[str] | None,
+        match: str | None,
+        order: str,
     ) -> Iterator[Event]:
         """See :meth:`EventStore.search`."""
         if order not in ("asc", "desc"):
             raise InvalidQuery(f"order {order!r}: must be 'asc' or 'desc'")
         content_matches = content_filter(match)
-        query = Query().within(ts_start, math.inf if ts_end is None else ts_end)
+        end = TICKS_MAX if ts_end is None else bound_in_ticks(ts_end)
+        query = Query().within(bound_in_ticks(ts_start), end)
         for flag in flags or ():
             query = query.tagged(flag)
-        with self._lock:
-            found = [self._table.row(number) for number in self._contents.numbers(query).tolist()]
-        events = sorted_events(query, found, self._select, newest_first=order == "desc")
+        if ts_end is not None and ts_end < 0:
+            return iter(())
+        events = sorted_events(self._lookup.version(query), self._lookup, order == "desc")
         return (event for event in events if content_matches(event.content or ""))
 
-    def _select(self, query: Query, row: MinuteRow) -> tuple[Minute, list[int]] | None:
-        """What a minute had of an answer a while ago; None when it is gone."""
-        with self._lock:
-            number = self._table.number(f"{row.start}-{row.end}")
-            if number is None:
-                return None
-            index = self._minute(number).index
-            last = min(row.entries, len(index)) if number == row.number else len(index)
-            admitted = self._contents.kinds.admitted(query)
-            found = index.select(query, admitted, 0, last).tolist()
-            return self._minute(number), [each for each in found if not index.is_damage(each)]
+    def select(self, query: Query) -> Iterator[Event]:
+        """See :meth:`EventStore.select`."""
+        return sorted_events(self._lookup.version(query), self._lookup, newest_first=False)
 
     def get(self, event_id: object) -> Event:
         """See :meth:`EventStore.get`."""
-        for minute, position in self._find_id(str(event_id)):
-            return read_event(minute, position)
+        for minute, position in self.find_id(event_id):
+            return self._ids.read(minute, position)
         raise EventNotFound(f"no event has the id {str(event_id)!r}")
 
-    def _find_id(self, event_id: str) -> Iterator[tuple[Minute, int]]:
-        """Yield the positions of the events that have an id, searching the newest minute first."""
-        with self._lock:
-            numbers = self._table.numbers()[::-1].tolist()
-        for number in numbers:
-            with self._lock:
-                if not self._table.has(number):
-                    continue
-                minute = self._minute(number)
-            for position in find_id(minute, event_id):
-                yield minute, position
+    def find_id(self, event_id: object) -> Iterator[tuple[Minute, int]]:
+        """Yield the minutes and the positions of the events with *event_id*."""
+        return self._ids.find(str(event_id))
 
     # What the filesystem shows
 
-    def tags(self, query: Query | None = None) -> frozenset[str]:
-        """See :meth:`EventStore.tags`."""
-        with self._lock:
-            if query is None or query.asks_everything:
-                return self._contents.kinds.tags | self._declared_tags
-            return self._contents.tags(query)
+    def tags(self, query: Query) -> frozenset[str]:
+        """Return the tags of the events that answer *query*."""
+        lookup = self._lookup
+        if query.asks_everything:
+            with lookup.lock:
+                return lookup.streams.tags()
+        matching = lookup.matching(query)
+        if not query.is_bounded:
+            with lookup.lock:
+                return lookup.streams.tags_of(matching.nonzero()[0].tolist())
+        version = lookup.version(query)
+        streams: set[int] = set()
+        inside = version.minutes[version.inside]
+        for _count, summary in lookup.summaries(inside).values():
+            streams.update(summary["stream"].tolist())
+        for minute, entries in self._partly(version):
+            found = minute.entries.select(query, matching, 0, entries)
+            streams.update(minute.entries.layout(0, entries).streams[found].tolist())
+        with lookup.lock:
+            there = [each for each in streams if each < len(matching) and matching[each]]
+            return lookup.streams.tags_of(there)
 
     def has_tag(self, tag: str) -> bool:
-        """See :meth:`EventStore.has_tag`."""
-        return tag in self._contents.kinds.tags or tag in self._declared_tags
+        """Return whether some event has *tag*."""
+        return self._lookup.streams.has_tag(tag)
 
     def minutes(self, query: Query) -> Iterator[str]:
         """See :meth:`EventStore.minutes`."""
-        with self._lock:
-            numbers = self._contents.numbers(query)
-        for first in range(0, len(numbers), _NAMES_AT_ONCE):
-            # All at once would take much memory, and let everybody else wait.
-            with self._lock:
-                names = self._contents.names(query, numbers[first : first + _NAMES_AT_ONCE])
+        minutes = self._answering(query)
+        for first in range(0, len(minutes), _NAMES_AT_ONCE):
+            with self._lookup.lock:
+                names = self._lookup.catalog.names(minutes[first : first + _NAMES_AT_ONCE])
             yield from names
 
     def spans(self, query: Query) -> list[Span]:
         """See :meth:`EventStore.spans`."""
-        with self._lock:
-            contents = self._contents
-            spans = (contents.span(query, number) for number in contents.numbers(query).tolist())
-            return [span for span in spans if span is not None]
+        version = self._lookup.version(query)
+        totals = self._totals(version)
+        with self._lookup.lock:
+            names = self._lookup.catalog.names(version.minutes)
+            changes = self._lookup.catalog.changes(version.minutes)
+        rows = zip(names, *totals.tolist(), changes.tolist(), strict=True)
+        spans = itertools.starmap(Span, rows)
+        return [span for span in spans if span.events or query.asks_everything]
 
-    def span(self, query: Query, minute: str) -> Span | None:
+    def span(self, query: Query, name: str) -> Span | None:
         """See :meth:`EventStore.span`."""
-        with self._lock:
-            number = self._current_number(minute)
-            return None if number is None else self._contents.span(query, number)
+        minute = self._current(name)
+        return None if minute is None else self._span(query, minute)
 
     def whole(self, query: Query) -> Span:
         """See :meth:`EventStore.whole`."""
-        with self._lock:
-            return self._contents.whole(query)
+        if not query.is_bounded:
+            total, changed = self._lookup.total(query)
+            return Span("", *total, changed)
+        return self._whole(self._lookup.version(query))
 
-    def answer(self, query: Query, minute: str | None = None) -> ByteMap:
+    def answer(self, query: Query, name: str | None) -> Answer:
         """See :meth:`EventStore.answer`."""
-        with self._lock:
-            only, contents = None, self._contents
-            if minute is None:
-                span: Span | None = contents.whole(query)
-            else:
-                number = self._current_number(minute)
-                # A look at it may have made other contents.
-                contents = self._contents if number is not None else self._empty()
-                only = self._minute(number) if number is not None else None
-                span = contents.span(query, number) if number is not None else None
-            byte_map = ByteMap(query, contents, only, self._lock, span)
-            self._byte_maps.add(byte_map)
-            return byte_map
+        if name is None:
+            version = self._lookup.version(query)
+            return WholeAnswer(version, self._lookup, self._whole(version))
+        found = self._current(name)
+        if found is not None:
+            try:
+                minute = self._lookup.minute(found)
+                return MinuteAnswer(query, minute, self._lookup, self._span(query, found))
+            except EventReadException:
+                if self._current(name) is not None:
+                    raise
+        return WholeAnswer(
+            self._lookup.version(Query().within(1, 0)), self._lookup, Span("", 0, 0, 0, 0.0)
+        )
 
     def latest(self) -> str | None:
         """See :meth:`EventStore.latest`."""
-        with self._lock:
-            files = self._table.files
-            return os.path.basename(files[len(files) - 1].path) if len(files) else None
+        with self._lookup.lock:
+            minute = self._lookup.catalog.latest()
+            return None if minute is None else self._lookup.catalog.name(minute)
 
-    def usage(self) -> DiskUsage:
-        """See :meth:`EventStore.usage`."""
-        return self._disk.usage(self.root_dir)
+    def _current(self, name: str) -> int | None:
+        """Return the id of the minute *name*, read again if its file changed; None if there is none."""
+        for is_first in (True, False):
+            with self._lookup.lock:
+                minute = self._lookup.catalog.find(name)
+                if minute is None:
+                    return None
+                stamp = self._lookup.catalog.stamp(minute)
+            if not is_first or self._is_busy(minute):
+                break
+            stat = self._disk.stat(os.path.join(self._lookup.root_dir, name))
+            if stat is not None and Stamp.exactly(stat) == stamp:
+                break
+            self._refresh(name)
+        return minute
 
-    def _load_declared_tags(self) -> frozenset[str]:
-        if not self._disk.exists(self._tags_path):
-            return frozenset()
-        with self._disk.open_to_read(self._tags_path) as file:
-            text = file.read(0, file.size()).decode("utf-8", "surrogateescape")
-        return frozenset(filter(None, text.split("\n")))
+    def _span(self, query: Query, minute: int) -> Span | None:
+        """Return the part of the answer to *query* in *minute*; None when there is none."""
+        lookup = self._lookup
+        with lookup.lock:
+            if not lookup.catalog.has(minute):
+                return None
+            row, changed = lookup.catalog.row(minute), lookup.catalog.changed(minute)
+        if query.asks_everything:
+            return Span(row.name, row.bytes, row.events, max(row.newest, 0), changed)
+        ids, entries = np.array([minute]), np.array([row.entries])
+        if row.oldest >= query.start and row.newest <= query.end:
+            total = Total(*self._inside(query, ids, entries)[:, 0].tolist())
+        else:
+            total = self._part(query, minute, row.entries)
+        return Span(row.name, *total, changed) if total.events else None
+
+    def _whole(self, version: Version) -> Span:
+        if version.total is not None:
+            return Span("", *version.total, version.changed)
+        totals = self._totals(version)
+        size, events, newest = totals
+        total = Total(int(size.sum()), int(events.sum()), int(newest.max(initial=0)))
+        return Span("", *total, version.changed)
+
+    def _answering(self, query: Query) -> NDArray[np.int64]:
+        """Return the ids of the minutes with something that answers *query*."""
+        version = self._lookup.version(query)
+        if not query.is_bounded:
+            return version.minutes
+        found: NDArray[np.int64] = version.minutes[self._totals(version)[1] > 0]
+        return found
+
+    def _totals(self, version: Version) -> NDArray[np.int64]:
+        """Return for each minute of *version* the total of its part, in three rows as in Total."""
+        totals = self._inside(version.query, version.minutes, version.entries)
+        for place in (~version.inside).nonzero()[0].tolist():
+            minute, entries = int(version.minutes[place]), int(version.entries[place])
+            totals[:, place] = self._part(version.query, minute, entries)
+        return totals
+
+    def _inside(
+        self, query: Query, minutes: NDArray[np.int64], entries: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return the totals of *minutes* as if all of their *entries* were in the time range of *query*."""
+        if query.tags:
+            return self._lookup.series(query).totals(minutes, entries)
+        with self._lookup.lock:
+            values = self._lookup.catalog.values
+            sizes = values("bytes", minutes)
+            if not query.asks_everything:
+                sizes = sizes - values("damage", minutes)
+            totals = [sizes, values("events", minutes), np.maximum(values("newest", minutes), 0)]
+            return np.array(totals, np.int64)
+
+    def _part(self, query: Query, minute: int, entries: int) -> Total:
+        """Return the total of the part of *minute* that answers *query*."""
+        try:
+            found = self._lookup.minute(minute).entries
+            matching = self._lookup.matching(query)
+            columns = found.columns(0, entries)
+            chosen = found.select(query, matching, 0, entries)
+        except EventReadException:
+            return NOTHING
+        some = EntryColumns(columns.streams[chosen], columns.sizes[chosen], columns.ticks[chosen])
+        return total_of(summarize(some, len(matching)), matching)
+
+    def _partly(self, version: Version) -> Iterator[tuple[Minute, int]]:
+        """Yield the minutes of *version* that are only partly in its time range, and their entries."""
+        for place in (~version.inside).nonzero()[0].tolist():
+            try:
+                minute = self._lookup.minute(int(version.minutes[place]))
+                minute.entries.load()
+            except EventReadException:
+                continue
+            yield minute, int(version.entries[place])

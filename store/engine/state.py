@@ -1,419 +1,443 @@
-"""The minute files of a directory, as far as they are known: what is at hand, in memory, and in the index."""
+"""The state of a store: everything that is known of its minutes, with one way in for each kind of change.
+
+It keeps the catalog, the streams, the order of arrival and the index consistent: entries are added to one minute
+(:meth:`State.extend`), minutes come (:meth:`State.add`), and minutes, in the plural, go (:meth:`State.drop`). Readers use
+:mod:`store.engine.lookup`.
+"""
 
 import logging
-import os
-import threading
 import time
-from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from weakref import WeakSet, WeakValueDictionary
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from store.answers.answer import ByteMap
 from store.answers.arrivals import Arrivals
-from store.answers.version import Access, Contents, Minute, Source
+from store.answers.version import Minute
 from store.api import Progress
 from store.disk.disk import Disk
 from store.disk.file import FileStat
+from store.engine.lookup import Lookup
+from store.engine.scanner import Scanned
 from store.errors import EventReadException
-from store.index.builder import DamageAt, Read, scan_rows
-from store.index.catalog import Listing, MinuteTable, Stamp
-from store.index.database import Index
-from store.index.extents import Entries
-from store.index.minute import MinuteIndex, Rows
-from store.index.streams import Kinds
-from store.minutes.file import GrowingFile, RemovedFile
+from store.index.database import Database
+from store.index.minute import DAMAGED, EntryColumns, MinuteEntries
+from store.index.row import MinuteRow
+from store.index.rows import IndexRow
+from store.index.stamp import Stamp
+from store.index.summary import summarize
+from store.locks import new_lock
+from store.minutes.file import MinuteFile
+from store.minutes.logged_file import LoggedFile
+from store.minutes.names import parse_name
 
-__all__ = ["Holdings"]
-
-_RECENT_MAX = 2048
-"""How many minutes stay at hand after they were asked for."""
+__all__ = ["Scanned", "State"]
 
 _SAVED_AT_ONCE = 1000
-"""How many minutes are looked at before what was found is written to the index."""
+"""Minute files to read between two transactions of the index."""
+
+_RUNS_MAX = 1024
+"""Runs in the order of arrival before they are folded into the bases, which bounds what opening a file costs."""
 
 log = logging.getLogger(__name__)
 
 
-class Holdings(ABC):
-    """What a store on a directory of minute files holds.
+class State:
+    """Everything that is known of the minutes of a store. Any number of threads may use it.
+
+    Two locks guard it. All that changes it holds both, the append lock first; so the writer, which holds that one, may
+    read it, and so may every holder of the state lock. No file is read under either.
 
     Args:
-        root_dir: the directory.
+        root_dir: the directory of the minute files.
         disk: the disk it is on.
-        progress: is told how far it has come when minute files have to be looked at.
+        database: the index.
+        open_file: opens the file of a minute.
+        memory_size: the budget for all that can be had again, in bytes.
+
+    Attributes:
+        append_lock: the lock of all that changes the minutes.
+        lookup: the way to read all of it; the other attributes are shared with it.
+        must_recount: whether the totals of the streams are wrong until :meth:`recount`.
+        refresh: reads the minute file with a name again, if it changed; the watcher sets it.
     """
 
-    def __init__(self, root_dir: str, disk: Disk | None, progress: Progress) -> None:
-        self.root_dir = os.path.abspath(root_dir)
-        self._disk = disk or Disk()
-        self._progress = progress
-        # Taken by everything that changes the store, or looks up what is in it.
-        self._lock = threading.RLock()
-        self._table = MinuteTable(self.root_dir)
-        self._contents = self._empty()
-        # The minutes that anybody uses, and those that were used most recently.
-        self._minutes: WeakValueDictionary[int, Minute] = WeakValueDictionary()
-        self._recent: deque[Minute] = deque(maxlen=_RECENT_MAX)
-        self._byte_maps: WeakSet[ByteMap] = WeakSet()
-        self._index: Index
-
-    # Minutes at hand. Whoever calls holds the lock.
-
-    @abstractmethod
-    def _open_file(self, name: str, stored_size: int) -> GrowingFile:
-        """Make the file of a minute, of which so many bytes are on the disk."""
-
-    @abstractmethod
-    def _is_growing(self, number: int) -> bool:
-        """Whether more is known of a minute than is in its file for good."""
-
-    def _empty(self) -> Contents:
-        return Contents(MinuteTable(self.root_dir), Kinds(), Arrivals(), self._access)
-
-    @property
-    def _access(self) -> Access:
-        return Access(self._minute, self._entries, self._source)
-
-    def _minute(self, number: int) -> Minute:
-        """The minute of a number.
-
-        Raises:
-            EventReadException: if it is not there any more.
-        """
-        minute = self._minutes.get(number)
-        if minute is None:
-            name = self._table.name(number)
-            if not self._table.has(number):
-                raise EventReadException(f"{name} was removed or replaced meanwhile")
-            minute = self._keep(number, self._open_file(name, self._table.stamp(number).size))
-        return minute
-
-    def _entries(self, numbers: list[int]) -> dict[int, Entries]:
-        """Where the entries of minutes lie all of which is in their files, of those that the index knows."""
-        stamps = {number: self._table.stamp(number) for number in numbers}
-        return self._index.find_entries(stamps, len(self._contents.kinds))
-
-    def _source(self, number: int) -> Source:
-        """Where the bytes of a minute can be read that is in the store.
-
-        Raises:
-            EventReadException: if its file is not there any more, or not what is known of it.
-        """
-        minute = self._minutes.get(number)
-        if minute is not None:
-            return minute.file
-        name = self._table.name(number)
-        # Opened now, it stays what it is, whatever has its name by the time it is read.
-        file = self._disk.open_to_read(f"{self.root_dir}/{name}")
-        if self._is_unchanged(number, file.stat()):
-            return file
-        if self._current_number(name) == number:
-            return self._minute(number).file  # it only grew
-        raise EventReadException(f"{name} was changed by somebody else, and is shown anew")
-
-    def _keep(self, number: int, file: GrowingFile, index: MinuteIndex | None = None) -> Minute:
-        name = self._table.name(number)
-        minute = self._minutes[number] = Minute(
-            number, name, file, self._lock, self._find_index, index
-        )
-        self._recent.append(minute)
-        return minute
-
-    def _find_index(self, minute: Minute) -> MinuteIndex:
-        """Find out what is in a minute, all of which is in its file."""
-        kinds = self._contents.kinds
-        found = self._index.find(minute.number, self._table.stamp(minute.number), len(kinds))
-        if found is None:
-            file = self._disk.look_at(os.path.join(self.root_dir, minute.name))
-            if not self._is_unchanged(minute.number, file):
-                raise EventReadException(f"{minute.name} was changed, and what it was is not known")
-            found = MinuteIndex.of(self._scan(minute.name, minute.file.read, minute.file.size))
-        return found
-
-    def _is_unchanged(self, number: int, file: FileStat | None) -> bool:
-        """Whether the file of a minute is what it was when it was last looked at, as far as that can be told."""
-        known = self._table.stamp(number)
-        if file is None:
-            return not known.size
-        return file.size == known.size and known.mtime_ns in (-1, file.mtime_ns)
-
-    def _current_number(self, name: str) -> int | None:
-        """The number of the minute of a name, after a look at whether its file is what it was."""
-        number = self._table.number(name)
-        if number is None or self._is_growing(number):
-            return number
-        file = self._disk.look_at(f"{self.root_dir}/{name}")
-        if file is None:
-            # What becomes of it is for those to say who know whether there is more of it.
-            self._contents.unreadable.add(self._minute(number))
-        elif Stamp(file.size, file.mtime_ns) != self._table.stamp(number):
-            return self._look_again(self._minute(number), file)
-        return number
-
-    def _look_again(self, minute: Minute, file: FileStat) -> int:
-        """Show what is in a minute now that its file has changed; returns its number."""
-        opened = self._open_file(minute.name, file.size)
-        index = MinuteIndex.of(self._scan(minute.name, opened.read, opened.size))
-        if self._table.stamp(minute.number).mtime_ns < 0 and self._has_just(minute, index):
-            # Whoever has it open goes on reading; whoever opens it gets no bytes that the kernel still has.
-            self._contents.note_change(minute.number, index.rows(0, len(index)).kinds, time.time())
-            self._table.set_stamp(minute.number, Stamp.of(file))
-            self._save_index([minute])
-            return minute.number
-        log.info("%s is not what it was any more", minute.name)
-        replacement = self._replace(minute, opened, index)
-        # Whoever has it open must not be given other bytes for those that it had.
-        minute.file = RemovedFile(minute.name, self.root_dir, minute.file.stored_size)
-        self._table.set_stamp(replacement.number, Stamp.of(file))
-        self._save_index([replacement], [minute.number])
-        return replacement.number
-
-    def _has_just(self, minute: Minute, index: MinuteIndex) -> bool:
-        """Whether a minute is known to have just these entries."""
-        try:
-            return index == minute.index
-        except EventReadException as error:
-            log.info("not known: %s", error)
-            return False
-
-    # Changing what is shown. Whoever calls holds the lock.
-
-    def _grow(self, minute: Minute, rows: Rows) -> None:
-        """Show entries that arrived in a minute."""
-        first, now = len(minute.index), time.time()
-        minute.index.extend(rows)
-        self._contents.kinds.count(minute.number, *rows, changed=now)
-        self._note_arrival(minute, first, now)
-
-    def _grow_by_one(self, minute: Minute, kind: int, size: int, timestamp: float) -> None:
-        """Show one event that arrived in a minute."""
-        first, now = len(minute.index), time.time()
-        minute.index.append(kind, size, timestamp)
-        self._contents.kinds.count_one(minute.number, kind, size, timestamp, now)
-        self._note_arrival(minute, first, now)
-
-    def _note_arrival(self, minute: Minute, first: int, now: float) -> None:
-        index, number = minute.index, minute.number
-        self._table.set_entries(number, len(index), index.oldest, index.newest)
-        self._contents.note_arrival(number, first, len(index), now)
-
-    def _replace(
-        self, minute: Minute, file: GrowingFile, index: MinuteIndex, removed: int | None = None
-    ) -> Minute:
-        """Show other entries in the place of those of a minute.
-
-        Args:
-            minute: the minute.
-            file: where the others are.
-            index: the others.
-            removed: the position of the one entry that they lack; None when all of them count as new.
-
-        Returns:
-            The minute that is shown now.
-        """
-        before, span = self._contents, self._table.span(minute.number)
-        backlog = before.backlog_of(minute) if removed is not None else 0
-        self._drop(minute)
-        now = time.time()
-        replacement = self._show(*span, Stamp(), file, index, now)
-        number = replacement.number
-        arrivals = before.arrivals.without(minute.number, removed, number)
-        after = self._succeed(before, minute, arrivals)
-        after.replacement, after.restated = replacement, len(index)
-        after.changed[number] = now
-        after.backlog[number] = 0
-        if removed is None:
-            arrivals.note(number, 0, len(index))
-        else:
-            after.backlog[number] = backlog - (removed < backlog)
-        after.begin = arrivals.position()
-        return replacement
-
-    def _show(
+    def __init__(
         self,
-        start: int,
-        end: int,
-        stamp: Stamp,
-        file: GrowingFile,
-        index: MinuteIndex,
-        changed: float,
-    ) -> Minute:
-        """Show a minute in the table and in the counts; in the order of arrival, it has its place already."""
-        number = self._table.add(start, end)
-        self._table.set_stamp(number, stamp)
-        self._table.set_entries(number, len(index), index.oldest, index.newest)
-        self._contents.kinds.count(number, *index.rows(0, len(index)), changed=changed)
-        return self._keep(number, file, index)
+        root_dir: str,
+        disk: Disk,
+        database: Database,
+        open_file: Callable[[str, FileStat | None], MinuteFile],
+        memory_size: int,
+    ) -> None:
+        self.root_dir = root_dir
+        self.append_lock = new_lock("append")
+        self.database = database
+        self.refresh: Callable[[str], object] = lambda _name: None
+        self.lookup = Lookup(root_dir, disk, database, open_file, memory_size, self._refresh)
+        self.lock = self.lookup.lock
+        self.catalog = self.lookup.catalog
+        self.streams = self.lookup.streams
+        self.minute = self.lookup.minute
+        self.summaries = self.lookup.summaries
+        self.scan = self.lookup.scanner.scan
+        self.entries_of = self.lookup.scanner.entries_of
+        self.ids_of = self.lookup.ids_of
+        self._disk = disk
+        self._open_file = open_file
+        self._removed: list[int] = []
+        self.must_recount = False
 
-    def _remove_minute(self, minute: Minute) -> None:
-        """Show a minute no more."""
-        before = self._contents
-        self._drop(minute)
-        self._succeed(before, minute, before.arrivals.without(minute.number))
-
-    def _drop(self, minute: Minute) -> None:
-        """Let go of a minute in the table and in the counts, after all answers have what they are to keep."""
-        for byte_map in list(self._byte_maps):
-            if byte_map.is_concerned_by(minute):
-                try:
-                    byte_map.look_up()
-                except EventReadException as error:
-                    # It fails again when somebody reads that far.
-                    log.info("an open file cannot be read to its end any more: %s", error)
-        kinds, number = self._contents.kinds, minute.number
-        self._table.remove(number)
-        self._minutes.pop(number, None)
-        try:
-            rows = minute.index.rows(0, len(minute.index))
-        except EventReadException:
-            self._recount()
-        else:
-            kinds.discount(number, *rows, changed=time.time(), newest_in=self._newest_in)
-
-    def _succeed(self, before: Contents, minute: Minute, arrivals: Arrivals) -> Contents:
-        after = Contents(self._table, before.kinds, arrivals, self._access)
-        after.backlog = {**before.backlog}
-        after.backlog.pop(minute.number, None)
-        after.changed = before.changed
-        after.changed.pop(minute.number, None)
-        after.unreadable = before.unreadable
-        after.replaced = minute
-        before.successor = self._contents = after
-        return after
-
-    def _newest_in(self, kind: int, numbers: Iterable[int]) -> float:
-        """The time of the newest event of a kind in some minutes, in seconds."""
-        found = np.array(list(numbers), "q")
-        limits = self._table.times(found)[1]
-        newest = 0.0
-        for place in np.argsort(-limits).tolist():
-            if limits[place] <= newest:
-                break
-            index = self._readable_index(int(found[place]))
-            kinds, _sizes, times = index.rows(0, len(index))
-            newest = max(newest, float(np.fmax.reduce(times[kinds == kind], initial=0.0)))
-        return newest
-
-    def _readable_index(self, number: int) -> MinuteIndex:
-        """What is in a minute; nothing, for now, when it cannot be read."""
-        minute = self._minute(number)
-        try:
-            return minute.index
-        except EventReadException as error:
-            log.warning("its events are not counted: %s", error)
-            self._contents.unreadable.add(minute)
-            return MinuteIndex()
+    def _refresh(self, name: str) -> None:
+        self.refresh(name)
 
     # Loading
 
-    def _load(self, index: str = "") -> None:
-        """Look at everything that is in the directory.
+    def load(self, progress: Progress) -> None:
+        """Find out what is in the directory: from the index where it knows the files, else by reading them.
 
-        Args:
-            index: the path of the index; empty for one that nobody else is to see.
+        Raises:
+            EventReadException: if the directory cannot be read.
         """
-        self._index = Index(self._disk, index)
-        known = self._index.load(self._table)
-        kinds, is_counted = known or (Kinds(), True)
-        self._contents = Contents(self._table, kinds, Arrivals(), self._access)
-        self._update(Listing(self._disk.list_files(self.root_dir)), is_counted)
-        damaged = len(kinds.damaged())
+        files = list(self._disk.list_files(self.root_dir))
+        names = self.database.load(files, self.catalog, self.streams)
+        for first in range(0, len(names), _SAVED_AT_ONCE):
+            rows = []
+            for done, name in enumerate(names[first : first + _SAVED_AT_ONCE], first + 1):
+                try:
+                    scanned = self.scan(name)
+                except EventReadException as error:
+                    log.error("skipping %s: %s", name, error)  # noqa: TRY400 - not a bug
+                    scanned = None
+                if scanned is not None:
+                    with self.append_lock, self.lock:
+                        _minute, row, summary = self._add(scanned, has_arrived=False)
+                    rows.append(IndexRow(row, summary, scanned.entries.pack(row.entries)))
+                progress(done, len(names))
+            self._save_rows(rows)
+        if not names:
+            self.save([])
+        with self.lock:
+            damaged = len(self.streams.minutes_of(DAMAGED))
         if damaged:
             log.warning("%d minute files are damaged; see theiafs check", damaged)
 
-    def _update(self, listing: Listing, is_counted: bool) -> None:
-        """Find out how the minute files differ from what was known of them before anybody asked."""
-        table, kinds = self._table, self._contents.kinds
-        gone, changed, new = table.compare(listing)
-        spans = sorted([*new, *map(table.span, changed)])
-        for number in [*gone, *changed]:
-            found = self._index.find(number, table.stamp(number), len(kinds))
-            table.remove(number)
-            if found is None:
-                is_counted = False
-            elif is_counted:
-                rows = found.rows(0, len(found))
-                kinds.discount(number, *rows, changed=0.0, newest_in=self._newest_in)
-        self._save_index([], [*gone, *changed])
-        if not is_counted:
-            self._recount()
-        waiting: list[Minute] = []
-        for done, span in enumerate(spans, 1):
-            try:
-                made = self._add_minute(*span)
-            except EventReadException as error:
-                log.error("not shown: %s", error)  # noqa: TRY400 - nobody's bug
-                made = None
-            if made is not None:
-                waiting.append(made)
-            if len(waiting) == _SAVED_AT_ONCE or done == len(spans):
-                self._save_index(waiting)
-                waiting.clear()
-            self._progress(done, len(spans))
+    # Changing
 
-    def _add_minute(self, start: int, end: int, changed: float = 0.0) -> Minute | None:
-        """Take in a minute file that was not known before; None when it has gone meanwhile.
+    def make(self, start: int, end: int) -> Minute:
+        """Make a minute that has no file yet and is not shown; the caller holds the append lock."""
+        with self.lock:
+            minute = self.catalog.add(start, end)
+            return self.lookup.keep(minute, MinuteEntries())
+
+    def make_named(self, name: str) -> Minute:
+        """Make the minute *name*, which has no file yet; the caller holds the append lock."""
+        span = parse_name(name)
+        assert span is not None, "it was in the log"
+        return self.make(*span)
+
+    def undo_make(self, minute: Minute) -> None:
+        """Remove *minute*, which was just made; the caller holds the append lock."""
+        with self.lock:
+            self.lookup.forget(minute.id)
+            self.catalog.undo_add(minute.id)
+
+    def extend(self, minute: Minute, added: EntryColumns) -> None:
+        """Show the entries *added* to *minute*; the caller holds the append lock."""
+        with self.lock:
+            first = len(minute.entries)
+            self._extend(minute, added)
+            self._note_arrival(minute.id, first, len(minute.entries), time.time())
+
+    def _extend(self, minute: Minute, added: EntryColumns) -> None:
+        if not len(added.streams):
+            return
+        now, entries = time.time(), minute.entries
+        is_event = added.streams != DAMAGED
+        ticks = added.ticks[is_event]
+        events, size = len(ticks), int(added.sizes.sum())
+        damage = size - int(added.sizes[is_event].sum()) if events < len(added.streams) else 0
+        entries.extend(added)
+        self.streams.count(minute.id, summarize(added, len(self.streams)), now)
+        times = (int(ticks.min()), int(ticks.max())) if events else (0, 0)
+        self.catalog.grow(minute.id, len(added.streams), events, size, damage, *times)
+        self.catalog.set_ends_damaged(minute.id, entries.ends_damaged)
+        self.catalog.set_changed(minute.id, now)
+
+    def append(self, minute: Minute, key: bytes, size: int, ticks: int) -> None:
+        """Show one event of the stream with *key*, added to *minute*; the caller holds the append lock."""
+        now, entries = time.time(), minute.entries
+        with self.lock:
+            stream = self.streams.id_of(key)
+            first = len(entries)
+            entries.append(stream, size, ticks)
+            self.streams.count_one(minute.id, stream, size, ticks, now)
+            self.catalog.grow(minute.id, 1, 1, size, 0, ticks, ticks)
+            self.catalog.set_ends_damaged(minute.id, False)
+            self._note_arrival(minute.id, first, first + 1, now)
+
+    def add(self, minutes: Iterable[Scanned], has_arrived: bool = False) -> list[Minute]:
+        """Show *minutes*, whose names are not shown yet; returns them.
 
         Args:
-            start: the whole second it starts at.
-            end: the whole second it ends at.
-            changed: when it came, in seconds since the epoch; 0 for before the store was opened.
+            minutes: files that were read.
+            has_arrived: whether their entries count as arrived just now, rather than as stored before.
         """
-        name = f"{start}-{end}"
-        found = self._disk.look_at(os.path.join(self.root_dir, name))
-        if found is None:
-            return None
-        file = self._open_file(name, found.size)
-        index = MinuteIndex.of(self._scan(name, file.read, file.size))
-        return self._show(start, end, Stamp.of(found), file, index, changed)
+        made = []
+        for scanned in minutes:
+            with self.append_lock, self.lock:
+                made.append(self._add(scanned, has_arrived)[0])
+        return made
 
-    def _make_minute(self, start: int, end: int) -> Minute:
-        """Make a minute that has no file yet."""
-        number = self._table.add(start, end)
-        self._contents.backlog[number] = 0
-        return self._keep(number, self._open_file(self._table.name(number), 0), MinuteIndex())
+    def drop(self, minutes: Sequence[int], is_wanted: Callable[[int], bool]) -> None:
+        """Show those of *minutes* no more, by id, that are not wanted now: their files are gone."""
+        known = self.summaries(np.array(minutes, np.int64))
+        with self.append_lock, self.lock:
+            gone = [each for each in minutes if self.catalog.has(each) and not is_wanted(each)]
+            self.must_recount |= not self._drop(gone, known)
+            self.streams.forget_emptied()
+        self.save([])
 
-    def _unmake_minute(self, minute: Minute) -> None:
-        """Forget a minute that was just made."""
-        del self._contents.backlog[minute.number]
-        del self._minutes[minute.number]
-        self._table.unmake(minute.number)
+    def replace(
+        self,
+        minute: Minute,
+        known: Mapping[int, tuple[int, NDArray[np.void]]],
+        scanned: Scanned | None,
+        tail: EntryColumns,
+        file: MinuteFile,
+        *,
+        has_arrived: bool,
+    ) -> Minute | None:
+        """Show another state of *minute*; the caller holds the append lock, and calls :meth:`save` after that.
 
-    def _notice_minute(self, start: int, end: int) -> Minute | None:
-        """Show a minute file that somebody else has put there; None when there is none."""
+        Args:
+            minute: the minute.
+            known: its summary, by its id; see :meth:`summaries`.
+            scanned: what its file is now; None when there is none.
+            tail: what is not flushed, after that.
+            file: the bytes of all of it.
+            has_arrived: whether its entries count as arrived just now, rather than as stored before.
+
+        Returns:
+            The minute that is shown now; None when there is nothing to show.
+        """
+        with self.lock:
+            self.must_recount |= not self._drop([minute.id], known)
+            made = None
+            if scanned is not None:
+                made, _row, _summary = self._add(scanned, has_arrived)
+            elif len(tail.streams):
+                start, end = self.catalog.span(minute.id)
+                made = self.lookup.keep(self.catalog.add(start, end), MinuteEntries())
+            if made is not None:
+                made.file = file
+                self._extend(made, tail)
+                # Open files have the tail already, or have lost it; it does not arrive once more.
+                self._fold()
+                self.catalog.extend_bases([made.id])
+            self.streams.forget_emptied()
+        return made
+
+    def _add(
+        self, scanned: Scanned, has_arrived: bool
+    ) -> tuple[Minute, MinuteRow, NDArray[np.void]]:
+        """Show *scanned*; returns the minute, its row and its summary."""
+        span, entries = parse_name(scanned.name), scanned.entries
+        assert span is not None, "only minute files are read"
         now = time.time()
-        minute = self._add_minute(start, end, now)
-        if minute is not None:
-            self._contents.note_arrival(minute.number, 0, len(minute.index), now)
-            self._save_index([minute])
-        return minute
+        columns = entries.columns(0, len(entries))
+        minute = self.catalog.add(*span)
+        row = _row_of(minute, span, scanned.stamp, scanned.checksum, columns)
+        self.catalog.set_row(row)
+        summary = summarize(columns, len(self.streams))
+        self.streams.count(minute, summary, now * has_arrived)
+        if has_arrived:
+            self._note_arrival(minute, 0, len(entries), now)
+        else:
+            self.catalog.set_base(minute, row.entries, row.bytes)
+        return self.lookup.keep(minute, entries, scanned.stat), row, summary
+
+    def _drop(
+        self, minutes: Sequence[int], known: Mapping[int, tuple[int, NDArray[np.void]]]
+    ) -> bool:
+        """Drop *minutes*, whose summaries are *known*; returns whether all were."""
+        now = time.time()
+        found = [(each, self.lookup.completed(each, known)) for each in minutes]
+        gone = [(each, summary) for each, summary in found if summary is not None]
+        self.streams.discount(gone, now)
+        if minutes:
+            self.catalog.remove(minutes)
+            self.lookup.epoch += 1
+        for each in minutes:
+            self.lookup.forget(each)
+        self._removed += minutes
+        return len(gone) == len(minutes)
+
+    def fold_arrivals(self) -> None:
+        """Let all that has arrived so far count as stored before."""
+        with self.append_lock, self.lock:
+            self._fold()
+
+    def _note_arrival(self, minute: int, first: int, last: int, now: float) -> None:
+        self.lookup.arrivals.append(minute, first, last)
+        self.catalog.set_changed(minute, now)
+        if len(self.lookup.arrivals) > _RUNS_MAX:
+            self._fold()
+
+    def _fold(self) -> None:
+        # Open files go on with the order that they began with.
+        folded, self.lookup.arrivals = self.lookup.arrivals, Arrivals()
+        self.catalog.extend_bases(each for each in folded.minutes() if self.catalog.has(each))
+        folded.successor = self.lookup.arrivals
+        self.lookup.epoch += 1
+
+    def recount(self) -> None:
+        """Count all streams again if the index did not know what was in a minute that is gone."""
+        if self.must_recount:
+            self.must_recount = False
+            self._recount()
 
     def _recount(self) -> None:
-        """Count the kinds of events anew, minute by minute."""
-        self._contents.kinds.forget_counts()
-        numbers = self._table.numbers().tolist()
-        for done, number in enumerate(numbers, 1):
-            index = self._readable_index(number)
-            rows = index.rows(0, len(index))
-            self._contents.kinds.count(number, *rows, changed=0.0)
-            self._table.set_entries(number, len(index), index.oldest, index.newest)
-            self._progress(done, len(numbers))
+        """Count all streams again, because the index did not know what was in a minute that is gone."""
+        with self.lock:
+            ids = self.catalog.ids()
+        known = self.summaries(ids)
+        loaded = []  # and kept until they are counted
+        for minute in ids.tolist():
+            if minute not in known:
+                try:
+                    found = self.minute(minute)
+                    found.entries.load()
+                    loaded.append(found)
+                except EventReadException as error:
+                    log.warning("not counted: %s", error)
+        with self.append_lock, self.lock:
+            kept = [each for each in ids.tolist() if self.catalog.has(each)]
+            parts = [(each, self.lookup.completed(each, known)) for each in kept]
+            there = [(each, part) for each, part in parts if part is not None and len(part)]
+            lengths = [len(part) for _, part in there]
+            rows = [part for _, part in there]
+            minutes = np.repeat(np.array([each for each, _ in there], np.int64), lengths)
+            self.streams.reset_counts()
+            if rows:
+                self.streams.recount(np.concatenate(rows), minutes)
+            self.streams.forget_empty()
 
-    def _scan(self, name: str, read: Read, size: int, start: int = 0) -> Iterator[Rows]:
-        """Find out what a minute file of so many bytes has from an offset on."""
-        path = os.path.join(self.root_dir, name)
+    # The index
 
-        def report(damage: DamageAt) -> None:
-            log.warning("damage in %s at byte %d: %s", path, damage.offset, damage.reason)
+    def save(self, kept: Sequence[Minute]) -> None:
+        """Save what is in the files of *kept*, and what is gone, to the index."""
+        rows = []
+        for minute in kept:
+            try:
+                row = self._index_row(minute)
+            except EventReadException as error:
+                log.info("not saved in the index: %s", error)
+                continue
+            if row is not None:
+                rows.append(row)
+        self._save_rows(rows)
 
-        return scan_rows(read, size, start, self._contents.kinds, report)
+    def _save_rows(self, rows: Sequence[IndexRow]) -> None:
+        with self.lock:
+            removed, self._removed = self._removed, []
+            changes = self.streams.take_changes()
+        self.database.save(rows, removed, changes)
 
-    def _save_index(self, kept: Sequence[Minute], removed: Iterable[int] = ()) -> None:
-        """Let the index know what is in the files of some minutes, and which are gone."""
-        with self._lock:
-            rows = [self._table.row(minute.number) for minute in kept]
-            packed = [minute.index.pack(row.size) for minute, row in zip(kept, rows, strict=True)]
-            self._index.save(zip(rows, packed, strict=True), removed, self._contents.kinds)
+    def _index_row(self, minute: Minute) -> IndexRow | None:
+        with self.lock:
+            if not self.catalog.has(minute.id):
+                return None
+            row, stream_count = self.catalog.row(minute.id), len(self.streams)
+        entries = minute.entries
+        if minute.file.stored_size != row.size:
+            return None  # another program added to the file, and a flush will replace it
+        count = entries.position_at(row.size)
+        columns = entries.columns(0, count)
+        row = _row_of(row.id, (row.start, row.end), row.stamp, row.checksum, columns)
+        return IndexRow(row, summarize(columns, stream_count), entries.pack(count))
+
+    def close(self, *, is_complete: bool) -> None:
+        """Close the index.
+
+        Args:
+            is_complete: whether all that is known of the minutes is in their files, and was saved.
+        """
+        if is_complete and not self.must_recount:
+            with self.lock:
+                unsettled = [
+                    minute
+                    for minute in self.catalog.ids().tolist()
+                    if not self.catalog.stamp(minute).is_settled
+                ]
+            self.save([])
+            # Nothing else uses the store any more.
+            self.database.close(self.catalog if not unsettled else None, self.streams)
+        else:
+            self.database.close()
+
+    def is_same(self, minute: Minute, scanned: Scanned) -> bool:
+        """Return whether the file of *minute*, which is *scanned* now, has the bytes that it had."""
+        with self.lock:
+            row = self.catalog.row(minute.id)
+        return (row.size, row.checksum) == (scanned.stat.size, scanned.checksum)
+
+    def accept(self, minute: Minute, scanned: Scanned) -> None:
+        """Take the file of *minute*, which is *scanned* now and has the same bytes, for the one that was known."""
+        with self.append_lock:
+            if isinstance(minute.file, LoggedFile):
+                minute.file.accept(scanned.stat)
+            else:
+                minute.file = self._open_file(minute.name, scanned.stat)
+            with self.lock:
+                self.catalog.set_stamp(minute.id, scanned.stamp, scanned.checksum)
+        self.save([minute])
+
+    def continue_minute(self, minute: Minute, scanned: Scanned) -> bool:
+        """Show what was appended to the file of *minute*, which is *scanned* now; returns whether it has only grown."""
+        with self.lock:
+            row = self.catalog.row(minute.id)
+        path = f"{self.root_dir}/{minute.name}"
+        try:
+            known = minute.entries.load()
+            count = len(known)
+            if scanned.stat.size < row.size or not scanned.entries.equals(known, count):
+                return False
+            with self._disk.open_to_read(path) as opened:
+                if opened.checksum(row.size) != row.checksum:
+                    return False
+        except EventReadException as error:
+            log.info("not known: %s", error)
+            return False
+        added = scanned.entries.columns(count, len(scanned.entries))
+        file = self._open_file(minute.name, scanned.stat)
+        with self.append_lock:
+            if len(known) != count or not self.catalog.has(minute.id):
+                return False
+            minute.file = file
+            with self.lock:
+                self.catalog.set_stamp(minute.id, scanned.stamp, scanned.checksum)
+            self.extend(minute, added)
+        self.save([minute])
+        return True
+
+
+def _row_of(
+    minute: int, span: tuple[int, int], stamp: Stamp, checksum: int, columns: EntryColumns
+) -> MinuteRow:
+    """Return the row of a minute that has the entries in *columns*."""
+    is_event = columns.streams != DAMAGED
+    sizes, ticks = columns.sizes, columns.ticks[is_event]
+    return MinuteRow(
+        minute,
+        *span,
+        *stamp,
+        checksum,
+        int(sizes.sum()),
+        len(sizes),
+        len(ticks),
+        int(sizes[~is_event].sum()),
+        int(len(sizes) > 0 and not is_event[-1]),
+        int(ticks.min()) if len(ticks) else -1,
+        int(ticks.max()) if len(ticks) else -1,
+    )

@@ -1,1 +1,1 @@
-"""What is known of the minutes, derived from them and rebuildable."""
+"""The index: derived from the minute files, and rebuilt from them when it is lost."""

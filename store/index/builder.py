@@ -1,91 +1,83 @@
-"""Scanning minute files: from their bytes to the rows of an index."""
+"""Building entries from a minute file."""
 
-import math
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from store.format.block import read_frames
-from store.format.record import label
-from store.format.scan import Damage, scan
-from store.index.minute import Rows
-from store.index.streams import DAMAGED, Kinds
+from store.format.record import stream_key
+from store.format.scan import Block, Damage, Read, scan_blocks
+from store.index.minute import DAMAGED, DAMAGED_TICKS, EntryColumns
 
-__all__ = ["DamageAt", "Read", "scan_rows"]
+__all__ = ["DamageAt", "build_entries"]
 
-_BLOCK_SIZE = 1 << 20
-_MANY_SIZE = 16 << 10
-"""In fewer bytes there are so few events that it costs less to read them one by one."""
-
-_FEW = 64
-"""How many events to read one by one, where many at once did not work, before that is tried again: twice as many
-each time that it did not."""
-
-Read = Callable[[int, int], bytes]
-"""Returns up to so many bytes from an offset of a file."""
+_PORTION = 1 << 12
+"""Entries that were parsed one by one are put into columns at this number."""
 
 
 class DamageAt(NamedTuple):
-    """Bytes that are no event: their offset in the file, and what is wrong there."""
+    """Bytes that are no event: their offset in the file, and what is wrong with the first of them."""
 
     offset: int
     reason: str
 
 
-def scan_rows(
-    read: Read, size: int, start: int, kinds: Kinds, report: Callable[[DamageAt], object]
-) -> Iterator[Rows]:
-    """Find what is in a minute file, as :func:`store.frame.scan` does, but many events at once.
-
-    Args:
-        read: returns up to so many bytes from an offset of the file: ``read(offset, size)``.
-        size: where to stop, in bytes.
-        start: where to begin, in bytes; a frame starts here.
-        kinds: numbers what is found.
-        report: is told of damage.
-
-    Yields:
-        Rows, in order and without gaps.
-    """
-    position, few_max = start, _FEW
-    while position < size:
-        if size - position >= _MANY_SIZE:
-            block = read(position, min(_BLOCK_SIZE, size - position))
-            frames = read_frames(block)
-            # Where the last one of a block ends depends on what comes behind it.
-            frames = frames.first(len(frames.starts) - (position + len(block) < size))
-            if len(frames.starts):
-                sizes = frames.ends - frames.starts
-                yield Rows(kinds.numbers(frames.labels), sizes, frames.times)
-                position += int(frames.ends[-1])
-                few_max = _FEW
-                continue
-        few = _few(read, size, position, kinds, report, few_max)
-        few_max *= 2
-        yield few
-        position += int(few.sizes.sum())
-
-
-def _few(
+def build_entries(
     read: Read,
     size: int,
-    position: int,
-    kinds: Kinds,
+    start: int,
+    ids_of: Callable[[Sequence[bytes]], NDArray[np.int64]],
     report: Callable[[DamageAt], object],
-    few_max: int,
-) -> Rows:
-    numbers, sizes, times = array("q"), array("q"), array("d")
-    for found in scan(read, size, position):
-        if isinstance(found, Damage):
-            report(DamageAt(position + sum(sizes), found.reason))
-            numbers.append(DAMAGED)
-            times.append(math.nan)
+) -> Iterator[EntryColumns]:
+    """Build the entries of a minute file of *size* bytes from the byte *start* on, where a record starts.
+
+    Args:
+        read: ``read(offset, size)`` returns up to *size* bytes at *offset* of the file.
+        size: where to stop, in bytes.
+        start: where to begin, in bytes.
+        ids_of: returns the ids of the streams with some keys.
+        report: called with each damage.
+
+    Yields:
+        Entries, in order and without gaps.
+    """
+    position = start
+    keys: list[bytes] = []
+    sizes, ticks = array("q"), array("q")
+    for found in scan_blocks(read, size, start):
+        if isinstance(found, Block):
+            if keys:
+                yield _columns(keys, sizes, ticks, ids_of)
+                keys, sizes, ticks = [], array("q"), array("q")
+            records = found.records
+            yield EntryColumns(ids_of(records.keys), records.ends - records.starts, records.ticks)
         else:
-            numbers.append(kinds.number(label(found.header.source, found.header.tags)))
-            times.append(found.header.timestamp)
-        sizes.append(found.size)
-        if len(sizes) == few_max:
-            break
-    return Rows(np.frombuffer(numbers, "q"), np.frombuffer(sizes, "q"), np.frombuffer(times, "d"))
+            if isinstance(found, Damage):
+                report(DamageAt(position, found.reason))
+                keys.append(b"")
+                ticks.append(DAMAGED_TICKS)
+            else:
+                keys.append(stream_key(found.header.source, found.header.tags))
+                ticks.append(found.header.ticks)
+            sizes.append(found.size)
+            if len(keys) == _PORTION:
+                yield _columns(keys, sizes, ticks, ids_of)
+                keys, sizes, ticks = [], array("q"), array("q")
+        position += found.size
+    if keys:
+        yield _columns(keys, sizes, ticks, ids_of)
+
+
+def _columns(
+    keys: list[bytes],
+    sizes: "array[int]",
+    ticks: "array[int]",
+    ids_of: Callable[[Sequence[bytes]], NDArray[np.int64]],
+) -> EntryColumns:
+    times = np.frombuffer(ticks, np.int64)
+    is_event = times != DAMAGED_TICKS
+    streams = np.full(len(keys), DAMAGED, np.int64)
+    streams[is_event] = ids_of([key for key in keys if key])
+    return EntryColumns(streams, np.frombuffer(sizes, np.int64), times)

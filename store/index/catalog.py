@@ -1,7 +1,6 @@
-"""The minutes of a store: which there are, by name, by number and by time, and what is known of each."""
+"""The catalog: the minutes of a store, by name, by id and by time, and what is known of each."""
 
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,131 +8,42 @@ from numpy.typing import NDArray
 
 from store.columns import Integers, Reals
 from store.disk.file import FileStat
-from store.minutes.names import FileIndex, parse_name
+from store.index.row import COLUMNS, ROW, MinuteRow
+from store.index.stamp import Stamp
+from store.index.timeorder import TimeOrder
+from store.minutes.names import parse_name
 from store.query import Query
+from store.ticks import TICKS_PER_S
 
-__all__ = [
-    "INTEGER_MAX",
-    "ROW",
-    "Differences",
-    "Listing",
-    "MinuteRow",
-    "MinuteTable",
-    "Stamp",
-    "is_recent",
-]
+__all__ = ["Catalog", "Differences", "Stamp"]
 
-ROW = np.dtype(
-    [
-        *((name, "q") for name in ("number", "start", "end", "size", "mtime_ns", "entries")),
-        *((name, "d") for name in ("oldest", "newest")),
-    ]
-)
-"""The fields of :class:`MinuteRow`, for many rows at once."""
-
-_LISTED = np.dtype([(name, "q") for name in ("start", "end", "size", "mtime_ns")])
-_RECENT_NS = 10**9
-INTEGER_MAX = (1 << 63) - 1
-"""The end of the latest minute that the columns on disk can hold."""
-
-
-class Stamp(NamedTuple):
-    """What shows that a file is still the one it was: its size in bytes, its mtime in nanoseconds."""
-
-    size: int = 0
-    mtime_ns: int = 0
-
-    @classmethod
-    def of(cls, file: FileStat) -> "Stamp":
-        """The stamp of a file that somebody else wrote.
-
-        One that has changed just now may change again without a later time to show it; its stamp is that of no
-        file, so that it is looked at again.
-        """
-        return cls(file.size, -1 if is_recent(file.mtime_ns) else file.mtime_ns)
-
-
-def is_recent(mtime_ns: int) -> bool:
-    """Whether something has changed so recently that it may change again without a later time to show it."""
-    return 0 <= time.time_ns() - mtime_ns < _RECENT_NS
-
-
-class MinuteRow(NamedTuple):
-    """What the table has of a minute.
-
-    Attributes:
-        number: the number it goes by as long as the store is open.
-        start: the whole second it starts at.
-        end: the whole second it ends at.
-        size: of its file when it was looked at, in bytes.
-        mtime_ns: of its file then, in nanoseconds.
-        entries: how many entries it has.
-        oldest: the time of the oldest event, in seconds; infinite when there is none.
-        newest: the time of the newest; minus infinite when there is none.
-    """
-
-    number: int
-    start: int
-    end: int
-    size: int
-    mtime_ns: int
-    entries: int
-    oldest: float
-    newest: float
-
-
-class Listing:
-    """The minute files in a directory.
-
-    Args:
-        files: all files there.
-    """
-
-    def __init__(self, files: Iterable[FileStat]) -> None:
-        self.huge: list[tuple[int, int]] = []  # spans too late for 64 bits
-        self.files = np.fromiter(self._files(files), _LISTED)
-
-    def _files(self, files: Iterable[FileStat]) -> Iterator[tuple[int, int, int, int]]:
-        for file in files:
-            span = parse_name(file.name)
-            if span is None:
-                continue
-            if span[1] > INTEGER_MAX:
-                self.huge.append(span)
-            else:
-                yield *span, file.size, file.mtime_ns
+_STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
 
 
 class Differences(NamedTuple):
-    """How a directory differs from a table: numbers that are gone or changed, and the spans of new files."""
+    """The differences between a directory and a catalog: ids that are gone or changed, and the names of new files."""
 
     gone: list[int]
     changed: list[int]
-    new: list[tuple[int, int]]
+    new: list[str]
 
 
-class MinuteTable:
-    """All minutes of a store, in columns, for there may be a million.
+class Catalog:
+    """All minutes of a store, in columns, because there may be a million.
 
-    A minute keeps its number until it is removed; what takes its place gets another one. Not safe for several
-    threads: whoever calls holds the store's lock.
-
-    Args:
-        root_dir: the directory of the minute files.
-
-    Attributes:
-        files: the minutes by time.
+    A minute keeps its id until it is removed; what takes its place gets another one. Not safe for several threads:
+    callers hold the store's state lock.
     """
 
-    def __init__(self, root_dir: str) -> None:
-        self.files = FileIndex(root_dir, names=())
-        self._order = Integers()  # the numbers of the files, in their order
-        # By number:
-        self._starts, self._ends = Integers(), Integers()
-        self._sizes, self._mtimes_ns = Integers(), Integers()
-        self._entries = Integers()
-        self._oldest, self._newest = Reals(), Reals()
-        self._free: list[int] = []  # numbers that nobody can have heard of
+    def __init__(self) -> None:
+        # By id. Entries of the *base* count as stored before all that arrived since.
+        self._columns = {name: Integers() for name in COLUMNS}
+        self._base_entries, self._base_bytes = Integers(), Integers()
+        self._changed = Reals()
+        self._order = TimeOrder()
+        # Those with events outside of the seconds that their names say, which other programs may write.
+        self._odd: set[int] = set()
+        self._free: list[int] = []  # never published
 
     def __len__(self) -> int:
         return len(self._order)
@@ -141,196 +51,277 @@ class MinuteTable:
     # One minute
 
     def add(self, start: int, end: int) -> int:
-        """Add a minute without any entries; returns its number."""
-        if self._free:
-            number = self._free.pop()
-        else:
-            number = len(self._starts)
-            for integers in (self._starts, self._ends, self._sizes, self._mtimes_ns, self._entries):
-                integers.append(0)
-            for reals in (self._oldest, self._newest):
-                reals.append(0.0)
-        self._starts[number], self._ends[number] = start, end
-        self.set_stamp(number, Stamp())
-        self.set_entries(number, 0, np.inf, -np.inf)
-        self._order.insert(self.files.add(start, end), number)
-        return number
+        """Add a minute without entries from *start* to *end*, in whole seconds; returns its id."""
+        minute = self._free.pop() if self._free else self._append_row()
+        self.set_row(MinuteRow(minute, start, end))
+        self.set_base(minute, 0, 0)
+        self._changed[minute] = 0.0
+        self._order.add(minute, start, end)
+        return minute
 
-    def remove(self, number: int) -> None:
-        """Forget a minute."""
-        position = self.files.position(self._starts[number], self._ends[number])
-        self.files.remove(position)
-        del self._order[position]
-        self.set_entries(number, 0, np.inf, -np.inf)
+    def undo_add(self, minute: int) -> None:
+        """Remove *minute*, which was added and never published."""
+        self.remove([minute])
+        self._free.append(minute)
 
-    def unmake(self, number: int) -> None:
-        """Forget a minute that nobody has heard of."""
-        self.remove(number)
-        self._free.append(number)
+    def remove(self, minutes: Sequence[int]) -> None:
+        """Remove *minutes*, at once."""
+        self._order.remove(minutes, map(self.span, minutes))
+        for minute in minutes:
+            self.set_row(MinuteRow(minute, *self.span(minute)))
 
-    def number(self, name: str) -> int | None:
-        """The number of the minute of this name; None when there is none."""
+    def find(self, name: str) -> int | None:
+        """Return the id of the minute with *name*; None when there is none."""
         span = parse_name(name)
-        return None if span is None else self.number_at(*span)
+        return None if span is None else self.find_span(*span)
 
-    def has(self, number: int) -> bool:
-        """Whether there is a minute of this number."""
-        return number < len(self._starts) and self.number_at(*self.span(number)) == number
+    def find_span(self, start: int, end: int) -> int | None:
+        """Return the id of the minute from *start* to *end*; None when there is none."""
+        return self._order.find(start, end)
 
-    def number_at(self, start: int, end: int) -> int | None:
-        """The number of the minute of this span; None when there is none."""
-        position = self.files.position(start, end)
-        return self._order[position] if self.files.is_at(position, start, end) else None
+    def has(self, minute: int) -> bool:
+        """Return whether there is a minute with the id *minute*."""
+        return minute < len(self._changed) and self.find_span(*self.span(minute)) == minute
 
-    def name(self, number: int) -> str:
-        """The name of a minute."""
-        return f"{self._starts[number]}-{self._ends[number]}"
+    def find_home(self, ticks: int) -> tuple[int, int]:
+        """Return the start and the end of the minute that an event at *ticks* belongs in; see :meth:`TimeOrder.find_home`."""
+        return self._order.find_home(ticks)
 
-    def span(self, number: int) -> tuple[int, int]:
-        """The whole seconds that a minute starts and ends at."""
-        return self._starts[number], self._ends[number]
+    def name(self, minute: int) -> str:
+        """Return the name of *minute*, which may be gone."""
+        start, end = self.span(minute)
+        return f"{start}-{end}"
 
-    def row(self, number: int) -> MinuteRow:
-        """Everything about a minute."""
-        return MinuteRow(
-            number,
-            *self.span(number),
-            *self.stamp(number),
-            self._entries[number],
-            self._oldest[number],
-            self._newest[number],
-        )
+    def span(self, minute: int) -> tuple[int, int]:
+        """Return the whole seconds that *minute* starts and ends at."""
+        return self._columns["start"][minute], self._columns["end"][minute]
 
-    def entries_of(self, number: int) -> tuple[int, float]:
-        """How many entries a minute has, and the time of the newest, in seconds; 0 when there is none."""
-        return self._entries[number], max(self._newest[number], 0.0)
+    def row(self, minute: int) -> MinuteRow:
+        """Return everything about *minute*."""
+        return MinuteRow(minute, *[column[minute] for column in self._columns.values()])
 
-    def stamp(self, number: int) -> Stamp:
-        """What the file of a minute was when it was looked at."""
-        return Stamp(self._sizes[number], self._mtimes_ns[number])
+    def set_row(self, row: MinuteRow) -> None:
+        """Set everything about a minute."""
+        for column, value in zip(self._columns.values(), row[1:], strict=True):
+            column[row.id] = value
+        self._note_times(row)
 
-    def set_stamp(self, number: int, stamp: Stamp) -> None:
-        """Note what the file of a minute is now."""
-        self._sizes[number], self._mtimes_ns[number] = stamp
+    def _note_times(self, row: MinuteRow) -> None:
+        start, end = row.start * TICKS_PER_S, (row.end + 1) * TICKS_PER_S
+        if row.events and not start <= row.oldest <= row.newest < end:
+            self._odd.add(row.id)
+        else:
+            self._odd.discard(row.id)
 
-    def set_entries(self, number: int, entries: int, oldest: float, newest: float) -> None:
-        """Note how many entries a minute has now, and their times."""
-        self._entries[number] = entries
-        self._oldest[number], self._newest[number] = oldest, newest
+    def stamp(self, minute: int) -> Stamp:
+        """Return the stamp of the file of *minute*."""
+        return Stamp(*[self._columns[name][minute] for name in _STAMP])
+
+    def checksum(self, minute: int) -> int:
+        """Return the CRC-32 of the file of *minute*."""
+        return self._columns["checksum"][minute]
+
+    def set_stamp(self, minute: int, stamp: Stamp, checksum: int) -> None:
+        """Set the stamp of the file of *minute*, and the CRC-32 of its bytes."""
+        self._columns["checksum"][minute] = checksum
+        for name, value in zip(_STAMP, stamp, strict=True):
+            self._columns[name][minute] = value
+
+    def grow(
+        self,
+        minute: int,
+        entries: int,
+        events: int,
+        size: int,
+        damage: int,
+        oldest: int,
+        newest: int,
+    ) -> None:
+        """Add to the row of *minute* what has arrived in it; the times are those of the *events*, in ticks."""
+        columns = self._columns
+        columns["bytes"][minute] += size
+        columns["entries"][minute] += entries
+        if damage:
+            columns["damage"][minute] += damage
+        if not events:
+            return
+        had_events = columns["events"][minute]
+        columns["events"][minute] = had_events + events
+        if not had_events or oldest < columns["oldest"][minute]:
+            columns["oldest"][minute] = oldest
+        columns["newest"][minute] = max(columns["newest"][minute], newest)
+        start, end = self.span(minute)
+        if not start * TICKS_PER_S <= oldest <= newest < (end + 1) * TICKS_PER_S:
+            self._odd.add(minute)
+
+    def set_ends_damaged(self, minute: int, ends_damaged: bool) -> None:
+        """Note whether the last entry of *minute* is damage."""
+        self._columns["ends_damaged"][minute] = int(ends_damaged)
+
+    def entries(self, minute: int) -> int:
+        """Return the number of entries of *minute*."""
+        return self._columns["entries"][minute]
+
+    def bytes(self, minute: int) -> int:
+        """Return the bytes of all entries of *minute*."""
+        return self._columns["bytes"][minute]
+
+    def changed(self, minute: int) -> float:
+        """Return when *minute* last changed, in seconds since the epoch; 0 when it has not since the opening."""
+        return self._changed[minute]
+
+    def set_changed(self, minute: int, changed: float) -> None:
+        """Note that *minute* changed at *changed*, in seconds since the epoch."""
+        self._changed[minute] = changed
+
+    def set_base(self, minute: int, entries: int, size: int) -> None:
+        """Let the first *entries* of *minute*, of *size* bytes, count as its base."""
+        while len(self._base_entries) <= minute:
+            self._base_entries.append(0)
+            self._base_bytes.append(0)
+        self._base_entries[minute], self._base_bytes[minute] = entries, size
+
+    def _append_row(self) -> int:
+        for column in self._columns.values():
+            column.append(0)
+        self._changed.append(0.0)
+        return len(self._changed) - 1
 
     # Many minutes
 
-    def numbers(self) -> NDArray[np.int64]:
-        """The numbers of all minutes, sorted by start."""
-        return self._order.take(np.arange(len(self._order))).astype("q")
+    def ids(self) -> NDArray[np.int64]:
+        """Return the ids of all minutes, in the order of time."""
+        return self._order.ids()
 
-    def names(self, numbers: NDArray[np.integer]) -> list[str]:
-        """The names of many minutes."""
-        starts, ends = self._starts.take(numbers).tolist(), self._ends.take(numbers).tolist()
+    def latest(self) -> int | None:
+        """Return the id of the minute that starts last; None when there is none."""
+        return self._order.latest()
+
+    def names(self, minutes: NDArray[np.int64]) -> list[str]:
+        """Return the names of *minutes*."""
+        starts, ends = (self._columns[each].take(minutes).tolist() for each in ("start", "end"))
         return [f"{start}-{end}" for start, end in zip(starts, ends, strict=True)]
 
-    def in_order(self, numbers: NDArray[np.integer]) -> NDArray[np.integer]:
-        """Some numbers, sorted by the start of their minutes."""
-        for column in (self._ends, self._starts):
-            numbers = numbers[np.argsort(column.take(numbers), kind="stable")]
-        return numbers
+    def in_order(self, minutes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return *minutes* in the order of time."""
+        columns = [self._columns[each].take(minutes) for each in ("end", "start")]
+        return minutes[np.lexsort(columns)]
 
-    def within(self, query: Query, numbers: NDArray[np.integer]) -> NDArray[np.integer]:
-        """Those of some numbers whose minutes may have events in the time range of a query."""
+    def overlapping(self, query: Query) -> NDArray[np.int64]:
+        """Return the ids of the minutes that may hold events in the time range of *query*, in the order of time."""
         if not query.is_bounded:
-            return numbers
-        oldest, newest = self.times(numbers)
-        return numbers[(newest >= query.start) & (oldest <= query.end)]
+            return self.ids()
+        found = self._order.around(query)
+        others = self._order.long | self._odd
+        if others:
+            found = self.in_order(np.union1d(found, np.array(list(others), np.int64)))
+        return self.within(query, found)
 
-    def sizes(self, numbers: NDArray[np.integer]) -> NDArray[np.int64]:
-        """For each of some numbers, the size of the file of its minute when it was looked at, in bytes."""
-        return self._sizes.take(numbers).astype("q")
+    def within(self, query: Query, minutes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of *minutes* with events in the time range of *query*, as far as the catalog tells."""
+        oldest, newest = self.times(minutes)
+        return minutes[(newest >= query.start) & (oldest <= query.end)]
 
-    def times(
-        self, numbers: NDArray[np.integer]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """For each of some numbers, the time of the oldest event of its minute, and of the newest."""
-        return self._oldest.take(numbers), self._newest.take(numbers)
+    def values(self, name: str, minutes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return for each of *minutes* the value of the column *name* of :class:`MinuteRow`."""
+        return self._columns[name].take(minutes)
 
-    def too_late(self) -> list[int]:
-        """The numbers of the minutes too late for 64 bits."""
-        if not self._ends.are_huge:
-            return []
-        return [number for number in self._order if self._ends[number] > INTEGER_MAX]
+    def times(self, minutes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return for each of *minutes* the ticks of its oldest event and of its newest."""
+        return self._columns["oldest"].take(minutes), self._columns["newest"].take(minutes)
+
+    def changes(self, minutes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return for each of *minutes* when it last changed, in seconds since the epoch."""
+        return self._changed.take(minutes)
+
+    def bases(self, minutes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return for each of *minutes* the entries of its base, and their bytes."""
+        return self._base_entries.take(minutes), self._base_bytes.take(minutes)
+
+    def extend_bases(self, minutes: Iterable[int]) -> None:
+        """Let all that *minutes* have now count as their base."""
+        for minute in minutes:
+            self.set_base(minute, self.entries(minute), self.bytes(minute))
 
     # Loading
 
     def restore(self, rows: NDArray[np.void]) -> None:
-        """Fill an empty table.
-
-        Args:
-            rows: of the type ``ROW``.
+        """Fill an empty catalog with *rows*, of the type ``ROW``, whose ids were checked.
 
         Raises:
-            ValueError: if two of them have one name; the table is still empty then.
+            ValueError: if two of them have one name or one id, or a name that cannot be.
         """
         order = np.lexsort((rows["end"], rows["start"]))
-        starts, ends = rows["start"][order], rows["end"][order]
-        if ((starts[1:] == starts[:-1]) & (ends[1:] == ends[:-1])).any():
-            raise ValueError("two minutes of one name")
-        numbers = rows["number"]
-        length = int(numbers.max()) + 1 if len(rows) else 0
-        for name, column in self._columns().items():
-            values = np.zeros(length, ROW[name])
-            values[numbers] = rows[name]
+        starts, ends, ids = (rows[name][order] for name in ("start", "end", "id"))
+        if (
+            ((starts[1:] == starts[:-1]) & (ends[1:] == ends[:-1])).any()
+            or (starts < 0).any()
+            or (ends < starts).any()
+            or len(np.unique(ids)) < len(ids)
+        ):
+            raise ValueError("minutes that cannot be")
+        length = int(ids.max()) + 1 if len(rows) else 0
+        for name, column in self._columns.items():
+            values = np.zeros(length, np.int64)
+            values[rows["id"]] = rows[name]
             column.extend(values)
-        unused = np.ones(length, bool)
-        unused[numbers] = False
-        self._free = np.flatnonzero(unused).tolist()
-        self._order.extend(numbers[order])
-        self.files.fill(starts, ends)
+        self._changed.extend(np.zeros(length))
+        self._base_entries.extend(self._columns["entries"].slice(0, length))
+        self._base_bytes.extend(self._columns["bytes"].slice(0, length))
+        unused = np.ones(length, np.bool_)
+        unused[ids] = False
+        self._free = unused.nonzero()[0].tolist()
+        self._order.fill(starts, ends, ids)
+        is_odd = (rows["events"] > 0) & (
+            (rows["oldest"] < rows["start"] * TICKS_PER_S)
+            | (rows["newest"] >= (rows["end"] + 1) * TICKS_PER_S)
+        )
+        self._odd = set(rows["id"][is_odd].tolist())
+
+    def adopt(self, other: "Catalog") -> None:
+        """Become what *other* is, which must not be used any more."""
+        self.__dict__.update(other.__dict__)
 
     def rows(self) -> NDArray[np.void]:
-        """All minutes, for :meth:`restore`; they must fit into 64 bits."""
-        numbers = self.numbers()
-        rows = np.empty(len(numbers), ROW)
-        rows["number"] = numbers
-        for name, column in self._columns().items():
-            rows[name] = column.take(numbers)
+        """Return all minutes, for :meth:`restore`."""
+        ids = self.ids()
+        rows = np.empty(len(ids), ROW)
+        rows["id"] = ids
+        for name, column in self._columns.items():
+            rows[name] = column.take(ids)
         return rows
 
-    def _columns(self) -> dict[str, Integers | Reals]:
-        return {
-            "start": self._starts,
-            "end": self._ends,
-            "size": self._sizes,
-            "mtime_ns": self._mtimes_ns,
-            "entries": self._entries,
-            "oldest": self._oldest,
-            "newest": self._newest,
-        }
-
-    def compare(self, listing: Listing) -> Differences:
-        """Find out how a directory differs from what is known of it."""
-        listed = listing.files
-        huge = {span for span in listing.huge if not self.files.has(*span)}
-        numbers = np.setdiff1d(self.numbers(), self.too_late())
-        starts = np.concatenate((self._starts.take(numbers), listed["start"]))
-        ends = np.concatenate((self._ends.take(numbers), listed["end"]))
+    def compare(self, files: Iterable[FileStat]) -> Differences:
+        """Find the differences between *files*, all of a directory, and what is known of them."""
+        listed = np.fromiter(
+            (
+                (*span, *Stamp.exactly(file))
+                for file in files
+                if (span := parse_name(file.name)) is not None
+            ),
+            np.dtype([(name, np.int64) for name in ("start", "end", *_STAMP)]),
+        )
+        ids = self.ids()
+        starts = np.concatenate((self._columns["start"].take(ids), listed["start"]))
+        ends = np.concatenate((self._columns["end"].take(ids), listed["end"]))
         # Sorted together, a minute and its file are neighbours.
         order = np.lexsort((ends, starts))
         twins = np.flatnonzero(
             (starts[order[1:]] == starts[order[:-1]]) & (ends[order[1:]] == ends[order[:-1]])
         )
-        known, there = order[twins], order[twins + 1] - len(numbers)
-        kept = numbers[known]
-        is_changed = (self._sizes.take(kept) != listed["size"][there]) | (
-            self._mtimes_ns.take(kept) != listed["mtime_ns"][there]
-        )
-        is_new = np.ones(len(listed), bool)
+        known, there = order[twins], order[twins + 1] - len(ids)
+        kept = ids[known]
+        is_changed = np.zeros(len(kept), np.bool_)
+        for name in _STAMP:
+            is_changed |= self._columns[name].take(kept) != listed[name][there]
+        is_new = np.ones(len(listed), np.bool_)
         is_new[there] = False
-        new = listed[is_new]
+        new = np.sort(listed[is_new], order=("start", "end"))
         return Differences(
-            [*np.setdiff1d(numbers, kept).tolist(), *self._huge_gone(listing)],
+            np.setdiff1d(ids, kept).tolist(),
             kept[is_changed].tolist(),
-            sorted([*zip(new["start"].tolist(), new["end"].tolist(), strict=True), *huge]),
+            [
+                f"{start}-{end}"
+                for start, end in zip(new["start"].tolist(), new["end"].tolist(), strict=True)
+            ],
         )
-
-    def _huge_gone(self, listing: Listing) -> list[int]:
-        listed = set(listing.huge)
-        return [number for number in self.too_late() if self.span(number) not in listed]

@@ -1,4 +1,4 @@
-"""Pieces: where bytes lie that are wanted, in which minute and from where to where."""
+"""Extents: where bytes lie that are wanted, in which minute and from where to where."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,21 +6,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Entries", "Pieces", "find_pieces", "join"]
+__all__ = ["Extents", "Layout", "coalesce", "find_extents"]
 
 
-class Entries(NamedTuple):
-    """The entries of a minute, or the first of them: the numbers of their kinds, and where each ends, in bytes."""
+class Layout(NamedTuple):
+    """The extents of the first entries of a minute: the streams they belong to, and where each ends, in bytes."""
 
-    kinds: NDArray[np.unsignedinteger]
+    streams: NDArray[np.unsignedinteger]
     ends: NDArray[np.unsignedinteger]
 
 
-class Pieces(NamedTuple):
-    """Pieces of minutes; a row of each column is one of them.
+class Extents(NamedTuple):
+    """Byte ranges of minutes; a row of each column is one of them.
 
     Attributes:
-        minutes: the numbers of the minutes.
+        minutes: the ids of the minutes.
         starts: where each starts there, in bytes.
         ends: where it ends.
     """
@@ -29,24 +29,31 @@ class Pieces(NamedTuple):
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
 
+    @classmethod
+    def none(cls) -> "Extents":
+        """No extents."""
+        return cls(*(np.empty(0, np.int64) for _ in range(3)))
 
-def find_pieces(
+
+def find_extents(
     minutes: NDArray[np.integer],
-    entries: Sequence[Entries],
-    admitted: NDArray[np.bool_],
+    layouts: Sequence[Layout],
+    matching: NDArray[np.bool_],
     excluded: Sequence[tuple[int, NDArray[np.intp]]] = (),
-) -> Pieces:
-    """Find where the entries of some minutes lie that answer a query, neighbours joined.
+) -> Extents:
+    """Find the extents of the entries of *minutes* that belong to *matching* streams, neighbours coalesced.
 
     Args:
-        minutes: the numbers of the minutes.
-        entries: what each of them has.
-        admitted: for the number of each kind, whether it may answer.
-        excluded: entries that do not answer all the same: places among the minutes, each with positions in it.
+        minutes: the ids of the minutes.
+        layouts: where the entries of each of them lie.
+        matching: for each stream id, whether its events match.
+        excluded: entries that do not match all the same: indexes of *minutes*, each with positions in it.
     """
-    lengths = np.array([len(each.kinds) for each in entries])
-    ends = np.concatenate([each.ends for each in entries]).astype("q")
-    flags = admitted[np.concatenate([each.kinds for each in entries])]
+    lengths = np.array([len(each.streams) for each in layouts], np.int64)
+    if not lengths.sum():
+        return Extents.none()
+    ends = np.concatenate([each.ends for each in layouts]).astype(np.int64)
+    flags = matching[np.concatenate([each.streams for each in layouts])]
     firsts = lengths.cumsum() - lengths
     for place, positions in excluded:
         flags[firsts[place] + positions] = False
@@ -55,12 +62,12 @@ def find_pieces(
     starts = np.empty_like(ends)
     starts[1:] = ends[:-1]
     starts[firsts[lengths > 0]] = 0
-    return join(Pieces(minutes.repeat(lengths)[found], starts[found], ends[found]))
+    return coalesce(Extents(minutes.repeat(lengths)[found], starts[found], ends[found]))
 
 
-def join(pieces: Pieces) -> Pieces:
-    """Make one of pieces that go on where the one before ends."""
-    minutes, starts, ends = pieces
+def coalesce(extents: Extents) -> Extents:
+    """Join those of *extents* that start where the one before ends."""
+    minutes, starts, ends = extents
     begins = np.ones(len(starts) + 1, np.bool_)
     begins[1:-1] = (starts[1:] != ends[:-1]) | (minutes[1:] != minutes[:-1])
-    return Pieces(minutes[begins[:-1]], starts[begins[:-1]], ends[begins[1:]])
+    return Extents(minutes[begins[:-1]], starts[begins[:-1]], ends[begins[1:]])

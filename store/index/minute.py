@@ -1,298 +1,385 @@
-"""What is in one minute: where its events lie, when they happened, what kind they are of."""
+"""The entries of one minute: where its events lie, when they happened, which stream they belong to."""
 
-import math
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from store.columns import WIDTHS, Numbers, Reals
-from store.index.extents import Entries, Pieces, join
-from store.index.streams import DAMAGED, NOTHING, Total
+from store.columns import WIDTHS, Integers, NarrowColumn
+from store.errors import EventReadException
+from store.index.extents import Layout
 from store.query import Query
+from store.ticks import TICKS_MAX
 
-__all__ = ["Entry", "MinuteIndex", "Packed", "Rows", "unpack_entries"]
+__all__ = [
+    "DAMAGED",
+    "DAMAGED_TICKS",
+    "Entry",
+    "EntryColumns",
+    "MinuteEntries",
+    "Packed",
+    "unpack_layout",
+]
 
-_ENTRIES_HEADER = struct.Struct("<IIQss6x")
-"""Of packed entries: a checksum of what follows; the highest number of a kind; how many they are; how wide their ends
-and their kinds are."""
+DAMAGED = 0
+"""The stream id of damaged bytes; only the query for everything is answered with them."""
+
+DAMAGED_TICKS = -1
+"""The time of damaged bytes."""
+
+_LAYOUT_HEADER = struct.Struct("<IIQss6x")
+"""The header of a packed layout: a checksum of what follows, a zero, the number of entries, the widths of ends and streams."""
 
 _CHECKSUM_SIZE = 4
 _TYPES = {width.encode(): np.dtype(width) for width in WIDTHS}
 
-_TIMES_HEADER = struct.Struct("<I4x")
-"""Of packed times: a checksum of what follows. Both headers leave what follows where numbers of its width belong."""
-
-_TOTALS_MAX = 4
+_TICKS_HEADER = struct.Struct("<I4x")
+"""The header of packed ticks: a checksum of what follows. Both headers keep what follows aligned."""
 
 
 class Entry(NamedTuple):
-    """Where an event lies in its minute file, in bytes, and when it happened, in seconds."""
+    """The position of an event in its minute file, in bytes, and its time in ticks."""
 
     start: int
     end: int
-    timestamp: float
+    ticks: int
 
 
-class Rows(NamedTuple):
-    """Entries in columns: the numbers of their kinds, their sizes in bytes, their times in seconds."""
+class EntryColumns(NamedTuple):
+    """Entries in columns: their stream ids, their sizes in bytes, their ticks."""
 
-    kinds: NDArray[np.integer]
+    streams: NDArray[np.integer]
     sizes: NDArray[np.integer]
-    times: NDArray[np.float64]
+    ticks: NDArray[np.int64]
 
     @classmethod
-    def of_damage(cls, size: int) -> "Rows":
-        """One entry that is damage of so many bytes."""
-        return cls(np.array([DAMAGED]), np.array([size]), np.array([math.nan]))
+    def of_damage(cls, size: int) -> "EntryColumns":
+        """Make one entry of *size* damaged bytes."""
+        return cls(np.array([DAMAGED]), np.array([size]), np.array([DAMAGED_TICKS]))
 
 
 class Packed(NamedTuple):
-    """An index as bytes: where the entries lie and of what kinds they are; and when they happened."""
+    """Entries as bytes: their layout, and their ticks."""
 
-    entries: bytes
-    times: bytes
+    layout: bytes
+    ticks: bytes
 
 
-class MinuteIndex:
-    """The entries of one minute file, in the order they lie in it, which is the order they arrived in.
+class _Part:
+    """Entries one after the other in a file.
 
-    Damaged bytes are entries too, without a time (NaN), so that there are no gaps.
-
-    Attributes:
-        oldest: the time of the oldest event, in seconds; infinite when there is none.
-        newest: the time of the newest event; minus infinite when there is none.
+    Args:
+        start: where the first of them starts, in bytes.
     """
 
-    def __init__(self) -> None:
-        self._ends = Numbers()
-        self._times = Reals()
-        self._kinds = Numbers()
-        self._totals: dict[Query, tuple[int, Total]] = {}  # and of how many entries
-        self.oldest = math.inf
-        self.newest = -math.inf
-
-    @classmethod
-    def of(cls, rows: Iterable[Rows]) -> "MinuteIndex":
-        """Make an index of entries that come in portions."""
-        index = cls()
-        for each in rows:
-            index.extend(each)
-        return index
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, MinuteIndex) and all(
-            np.array_equal(ours, theirs, equal_nan=True)
-            for ours, theirs in zip(self.rows(0, len(self)), other.rows(0, len(other)), strict=True)
-        )
-
-    __hash__ = None  # type: ignore[assignment]
+    def __init__(self, start: int) -> None:
+        self.start = start
+        self.ends = NarrowColumn()
+        self.streams = NarrowColumn()
+        self.ticks = Integers()
 
     def __len__(self) -> int:
-        return len(self._kinds)
+        return len(self.streams)
+
+    @property
+    def end(self) -> int:
+        """The end of the last entry, in bytes."""
+        return self.ends[len(self) - 1] if len(self) else self.start
+
+    @property
+    def memory_size(self) -> int:
+        """The memory of the entries, in bytes."""
+        return self.ends.size + self.streams.size + self.ticks.size
+
+    def first(self, count: int) -> "_Part":
+        """Return the first *count* entries.
+
+        Raises:
+            EventReadException: if there are not as many.
+        """
+        if count > len(self):
+            raise EventReadException(f"{len(self)} entries where {count} were known")
+        if count == len(self):
+            return self
+        part = _Part(self.start)
+        part.ends = NarrowColumn(self.ends.slice(0, count))
+        part.streams = NarrowColumn(self.streams.slice(0, count))
+        part.ticks = Integers(self.ticks.slice(0, count))
+        return part
+
+    def extend(self, entries: EntryColumns) -> None:
+        """Append *entries*; the stream ids last, because their number is that of the entries."""
+        if len(entries.streams):
+            self.ends.extend(entries.sizes.cumsum(dtype=np.int64) + self.end)
+            self.ticks.extend(entries.ticks)
+            self.streams.extend(entries.streams)
+
+    def append(self, stream: int, size: int, ticks: int) -> None:
+        """Append one entry."""
+        self.ends.append(self.end + size)
+        self.ticks.append(ticks)
+        self.streams.append(stream)
+
+
+class MinuteEntries:
+    """The entries of one minute file, in the order they lie in it, which is the order they arrived in.
+
+    Damaged bytes are entries too, so that there are no gaps. The first entries, the *base*, may be elsewhere until they
+    are asked for; what arrives is appended after them. One thread at a time appends. Readers need no lock.
+
+    Args:
+        base_count: the number of entries in the base.
+        base_size: their bytes.
+        load: loads the base; raises EventReadException if that is impossible.
+        ends_damaged: whether the last of them is damage.
+    """
+
+    def __init__(
+        self,
+        base_count: int = 0,
+        base_size: int = 0,
+        load: "Callable[[], MinuteEntries] | None" = None,
+        ends_damaged: bool = False,
+    ) -> None:
+        self._base_count = base_count
+        self._base_ends_damaged = ends_damaged
+        self._load = load
+        self._base: _Part | None = None if base_count else _Part(0)
+        self._tail = _Part(base_size)
+
+    @classmethod
+    def of(cls, portions: Iterable[EntryColumns]) -> "MinuteEntries":
+        """Make the entries of *portions*, one after the other."""
+        entries = cls()
+        for each in portions:
+            entries.extend(each)
+        return entries
+
+    def __len__(self) -> int:
+        return self._base_count + len(self._tail)
 
     @property
     def size(self) -> int:
-        """How many bytes the entries have."""
-        return self.offset(len(self))
+        """The bytes of all entries."""
+        return self._tail.end
+
+    @property
+    def memory_size(self) -> int:
+        """The memory of what is loaded, in bytes."""
+        base = self._base
+        return (base.memory_size if base is not None else 0) + self._tail.memory_size
 
     @property
     def ends_damaged(self) -> bool:
-        """Whether the last bytes are damaged."""
-        return len(self._kinds) > 0 and self.is_damage(len(self._kinds) - 1)
+        """Whether the last bytes are damage."""
+        if len(self._tail):
+            return self._tail.streams[len(self._tail) - 1] == DAMAGED
+        return self._base_ends_damaged
+
+    @property
+    def base_count(self) -> int:
+        """The number of entries in the base."""
+        return self._base_count
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether all entries are in memory."""
+        return self._base is not None
+
+    def load(self) -> "MinuteEntries":
+        """Load the base if it is not here yet; returns these entries.
+
+        Raises:
+            EventReadException: if it cannot be loaded.
+        """
+        if self._base is None:
+            assert self._load is not None, "a base that is not here can be loaded"
+            loaded = self._load()
+            # The others' base is empty, and all they have is in their tail. A flush may have added to them.
+            self._base = loaded._tail.first(self._base_count)  # noqa: SLF001 - of another of this class
+        return self
+
+    def extend(self, entries: EntryColumns) -> None:
+        """Append *entries*."""
+        self._tail.extend(entries)
+
+    def append(self, stream: int, size: int, ticks: int) -> None:
+        """Append one event of *size* bytes."""
+        self._tail.append(stream, size, ticks)
+
+    # Reading; each loads the base if it needs it, and raises EventReadException if that is impossible.
+
+    def layout(self, first: int, last: int) -> Layout:
+        """Return where the entries from *first* to before *last* lie."""
+        return Layout(
+            self._joined(first, last, lambda part: part.streams),
+            self._joined(first, last, lambda part: part.ends),
+        )
+
+    def ticks(self, first: int, last: int) -> NDArray[np.int64]:
+        """Return the ticks of the entries from *first* to before *last*."""
+        return self._joined(first, last, lambda part: part.ticks)
+
+    def columns(self, first: int, last: int) -> EntryColumns:
+        """Return the entries from *first* to before *last*."""
+        streams, ends = self.layout(first, last)
+        edges = np.concatenate(([self.offset(first)], ends)).astype(np.int64)
+        return EntryColumns(streams, edges[1:] - edges[:-1], self.ticks(first, last))
 
     def offset(self, position: int) -> int:
-        """Where the entry at a position starts, in bytes; behind the last one, where that ends."""
-        return self._ends[position - 1] if position else 0
+        """Return the byte at which the entry at *position* starts; after the last one, the end."""
+        if position > self._base_count:
+            return self._tail.ends[position - self._base_count - 1]
+        if position == self._base_count:
+            return self._tail.start
+        return self._loaded_base().ends[position - 1] if position else 0
 
     def entry(self, position: int) -> Entry:
-        """The entry at a position."""
-        return Entry(self.offset(position), self._ends[position], self._times[position])
+        """Return the entry at *position*."""
+        part, place = self._part(position)
+        return Entry(self.offset(position), part.ends[place], part.ticks[place])
 
     def is_damage(self, position: int) -> bool:
-        """Whether the entry at a position is damage."""
-        return self._kinds[position] == DAMAGED
+        """Return whether the entry at *position* is damage."""
+        part, place = self._part(position)
+        return part.streams[place] == DAMAGED
 
-    def position_at(self, offset: int, length: int) -> int:
-        """The position of the entry that holds a byte of the file; the length if it is none of so many."""
-        return self._ends.find(offset, length)
-
-    def rows(self, first: int, last: int) -> Rows:
-        """The entries from a first to before a last."""
-        ends = self._ends.slice(first, last).astype("q")
-        sizes = ends.copy()
-        sizes[1:] -= ends[:-1]
-        sizes[:1] -= self.offset(first)
-        return Rows(self._kinds.slice(first, last), sizes, self._times.slice(first, last))
-
-    def extend(self, rows: Rows) -> None:
-        """Add entries at the end."""
-        if not len(rows.kinds):
-            return
-        self._ends.extend(rows.sizes.cumsum(dtype="q") + self.size)
-        self._times.extend(rows.times)
-        self._kinds.extend(rows.kinds)
-        self._note_times(rows.times)
-
-    def append(self, kind: int, size: int, time: float) -> None:
-        """Add one event at the end: the number of its kind, its size in bytes, its time in seconds."""
-        self._ends.append(self.size + size)
-        self._times.append(time)
-        self._kinds.append(kind)
-        self.oldest, self.newest = min(self.oldest, time), max(self.newest, time)
-
-    def without(self, position: int) -> "MinuteIndex":
-        """The same entries without the one at a position."""
-        rest = MinuteIndex()
-        rest.extend(Rows(*(np.delete(column, position) for column in self.rows(0, len(self)))))
-        return rest
+    def position_at(self, offset: int) -> int:
+        """Return the position of the entry that holds the byte at *offset*; the number of entries beyond the end."""
+        if offset >= self._tail.start:
+            return self._base_count + self._tail.ends.find(offset)
+        return self._loaded_base().ends.find(offset)
 
     def select(
-        self, query: Query, admitted: NDArray[np.bool_], first: int, last: int
+        self, query: Query, matching: NDArray[np.bool_], first: int, last: int
     ) -> NDArray[np.intp]:
-        """The positions, from a first to before a last, of the entries that answer a query.
+        """Return the positions, from *first* to before *last*, of the entries that answer *query*.
 
         Args:
-            query: the query.
-            admitted: for the number of each kind, whether it may answer.
+            query: the query; its time bounds count.
+            matching: for each stream id, whether its events match its other filters.
             first: the first position.
-            last: the position behind the last.
+            last: the position after the last.
         """
-        flags = admitted[self._kinds.slice(first, last)]
-        if not self._all_within(query):
-            times = self._times.slice(first, last)
-            flags &= (times >= query.start) & (times <= query.end)
+        streams = self._joined(first, last, lambda part: part.streams)
+        flags = matching[streams]
+        if query.is_bounded:
+            ticks = self.ticks(first, last)
+            flags &= (ticks >= query.start) & (ticks <= query.end)
         found: NDArray[np.intp] = flags.nonzero()[0] + first
         return found
 
-    def total(self, query: Query, admitted: NDArray[np.bool_]) -> Total:
-        """Sum up the entries that answer a query."""
-        # A minute that grows is asked again and again; what it had before need not be looked at again.
-        length, total = self._totals.get(query, (0, NOTHING))
-        if length == len(self) and length:
-            return total
-        found = self.select(query, admitted, length, len(self))
-        total = total.plus(self.total_of(found))
-        self._totals.pop(query, None)
-        self._totals[query] = len(self), total
-        if len(self._totals) > _TOTALS_MAX:
-            del self._totals[next(iter(self._totals))]
-        return total
-
-    def total_of(self, positions: NDArray[np.intp]) -> Total:
-        """Sum up the entries at some positions, in order."""
-        if not len(positions):
-            return NOTHING
-        ends, last = self._ends.slice(0, len(self)), int(positions[-1]) + 1
-        sizes = int(ends[positions].sum(dtype="q")) - int(ends[positions - 1].sum(dtype="q"))
-        if not positions[0]:
-            sizes += int(ends[-1])  # before the first entry, there is none
-        times = self._times.slice(0, last)[positions]
-        damaged = np.count_nonzero(self._kinds.slice(0, last)[positions] == DAMAGED)
-        return Total(
-            sizes, len(positions) - int(damaged), float(np.fmax.reduce(times, initial=0.0))
-        )
-
-    def pieces(
-        self, minute: int, query: Query, admitted: NDArray[np.bool_], first: int, last: int
-    ) -> Pieces:
-        """Where the entries lie, from a first to before a last, that answer a query.
-
-        Args:
-            minute: the number of this minute.
-            query: the query.
-            admitted: for the number of each kind, whether it may answer.
-            first: the first position.
-            last: the position behind the last.
-        """
-        if query.asks_everything:
-            bounds = np.array([self.offset(first), self.offset(last)])
-            starts, ends = (bounds[:1], bounds[1:]) if first < last else (bounds[:0], bounds[:0])
-        else:
-            found = self.select(query, admitted, first, last) - first
-            edges = np.empty(last - first + 1, "q")
-            edges[0], edges[1:] = self.offset(first), self._ends.slice(first, last)
-            starts, ends = edges[found], edges[found + 1]
-        return join(Pieces(np.full(len(starts), minute), starts, ends))
-
-    def entries(self, length: int) -> Entries:
-        """The first so many entries, as far as it takes to find out where they lie."""
-        return Entries(self._kinds.slice(0, length), self._ends.slice(0, length))
-
     def outside(self, query: Query, length: int) -> NDArray[np.intp]:
-        """The positions of those of the first so many entries that are not in the time range of a query."""
-        times = self._times.slice(0, length)
-        found: NDArray[np.intp] = (~((times >= query.start) & (times <= query.end))).nonzero()[0]
+        """Return the positions of those of the first *length* entries that are not in the time range of *query*."""
+        ticks = self.ticks(0, length)
+        found: NDArray[np.intp] = ((ticks < query.start) | (ticks > query.end)).nonzero()[0]
         return found
 
-    def _all_within(self, query: Query) -> bool:
-        return not query.is_bounded or (query.start <= self.oldest and self.newest <= query.end)
+    def equals(self, other: "MinuteEntries", length: int) -> bool:
+        """Return whether the first *length* entries are those of *other*."""
+        return len(self) >= length <= len(other) and all(
+            np.array_equal(ours, theirs)
+            for ours, theirs in zip(self.columns(0, length), other.columns(0, length), strict=True)
+        )
 
-    def pack(self, size: int) -> Packed:
-        """The entries of the first so many bytes, as bytes of this machine for :meth:`unpack`."""
-        length = self.position_at(size, len(self))
-        columns = self._ends.slice(0, length).tobytes() + self._kinds.slice(0, length).tobytes()
-        times = self._times.slice(0, length).tobytes()
-        kind_max = int(self._kinds.slice(0, length).max(initial=0))
-        widths = (each.width.encode() for each in (self._ends, self._kinds))
-        header = _ENTRIES_HEADER.pack(0, kind_max, length, *widths)[_CHECKSUM_SIZE:]
+    def pack(self, length: int) -> Packed:
+        """Return the first *length* entries as bytes for :meth:`unpack`."""
+        streams, ends = self.layout(0, length)
+        ticks = self.ticks(0, length).astype("<i8").tobytes()
+        widths = (ends.dtype.char.encode(), streams.dtype.char.encode())
+        columns = ends.tobytes() + streams.tobytes()
+        header = _LAYOUT_HEADER.pack(0, 0, length, *widths)[_CHECKSUM_SIZE:]
         checksum = zlib.crc32(columns, zlib.crc32(header)).to_bytes(_CHECKSUM_SIZE, "little")
-        return Packed(checksum + header + columns, _TIMES_HEADER.pack(zlib.crc32(times)) + times)
+        return Packed(checksum + header + columns, _TICKS_HEADER.pack(zlib.crc32(ticks)) + ticks)
 
     @classmethod
-    def unpack(cls, packed: Packed, size: int, kinds: int) -> "MinuteIndex":
-        """Make an index of what :meth:`pack` returned.
+    def unpack(cls, packed: Packed, size: int, stream_count: int) -> "MinuteEntries":
+        """Make the entries that :meth:`pack` returned.
 
         Args:
             packed: that.
-            size: how many bytes the entries have to have.
-            kinds: how many kinds there are.
+            size: the bytes that the entries must have.
+            stream_count: the number of streams.
 
         Raises:
-            ValueError: if that cannot be.
+            ValueError: if they are not such entries: every offset and every id is checked, because a checksum
+                may be right by chance or by malice.
         """
-        entries = unpack_entries(packed.entries, size, kinds)
-        if len(packed.times) < _TIMES_HEADER.size:
-            raise ValueError("times that are cut short")
-        [checksum] = _TIMES_HEADER.unpack_from(packed.times)
-        if zlib.crc32(memoryview(packed.times)[_TIMES_HEADER.size :]) != checksum:
-            raise ValueError("times whose checksum is wrong")
-        times = np.frombuffer(packed.times, "d", offset=_TIMES_HEADER.size)
-        if len(times) != len(entries.kinds):
-            raise ValueError(f"{len(times)} times of {len(entries.kinds)} entries")
-        index = cls()
-        index._kinds, index._ends = Numbers(entries.kinds), Numbers(entries.ends)
-        index._times = Reals(times)
-        index._note_times(times)
-        return index
+        layout = unpack_layout(packed.layout, size, stream_count)
+        if len(packed.ticks) < _TICKS_HEADER.size:
+            raise ValueError("ticks that are cut short")
+        [checksum] = _TICKS_HEADER.unpack_from(packed.ticks)
+        if zlib.crc32(memoryview(packed.ticks)[_TICKS_HEADER.size :]) != checksum:
+            raise ValueError("ticks whose checksum is wrong")
+        ticks = np.frombuffer(packed.ticks, "<i8", offset=_TICKS_HEADER.size)
+        if len(ticks) != len(layout.streams):
+            raise ValueError(f"{len(ticks)} ticks of {len(layout.streams)} entries")
+        if len(ticks) and (
+            ticks.min() < DAMAGED_TICKS
+            or ticks.max() > TICKS_MAX
+            or ((ticks == DAMAGED_TICKS) != (layout.streams == DAMAGED)).any()
+        ):
+            raise ValueError("ticks that cannot be")
+        entries = cls()
+        part = entries._tail
+        part.ends, part.streams = NarrowColumn(layout.ends), NarrowColumn(layout.streams)
+        part.ticks = Integers(ticks)
+        return entries
 
-    def _note_times(self, times: NDArray[np.float64]) -> None:
-        # What is damaged has no time, and fmin and fmax pass over it.
-        self.oldest = float(np.fmin.reduce(times, initial=self.oldest))
-        self.newest = float(np.fmax.reduce(times, initial=self.newest))
+    def _loaded_base(self) -> _Part:
+        self.load()
+        assert self._base is not None, "it was just loaded"
+        return self._base
+
+    def _part(self, position: int) -> tuple[_Part, int]:
+        """Return the part that has the entry at *position*, and its place there."""
+        if position >= self._base_count:
+            return self._tail, position - self._base_count
+        return self._loaded_base(), position
+
+    def _joined(self, first: int, last: int, column: Callable[[_Part], object]) -> NDArray:  # type: ignore[type-arg]
+        """Return the values of *column* from *first* to before *last*, a view where they are in one part."""
+        count = self._base_count
+        if first >= count:
+            return column(self._tail).slice(first - count, last - count)  # type: ignore[attr-defined,no-any-return]
+        base = column(self._loaded_base()).slice(first, min(last, count))  # type: ignore[attr-defined]
+        if last <= count:
+            return base  # type: ignore[no-any-return]
+        return np.concatenate((base, column(self._tail).slice(0, last - count)))  # type: ignore[attr-defined]
 
 
-def unpack_entries(packed: bytes, size: int, kinds: int) -> Entries:
-    """Read where entries lie from what :meth:`MinuteIndex.pack` returned.
+def unpack_layout(packed: bytes, size: int, stream_count: int) -> Layout:
+    """Read the layout in *packed*, the first part of what :meth:`MinuteEntries.pack` returned.
 
     Args:
-        packed: the first part of that.
-        size: how many bytes the entries have to have.
-        kinds: how many kinds there are.
+        packed: that.
+        size: the bytes that the entries must have.
+        stream_count: the number of streams.
 
     Raises:
-        ValueError: if that cannot be.
+        ValueError: if it is not such a layout.
     """
-    if len(packed) < _ENTRIES_HEADER.size:
-        raise ValueError("entries that are cut short")
-    checksum, kind_max, length, ends_width, kinds_width = _ENTRIES_HEADER.unpack_from(packed)
+    if len(packed) < _LAYOUT_HEADER.size:
+        raise ValueError("a layout that is cut short")
+    checksum, _, length, ends_width, streams_width = _LAYOUT_HEADER.unpack_from(packed)
     if zlib.crc32(memoryview(packed)[_CHECKSUM_SIZE:]) != checksum:
-        raise ValueError("entries whose checksum is wrong")
-    ends = np.frombuffer(packed, _TYPES[ends_width], length, _ENTRIES_HEADER.size)
-    found = np.frombuffer(packed, _TYPES[kinds_width], length, _ENTRIES_HEADER.size + ends.nbytes)
-    if (int(ends[-1]) if length else 0) != size or kind_max >= kinds:
+        raise ValueError("a layout whose checksum is wrong")
+    ends_type, streams_type = _TYPES[ends_width], _TYPES[streams_width]
+    if len(packed) != _LAYOUT_HEADER.size + length * (ends_type.itemsize + streams_type.itemsize):
+        raise ValueError("a layout of another length")
+    ends = np.frombuffer(packed, ends_type, length, _LAYOUT_HEADER.size)
+    streams = np.frombuffer(packed, streams_type, length, _LAYOUT_HEADER.size + ends.nbytes)
+    if not length:
+        if size:
+            raise ValueError(f"not the entries of a file of {size} bytes")
+    elif (
+        int(ends[-1]) != size
+        or int(ends[0]) == 0
+        or not (ends[1:] > ends[:-1]).all()
+        or int(streams.max()) >= stream_count
+    ):
         raise ValueError(f"not the entries of a file of {size} bytes")
-    return Entries(found, ends)
+    return Layout(streams, ends)

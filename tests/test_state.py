@@ -1,4 +1,4 @@
-"""What a store holds, while several things happen to it at once."""
+"""The state of a store under concurrent changes."""
 
 import gc
 import os
@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from store import Event, NaiveEventStore, Query
+from store.cache import Cache
 from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.errors import EventReadException, StoreFull
 from store.format.batch import Batch
+from store.ticks import TICKS_PER_S
 from tests.waiting import eventually
 
 NEVER_MS = 1e9
@@ -33,26 +35,29 @@ def filled(root: Path, disk: Disk | None = None) -> NaiveEventStore:
 
 
 def test_an_open_file_is_read_again_after_a_removal(tmp_path: Path) -> None:
-    """From its beginning, without a look at its end."""
+    """Its offsets stay: what was removed is an error, and what stands before and after it is there."""
     store = filled(tmp_path)
     answer = store.answer(Query())
     before = answer.read(0, 1 << 20)
+    end = before.index(b"event: ", 1)
+    after = before.index(b"event: ", end + 1)
     store.delete("id1")
-    assert answer.read(0, 50) == before[:50]
-    assert answer.read(0, 1 << 20) == before
+    assert answer.read(0, end) == before[:end]
+    assert answer.read(after, 1 << 20) == before[after:]
+    with pytest.raises(EventReadException):
+        answer.read(end, 10)
     store.close()
 
 
-def test_the_first_look_at_a_minute_while_it_grows(tmp_path: Path) -> None:
+def test_the_first_load_of_a_minute_while_it_grows(tmp_path: Path) -> None:
     """It waits for what is being saved, and does not overwrite it with what was there before."""
     filled(tmp_path).close()
     store = NaiveEventStore(str(tmp_path), NEVER_MS)
-    minute = store._minute(0)
-    with store._lock:
-        looking = threading.Thread(target=lambda: minute.index)
-        looking.start()
-        store.save(event(6, 1.0))
-    looking.join()
+    minute = store._state.minute(0)
+    loading = threading.Thread(target=minute.entries.load)
+    loading.start()
+    store.save(event(6, 1.0))
+    loading.join()
     store.save(event(7, 2.0))
     assert [each.id for each in store.search(0, 10)] == ["id0", "id6", "id7"]
     store.close()
@@ -60,23 +65,23 @@ def test_the_first_look_at_a_minute_while_it_grows(tmp_path: Path) -> None:
 
 
 def test_files_that_are_removed_when_nothing_is_known_of_them(tmp_path: Path) -> None:
-    """Without an index, to find out what they had is not possible any more; the rest is counted anew."""
+    """Without an index their events are unknown, so the remaining minutes are counted again."""
     store = filled(tmp_path)
-    store._index.close()
-    store._recent.clear()
+    store._state.database.close()
+    store._state.lookup._cache = Cache(1)
     gc.collect()
     for name in ("2000-2060", "3000-3060"):
         os.remove(tmp_path / name)
     for _ in range(3):
-        store._tick()
+        store._watcher.look()
     assert store.whole(Query()).events == 4
     assert store.answer(Query()).size() == store.whole(Query()).size
     assert [each.id for each in store.search(0)] == ["id0", "id1", "id4", "id5"]
     store.close()
 
 
-def test_a_file_that_is_changed_in_its_place_while_somebody_reads(tmp_path: Path) -> None:
-    """They get an error rather than other bytes, and whoever opens it then gets what is there now."""
+def test_a_file_that_is_changed_in_place_while_it_is_read(tmp_path: Path) -> None:
+    """An open answer raises an error rather than returning other bytes; a new one returns the new bytes."""
     filled(tmp_path).close()
     store = NaiveEventStore(str(tmp_path), NEVER_MS)
     query = Query().tagged("web")
@@ -124,9 +129,7 @@ def test_a_file_of_the_far_future(tmp_path: Path) -> None:
     store.close()
 
 
-def test_refused_writes_leave_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_refused_writes_leave_no_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often a writer tries again."""
     store = filled(tmp_path)
 
@@ -134,22 +137,23 @@ def test_refused_writes_leave_nothing_behind(
         raise StoreFull("full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store._journal, "append", refuse)
+        patch.setattr(store._log, "append", refuse)
         for number in range(10):
             with pytest.raises(StoreFull):
                 store.save(event(number, 10_000.0 + 100 * number))
-    assert len(store._table) == 6
-    assert store._make_minute(20_000, 20_060).number == 6
+    assert len(store._state.catalog) == 6
+    with store._state.append_lock:
+        assert store._state.make(20_000, 20_060).id == 6
     store.close()
 
 
-def test_a_minute_that_somebody_puts_there_counts_as_changed(tmp_path: Path) -> None:
-    """So that the kernel does not keep what it read before."""
+def test_a_minute_that_another_process_adds_counts_as_changed(tmp_path: Path) -> None:
+    """So that the kernel drops its cached pages."""
     filled(tmp_path).close()
     store = NaiveEventStore(str(tmp_path), NEVER_MS)
     assert store.whole(Query()).changed == 0
     shutil.copy(tmp_path / "0-60", tmp_path / "7000-7060")
-    store._tick()
+    store._watcher.look()
     assert store.whole(Query()).events == 7
     assert store.whole(Query()).changed > 0
     store.close()
@@ -160,6 +164,9 @@ class SlowListing(Disk):
 
     def __init__(self) -> None:
         self.then: Callable[[], object] = lambda: None
+
+    def watch(self, directory: str) -> None:
+        """inotify does not work here."""
 
     def list_files(self, directory: str) -> Iterator[FileStat]:
         files = list(super().list_files(directory))
@@ -172,11 +179,11 @@ def test_what_changes_while_the_directory_is_listed(tmp_path: Path) -> None:
     disk = SlowListing()
     store = filled(tmp_path, disk)
     disk.then = lambda: shutil.copy(tmp_path / "0-60", tmp_path / "7000-7060")
-    store._tick()
+    store._watcher.look()
     disk.then = lambda: None
 
     def is_seen() -> bool:
-        store._tick()
+        store._watcher.look()
         return "7000-7060" in store.minutes(Query())
 
     eventually(is_seen)
@@ -188,14 +195,14 @@ def test_a_store_in_which_nothing_changes_leaves_its_index_alone(tmp_path: Path)
     filled(tmp_path).close()
     before = (tmp_path / ".theiafs" / "index.sqlite").read_bytes()
     store = NaiveEventStore(str(tmp_path), NEVER_MS)
-    store._tick()
+    store._watcher.look()
     list(store.search(0))
     assert (tmp_path / ".theiafs" / "index.sqlite").read_bytes() == before
     store.close()
 
 
 def test_a_minute_that_others_change_while_it_grows(tmp_path: Path) -> None:
-    """What they wrote stays, what was saved goes to its end, also after a crash before that."""
+    """The external change stays and saved events are appended to it, also after a crash before the flush."""
     store = filled(tmp_path / "store")
     store.save(event(6, 1.0))
     path = tmp_path / "store" / "0-60"
@@ -220,7 +227,7 @@ def test_a_minute_that_others_change_while_it_grows(tmp_path: Path) -> None:
         b"id:id7",
     ]
     assert again.answer(Query(), "0-60").read(0, 1 << 20) == data
-    assert again.whole(Query().within(0, 59)).events == 4
+    assert again.whole(Query().within(0, 59 * TICKS_PER_S)).events == 4
     again.close()
 
 
@@ -230,8 +237,41 @@ def test_others_make_the_file_of_a_new_minute(tmp_path: Path) -> None:
     store.save(event(0, 5.0))
     foreign = Event("foreign", "s", 6, ["web"], "x")
     (tmp_path / "5-65").write_bytes(Batch.of([foreign]).data)
-    store._tick()
+    store._watcher.look()
     store._flush_all()
     assert {each.id for each in store.search(0)} == {"foreign", "id0"}
     store.close()
     assert (tmp_path / "5-65").read_bytes().count(b"event: ") == 2
+
+
+def test_others_append_to_a_minute_that_grows(tmp_path: Path) -> None:
+    """Open answers see every event once, at its place; the file has all of them, also after a crash before the flush."""
+    store = filled(tmp_path / "store")
+    store.save(event(6, 1.0))
+    answers = [store.answer(Query()), store.answer(Query().tagged("web"), "0-60")]
+    before = [answer.read(0, 1 << 20) for answer in answers]
+    path = tmp_path / "store" / "0-60"
+    for number in range(2):
+        other = Event(f"foreign{number}", "s", 2, ["web"], "appended")
+        with path.open("ab") as file:
+            file.write(Batch.of([other]).data)
+        store._watcher.look()
+        store.save(event(10 + number, 3.0))
+    added = [b"id:foreign0", b"id:id10", b"id:foreign1", b"id:id11"]
+    for answer, seen in zip(answers, before, strict=True):
+        assert answer.read(0, len(seen)) == seen
+        new = answer.read(len(seen), 1 << 20)
+        assert [line for line in new.split(b"\n") if line.startswith(b"id:")] == added
+    assert store.whole(Query()).events == 11
+    crashed = tmp_path / "crashed"
+    shutil.copytree(tmp_path / "store", crashed)
+    store._flush_all()
+    assert [
+        answer.read(0, len(seen)) for answer, seen in zip(answers, before, strict=True)
+    ] == before
+    store.close()
+    ids = ["foreign0", "foreign1", "id0", "id10", "id11", "id6"]
+    for root in (tmp_path / "store", crashed):
+        again = NaiveEventStore(str(root), NEVER_MS)
+        assert sorted(str(each.id) for each in again.search(0, 59)) == ids
+        again.close()

@@ -1,0 +1,96 @@
+"""Series: for each minute, the total of its events that match a filter, whatever the time range that is asked for."""
+
+import threading
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.answers.version import Minute
+from store.errors import EventReadException
+from store.index.summary import NOTHING, Total, summarize, total_of
+from store.query import Query
+
+__all__ = ["Series", "Summaries"]
+
+
+class Summaries(Protocol):
+    """The way from the ids of minutes to their summaries."""
+
+    def minute(self, minute: int) -> Minute:
+        """Return the minute with the id *minute*, or raise EventReadException."""
+
+    def summaries(self, minutes: NDArray[np.int64]) -> dict[int, tuple[int, NDArray[np.void]]]:
+        """Return by id the number of entries that a summary is of, and the summary, of those of *minutes* that have one."""
+
+    def matching(self, query: Query) -> NDArray[np.bool_]:
+        """Return for each stream id whether its events answer *query*, their times aside."""
+
+
+class Series:
+    """The totals of all minutes that were asked for so far. A minute that grew is brought up to date when it is asked for.
+
+    Args:
+        query: the filter; without time bounds.
+        access: the way to minutes.
+    """
+
+    def __init__(self, query: Query, access: Summaries) -> None:
+        self._query = query
+        self._access = access
+        self._lock = threading.Lock()
+        # By minute id: how many of its entries were added up, and their totals in rows as in Total.
+        self._counted = np.zeros(0, np.int64)
+        self._totals = np.zeros((3, 0), np.int64)
+
+    @property
+    def memory_size(self) -> int:
+        """The memory of the series, in bytes."""
+        return self._counted.nbytes + self._totals.nbytes
+
+    def totals(self, minutes: NDArray[np.int64], entries: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the totals of the first *entries* of *minutes*, in three rows as in Total; zeros for one that is gone."""
+        with self._lock:
+            self._reserve(int(minutes.max(initial=-1)) + 1)
+            missing = minutes[(self._counted[minutes] == 0) & (entries > 0)]
+            if len(missing):
+                self._read_summaries(missing)
+            different = (self._counted[minutes] != entries).nonzero()[0]
+            for place in different.tolist():
+                self._update(int(minutes[place]), int(entries[place]))
+            totals = self._totals[:, minutes]
+            for place in different.tolist():
+                # Another thread may have asked for a later state of the minute.
+                if self._counted[minutes[place]] > entries[place]:
+                    totals[:, place] = self._add_up(int(minutes[place]), 0, int(entries[place]))
+            return totals
+
+    def _reserve(self, length: int) -> None:
+        if length > len(self._counted):
+            length = max(length, 2 * len(self._counted))
+            counted, totals = np.zeros(length, np.int64), np.zeros((3, length), np.int64)
+            counted[: len(self._counted)] = self._counted
+            totals[:, : len(self._counted)] = self._totals
+            self._counted, self._totals = counted, totals
+
+    def _read_summaries(self, minutes: NDArray[np.int64]) -> None:
+        matching = self._access.matching(self._query)
+        for minute, (count, summary) in self._access.summaries(minutes).items():
+            self._counted[minute] = count
+            self._totals[:, minute] = total_of(summary, matching)
+
+    def _update(self, minute: int, entries: int) -> None:
+        """Add up what has arrived in *minute* up to the number of *entries*."""
+        first = int(self._counted[minute])
+        if first < entries:
+            added = self._add_up(minute, first, entries)
+            self._totals[:, minute] = Total(*self._totals[:, minute].tolist()).plus(added)
+            self._counted[minute] = entries
+
+    def _add_up(self, minute: int, first: int, last: int) -> Total:
+        matching = self._access.matching(self._query)
+        try:
+            columns = self._access.minute(minute).entries.columns(first, last)
+        except EventReadException:
+            return NOTHING
+        return total_of(summarize(columns, len(matching)), matching)

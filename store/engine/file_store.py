@@ -1,0 +1,89 @@
+"""The part that both stores on a directory of minute files share: the way to read them."""
+
+import os
+from collections.abc import Iterator
+
+from store.api import Answer, EventStore
+from store.disk.disk import Disk
+from store.engine.declared import DeclaredTags
+from store.engine.reading import Reader
+from store.format.event import Event
+from store.query import DiskUsage, Query, Span
+
+__all__ = ["MEMORY_SIZE", "FileStore"]
+
+MEMORY_SIZE = 256 << 20
+"""The default budget for all that is kept in memory and can be had again, in bytes."""
+
+
+class FileStore(EventStore):
+    """A store on a directory of minute files. Everything that is read of it comes from its reader.
+
+    Args:
+        root_dir: the directory.
+        disk: the disk it is on.
+    """
+
+    _reader: Reader
+
+    def __init__(self, root_dir: str, disk: Disk) -> None:
+        self.root_dir = os.path.abspath(root_dir)
+        self._disk = disk
+        self._declared = DeclaredTags(disk, self.root_dir)
+
+    def search(
+        self,
+        ts_start: float,
+        ts_end: float | None = None,
+        flags: list[str] | None = None,
+        match: str | None = None,
+        order: str = "asc",
+    ) -> Iterator[Event]:
+        """See :meth:`EventStore.search`."""
+        return self._reader.search(ts_start, ts_end, flags, match, order)
+
+    def select(self, query: Query) -> Iterator[Event]:
+        """See :meth:`EventStore.select`."""
+        return self._reader.select(query)
+
+    def get(self, event_id: object) -> Event:
+        """See :meth:`EventStore.get`."""
+        return self._reader.get(event_id)
+
+    def tags(self, query: Query | None = None) -> frozenset[str]:
+        """See :meth:`EventStore.tags`."""
+        found = self._reader.tags(query or Query())
+        is_everything = query is None or query.asks_everything
+        return found | self._declared.tags() if is_everything else found
+
+    def has_tag(self, tag: str) -> bool:
+        """See :meth:`EventStore.has_tag`."""
+        return self._reader.has_tag(tag) or self._declared.has(tag)
+
+    def minutes(self, query: Query) -> Iterator[str]:
+        """See :meth:`EventStore.minutes`."""
+        return self._reader.minutes(query)
+
+    def spans(self, query: Query) -> list[Span]:
+        """See :meth:`EventStore.spans`."""
+        return self._reader.spans(query)
+
+    def span(self, query: Query, minute: str) -> Span | None:
+        """See :meth:`EventStore.span`."""
+        return self._reader.span(query, minute)
+
+    def whole(self, query: Query) -> Span:
+        """See :meth:`EventStore.whole`."""
+        return self._reader.whole(query)
+
+    def answer(self, query: Query, minute: str | None = None) -> Answer:
+        """See :meth:`EventStore.answer`."""
+        return self._reader.answer(query, minute)
+
+    def latest(self) -> str | None:
+        """See :meth:`EventStore.latest`."""
+        return self._reader.latest()
+
+    def usage(self) -> DiskUsage:
+        """See :meth:`EventStore.usage`."""
+        return self._disk.usage(self.root_dir)

@@ -1,0 +1,340 @@
+"""The way to look up all that is known of the minutes of a store.
+
+It changes nothing of that, but gives new streams their ids. It has the minutes that are in memory, and loads others from
+the index, else from their files. See the protocols in :mod:`store.answers`. No lock is held while files or the index are
+read.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from weakref import WeakValueDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.answers.arrivals import Arrivals
+from store.answers.fetch import id_hashes
+from store.answers.series import Series
+from store.answers.version import Minute, Version
+from store.cache import Cache
+from store.disk.disk import Disk
+from store.disk.file import FileStat
+from store.engine.scanner import Scanner
+from store.errors import EventReadException
+from store.index.catalog import Catalog
+from store.index.database import Database
+from store.index.extents import Layout
+from store.index.minute import MinuteEntries
+from store.index.row import MinuteRow
+from store.index.streams import Streams
+from store.index.summary import SUMMARY, Total, merge_summaries, summarize
+from store.locks import new_lock
+from store.minutes.file import MinuteFile
+from store.query import Query
+
+__all__ = ["Lookup"]
+
+_SEARCHED_AT_ONCE = 1000
+"""Minutes whose id hashes are read from the index at once, and saved to it in one transaction."""
+
+_MINUTE_SIZE = 2 << 10
+"""The memory of a minute without its entries, in bytes, about."""
+
+log = logging.getLogger(__name__)
+
+
+class Lookup:
+    """All that is known of the minutes of a store, to read it. Any number of threads may use it.
+
+    Only :class:`store.engine.state.State` changes it.
+
+    Args:
+        root_dir: the directory of the minute files.
+        disk: the disk it is on.
+        database: the index.
+        open_file: opens the file of a minute.
+        memory_size: the budget for all that can be had again, in bytes.
+        refresh: reads the minute file with a name again, if it changed.
+
+    Attributes:
+        lock: the state lock, for all of the following.
+        catalog: the minutes.
+        streams: the streams.
+        arrivals: the order of arrival.
+        epoch: the number of times that minutes were removed, or arrivals folded into the bases.
+        scanner: reads minute files.
+    """
+
+    def __init__(
+        self,
+        root_dir: str,
+        disk: Disk,
+        database: Database,
+        open_file: Callable[[str, FileStat | None], MinuteFile],
+        memory_size: int,
+        refresh: Callable[[str], object],
+    ) -> None:
+        self.root_dir = root_dir
+        self._disk = disk
+        self.lock = new_lock("state")
+        self.catalog = Catalog()
+        self.streams = Streams()
+        self.arrivals = Arrivals()
+        self.epoch = 0
+        self.scanner = Scanner(root_dir, disk, self.ids_of)
+        self._database = database
+        self._open_file = open_file
+        self._refresh = refresh
+        self._cache = Cache(memory_size)
+        self._minutes: WeakValueDictionary[int, Minute] = WeakValueDictionary()
+
+    def minute(self, minute: int) -> Minute:
+        """Return the minute with the id *minute*.
+
+        Raises:
+            EventReadException: if it is gone.
+        """
+        with self.lock:
+            if not self.catalog.has(minute):
+                raise EventReadException(f"{self.catalog.name(minute)} was removed or replaced")
+            found = self._minutes.get(minute)
+            if found is None:
+                row = self.catalog.row(minute)
+                entries = MinuteEntries(
+                    row.entries,
+                    row.bytes,
+                    lambda: self._load_entries(minute),
+                    bool(row.ends_damaged),
+                )
+                found = self.keep(minute, entries, FileStat(row.name, *row.stamp))
+            elif self._cache.get(minute) is None:
+                self._cache.put(minute, found, _MINUTE_SIZE + found.entries.memory_size)
+        return found
+
+    def summaries(self, minutes: NDArray[np.int64]) -> dict[int, tuple[int, NDArray[np.void]]]:
+        """Return the summaries of *minutes* that the index or the memory has; see :class:`store.answers.series.Summaries`."""
+        known, stream_count = self._rows(minutes)
+        found = self._database.find_summaries(known, stream_count)
+        for minute in known.keys() - found.keys():
+            there = self._minutes.get(minute)
+            if there is not None and there.entries.is_loaded:
+                count = len(there.entries)
+                found[minute] = count, summarize(there.entries.columns(0, count), stream_count)
+        return found
+
+    def layouts(self, minutes: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[Layout]:
+        """Return the layouts of the first *lengths* entries of *minutes*; see :class:`store.answers.version.Access`."""
+        known, stream_count = self._rows(minutes)
+        found = self._database.find_layouts(known, stream_count)
+        layouts = []
+        for minute, length in zip(minutes.tolist(), lengths.tolist(), strict=True):
+            layout = found.get(minute)
+            if layout is None or len(layout.ends) < length:
+                try:
+                    layout = self.minute(minute).entries.layout(0, length)
+                except EventReadException as error:
+                    log.info("no bytes of it are read: %s", error)
+                    layout = Layout(*(np.empty(0, np.uint8) for _ in range(2)))
+            layouts.append(Layout(layout.streams[:length], layout.ends[:length]))
+        return layouts
+
+    def read(self, minute: int, start: int, end: int) -> bytes:
+        """Read the bytes of *minute*, by id, from *start* to *end*.
+
+        Raises:
+            EventReadException: if it is gone, its file is not the one that is known, or ends before.
+        """
+        data = self._refreshed(minute, lambda file: file.read(start, end - start))
+        if len(data) < end - start:  # fewer bytes would move everything after them
+            raise EventReadException(f"{self.catalog.name(minute)} ends before byte {end}")
+        return data
+
+    def read_extents(
+        self, minute: int, starts: NDArray[np.int64], stops: NDArray[np.int64]
+    ) -> bytes:
+        """Read the extents of *minute*, by id, from *starts* to *stops*, which ascend, and join them.
+
+        Raises:
+            EventReadException: as :meth:`read` does.
+        """
+        return self._refreshed(minute, lambda file: file.read_extents(starts, stops))
+
+    def _refreshed(self, minute: int, read: Callable[[MinuteFile], bytes]) -> bytes:
+        """Return what *read* reads from the file of *minute*, which may have been replaced by one that continues it."""
+        try:
+            return read(self.minute(minute).file)
+        except EventReadException:
+            self._refresh(self.catalog.name(minute))
+            return read(self.minute(minute).file)
+
+    def matching(self, query: Query) -> NDArray[np.bool_]:
+        """Return for each stream id whether its events answer *query*, their times aside."""
+        key = ("matching", query.tags, query.asks_everything)
+        with self.lock:
+            known = self._cache.get(key)
+            state = (self.streams.generation, len(self.streams))
+            if known is None or known[0] != state:
+                known = state, self.streams.matching(query)
+                self._cache.put(key, known, known[1].nbytes)
+            flags: NDArray[np.bool_] = known[1]
+            return flags
+
+    def total(self, query: Query) -> tuple[Total, float]:
+        """Return the total of the answer to *query*, which has no time bounds, and when it last changed."""
+        matching = None if query.asks_everything else self.matching(query)
+        self._refresh_newest(matching)
+        with self.lock:
+            return self.streams.total(matching)
+
+    def version(self, query: Query) -> Version:
+        """Return what there is now that may answer *query*."""
+        matching = self.matching(query)
+        self._refresh_newest(matching)
+        with self.lock:
+            catalog, total = self.catalog, None
+            if query.is_bounded:
+                minutes = catalog.overlapping(query)
+            elif query.asks_everything:
+                minutes = catalog.ids()
+                total, _ = self.streams.total(None)
+            else:
+                if len(matching) < len(self.streams):
+                    matching = self.streams.matching(query)
+                minutes = catalog.in_order(self.streams.minutes(matching))
+                total, _ = self.streams.total(matching)
+            oldest, newest = catalog.times(minutes)
+            bases = catalog.bases(minutes)
+            return Version(
+                query,
+                total,
+                float(catalog.changes(minutes).max(initial=0.0)),
+                minutes,
+                catalog.values("entries", minutes),
+                *bases,
+                oldest,
+                newest,
+                (oldest >= query.start) & (newest <= query.end),
+                self.arrivals,
+                self.arrivals.position(),
+                self.epoch,
+            )
+
+    def series(self, query: Query) -> Series:
+        """Return the totals by minute of the filters of *query*, its time bounds aside."""
+        key = ("series", query.tags)
+        found = self._cache.get(key)
+        series: Series = Series(query.at_any_time, self) if found is None else found
+        self._cache.put(key, series, series.memory_size)
+        return series
+
+    def minutes_with_id(self, hashed: int) -> NDArray[np.int64]:
+        """Return the ids of the minutes that may have an event whose id has the hash *hashed*, the newest first.
+
+        The hashes of a minute are computed on demand, and kept in the index.
+        """
+        with self.lock:
+            minutes = self.catalog.ids()[::-1]
+        found = []
+        for first in range(0, len(minutes), _SEARCHED_AT_ONCE):
+            known, _ = self._rows(minutes[first : first + _SEARCHED_AT_ONCE])
+            hashes = self._database.find_id_hashes(known)
+            made = {}
+            for minute, row in known.items():
+                if row.size != row.bytes or not row.stamp.is_settled:
+                    found.append(minute)
+                    continue
+                if minute not in hashes:
+                    try:
+                        hashes[minute] = made[minute] = id_hashes(self, minute, row.size)
+                    except EventReadException as error:
+                        log.info("not searched: %s", error)
+                        continue
+                there = hashes.get(minute)
+                if there is None or hashed in there[there.searchsorted(hashed) :][:1]:
+                    found.append(minute)
+            self._database.save_id_hashes({each: (known[each], made[each]) for each in made})
+        return np.array(found, np.int64)
+
+    def completed(
+        self, minute: int, known: Mapping[int, tuple[int, NDArray[np.void]]]
+    ) -> NDArray[np.void] | None:
+        """Return the summary of all entries of *minute*, those that are not in the index included; None if unknown."""
+        total = self.catalog.entries(minute)
+        count, summary = known.get(minute, (0, np.empty(0, SUMMARY)))
+        if count == total:
+            return summary
+        there = self._minutes.get(minute)
+        if there is None or not (there.entries.is_loaded or count >= there.entries.base_count):
+            return None
+        tail = summarize(there.entries.columns(count, total), len(self.streams))
+        return merge_summaries(summary, tail)
+
+    def ids_of(self, keys: Sequence[bytes]) -> NDArray[np.int64]:
+        """Return the ids of the streams with *keys*; new ones for those that are new."""
+        with self.lock:
+            return self.streams.ids_of(keys)
+
+    def keep(self, minute: int, entries: MinuteEntries, stat: FileStat | None = None) -> Minute:
+        """Keep *minute*, by id, with *entries* in memory, and its file, opened with *stat*; the caller holds the lock."""
+        name = self.catalog.name(minute)
+        kept = Minute(minute, name, self._open_file(name, stat), entries)
+        self._minutes[minute] = kept
+        self._cache.put(minute, kept, _MINUTE_SIZE + entries.memory_size)
+        return kept
+
+    def forget(self, minute: int) -> None:
+        """Keep *minute*, by id, in memory no longer; the caller holds the lock."""
+        self._minutes.pop(minute, None)
+        self._cache.pop(minute)
+
+    def _rows(self, minutes: NDArray[np.int64]) -> tuple[dict[int, MinuteRow], int]:
+        with self.lock:
+            known = {
+                each: self.catalog.row(each) for each in minutes.tolist() if self.catalog.has(each)
+            }
+            return known, len(self.streams)
+
+    def _continues(self, row: MinuteRow) -> bool:
+        """Return whether the file of the minute with *row* begins with the bytes that it had."""
+        with self._disk.open_to_read(f"{self.root_dir}/{row.name}") as file:
+            return file.size() >= row.size and file.checksum(row.size) == row.checksum
+
+    def _load_entries(self, minute: int) -> MinuteEntries:
+        """Load the entries of *minute* from the index, else from its file.
+
+        Raises:
+            EventReadException: if the file is not the one that is known.
+        """
+        known, stream_count = self._rows(np.array([minute]))
+        if minute not in known:
+            raise EventReadException("a minute was removed or replaced")
+        row = known[minute]
+        found = self._database.find(row, stream_count)
+        if found is None:
+            scanned = self.scanner.scan(row.name)
+            if scanned is None or not (row.stamp.fits(scanned.stat) or self._continues(row)):
+                raise EventReadException(f"{row.name} was changed, and is not read again yet")
+            found = scanned.entries
+        there = self._minutes.get(minute)
+        if there is not None:
+            self._cache.put(minute, there, _MINUTE_SIZE + found.memory_size)
+        return found
+
+    def _refresh_newest(self, matching: NDArray[np.bool_] | None) -> None:
+        """Find the newest events of those *matching* streams, None for all, that lost a minute with theirs."""
+        with self.lock:
+            stale = [
+                each
+                for each in self.streams.stale
+                if matching is None or (each < len(matching) and matching[each])
+            ]
+            if not stale:
+                return
+            minutes = {each: self.streams.minutes_of(each) for each in stale}
+        for stream, ids in minutes.items():
+            found = 0
+            for _count, summary in self.summaries(ids).values():
+                rows = summary[summary["stream"] == stream]
+                found = max(found, int(rows["newest"].max(initial=0)))
+            with self.lock:
+                self.streams.set_newest(stream, found)

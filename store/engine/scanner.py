@@ -1,0 +1,75 @@
+"""The scanner: it reads a minute file, and finds the entries in it."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.disk.disk import Disk
+from store.disk.file import FileStat
+from store.index.builder import DamageAt, build_entries
+from store.index.minute import EntryColumns, MinuteEntries
+from store.index.stamp import Stamp
+
+__all__ = ["Scanned", "Scanner"]
+
+log = logging.getLogger(__name__)
+
+
+class Scanned(NamedTuple):
+    """A minute file that was read, or written: its FileStat, its stamp, the CRC-32 of its bytes, and its entries."""
+
+    stat: FileStat
+    stamp: Stamp
+    checksum: int
+    entries: MinuteEntries
+
+    @property
+    def name(self) -> str:
+        """The name of the minute."""
+        return self.stat.name
+
+
+class Scanner:
+    """Reads minute files. Any number of threads may use it.
+
+    Args:
+        root_dir: the directory of the minute files.
+        disk: the disk it is on.
+        ids_of: returns the ids of the streams with some keys.
+    """
+
+    def __init__(
+        self, root_dir: str, disk: Disk, ids_of: Callable[[Sequence[bytes]], NDArray[np.int64]]
+    ) -> None:
+        self._root_dir = root_dir
+        self._disk = disk
+        self._ids_of = ids_of
+
+    def scan(self, name: str) -> Scanned | None:
+        """Read the minute file *name*; None when there is none.
+
+        Raises:
+            EventReadException: if it cannot be read.
+        """
+        path = f"{self._root_dir}/{name}"
+        if self._disk.stat(path) is None:
+            return None
+        with self._disk.open_to_read(path) as file:
+            found = file.stat()
+            entries = MinuteEntries.of(self.entries_of(name, file.read, found.size))
+            checksum = file.checksum(found.size)
+        return Scanned(found, Stamp.of(found), checksum, entries)
+
+    def entries_of(
+        self, name: str, read: Callable[[int, int], bytes], size: int, start: int = 0
+    ) -> Iterator[EntryColumns]:
+        """Build the entries of the minute *name*, of *size* bytes, from the byte *start* on."""
+
+        def report(damage: DamageAt) -> None:
+            path = f"{self._root_dir}/{name}"
+            log.warning("damage in %s at byte %d: %s", path, damage.offset, damage.reason)
+
+        return build_entries(read, size, start, self._ids_of, report)

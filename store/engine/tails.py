@@ -1,0 +1,166 @@
+"""The tails of minutes, which are in the log: what becomes of them when other programs change the files."""
+
+import contextlib
+import zlib
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from store.answers.version import Minute
+from store.disk.disk import Disk
+from store.engine.flusher import Flusher
+from store.engine.state import Scanned, State
+from store.errors import EventWriteException
+from store.index.minute import DAMAGED, EntryColumns, MinuteEntries
+from store.minutes.logged_file import LoggedFile
+from store.wal.log import WriteAheadLog
+from store.wal.segment import LogRecord
+
+__all__ = ["LoggedTails"]
+
+_TRIES = 5
+"""Attempts to move a tail while no event is saved to its minute."""
+
+
+class LoggedTails:
+    """The tails of the minutes of a store that writes; see :class:`store.engine.watcher.Tails`.
+
+    Args:
+        state: what is known of the minutes.
+        write_ahead_log: the log that they are in.
+        disk: the disk of the minute files.
+        flusher: flushes them.
+    """
+
+    def __init__(
+        self, state: State, write_ahead_log: WriteAheadLog, disk: Disk, flusher: Flusher
+    ) -> None:
+        self._state = state
+        self._log = write_ahead_log
+        self._disk = disk
+        self._flusher = flusher
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep minutes from being flushed meanwhile."""
+        with self._flusher.lock:
+            yield
+
+    def has_tail(self, minute: int) -> bool:
+        """Return whether the minute with the id *minute* has a tail."""
+        return self._flusher.grows(minute)
+
+    def note_removed(self, minutes: Iterable[int]) -> None:
+        """Make the records void that the log still has of *minutes*, by id: a copy of the store must not get them back.
+
+        Raises:
+            EventWriteException: if that failed.
+        """
+        with self._state.append_lock:
+            names = [self._state.catalog.name(each) for each in minutes if not self.has_tail(each)]
+            self._log.reset(dict.fromkeys(names, b""))
+
+    def absorb(self, minute: Minute, scanned: Scanned) -> bool:
+        """Append what was added to the file of *minute*, which is *scanned* now, to its tail; return whether that was all.
+
+        So every event keeps its offset: the tail stays where it is, and the next flush writes what was added after it.
+
+        Raises:
+            EventStoreException: if that was not possible; nothing has changed then.
+        """
+        file, stat = minute.file, scanned.stat
+        assert isinstance(file, LoggedFile), "that is what this store opens"
+        known = file.stat
+        if known is None or stat.size <= known.size:
+            return False
+        if self._is_own_flush(minute, scanned, file.tail()):
+            self._flusher.accept(minute, stat, scanned.checksum)
+            return True
+        with self._state.lock:
+            checksum = self._state.catalog.checksum(minute.id)
+        with self._disk.open_to_read(f"{self._state.root_dir}/{minute.name}") as opened:
+            if opened.checksum(known.size) != checksum:
+                return False
+            added = opened.read(known.size, stat.size - known.size)
+        entries = MinuteEntries.of(
+            self._state.entries_of(minute.name, lambda at, size: added[at : at + size], len(added))
+        )
+        columns = entries.columns(0, len(entries))
+        if (columns.streams == DAMAGED).any() or zlib.crc32(added, checksum) != scanned.checksum:
+            return False  # it is not all there yet, or was changed once more
+        with self._state.append_lock:
+            if not self.has_tail(minute.id):
+                return False
+            [lsn] = self._log.append([LogRecord(minute.name, minute.entries.size, added)])
+            file.extend(len(added), lsn)
+            file.accept(stat)
+            with self._state.lock:
+                self._state.catalog.set_stamp(minute.id, scanned.stamp, scanned.checksum)
+            self._state.extend(minute, columns)
+            self._flusher.note_growth(minute)
+        return True
+
+    def rebase(self, minute: Minute, scanned: Scanned | None) -> None:
+        """Put the tail of *minute* after what is in its file now, which is *scanned*; None for no file.
+
+        Raises:
+            EventStoreException: if that was not possible; nothing has changed then.
+        """
+        for _ in range(_TRIES):
+            size = minute.entries.size
+            assert isinstance(minute.file, LoggedFile), "that is what this store opens"
+            tail = minute.file.tail()
+            if scanned is not None and self._is_own_flush(minute, scanned, tail):
+                self._flusher.accept(minute, scanned.stat, scanned.checksum)
+                return
+            known = self._state.summaries(np.array([minute.id]))
+            with self._state.append_lock:
+                if minute.entries.size == size:
+                    made = self._move(minute, known, scanned, tail)
+                    break
+        else:
+            raise EventWriteException(f"{minute.name} grows too fast; will try again")
+        has_tail = made is not None and self.has_tail(made.id)
+        self._state.save([] if made is None or has_tail else [made])
+
+    def _is_own_flush(self, minute: Minute, scanned: Scanned, tail: bytes) -> bool:
+        """Return whether *scanned* is what a flush put in place that failed after that."""
+        stored_size = minute.file.stored_size
+        added = scanned.stat.size - stored_size
+        if not 0 < added <= len(tail):
+            return False
+        with self._state.lock:
+            checksum = self._state.catalog.checksum(minute.id)
+        with self._disk.open_to_read(f"{self._state.root_dir}/{minute.name}") as file:
+            return (
+                file.checksum(stored_size) == checksum
+                and file.read(stored_size, added) == tail[:added]
+            )
+
+    def _move(
+        self,
+        minute: Minute,
+        known: dict[int, tuple[int, np.ndarray[tuple[int], np.dtype[np.void]]]],
+        scanned: Scanned | None,
+        tail: bytes,
+    ) -> Minute | None:
+        entries, stored_size = minute.entries, minute.file.stored_size
+        columns = entries.columns(entries.position_at(stored_size), len(entries))
+        stat = scanned.stat if scanned is not None else None
+        if tail and scanned is not None and scanned.entries.ends_damaged:
+            tail = b"\n" + tail
+            columns = _joined(EntryColumns.of_damage(1), columns)
+        file = LoggedFile(minute.name, self._state.root_dir, self._log, self._disk, stat)
+        if tail:
+            start = stat.size if stat is not None else 0
+            lsns = self._log.reset({minute.name: tail}, {minute.name: start})
+            file.extend(len(tail), lsns[minute.name])
+        self._flusher.forget(minute)
+        made = self._state.replace(minute, known, scanned, columns, file, has_arrived=True)
+        if tail and made is not None:
+            self._flusher.note_growth(made)
+        return made
+
+
+def _joined(first: EntryColumns, second: EntryColumns) -> EntryColumns:
+    return EntryColumns(*(np.concatenate(both) for both in zip(first, second, strict=True)))

@@ -1,0 +1,246 @@
+"""The watcher: what other programs do to the minute files, and how it shows."""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from store.answers.version import Minute
+from store.disk.disk import Disk
+from store.disk.file import FileStat
+from store.disk.watch import DirectoryWatch
+from store.engine.state import Scanned, State
+from store.errors import EventReadException, EventStoreException
+from store.index.catalog import Stamp
+from store.minutes.names import parse_name
+
+__all__ = ["Tails", "Watcher"]
+
+_WAIT_S = 1.0
+"""At most this long after a change it is noticed, whatever notices it."""
+
+_CHEAP_PASS_S = 0.05
+_PASS_COST_MAX = 20
+"""A pass over the whole directory that takes longer than the former is followed by a pause of this many times its
+duration: 5 % of a core, at one look a second."""
+
+_REMOVED_AT_ONCE = 256
+"""Minutes that are removed under one hold of the locks, so that no save waits for thousands."""
+
+_NEWEST = 100
+"""The minutes that start last, which are compared with their files between two passes."""
+
+log = logging.getLogger(__name__)
+
+
+class Tails(Protocol):
+    """The tails of minutes, which are not in their files yet."""
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep minutes from being flushed meanwhile."""
+
+    def has_tail(self, minute: int) -> bool:
+        """Return whether the minute with the id *minute* has a tail."""
+
+    def note_removed(self, minutes: Iterable[int]) -> None:
+        """Note that the files of *minutes*, by id, are gone for good, of those that have no tail."""
+
+    def absorb(self, minute: Minute, scanned: Scanned) -> bool:
+        """Append what was added to the file of *minute*, which is *scanned* now, to its tail; return whether that was all."""
+
+    def rebase(self, minute: Minute, scanned: Scanned | None) -> None:
+        """Put the tail of *minute* after what is in its file now, which is *scanned*; None for no file."""
+
+
+class Watcher:
+    """Notices minute files that other programs remove, change and add. Any number of threads may use it.
+
+    inotify tells the names where it works; elsewhere, and after it lost some, passes over the directory find them.
+
+    Args:
+        state: what is known of the minutes.
+        disk: the disk of the minute files.
+        tails: the tails of the minutes.
+    """
+
+    def __init__(self, state: State, disk: Disk, tails: Tails) -> None:
+        self._state = state
+        self._disk = disk
+        self._tails = tails
+        self._watch: DirectoryWatch | None = None
+        self._thread: threading.Thread | None = None
+        self._cancelled = threading.Event()
+        # Names to compare again: their files changed so recently that another change would not show.
+        self._unsettled: set[str] = set()
+        self._next_pass = 0.0
+        self._must_pass = False
+        self._directory_ns = 0
+
+    def begin(self) -> None:
+        """Begin to notice; call it before the directory is listed, so that nothing is missed in between."""
+        self._watch = self._disk.watch(self._state.root_dir)
+        self._directory_ns = 0 if self._watch is not None else self._settled_ns()
+
+    def start(self) -> None:
+        """Notice changes in a thread of its own, until :meth:`close`."""
+        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop noticing."""
+        self._cancelled.set()
+        if self._watch is not None:
+            self._watch.wake()
+        if self._thread is not None:
+            self._thread.join()
+        if self._watch is not None:
+            self._watch.close()
+
+    def look(self, names: Iterable[str] = ()) -> None:
+        """Notice what has changed since the last call, and compare *names* as well.
+
+        Raises:
+            EventStoreException: if that was not possible; the next call does it.
+        """
+        with self._tails.exclusive():
+            self._look(names)
+
+    def _look(self, names: Iterable[str]) -> None:
+        found = {*names, *self._take_unsettled()}
+        changes = self._watch.changes() if self._watch is not None else None
+        if changes is not None:
+            found |= changes
+        elif self._watch is not None:
+            self._must_pass = True
+        if self._watch is None or self._must_pass:
+            found |= self._pass()
+        try:
+            self._compare({each for each in found if parse_name(each) is not None})
+        except EventStoreException:
+            self._unsettled |= found
+            raise
+        self._state.recount()
+
+    def refresh(self, name: str) -> None:
+        """Compare the minute file *name* now, because it is asked for."""
+        with self._tails.exclusive():
+            self._compare({name})
+
+    def _run(self) -> None:
+        while not self._cancelled.is_set():
+            if self._watch is None:
+                self._cancelled.wait(_WAIT_S)
+            else:
+                self._watch.wait(_WAIT_S)
+            if self._cancelled.is_set():
+                return
+            try:
+                self.look()
+            except EventStoreException as error:
+                log.error("will look again at %s: %s", self._state.root_dir, error)  # noqa: TRY400
+
+    def _take_unsettled(self) -> set[str]:
+        taken, self._unsettled = self._unsettled, set()
+        return taken
+
+    def _pass(self) -> set[str]:
+        """Return the names that differ between the directory and the catalog, or of the newest minutes."""
+        begin = time.monotonic()
+        if begin < self._next_pass:
+            with self._state.lock:
+                newest = self._state.catalog.ids()[-_NEWEST:]
+                return set(self._state.catalog.names(newest))
+        directory_ns = self._settled_ns()
+        files = list(self._disk.list_files(self._state.root_dir))
+        with self._state.lock:
+            gone, changed, new = self._state.catalog.compare(files)
+            names = {self._state.catalog.name(each) for each in (*gone, *changed)}
+        done = time.monotonic()
+        if done - begin > _CHEAP_PASS_S:
+            self._next_pass = done + _PASS_COST_MAX * (done - begin)
+        self._directory_ns = directory_ns
+        self._must_pass = False
+        return names | set(new)
+
+    def _settled_ns(self) -> int:
+        return self._disk.modified_ns(self._state.root_dir)
+
+    def _compare(self, names: set[str]) -> None:
+        """Find out what became of the minute files *names*, and show it."""
+        gone: list[int] = []
+        for name in sorted(names, key=parse_name):  # type: ignore[arg-type]
+            stat = self._disk.stat(f"{self._state.root_dir}/{name}")
+            with self._state.lock:
+                minute = self._state.catalog.find(name)
+                stamp = self._state.catalog.stamp(minute) if minute is not None else None
+            if minute is None or stamp is None:
+                if stat is not None:
+                    self._show_new(name)
+            elif stat is None:
+                if not stamp.inode:
+                    continue  # it has no file yet
+                if self._tails.has_tail(minute):
+                    self._show_changed(minute, None)
+                else:
+                    gone.append(minute)
+            elif Stamp.exactly(stat) != stamp:
+                self._show_changed(minute, stat)
+        if gone:
+            log.info("%d minute files were removed", len(gone))
+            for first in range(0, len(gone), _REMOVED_AT_ONCE):
+                some = gone[first : first + _REMOVED_AT_ONCE]
+                self._tails.note_removed(some)
+                self._state.drop(some, self._tails.has_tail)
+            # Those that have got a tail meanwhile go with it to a new file.
+            for minute in gone:
+                with self._state.lock:
+                    is_there = self._state.catalog.has(minute)
+                if is_there:
+                    self._show_changed(minute, None)
+
+    def _show_new(self, name: str) -> None:
+        try:
+            scanned = self._state.scan(name)
+        except EventReadException as error:
+            log.warning("skipping %s: %s", name, error)
+            return
+        if scanned is None:
+            return
+        with self._state.lock:
+            found = self._state.catalog.find(name)
+        if found is not None:
+            # It was made for an event that was just saved, and gets its bytes after those that are there now.
+            self._show_changed(found, scanned.stat)
+            return
+        self._note_unsettled(scanned.stat)
+        self._state.save(self._state.add([scanned], has_arrived=True))
+
+    def _show_changed(self, minute_id: int, stat: FileStat | None) -> None:
+        """Show what is in the file of a minute now, and its tail after that."""
+        minute = self._state.minute(minute_id)
+        path = f"{self._state.root_dir}/{minute.name}"
+        if stat is None:
+            log.warning("%s was removed", path)
+            self._tails.rebase(minute, None)
+            return
+        scanned = self._state.scan(minute.name)
+        if scanned is None:
+            return
+        self._note_unsettled(scanned.stat)
+        if self._state.is_same(minute, scanned):
+            self._state.accept(minute, scanned)
+            return
+        if self._tails.has_tail(minute.id):
+            if self._tails.absorb(minute, scanned):
+                return
+        elif self._state.continue_minute(minute, scanned):
+            return
+        log.info("%s was changed", path)
+        self._tails.rebase(minute, scanned)
+
+    def _note_unsettled(self, stat: FileStat) -> None:
+        if not Stamp.of(stat).is_settled:
+            self._unsettled.add(stat.name)

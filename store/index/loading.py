@@ -1,0 +1,105 @@
+"""Loading the index: all that it knows of the files of a directory, when a store is opened."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.disk.file import FileStat
+from store.index.catalog import Catalog
+from store.index.row import ROW
+from store.index.rows import counted_summary, pack_totals, summary_of, unpack_totals
+from store.index.streams import Streams, StreamTotals
+from store.index.tables import VERSION, Tables
+from store.minutes.names import parse_name
+
+__all__ = ["Loaded", "load", "save_snapshot"]
+
+_DISCOUNTED_MAX = 1000
+"""Stale minutes up to this number are subtracted from the totals; for more, all are counted from their summaries."""
+
+_FREE_IDS_MAX = 1 << 20
+"""More ids without a minute than this mean corruption."""
+
+
+class Loaded(NamedTuple):
+    """The part of an index that is of the files that are there.
+
+    Attributes:
+        catalog: the minutes whose files have not changed.
+        streams: the streams, counted in them.
+        stale: the ids of the others.
+        unknown: the names of the files of which nothing is known, in the order of time.
+    """
+
+    catalog: Catalog
+    streams: Streams
+    stale: list[int]
+    unknown: list[str]
+
+
+def load(tables: Tables, files: Sequence[FileStat]) -> Loaded:
+    """Load from *tables* all that is known of *files*, all that are in the directory.
+
+    Raises:
+        ValueError: if there is a row that is not what was written; or another one of ``CORRUPT``.
+        TablesError: if they cannot be read.
+    """
+    version, generation = tables.state()
+    if version != VERSION:
+        raise ValueError(f"its version is {version}, not {VERSION}")
+    catalog, streams = Catalog(), Streams()
+    streams.restore_keys(tables.streams())
+    snapshot = tables.snapshot(generation)
+    rows: NDArray[np.void] | None = None
+    totals: StreamTotals | None = None
+    summaries: dict[int, bytes] = {}
+    if snapshot is not None:
+        rows = np.frombuffer(snapshot[0], ROW)
+        totals = unpack_totals(snapshot[1], len(streams))
+    if rows is None:
+        rows, summaries = tables.minutes()
+    if len(rows) and not 0 <= rows["id"].min() <= rows["id"].max() < len(rows) + _FREE_IDS_MAX:
+        raise ValueError("ids of minutes that cannot be")
+    catalog.restore(rows)
+    gone, changed, new = catalog.compare(files)
+    stale = [*gone, *changed]
+    unknown = sorted([*new, *map(catalog.name, changed)], key=_span)
+    known = {minute: catalog.row(minute) for minute in stale[: _DISCOUNTED_MAX + 1]}
+    if stale:
+        catalog.remove(stale)
+    if totals is not None and len(stale) <= _DISCOUNTED_MAX:
+        if (totals.postings >= len(rows) + _FREE_IDS_MAX).any():
+            raise ValueError("minutes of streams that cannot be")
+        streams.restore(totals)
+        found = []
+        for minute, row, summary, checksum in tables.select("row, summary, checksum", stale):
+            counted = counted_summary(row, summary, checksum, known[minute], len(streams))
+            found.append((minute, counted[1]))
+        if len(found) < len(stale):
+            raise ValueError("minutes without summaries")
+        streams.discount(found, 0.0)
+        streams.forget_emptied()
+    else:
+        if totals is not None:
+            _, summaries = tables.minutes()
+        kept = catalog.ids().tolist()
+        parts = [summary_of(summaries[minute], len(streams)) for minute in kept]
+        if parts:
+            lengths = [len(each) for each in parts]
+            streams.recount(np.concatenate(parts), np.repeat(np.array(kept, np.int64), lengths))
+        streams.forget_empty()
+    return Loaded(catalog, streams, stale, unknown)
+
+
+def _span(name: str) -> tuple[int, int]:
+    return parse_name(name) or (0, 0)
+
+
+def save_snapshot(tables: Tables, catalog: Catalog, streams: Streams) -> None:
+    """Save *catalog* and *streams* whole to *tables*, so that the next :func:`load` need not add them up."""
+    _, generation = tables.state()
+    if not tables.has_snapshot(generation):
+        rows = catalog.rows().tobytes()
+        tables.save_snapshot(generation, rows, pack_totals(streams.export()))

@@ -1,0 +1,98 @@
+"""The index on disk that another process keeps: it is only read."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.disk.disk import Disk
+from store.disk.file import FileStat
+from store.index.extents import Layout
+from store.index.loading import Loaded, load
+from store.index.minute import MinuteEntries, Packed
+from store.index.row import MinuteRow
+from store.index.rows import CORRUPT, checked, counted_summary, entries_of, layout_of
+from store.index.tables import Tables, TablesError
+from store.locks import new_lock
+
+__all__ = ["SharedDatabase"]
+
+log = logging.getLogger(__name__)
+
+
+class SharedDatabase:
+    """The index that another process keeps, as it was when it was opened: minutes that change later are not in it.
+
+    Args:
+        disk: the disk the store is on.
+        path: the database file.
+    """
+
+    def __init__(self, disk: Disk, path: str) -> None:
+        self._path = disk.database_path(path)
+        self._lock = new_lock("shared-index")
+        self._tables: Tables | None = None
+        self._minutes: set[int] = set()
+
+    def load(self, files: Sequence[FileStat]) -> Loaded | None:
+        """Return all that is known of *files*, all that are in the directory; None when there is no index to use."""
+        with self._lock:
+            try:
+                self._tables = Tables.open_to_read(self._path)
+                with self._tables.transaction():
+                    loaded = load(self._tables, files)
+            except (TablesError, *CORRUPT) as error:
+                log.info("not using the index %s: %s", self._path, error)
+                return None
+            self._minutes = set(loaded.catalog.ids().tolist())
+            return loaded
+
+    def forget(self, minutes: Iterable[int]) -> None:
+        """Use no row of *minutes* any more: their files have changed."""
+        with self._lock:
+            self._minutes.difference_update(minutes)
+
+    def find(self, known: MinuteRow, stream_count: int) -> MinuteEntries | None:
+        """See :meth:`store.index.database.Database.find`."""
+        for _, row, layout, ticks in self._select("row, layout, ticks", [known.id]):
+            return checked(entries_of, Packed(layout, ticks), row, known, stream_count)
+        return None
+
+    def find_layouts(self, known: Mapping[int, MinuteRow], stream_count: int) -> dict[int, Layout]:
+        """See :meth:`store.index.database.Database.find_layouts`."""
+        found = {
+            minute: checked(layout_of, packed, row, known[minute], stream_count)
+            for minute, row, packed in self._select("row, layout", list(known))
+        }
+        return {minute: layout for minute, layout in found.items() if layout is not None}
+
+    def find_summaries(
+        self, known: Mapping[int, MinuteRow], stream_count: int
+    ) -> dict[int, tuple[int, NDArray[np.void]]]:
+        """See :meth:`store.index.database.Database.find_summaries`."""
+        found = {
+            minute: checked(counted_summary, row, summary, checksum, known[minute], stream_count)
+            for minute, row, summary, checksum in self._select(
+                "row, summary, checksum", list(known)
+            )
+        }
+        return {minute: each for minute, each in found.items() if each is not None}
+
+    def close(self) -> None:
+        """Close the index."""
+        with self._lock:
+            if self._tables is not None:
+                self._tables.close()
+                self._tables = None
+
+    def _select(self, columns: str, minutes: Iterable[int]) -> list[tuple[Any, ...]]:
+        with self._lock:
+            if self._tables is not None:
+                try:
+                    wanted = [each for each in minutes if each in self._minutes]
+                    return self._tables.select(columns, wanted)
+                except TablesError as error:
+                    log.info("not using the index %s: %s", self._path, error)
+        return []

@@ -1,0 +1,221 @@
+"""The tables of the index: the only module that knows SQLite.
+
+SQLite's write-ahead log keeps them whole across kill -9 and loss of power; what is missing then is older than the files,
+and read again.
+"""
+
+import contextlib
+import sqlite3
+import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.index.row import ROW, MinuteRow
+from store.index.rows import IndexRow, pack_row
+from store.index.summary import checksum_of
+
+__all__ = ["VERSION", "Tables", "TablesError", "is_busy"]
+
+TablesError = sqlite3.Error
+"""The error of all that fails here."""
+
+VERSION = 3
+"""Schema version; an index of any other is rebuilt."""
+
+_SCHEMA = """
+-- One row. The generation grows with every transaction that changes a minute or a stream.
+CREATE TABLE state (version INTEGER NOT NULL, generation INTEGER NOT NULL);
+CREATE TABLE streams (id INTEGER PRIMARY KEY, key BLOB NOT NULL, checksum INTEGER NOT NULL);
+-- row: a catalog row; summary: rows of SUMMARY; checksum: of both.
+CREATE TABLE minutes (id INTEGER PRIMARY KEY, row BLOB NOT NULL, summary BLOB NOT NULL, checksum INTEGER NOT NULL);
+-- Apart from the above, which is read whole when there is no snapshot. The packed entries have checksums of their own.
+CREATE TABLE entries (id INTEGER PRIMARY KEY, layout BLOB NOT NULL, ticks BLOB NOT NULL);
+-- Hashes of the ids of events, for minutes that were searched for one; row: the catalog row they are of.
+CREATE TABLE ids (id INTEGER PRIMARY KEY, row BLOB NOT NULL, hashes BLOB NOT NULL);
+-- At most one row, written when the index is closed: the whole catalog and the totals of all streams. It counts only for
+-- its generation; without it the rows of all minutes are read, which takes seconds for a million.
+CREATE TABLE snapshot (generation INTEGER NOT NULL, catalog BLOB NOT NULL, totals BLOB NOT NULL, checksum INTEGER NOT NULL);
+"""
+_IDS_AT_ONCE = 500
+"""Most parameters of one statement; SQLite takes 999 in its oldest builds."""
+
+
+class Tables:
+    """The tables of an open index. Callers take care that only one thread uses them at a time.
+
+    Every method raises :data:`TablesError` if it failed.
+
+    Args:
+        connection: the connection to the database.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: str) -> "Tables":
+        """Open the database file *path*, made if it is missing; an empty *path* is a private one."""
+        connection = sqlite3.connect(path, timeout=1, check_same_thread=False)
+        connection.execute("PRAGMA page_size = 8192")
+        # Where there is no shared memory (NFS, 9p), SQLite stays with a rollback journal.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return cls(connection)
+
+    @classmethod
+    def open_to_read(cls, path: str) -> "Tables":
+        """Open the database file *path*, of another process, to read it."""
+        uri = f"file:{urllib.parse.quote(path)}?mode=ro"
+        return cls(sqlite3.connect(uri, timeout=1, check_same_thread=False, uri=True))
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no tables yet."""
+        [(count,)] = self._connection.execute("SELECT count(*) FROM sqlite_master")
+        return not count
+
+    def create(self) -> None:
+        """Create all tables, empty."""
+        self._connection.executescript(_SCHEMA)
+        self._connection.execute("INSERT INTO state VALUES (?, 1)", (VERSION,))
+        self._connection.commit()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Read in one transaction, so that ids of minutes and streams belong together."""
+        self._connection.execute("BEGIN")
+        yield
+        self._connection.execute("COMMIT")
+
+    def state(self) -> tuple[int, int]:
+        """Return the schema version and the generation."""
+        [(version, generation)] = self._connection.execute("SELECT * FROM state")
+        return version, generation
+
+    def streams(self) -> dict[int, bytes]:
+        """Return the keys of all streams, by id.
+
+        Raises:
+            ValueError: if one is not what was written.
+        """
+        keys = {}
+        for stream, key, checksum in self._connection.execute("SELECT * FROM streams"):
+            if checksum != checksum_of(key):
+                raise ValueError(f"stream {stream} is not what was written")
+            keys[stream] = key
+        return keys
+
+    def minutes(self) -> tuple[NDArray[np.void], dict[int, bytes]]:
+        """Return the rows of all minutes, and their packed summaries by id.
+
+        Raises:
+            ValueError: if one is not what was written.
+        """
+        rows: list[bytes] = []
+        summaries: dict[int, bytes] = {}
+        for minute, row, summary, checksum in self._connection.execute("SELECT * FROM minutes"):
+            if checksum_of(row, summary) != checksum or len(row) != ROW.itemsize:
+                raise ValueError(f"minute {minute} is not what was written")
+            rows.append(row)
+            summaries[minute] = summary
+        found = np.frombuffer(b"".join(rows), ROW)
+        if found["id"].tolist() != list(summaries):
+            raise ValueError("ids of minutes that are not those of their rows")
+        return found, summaries
+
+    def snapshot(self, generation: int) -> tuple[bytes, bytes] | None:
+        """Return the packed catalog and totals of the snapshot of *generation*; None when it is not there or corrupt."""
+        found = self._connection.execute(
+            "SELECT catalog, totals, checksum FROM snapshot WHERE generation = ?", (generation,)
+        ).fetchone()
+        return found[:2] if found is not None and checksum_of(*found[:2]) == found[2] else None
+
+    def has_snapshot(self, generation: int) -> bool:
+        """Return whether there is a snapshot of *generation*."""
+        found = self._connection.execute(
+            "SELECT 1 FROM snapshot WHERE generation = ?", (generation,)
+        )
+        return found.fetchone() is not None
+
+    def save_snapshot(self, generation: int, rows: bytes, totals: bytes) -> None:
+        """Save the packed *rows* of the catalog and *totals* as the snapshot of *generation*."""
+        with self._connection:
+            self._connection.execute("DELETE FROM snapshot")
+            self._connection.execute(
+                "INSERT INTO snapshot VALUES (?, ?, ?, ?)",
+                (generation, rows, totals, checksum_of(rows, totals)),
+            )
+
+    def select(self, columns: str, minutes: Sequence[int]) -> list[tuple[Any, ...]]:
+        """Return the ids and *columns* of those of *minutes* that are there."""
+        tables = "minutes NATURAL JOIN entries" if "layout" in columns else "minutes"
+        tables = "ids" if "hashes" in columns else tables
+        rows: list[tuple[Any, ...]] = []
+        for first in range(0, len(minutes), _IDS_AT_ONCE):
+            some = minutes[first : first + _IDS_AT_ONCE]
+            places = ",".join("?" * len(some))
+            statement = f"SELECT id, {columns} FROM {tables} WHERE id IN ({places})"  # noqa: S608 - ours
+            rows += self._connection.execute(statement, tuple(some))
+        return rows
+
+    def save(
+        self,
+        kept: Sequence[IndexRow],
+        removed: Iterable[int],
+        streams: Mapping[int, bytes | None],
+    ) -> None:
+        """Save *kept* minutes and *streams*, and delete *removed* minutes, in one transaction; see :class:`Database`."""
+        with self._connection:
+            self._save(self._connection, kept, removed, streams)
+
+    def _save(
+        self,
+        connection: sqlite3.Connection,
+        kept: Sequence[IndexRow],
+        removed: Iterable[int],
+        streams: Mapping[int, bytes | None],
+    ) -> None:
+        connection.execute("UPDATE state SET generation = generation + 1")
+        gone = [(each,) for each in removed]
+        for table in ("minutes", "entries", "ids"):
+            connection.executemany(f"DELETE FROM {table} WHERE id = ?", gone)  # noqa: S608 - ours
+        connection.executemany(
+            "DELETE FROM streams WHERE id = ?",
+            [(each,) for each, key in streams.items() if key is None],
+        )
+        connection.executemany(
+            "INSERT OR REPLACE INTO streams VALUES (?, ?, ?)",
+            [(each, key, checksum_of(key)) for each, key in streams.items() if key is not None],
+        )
+        rows = [(each, pack_row(each.row), each.summary.tobytes()) for each in kept]
+        connection.executemany(
+            "INSERT OR REPLACE INTO minutes VALUES (?, ?, ?, ?)",
+            [(each.row.id, row, summary, checksum_of(row, summary)) for each, row, summary in rows],
+        )
+        connection.executemany(
+            "INSERT OR REPLACE INTO entries VALUES (?, ?, ?)",
+            [(each.row.id, *each.packed) for each in kept],
+        )
+
+    def save_id_hashes(self, made: Mapping[int, tuple[MinuteRow, NDArray[np.uint32]]]) -> None:
+        """Save the hashes of the ids in the minutes *made*, by id, with their rows in the catalog."""
+        with self._connection:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO ids VALUES (?, ?, ?)",
+                [
+                    (minute, pack_row(row), hashes.tobytes())
+                    for minute, (row, hashes) in made.items()
+                ],
+            )
+
+
+def is_busy(error: Exception) -> bool:
+    """Return whether *error* says that another connection has locked the database."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
