@@ -1,4 +1,4 @@
-"""What is appended becomes events, however it is cut into writes."""
+"""Appended bytes become events, however they are cut into writes."""
 
 import itertools
 
@@ -6,10 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store import Batch, Event, EventSerializer, EventTooLarge, InvalidEvent, Query, StoreFull
+from store import (
+    TICKS_PER_S,
+    Batch,
+    Event,
+    EventSerializer,
+    EventTooLarge,
+    InvalidEvent,
+    Query,
+    StoreFull,
+)
 from theiafs.ingest import IngestBuffer, Origin
 
-ORIGIN = Origin("test", 1000.5)
+ORIGIN = Origin("test", 1000 * TICKS_PER_S + 5_000_000)
 
 
 class Sink:
@@ -38,10 +47,10 @@ def ingest(
     return sink
 
 
-def frame(
+def record(
     event_id: str, content: str = "x", timestamp: float = 10.0, tags: list[str] | None = None
 ) -> bytes:
-    return EventSerializer().serialize(Event(event_id, "/frame", timestamp, tags or [], content))
+    return EventSerializer().serialize(Event(event_id, "/record", timestamp, tags or [], content))
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
@@ -80,7 +89,7 @@ def test_terminators_and_blank_lines(data: bytes, contents: list[str]) -> None:
 
 
 def test_an_unterminated_line_waits_for_its_end() -> None:
-    """Only finishing makes an event of a line that nothing ended."""
+    """Only finishing makes an event of a line without its newline."""
     assert ingest(b"a\npart", finish=False).contents == ["a"]
     assert ingest(b"a\npart", b"ial\n").contents == ["a", "partial"]
 
@@ -89,12 +98,12 @@ pieces = st.lists(
     st.one_of(
         st.binary(max_size=30).map(lambda data: data.replace(b"event: ", b"") + b"\n"),
         st.builds(
-            lambda number, content: frame(f"id{number}", content),
+            lambda number, content: record(f"id{number}", content),
             st.integers(0, 99),
             st.text(st.characters(exclude_categories=["Cs"]), max_size=30),
         ),
         st.builds(
-            lambda number: frame(f"id{number}", "event: 1 1 0\n\n") + b"\n", st.integers(0, 99)
+            lambda number: record(f"id{number}", "event: 1 1 0\n\n") + b"\n", st.integers(0, 99)
         ),
     ),
     max_size=8,
@@ -103,11 +112,11 @@ pieces = st.lists(
 
 @given(pieces, st.lists(st.integers(0, 10**6), max_size=12))
 def test_the_cuts_between_writes_do_not_matter(data: bytes, places: list[int]) -> None:
-    """Lines and frames come out the same however the bytes arrive, down to one at a time."""
+    """Lines and records come out the same however the bytes arrive, down to one at a time."""
 
     def told(sink: Sink) -> list[tuple[object, ...]]:
         return [
-            (event.source, event.content, event.id if event.source == "/frame" else None)
+            (event.source, event.content, event.id if event.source == "/record" else None)
             for event in sink.events
         ]
 
@@ -116,15 +125,15 @@ def test_the_cuts_between_writes_do_not_matter(data: bytes, places: list[int]) -
     assert told(ingest(*(data[i : i + 1] for i in range(len(data))))) == whole
 
 
-def test_a_frame_is_stored_as_given() -> None:
-    """Id, time, source, tags and content are the frame's."""
-    sink = ingest(frame("f", "a\nevent: 1 1 1\n", 5.25, ["x", "y"]) + b"\nline\n")
+def test_a_record_is_stored_as_given() -> None:
+    """Id, time, source, tags and content are the record's."""
+    sink = ingest(record("f", "a\nevent: 1 1 1\n", 5.25, ["x", "y"]) + b"\nline\n")
     first, second = sink.events
-    assert first == Event("f", "/frame", 5.25, ["x", "y"], "a\nevent: 1 1 1\n")
+    assert first == Event("f", "/record", 5.25, ["x", "y"], "a\nevent: 1 1 1\n")
     assert second.content == "line"
 
 
-@pytest.mark.parametrize("how_many", [1, 100])
+@pytest.mark.parametrize("count", [1, 100])
 @pytest.mark.parametrize(
     ("time", "tags", "stored_time", "stored_tags"),
     [
@@ -135,10 +144,10 @@ def test_a_frame_is_stored_as_given() -> None:
         (b"1.5000000", b"a,,b,", b"1.5000000", b"a,b"),
     ],
 )
-def test_a_frame_keeps_its_bytes_if_they_are_spelled_as_usual(
-    time: bytes, tags: bytes, stored_time: bytes, stored_tags: bytes, how_many: int
+def test_a_canonical_record_keeps_its_bytes(
+    time: bytes, tags: bytes, stored_time: bytes, stored_tags: bytes, count: int
 ) -> None:
-    """Otherwise it is stored as it is usually spelled."""
+    """Any other is stored in canonical spelling."""
 
     def spelled(time: bytes, tags: bytes) -> bytes:
         header = b"id:f\ntimestamp: %b\nsource:s\ntags:%b\n" % (time, tags)
@@ -146,40 +155,43 @@ def test_a_frame_keeps_its_bytes_if_they_are_spelled_as_usual(
 
     saved: list[bytes] = []
     buffer = IngestBuffer(Query(), 1 << 20)
-    buffer.append(spelled(time, tags) * how_many, ORIGIN, lambda batch: saved.append(batch.data))
-    assert saved == [spelled(stored_time, stored_tags) * how_many]
+    buffer.append(spelled(time, tags) * count, ORIGIN, lambda batch: saved.append(batch.data))
+    assert saved == [spelled(stored_time, stored_tags) * count]
 
 
 def test_events_get_the_tags_of_the_path() -> None:
-    """The tags a path names are added to those a frame has, none of them twice."""
+    """The tags that a path names are added to those of a record, none of them twice."""
     query = Query().tagged("b", "a").tagged("c")
-    sink = ingest(b"line\n" + frame("f", tags=["z", "a"]), query=query)
+    sink = ingest(b"line\n" + record("f", tags=["z", "a"]), query=query)
     assert [event.tags for event in sink.events] == [["a", "b", "c"], ["z", "a", "b", "c"]]
 
 
 @pytest.mark.parametrize(
     ("query", "data"),
-    [(Query().within(0, 100), b"line\n"), (Query().within(100, 2000), frame("f", timestamp=10))],
+    [
+        (Query().within(0, 100 * TICKS_PER_S), b"line\n"),
+        (Query().within(100 * TICKS_PER_S, 2000 * TICKS_PER_S), record("f", timestamp=10)),
+    ],
 )
 def test_a_time_outside_of_the_range_of_the_path_is_refused(query: Query, data: bytes) -> None:
-    """What would not show up in the directory it was appended to is not taken."""
+    """An event that would not show up in the directory it was appended to is not accepted."""
     with pytest.raises(InvalidEvent, match="range"):
         ingest(data, query=query)
 
 
-BAD_FRAMES = [
+BAD_RECORDS = [
     b"event: 5 5 5\n",
     b"event: 3 3 0\nab\n\n",
     b"event: 40 39 1\nid:a\ntimestamp: 1.0000000\nsource:s\ntags:\nxx\n",
-    frame("a").replace(b"timestamp: 10.0000000", b"timestamp: ten.000000"),
-    frame("a").replace(b"source:", b"sauce::"),
+    record("a").replace(b"timestamp: 10.0000000", b"timestamp: ten.000000"),
+    record("a").replace(b"source:", b"sauce::"),
 ]
 
 
-@pytest.mark.parametrize("bad", BAD_FRAMES)
-def test_a_bad_frame_costs_nothing_else(bad: bytes) -> None:
-    """What comes before it is saved and counted; the next write, which begins with it, fails."""
-    good = b"line\n" + frame("good") + b"\n"
+@pytest.mark.parametrize("bad", BAD_RECORDS)
+def test_a_bad_record_costs_nothing_else(bad: bytes) -> None:
+    """Everything before it is saved and counted; the next write, which begins with it, fails."""
+    good = b"line\n" + record("good") + b"\n"
     sink = Sink()
     buffer = IngestBuffer(Query(), 1 << 20)
     taken = buffer.append(good + bad + b"after\n", ORIGIN, sink.save)
@@ -191,11 +203,11 @@ def test_a_bad_frame_costs_nothing_else(bad: bytes) -> None:
     assert sink.contents == ["line", "x", "next"]
 
 
-def test_a_bad_frame_that_began_in_an_earlier_write_fails_the_write_that_shows_it() -> None:
+def test_a_bad_record_that_began_in_an_earlier_write_fails_the_write_that_shows_it() -> None:
     """Its beginning is dropped with it, and the file goes on being usable."""
     sink = Sink()
     buffer = IngestBuffer(Query(), 1 << 20)
-    data = frame("a", "content")
+    data = record("a", "content")
     assert buffer.append(data[:-3], ORIGIN, sink.save) == len(data) - 3
     with pytest.raises(InvalidEvent):
         buffer.append(b"longer than it said\n", ORIGIN, sink.save)
@@ -203,27 +215,30 @@ def test_a_bad_frame_that_began_in_an_earlier_write_fails_the_write_that_shows_i
     assert sink.contents == ["next"]
 
 
-def test_half_a_frame_at_the_end_is_an_error() -> None:
-    """It is not taken for a line."""
+def test_half_a_record_at_the_end_is_an_error() -> None:
+    """It does not become a line."""
     with pytest.raises(InvalidEvent, match="not written to its end"):
-        ingest(frame("a")[:-4])
+        ingest(record("a")[:-4])
     with pytest.raises(InvalidEvent, match="not written to its end"):
         ingest(b"event: 30 20 10\n")
 
 
-def test_a_frame_that_only_lacks_its_last_newline_is_whole() -> None:
+def test_a_record_that_only_lacks_its_last_newline_is_whole() -> None:
     """The closing of the file ends it, as it ends a line."""
-    assert ingest(frame("a").rstrip(b"\n")).contents == ["x"]
+    assert ingest(record("a").rstrip(b"\n")).contents == ["x"]
 
 
-def test_a_whole_frame_that_is_refused_at_the_end_says_why() -> None:
+def test_a_whole_record_that_is_refused_at_the_end_says_why() -> None:
     """That it was cut short is not the reason when it was not."""
     with pytest.raises(InvalidEvent, match="does not belong in this range"):
-        ingest(frame("a", timestamp=500.0).rstrip(b"\n"), query=Query().within(1, 100))
+        ingest(
+            record("a", timestamp=500.0).rstrip(b"\n"),
+            query=Query().within(TICKS_PER_S, 100 * TICKS_PER_S),
+        )
 
 
-def test_a_line_that_looks_like_the_first_of_a_frame_swallows_nothing() -> None:
-    """The line after it shows that it is none: that write fails, and the next is taken in."""
+def test_a_line_that_looks_like_an_opening_swallows_nothing() -> None:
+    """The line after it shows that it is none: that write fails, and the next is accepted."""
     sink = Sink()
     buffer = IngestBuffer(Query(), 1 << 20)
     buffer.append(b"event: 500000 400000 100000\n", ORIGIN, sink.save)
@@ -239,7 +254,7 @@ def test_a_line_that_looks_like_the_first_of_a_frame_swallows_nothing() -> None:
 
 
 def test_a_failure_to_save_does_not_hold_back_what_comes_after() -> None:
-    """What was known of a frame that was not taken in is forgotten with it."""
+    """The needed size of a record that was not accepted is forgotten with it."""
     sink = Sink()
     buffer = IngestBuffer(Query(), 1 << 20)
 
@@ -253,49 +268,134 @@ def test_a_failure_to_save_does_not_hold_back_what_comes_after() -> None:
     assert sink.contents == ["first", "second"]
 
 
-@pytest.mark.parametrize("data", [b"x" * 101, b"x" * 101 + b"\n", frame("f", "x" * 100)])
-def test_what_is_larger_than_the_limit_is_refused(data: bytes) -> None:
-    """A line as soon as it is too long, a frame as soon as it says so."""
+@pytest.mark.parametrize("data", [b"x" * 101, b"x" * 101 + b"\n", record("f", "x" * 100)])
+def test_an_event_above_the_limit_is_refused(data: bytes) -> None:
+    """A line as soon as it is too long, a record as soon as it says so."""
     with pytest.raises(EventTooLarge):
         ingest(data, size_max=100)
     with pytest.raises(EventTooLarge):
         ingest(*cut(data, list(range(0, 300, 7))), size_max=100)
 
 
-@pytest.mark.parametrize("tries", [1, 2, 5])
-def test_the_rest_of_a_line_that_is_too_long_is_no_line(tries: int) -> None:
-    """However the writer goes on: its write was short, then it failed, and whoever insists is let pass."""
-    sink = Sink()
-    buffer = IngestBuffer(Query(), 100)
-    line = b"".join(b"%04d" % number for number in range(100)) + b"\n"
-    pieces = [line[start : start + 40] for start in range(0, len(line), 40)]
-    failures = 0
+class Writer:
+    """Writes through an ingest buffer as the kernel does: in pieces, the first that fails makes the write short."""
 
-    def write(data: bytes) -> bool:
-        try:
-            assert buffer.append(data, ORIGIN, sink.save) == len(data)
-        except EventTooLarge:
-            return False
-        return True
+    def __init__(self, size_max: int, piece_size: int) -> None:
+        self.sink = Sink()
+        self._buffer = IngestBuffer(Query(), size_max)
+        self.piece_size = piece_size
 
-    rest = pieces
-    for _ in range(tries):
-        while rest and write(rest[0]):
-            rest = rest[1:]
-        failures += bool(rest)
-    assert failures == min(tries, 2)
-    assert write(b"another\n")
-    assert sink.contents == ["another"]
-    assert write(b"x" * 50 + b"\n")
-    assert sink.contents == ["another", "x" * 50]
+    def write(self, data: bytes) -> int:
+        """Write once, as write(2) does."""
+        accepted = 0
+        while accepted < len(data):
+            piece = data[accepted : accepted + self.piece_size]
+            try:
+                size = self._buffer.append(piece, ORIGIN, self.sink.save)
+            except InvalidEvent:
+                if accepted:
+                    return accepted
+                raise
+            accepted += size
+            if size < len(piece):
+                break
+        return accepted
+
+    def write_all(self, data: bytes) -> None:
+        """Write until everything is written, as every program does."""
+        while data:
+            data = data[self.write(data) :]
 
 
-def test_what_is_as_large_as_the_limit_is_taken() -> None:
-    """The limit is the largest that is allowed."""
+LONG_LINE = b"".join(b"%04d" % number for number in range(100)) + b"\n"
+
+
+@pytest.mark.parametrize("piece_size", [40, 100, 150, 1000])
+@pytest.mark.parametrize("line", [LONG_LINE, b"x" * 400 + b"\n", b"x" * 101 + b"\n"])
+def test_a_line_that_is_too_long_fails_each_time(line: bytes, piece_size: int) -> None:
+    """However large the pieces are that the kernel passes on, no part of it becomes an event."""
+    writer = Writer(100, piece_size)
+    for number in range(7):
+        with pytest.raises(EventTooLarge):
+            writer.write_all(line)
+        writer.write_all(b"good %d\n" % number)
+    assert writer.sink.contents == [f"good {number}" for number in range(7)]
+
+
+@pytest.mark.parametrize("line", [LONG_LINE, b"x" * 400 + b"\n"])
+def test_the_rest_of_a_line_that_is_too_long_fails_each_time(line: bytes) -> None:
+    """A write is short by it; the rest is refused as often as it is written."""
+    writer = Writer(100, 40)
+    accepted = writer.write(line)
+    assert accepted == 80
+    for _ in range(7):
+        with pytest.raises(EventTooLarge):
+            writer.write(line[accepted:])
+    writer.write_all(b"good\n")
+    assert writer.sink.contents == ["good"]
+
+
+@pytest.mark.parametrize("piece_size", [131_072, 131_040, 126_977, 200_000])
+def test_the_same_rest_may_be_cut_elsewhere(piece_size: int) -> None:
+    """The kernel cuts the same bytes at another address in memory up to a page earlier or later."""
+    writer = Writer(1 << 20, 131_072)
+    line = b"x" * 1_500_000 + b"\n"
+    accepted = writer.write(line)
+    writer.piece_size = piece_size
+    for _ in range(3):
+        with pytest.raises(EventTooLarge):
+            writer.write(line[accepted:])
+    writer.write_all(b"good\n")
+    assert writer.sink.contents == ["good"]
+
+
+@given(
+    st.lists(st.sampled_from([b"x", b"yz", b"x" * 30, b"y" * 60]), min_size=1, max_size=12).map(
+        lambda pieces: [*pieces[:-1], pieces[-1] + b"\n"]
+    )
+)
+def test_a_good_line_after_one_that_is_too_long_is_stored(pieces: list[bytes]) -> None:
+    """In however many pieces it comes."""
+    line = b"".join(pieces)[-101:]
+    for piece_size in (1, 3, 50, 200):
+        writer = Writer(100, 50)
+        with pytest.raises(EventTooLarge):
+            writer.write_all(LONG_LINE)
+        for start in range(0, len(line), piece_size):
+            writer.write_all(line[start : start + piece_size])
+        assert writer.sink.contents == [line[:-1].decode()]
+
+
+def test_the_rest_of_a_bad_record_fails_each_time() -> None:
+    """Once its header was accepted, its content does not become lines."""
+    data = record("a", "content\n" * 20)
+    bad = data[:-2] + b"longer than it said\n"
+    writer = Writer(1 << 20, 100)
+    accepted = writer.write(bad)
+    assert accepted < len(bad)
+    for _ in range(3):
+        with pytest.raises(InvalidEvent):
+            writer.write(bad[accepted:])
+    writer.write_all(b"good\n")
+    assert writer.sink.contents == ["good"]
+
+
+def test_a_line_after_a_stray_opening_can_be_written_again() -> None:
+    """It was refused for what came before it, which is dropped."""
+    writer = Writer(1 << 20, 1000)
+    writer.write_all(b"event: 500000 400000 100000\n")
+    with pytest.raises(InvalidEvent):
+        writer.write(b"ping\n")
+    writer.write_all(b"ping\n")
+    assert writer.sink.contents == ["ping"]
+
+
+def test_an_event_as_large_as_the_limit_is_accepted() -> None:
+    """The limit is inclusive."""
     assert ingest(b"x" * 100 + b"\n", size_max=100).contents == ["x" * 100]
 
 
-def test_a_write_that_cannot_be_saved_was_not_taken_in() -> None:
+def test_a_write_that_cannot_be_saved_was_not_accepted() -> None:
     """When there is room again, writing the same again makes each event once."""
     sink = Sink()
     buffer = IngestBuffer(Query(), 1 << 20)

@@ -24,7 +24,6 @@ def read_all(tree: Tree, path: str, chunk_size: int) -> bytes:
     while chunk := handle.read(len(data), chunk_size):
         data += chunk
     handle.release()
-    handle.on_release()
     assert len(data) == size
     return data
 

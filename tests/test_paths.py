@@ -1,36 +1,41 @@
 """Paths mean what the grammar says."""
 
+from datetime import UTC
+
 import pytest
 
-from store import Query
+from store import TICKS_MAX, TICKS_PER_S, Query
 from theiafs.errors import InvalidName, NameTooLong, NotFound
 from theiafs.names import unescape
-from theiafs.paths import FILTERS_MAX, Kind, Location, Paths, Tags, to_query
-from theiafs.timerange import Last, Range
+from theiafs.paths import FILTERS_MAX, Location, NodeKind, Paths, Tags, to_query
+from theiafs.timerange import Days, Last, Newest, Range
 
 
 def parse(path: str) -> Location:
-    return Paths(lambda name: unescape(name, ())).locate(path)
+    return Paths(lambda name: unescape(name, lambda _start: ())).locate(path)
 
 
 @pytest.mark.parametrize(
     ("path", "location"),
     [
-        ("/", Location(Kind.ROOT)),
-        ("/README", Location(Kind.README)),
-        ("/latest", Location(Kind.LATEST)),
-        ("/minutes", Location(Kind.MINUTES)),
-        ("/minutes/10-70", Location(Kind.MINUTE, minute="10-70")),
-        ("/ingest", Location(Kind.INGEST)),
-        ("/events", Location(Kind.EVENTS)),
-        ("/by-tag", Location(Kind.BY_TAG)),
-        ("/range", Location(Kind.RANGE)),
-        ("/by-tag/web", Location(Kind.QUERY, (Tags(("web",)),))),
-        ("/by-tag/by-tag", Location(Kind.QUERY, (Tags(("by-tag",)),))),
-        ("/by-tag/web,db/count", Location(Kind.COUNT, (Tags(("web", "db")),))),
-        ("/by-tag/a%2Fb/10-70", Location(Kind.MINUTE, (Tags(("a/b",)),), "10-70")),
-        ("/range/1-2/by-tag", Location(Kind.BY_TAG, (Range(1, 2),))),
-        ("/range/last-15m/by-tag/x/events", Location(Kind.EVENTS, (Last(900), Tags(("x",))))),
+        ("/", Location(NodeKind.ROOT)),
+        ("/README", Location(NodeKind.README)),
+        ("/latest", Location(NodeKind.LATEST)),
+        ("/minutes", Location(NodeKind.MINUTES)),
+        ("/minutes/10-70", Location(NodeKind.MINUTE, minute="10-70")),
+        ("/ingest", Location(NodeKind.INGEST)),
+        ("/events", Location(NodeKind.EVENTS)),
+        ("/by-tag", Location(NodeKind.BY_TAG)),
+        ("/range", Location(NodeKind.RANGE)),
+        ("/by-tag/web", Location(NodeKind.QUERY, (Tags(("web",)),))),
+        ("/by-tag/by-tag", Location(NodeKind.QUERY, (Tags(("by-tag",)),))),
+        ("/by-tag/web,db/count", Location(NodeKind.COUNT, (Tags(("web", "db")),))),
+        ("/by-tag/a%2Fb/10-70", Location(NodeKind.MINUTE, (Tags(("a/b",)),), "10-70")),
+        ("/range/1-2/by-tag", Location(NodeKind.BY_TAG, (Range(TICKS_PER_S, 2 * TICKS_PER_S),))),
+        (
+            "/range/last-15m/by-tag/x/events",
+            Location(NodeKind.EVENTS, (Last(900 * TICKS_PER_S), Tags(("x",)))),
+        ),
     ],
 )
 def test_a_path_is_filters_and_a_leaf(path: str, location: Location) -> None:
@@ -40,10 +45,10 @@ def test_a_path_is_filters_and_a_leaf(path: str, location: Location) -> None:
 
 def test_a_query_that_depends_on_the_moment() -> None:
     """It is known when it is asked for; any other is known at once."""
-    assert parse("/by-tag/a/range/1-2/events").query == Query().tagged("a").within(1, 2)
-    moving = parse("/range/last-1m/by-tag/a/1-2")
-    assert moving.query is None
-    assert moving.query_at(100) == Query().tagged("a").within(40, float("inf"))
+    fixed = parse("/by-tag/a/range/1-2/events").query
+    assert fixed == Query().tagged("a").within(TICKS_PER_S, 2 * TICKS_PER_S)
+    for name in ("last-1m", "1m", "newest-1m", "today", "yesterday..today"):
+        assert parse(f"/range/{name}/by-tag/a/1-2").query is None
 
 
 @pytest.mark.parametrize(
@@ -55,7 +60,7 @@ def test_a_query_that_depends_on_the_moment() -> None:
     ],
 )  # fmt: skip
 def test_a_path_outside_the_grammar_is_not_found(path: str) -> None:
-    """What programs probe for is answered as cheaply as what nobody means."""
+    """Names that programs probe for are not there, as cheaply as any other."""
     with pytest.raises(NotFound):
         parse(path)
 
@@ -71,7 +76,7 @@ def test_filters_nest_so_deep_and_no_deeper() -> None:
     """Sixteen filters are a path; neither is one more, nor the directory that would lead there."""
     deep = "/by-tag/x" * FILTERS_MAX
     assert len(parse(deep).filters) == FILTERS_MAX == 16
-    assert parse(deep + "/events").kind is Kind.EVENTS
+    assert parse(deep + "/events").kind is NodeKind.EVENTS
     for beyond in ("/by-tag", "/range", "/by-tag/x", "/range/1-2"):
         with pytest.raises(NotFound):
             parse(deep + beyond)
@@ -79,7 +84,7 @@ def test_filters_nest_so_deep_and_no_deeper() -> None:
 
 def test_a_tag_longer_than_names_are_is_refused() -> None:
     """The limit counts bytes, as the kernel does, and holds for each of several tags."""
-    assert parse("/by-tag/" + "é" * 127 + "," + "x" * 255).kind is Kind.QUERY
+    assert parse("/by-tag/" + "é" * 127 + "," + "x" * 255).kind is NodeKind.QUERY
     with pytest.raises(NameTooLong):
         parse("/by-tag/web," + "é" * 128)
 
@@ -88,11 +93,33 @@ def test_filters_are_a_conjunction_whatever_their_order() -> None:
     """Ranges intersect, and the order of filters does not matter."""
     one = parse("/by-tag/a/range/0-10/by-tag/b,c/range/5-20").filters
     other = parse("/range/5-20/by-tag/c,b/range/0-10/by-tag/a").filters
-    assert (
-        to_query(one, 0) == to_query(other, 0) == Query().tagged("a").tagged("b", "c").within(5, 10)
-    )
+    expected = Query().tagged("a").tagged("b", "c").within(5 * TICKS_PER_S, 10 * TICKS_PER_S)
+    assert to_query(one) == to_query(other) == expected
 
 
 def test_a_relative_range_reaches_back_from_the_moment() -> None:
-    """It has no end, for what arrives while somebody reads belongs to it."""
-    assert to_query((Last(900),), 1000.0) == Query().within(100, float("inf"))
+    """It has no end: an event that arrives while it is read belongs to it."""
+    assert to_query((Last(900),), now=1000) == Query().within(100, TICKS_MAX)
+    assert to_query((Newest(900),), now=1000, newest=950) == Query().within(50, TICKS_MAX)
+    assert to_query((Last(900),), now=10) == Query()
+
+
+def test_a_day_ends_at_midnight() -> None:
+    """Yesterday is all of the day before that of the moment."""
+    day = 86400 * TICKS_PER_S
+    assert to_query((Days("yesterday", UTC),), now=5 * day) == Query().within(4 * day, 5 * day - 1)
+    assert to_query((Days("yesterday", UTC),), now=6 * day - 1) == Query().within(
+        4 * day, 5 * day - 1
+    )
+    with pytest.raises(InvalidName, match="ends before it starts"):
+        to_query((Days("1970-01-05..yesterday", UTC),), now=4 * day)
+
+
+def test_a_range_may_begin_with_its_dots() -> None:
+    """A name that begins with one dot is still what programs probe for."""
+    assert parse("/range/..2/events").query == Query().within(0, 2 * TICKS_PER_S)
+    with pytest.raises(InvalidName):
+        parse("/range/..x")
+    for path in ("/range/.x", "/..", "/by-tag/..x"):
+        with pytest.raises(NotFound):
+            parse(path)

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from store import Event, NaiveEventStore
+from store import TICKS_PER_S, Event, NaiveEventStore
 from tests.doubles import Clock
-from theiafs import tree as tree_module
+from theiafs import timerange
 from theiafs.errors import AlreadyThere, InvalidName, NotFound, NotPermitted
 from theiafs.handles import Handle
+from theiafs.names import escape
 from theiafs.nodes import Directory, Link
 from theiafs.tree import Tree
 
@@ -30,12 +31,12 @@ def tree(store: NaiveEventStore) -> Tree:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(tree_module, "time", clock)
+    monkeypatch.setattr(timerange, "time", clock)
     return clock
 
 
-def test_a_tag_may_be_called_like_what_is_probed_for(tree: Tree) -> None:
-    """A tag that can be made can be looked at."""
+def test_a_tag_may_have_a_name_that_programs_probe_for(tree: Tree) -> None:
+    """A tag that can be made can be listed."""
     tree.make_directory("/by-tag/desktop.ini")
     assert listed(tree, "/by-tag") == ["desktop.ini"]
     assert listed(tree, "/by-tag/desktop.ini") == []
@@ -51,13 +52,12 @@ def read(handle: Handle) -> bytes:
     return handle.read(0, 1 << 20)
 
 
-def close(handle: Handle) -> None:
-    handle.release()
-    handle.on_release()
+def size_of(tree: Tree, path: str) -> int:
+    return tree.resolve(path).attributes().size
 
 
 def test_an_empty_store_has_no_newest_minute(tree: Tree, store: NaiveEventStore) -> None:
-    """A link that leads nowhere would break whoever walks the tree."""
+    """A link that leads nowhere would break programs that walk the tree."""
     assert listed(tree, "/") == ["README", "ingest", "minutes", "by-tag", "range"]
     with pytest.raises(NotFound):
         tree.resolve("/latest")
@@ -65,11 +65,11 @@ def test_an_empty_store_has_no_newest_minute(tree: Tree, store: NaiveEventStore)
     store.save(Event("b", "s", 10, [], "x"))
     latest = tree.resolve("/latest")
     assert isinstance(latest, Link)
-    assert (latest.target, latest.attributes().newest) == ("minutes/100-160", 100)
+    assert (latest.target, latest.attributes().newest) == ("minutes/100-160", 100 * TICKS_PER_S)
     assert "latest" in listed(tree, "/")
 
 
-def test_a_tag_directory_within_another_lists_what_leads_further(
+def test_a_tag_directory_within_another_lists_tags_that_lead_further(
     tree: Tree, store: NaiveEventStore
 ) -> None:
     """Tags that occur together with the ones applied, and none of those again."""
@@ -89,10 +89,10 @@ def test_a_query_directory_is_as_new_as_its_newest_event(
     store.save(Event("a", "s", 500.5, ["web"], "x"))
     store.save(Event("b", "s", 10, ["web"], "x"))
     store.save(Event("c", "s", 900, ["db"], "x"))
-    assert tree.resolve("/by-tag/web").attributes().newest == 500.5
-    assert tree.resolve("/by-tag/web/events").attributes().newest == 500.5
-    assert tree.resolve("/by-tag/web/10-70").attributes().newest == 10
-    assert tree.resolve("/").attributes().newest == 900
+    assert tree.resolve("/by-tag/web").attributes().newest == 5005 * TICKS_PER_S // 10
+    assert tree.resolve("/by-tag/web/events").attributes().newest == 5005 * TICKS_PER_S // 10
+    assert tree.resolve("/by-tag/web/10-70").attributes().newest == 10 * TICKS_PER_S
+    assert tree.resolve("/").attributes().newest == 900 * TICKS_PER_S
 
 
 def test_a_declared_tag_is_there_before_its_first_event(tree: Tree) -> None:
@@ -124,12 +124,12 @@ def test_a_tag_that_no_event_can_have_is_not_declared(tree: Tree) -> None:
         tree.make_directory("/by-tag/unknown/by-tag/b")
 
 
-def test_what_can_be_written_shows_it(tree: Tree, store: NaiveEventStore) -> None:
+def test_a_file_that_can_be_written_shows_it(tree: Tree, store: NaiveEventStore) -> None:
     """Ingest files can be written, everything else refuses to be opened for it."""
     store.save(Event("a", "s", 10, ["web"], "x"))
     for path in ("/ingest", "/by-tag/web/ingest", "/range/last-1h/ingest"):
         assert tree.resolve(path).attributes().mode & stat.S_IWUSR
-        close(tree.open(path, to_write=True))
+        tree.open(path, to_write=True).release()
     for path in ("/README", "/events", "/by-tag/web/count", "/minutes/10-70", "/by-tag"):
         with pytest.raises(NotPermitted):
             tree.open(path, to_write=True)
@@ -142,30 +142,89 @@ def test_a_relative_range_moves_with_the_clock(
     store.save(Event("old", "s", clock.now - 50, [], "x"))
     handle = tree.open("/range/last-1m/count", to_write=False)
     assert read(handle) == b"1\n"
-    close(handle)
+    handle.release()
     assert len(listed(tree, "/range/last-1m")) == 1
     clock.now += 11
     assert listed(tree, "/range/last-1m") == []
 
 
-def test_a_relative_range_stands_still_while_a_file_in_it_is_open(
+def test_a_relative_range_stands_still_for_a_file_that_is_open(
     tree: Tree, store: NaiveEventStore, clock: Clock
 ) -> None:
-    """Neither its bytes nor the size others see shrink under a reader; then it moves on."""
+    """Its bytes stay, and the size of its path does not shrink; the range moves on for every other reader."""
     path = "/range/last-1m/events"
     store.save(Event("old", "s", clock.now - 50, [], "x"))
-    size = tree.resolve(path).attributes().size
+    size = size_of(tree, path)
     handle = tree.open(path, to_write=False)
     clock.now += 3600
-    assert tree.resolve(path).attributes().size == size == len(read(handle))
+    assert size_of(tree, path) == size == len(read(handle)) > 0
+    assert read(tree.open("/range/last-1m/count", to_write=False)) == b"0\n"
+    assert listed(tree, "/range/last-1m") == []
     other = tree.open(path, to_write=False)
+    assert read(other) == b""
     store.save(Event("new", "s", clock.now, [], "y"))
-    assert len(read(handle)) == len(read(other)) > size
-    close(handle)
-    assert tree.resolve(path).attributes().size == len(read(other)) > size
-    close(other)
+    assert len(read(handle)) == size_of(tree, path) == size + len(read(other))
+    handle.release()
+    assert size_of(tree, path) == size + len(read(other))
+    other.release()
     clock.now += 2
-    assert tree.resolve(path).attributes().size == len(read(handle)) - size
+    assert size_of(tree, path) == len(read(other)) > 0
+
+
+def test_a_range_before_the_newest_event_moves_with_it(
+    tree: Tree, store: NaiveEventStore, clock: Clock
+) -> None:
+    """The clock does not matter: these are logs of another day."""
+    store.save(Event("old", "s", 500, [], "x"))
+    store.save(Event("new", "s", 590, [], "x"))
+    assert read(tree.open("/range/newest-1m/count", to_write=False)) == b"1\n"
+    clock.now += 4
+    assert read(tree.open("/range/newest-2m/count", to_write=False)) == b"2\n"
+    store.save(Event("newer", "s", 700, [], "x"))
+    clock.now += 4
+    assert read(tree.open("/range/newest-2m/count", to_write=False)) == b"2\n"
+
+
+def test_the_days_move_at_midnight(tree: Tree, store: NaiveEventStore, clock: Clock) -> None:
+    """An event of today is one of yesterday a day later."""
+    store.save(Event("a", "s", clock.now, [], "x"))
+    assert len(listed(tree, "/range/today")) == 1
+    clock.now += 86400
+    assert listed(tree, "/range/today") == []
+    assert len(listed(tree, "/range/yesterday")) == 1
+
+
+@pytest.mark.parametrize("path", ["/by-tag/web/events", "/by-tag/web/480-540", "/minutes/480-540"])
+def test_a_removed_event_stays_in_the_size_of_a_file_that_is_open(
+    tree: Tree, store: NaiveEventStore, path: str
+) -> None:
+    """A program that follows it never takes it for truncated, even when its tag is gone with its last event."""
+    store.save(Event("a", "s", 480, ["web"], "first"))
+    handle = tree.open(path, to_write=False)
+    before = tree.resolve(path).attributes()
+    store.delete("a")
+    assert tree.resolve(path).attributes() == before
+    handle.release()
+    with pytest.raises(NotFound):
+        tree.resolve(path).attributes()
+
+
+def test_a_file_that_is_open_grows_after_a_removal(tree: Tree, store: NaiveEventStore) -> None:
+    """By what arrives, from the size that was shown before."""
+    path = "/by-tag/web/events"
+    store.save(Event("a", "s", 480, ["web"], "first"))
+    handle = tree.open(path, to_write=False)
+    before = size_of(tree, path)
+    store.delete("a")
+    store.save(Event("b", "s", 479, ["web"], "second"))
+    other = tree.open(path, to_write=False)
+    after = tree.resolve(path).attributes()
+    assert after.size == before + len(read(other))
+    assert after.newest == 480 * TICKS_PER_S
+    handle.release()
+    assert size_of(tree, path) == after.size
+    other.release()
+    assert size_of(tree, path) == len(read(other))
 
 
 def test_the_size_that_was_told_is_the_size_that_is_opened(
@@ -178,13 +237,35 @@ def test_the_size_that_was_told_is_the_size_that_is_opened(
     clock.now += 1.9
     handle = tree.open(path, to_write=False)
     assert len(read(handle)) == size > 0
-    close(handle)
+    handle.release()
 
 
 def test_a_failed_opening_holds_nothing(tree: Tree, store: NaiveEventStore, clock: Clock) -> None:
-    """The range goes on moving after a file in it could not be opened."""
+    """The size of a path shrinks again after a file there could not be opened."""
     store.save(Event("old", "s", clock.now - 50, [], "x"))
     with pytest.raises(NotPermitted):
         tree.open("/range/last-1m/events", to_write=True)
     clock.now += 3600
-    assert tree.resolve("/range/last-1m/events").attributes().size == 0
+    assert size_of(tree, "/range/last-1m/events") == 0
+
+
+def test_a_path_costs_the_same_whatever_the_number_of_tags(
+    tree: Tree, store: NaiveEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a name that was too long searches among the tags."""
+    store.save(Event("a", "s", 10, ["web", "x" * 300], "x"))
+    searches: list[str] = []
+    tags = frozenset({"web", "x" * 300})
+
+    def search() -> frozenset[str]:
+        searches.append("tags")
+        return tags
+
+    monkeypatch.setattr(store, "has_tag", tags.__contains__)
+    monkeypatch.setattr(store, "tags", search)
+    tree.resolve("/by-tag/web/events")
+    with pytest.raises(NotFound):
+        tree.resolve("/by-tag/unknown/events")
+    assert searches == []
+    tree.resolve(f"/by-tag/{escape('x' * 300)}/events")
+    assert len(searches) == 1

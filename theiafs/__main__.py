@@ -1,4 +1,4 @@
-"""What ``python -m theiafs`` runs."""
+"""The entry point of ``python -m theiafs``."""
 
 import sys
 

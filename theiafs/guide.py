@@ -28,13 +28,19 @@ Try, from this directory:
   cat range/last-15m/count
   tail -f by-tag/web/events
 
-Ranges:
+Ranges: <from>..<to> or <from>-<to>, both ends included; either may be left out.
 
-  1763800000-1763803600                epoch seconds, fractions allowed; 1763800000- has no end
-  20261123T101500Z-20261123T102000Z    the same in ISO 8601 basic format, UTC
-  2026-11-23  2026-11-23T10  2026-11   a day, an hour, a month, in UTC
-  last-15m                             the last 15 minutes (s, m, h, d); it moves with the clock, but
+  2026-11-23..2026-11-24               a calendar time is the whole of what it names: all of both days
+  2026-11-23  2026-11-23T10  2026-11   and a range by itself; in UTC, or with an offset like +01:00
+  20261123T101500Z..                   ISO 8601, extended or basic, to any precision
+  1763800000-1763803600.5              epoch seconds; 12 to 14 digits are milliseconds, 15 to 17
+                                       microseconds, 18 and 19 nanoseconds; 4 are a year, 8 a date
+  @5..@10                              always epoch seconds
+  2026-11-23T10:15:41~30s              from 30 s before it to 30 s after it
+  today  yesterday                     they move at midnight
+  last-15m  15m                        the last 15 minutes (s, m, h, d, w); it moves with the clock, but
                                        stands still for a file while that file is held open
+  newest-15m                           the last 15 minutes before the newest event
 
 An event in a file looks like this:
 

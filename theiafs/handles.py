@@ -2,62 +2,62 @@
 
 import itertools
 import logging
-import os
+import mmap
 import threading
 import time
 from collections.abc import Callable, Hashable
 
-from store import Answer, EventStore, EventStoreException, Query, Span
+from store import Answer, EventReadException, EventStore, EventStoreException, Query, Span
 from theiafs.errors import NotPermitted
 from theiafs.ingest import IngestBuffer, Origin
+from theiafs.processes import command_name
+from theiafs.timerange import now_in_ticks
 
 __all__ = ["AnswerHandle", "Handle", "HandleTable", "IngestHandle", "TextHandle"]
 
 log = logging.getLogger(__name__)
 
-# A file that did not grow for so long counts as settled. It is longer than the kernel keeps attributes,
-# so that a size it still remembers is the size at the opening.
 _SETTLED_AFTER_S = 2.0
-# The kernel says no more than this of one, the newline included (64 for threads of its own).
-_COMMAND_NAME_SIZE_MAX = 64
+"""A file that has not grown for this long counts as settled. It is longer than the kernel keeps attributes, so that a size
+that the kernel remembers is the size at the opening."""
 
 
 class Handle:
     """An open file.
 
     Attributes:
-        version: what two openings must have in common for the kernel to keep the bytes it read; None
+        version: two openings with the same version have the same bytes, and the kernel may keep those that it read; None
             when it must not keep any, because the file changes.
         syncs_writes: whether what is written survives a loss of power before the write returns.
-        on_release: called once, after the release.
     """
 
     version: Hashable | None = None
     syncs_writes = False
 
-    def __init__(self) -> None:
-        self.on_release: Callable[[], object] = lambda: None
-
     def read(self, offset: int, size: int) -> bytes:
-        """Read so many bytes from an offset; fewer only at the end of the file."""
+        """Read *size* bytes at *offset*; fewer only at the end of the file."""
         raise NotPermitted("this file cannot be read")
 
-    def write(self, data: bytes, process_id: int) -> int:
-        """Append what a process wrote; returns how many of the bytes were taken in."""
+    def write(self, data: bytes, thread_id: int) -> int:
+        """Append *data*, which the thread *thread_id* wrote; return how many of the bytes were accepted."""
         raise NotPermitted("this file cannot be written")
 
     def sync(self) -> None:
-        """Make what was written survive a loss of power."""
+        """Make everything written so far durable."""
 
     def release(self) -> None:
-        """Let go, after the last descriptor was closed. Nobody hears of what fails here."""
+        """Close the file, after its last descriptor was closed. A failure can only be logged."""
 
 
 class TextHandle(Handle):
-    """A text, as it was when the file was opened."""
+    """A text, as it was when the file was opened.
+
+    Args:
+        data: the text.
+        changes: whether it may be another at the next opening.
+    """
 
     def __init__(self, data: bytes, changes: bool) -> None:
-        super().__init__()
         self._data = data
         self.version = None if changes else len(data)
 
@@ -67,25 +67,72 @@ class TextHandle(Handle):
 
 
 class AnswerHandle(Handle):
-    """The answer to a query. It goes on growing while it is open."""
+    """The answer to a query. It goes on growing while it is open.
 
-    def __init__(self, answer: Answer, query: Query, span: Span) -> None:
-        super().__init__()
+    Args:
+        answer: the answer.
+        query: the query.
+        span: the answer as it was at the opening.
+        on_release: is called with the handle when it is released.
+    """
+
+    def __init__(
+        self,
+        answer: Answer,
+        query: Query,
+        span: Span,
+        on_release: Callable[["AnswerHandle"], object] = lambda _handle: None,
+    ) -> None:
         self._answer = answer
+        self._on_release = on_release
+        self._last_page = (0, b"")  # offset in bytes, and what there is of the page
         if span.changed < time.time() - _SETTLED_AFTER_S:
-            # The query belongs to it: a range that moves has other bytes at the same path later.
+            # The query is part of it: a range that moves has other bytes at the same path later.
             self.version = (query, span.size, span.changed)
+
+    def size(self) -> int:
+        """Return the size now, in bytes."""
+        return self._answer.size()
 
     def read(self, offset: int, size: int) -> bytes:
         """See :meth:`Handle.read`."""
-        return self._answer.read(offset, size)
+        try:
+            data = self._answer.read(offset, size)
+        except EventReadException:
+            data = self._reread(offset, size)
+            if not data:
+                raise
+        if self.version is not None and len(data) < size:
+            page = (offset + len(data)) // mmap.PAGESIZE * mmap.PAGESIZE
+            if page >= offset:
+                self._last_page = page, data[page - offset :]
+        return data
+
+    def _reread(self, offset: int, size: int) -> bytes:
+        """Return what arrived after the last page was read, and the part of that page from *offset* on.
+
+        The kernel reads whole pages for its cache. When the file has grown, it reads the last one again, and the first bytes
+        there may have been removed.
+        """
+        page, known = self._last_page
+        known = known[offset - page :] if offset >= page else b""
+        return known and known + self._answer.read(offset + len(known), size - len(known))
+
+    def release(self) -> None:
+        """See :meth:`Handle.release`."""
+        self._on_release(self)
 
 
 class IngestHandle(Handle):
-    """Where events are appended. Reading finds nothing."""
+    """A file that events are appended to. It reads as empty.
+
+    Args:
+        store: where events are saved.
+        query: the query of the path.
+        event_size_max: size limit of an event, in bytes.
+    """
 
     def __init__(self, store: EventStore, query: Query, event_size_max: int) -> None:
-        super().__init__()
         self._store = store
         self._buffer = IngestBuffer(query, event_size_max)
         self._lock = threading.Lock()
@@ -95,21 +142,21 @@ class IngestHandle(Handle):
         """See :meth:`Handle.read`."""
         return b""
 
-    def write(self, data: bytes, process_id: int) -> int:
+    def write(self, data: bytes, thread_id: int) -> int:
         """See :meth:`Handle.write`."""
         with self._lock:
-            self._last_writer = process_id
-            taken_in = self._buffer.append(data, _origin(process_id), self._store.save_batch)
+            self._last_writer = thread_id
+            accepted = self._buffer.append(data, _origin(thread_id), self._store.save_batch)
         if self.syncs_writes:
             self._store.sync()
-        return taken_in
+        return accepted
 
     def sync(self) -> None:
         """See :meth:`Handle.sync`."""
         self._store.sync()
 
     def release(self) -> None:
-        """Save a last line that nothing ended, or log why it could not be."""
+        """Save a last line that no newline ended; log the failure if that fails."""
         with self._lock:
             if self._buffer.is_empty:
                 return
@@ -120,14 +167,14 @@ class IngestHandle(Handle):
 
 
 class HandleTable:
-    """The open files, by the numbers the kernel knows them by."""
+    """The open files, by the numbers that the kernel knows them by."""
 
     def __init__(self) -> None:
         self._handles: dict[int, Handle] = {}
         self._numbers = itertools.count(1)
 
     def add(self, handle: Handle) -> int:
-        """Take in an open file; returns its number."""
+        """Add *handle*; return its number."""
         number = next(self._numbers)
         self._handles[number] = handle
         return number
@@ -136,28 +183,14 @@ class HandleTable:
         return self._handles[number]
 
     def remove(self, number: int) -> Handle:
-        """Forget an open file and return it."""
+        """Remove the handle with this *number* and return it."""
         return self._handles.pop(number)
 
     def remove_all(self) -> list[Handle]:
-        """Forget all open files and return them."""
+        """Remove all handles and return them."""
         handles, self._handles = self._handles, {}
         return list(handles.values())
 
 
-def _origin(process_id: int) -> Origin:
-    return Origin(_command_name(process_id), time.time())
-
-
-def _command_name(process_id: int) -> str:
-    """The name of the command a process runs; "unknown" when it cannot be told."""
-    # By system calls: a file object would cost as much again as these, and that at every write.
-    try:
-        descriptor = os.open(f"/proc/{process_id}/comm", os.O_RDONLY)
-        try:
-            name = os.read(descriptor, _COMMAND_NAME_SIZE_MAX).removesuffix(b"\n")
-        finally:
-            os.close(descriptor)
-    except OSError:  # it has ended, or lives in another process namespace
-        return "unknown"
-    return name.replace(b"\n", b" ").decode("utf-8", "surrogateescape")
+def _origin(thread_id: int) -> Origin:
+    return Origin(command_name(thread_id), now_in_ticks())

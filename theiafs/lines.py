@@ -1,4 +1,4 @@
-"""Lines: the contents of those that stand in a block of bytes, as many at once as there are before the next frame."""
+"""Lines: their contents in a block of bytes, as many at once as there are before the next record."""
 
 from typing import NamedTuple
 
@@ -11,11 +11,11 @@ __all__ = ["Lines", "only_line", "read_line", "read_lines"]
 _BLANK = b" \t"
 _NEWLINE, _SPACE, _OPENING_BYTE = b"\n e"
 _MANY_LINES_SIZE = 2048
-"""From how many bytes on it is worth to look at all lines together."""
+"""Minimum size of a block, in bytes, at which parsing all lines together is faster than one by one."""
 
 
 class Lines(NamedTuple):
-    """Lines that stand in a block one behind the other.
+    """Lines that follow each other in a block.
 
     Attributes:
         contents: of those that are not blank, without their terminators.
@@ -29,7 +29,7 @@ class Lines(NamedTuple):
 
 
 def only_line(block: bytes) -> bytes | None:
-    """The content of a block that is one whole line, which is neither blank nor the first of a frame; None for any other."""
+    """Return the content of *block* if it is one whole line, neither blank nor the opening of a record; None otherwise."""
     if not block or block.find(b"\n") != len(block) - 1 or block[0] <= _SPACE:
         return None
     return (
@@ -40,17 +40,12 @@ def only_line(block: bytes) -> bytes | None:
 
 
 def read_line(block: bytes, start: int) -> Lines:
-    """Read the one line that starts here, which must be whole."""
+    """Read the line at *start* of *block*, which must be whole."""
     return _read(block, start, block.index(b"\n", start) + 1)
 
 
 def read_lines(block: bytes, start: int) -> Lines:
-    """Read the line that starts here, and those behind it, up to one that opens a frame or is not whole.
-
-    Args:
-        block: bytes of which nothing needs to be known.
-        start: where to begin, in bytes.
-    """
+    """Read the lines of *block* from *start* on, in bytes, up to one that opens a record or is not whole."""
     if len(block) - start < _MANY_LINES_SIZE:
         return _read(block, start, _end(block, start))
     text = np.frombuffer(block, np.uint8)
@@ -63,7 +58,7 @@ def read_lines(block: bytes, start: int) -> Lines:
     if not len(ends):
         return Lines([], 0, start)
     end = int(ends[-1])
-    # Almost always all of them begin with what no blank line does, and end with nothing but a newline.
+    # Almost always each begins with a byte that no blank line does, and ends with nothing but a newline.
     is_odd = text[start] <= _SPACE or (first_bytes <= _SPACE).any() or b"\r" in block[start:end]
     if is_odd:
         return _read(block, start, end)
@@ -72,7 +67,7 @@ def read_lines(block: bytes, start: int) -> Lines:
 
 
 def _end(block: bytes, start: int) -> int:
-    """Where the lines that begin here end: before a frame, or with the last whole line."""
+    """Return where the lines from *start* on end, in bytes: before a record, or with the last whole line."""
     for opening in OPENING.finditer(block, start):
         if block[opening.start() - 1] == _NEWLINE:
             return opening.start()
@@ -80,7 +75,7 @@ def _end(block: bytes, start: int) -> int:
 
 
 def _read(block: bytes, start: int, end: int) -> Lines:
-    """Read the lines from a start to an end."""
+    """Read the lines of *block* from *start* to *end*."""
     text = block[start:end]
     contents = text.split(b"\n")[:-1]
     if b"\r" in text:

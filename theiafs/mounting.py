@@ -281,7 +281,12 @@ def _serve(
     with _as_mount_error(store_address):
         with Progress("indexing", terminal) as progress:
             store = open_store(
-                store_address, settings.flush_interval_ms, settings.is_read_only, progress
+                store_address,
+                settings.flush_interval_ms,
+                settings.is_read_only,
+                progress,
+                settings.memory_size,
+                settings.log_keep_size,
             )
         try:
             serve(store, mountpoint, store_address, settings, on_up)

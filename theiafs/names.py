@@ -2,13 +2,13 @@
 
 Everything stays as it is but ``/``, ``%``, control characters, a leading dot, and bytes that are not valid
 UTF-8: those become ``%`` and two hexadecimal digits for each byte. The empty name becomes ``%``. A name
-too long for a directory entry is cut and ends in ``%%`` and a digest of the whole; only who knows the names
-there are can read it back.
+too long for a directory entry is cut and ends in ``%%`` and a digest of the whole: it is read back by a search among the
+tags that start like it.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from theiafs.errors import NameTooLong, NotFound
 
@@ -24,7 +24,7 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f/%\udc80-\udcff]|^\\.")
 
 
 def escape(name: str) -> str:
-    """Turn a tag into a file name."""
+    """Turn the tag *name* into a file name."""
     if not name:
         return _EMPTY
     escaped = _UNSAFE.sub(_percent, name)
@@ -37,12 +37,12 @@ def escape(name: str) -> str:
     return re.sub("%.?$", "", shown) + ending
 
 
-def unescape(file_name: str, known: Iterable[str]) -> str:
-    """Turn a file name back into the tag.
+def unescape(file_name: str, tags_starting_with: Callable[[str], Iterable[str]]) -> str:
+    """Turn *file_name* back into the tag.
 
     Args:
         file_name: the file name.
-        known: the tags there are; needed for those that were too long.
+        tags_starting_with: returns the known tags that start with a string; called only for a name that was too long.
 
     Raises:
         NotFound: if no tag has this file name.
@@ -51,20 +51,25 @@ def unescape(file_name: str, known: Iterable[str]) -> str:
     if len(file_name.encode("utf-8", "surrogateescape")) > NAME_SIZE_MAX:
         raise NameTooLong(f"a name of more than {NAME_SIZE_MAX} bytes: {file_name!r}")
     if _DIGEST in file_name:
-        for name in known:
+        start = _decode(file_name.partition(_DIGEST)[0])
+        for name in tags_starting_with(start):
             if escape(name) == file_name:
                 return name
         raise NotFound(f"no name is written {file_name!r}")
     if file_name == _EMPTY:
         return ""
-    encoded = file_name.encode("utf-8", "surrogateescape")
-    decoded = re.sub(rb"%([0-9A-F]{2})", lambda match: bytes([int(match[1], 16)]), encoded).decode(
-        "utf-8", "surrogateescape"
-    )
+    decoded = _decode(file_name)
     # One name, one file name: otherwise the same directory would be there many times.
     if escape(decoded) != file_name:
         raise NotFound(f"no name is written {file_name!r}")
     return decoded
+
+
+def _decode(escaped: str) -> str:
+    encoded = escaped.encode("utf-8", "surrogateescape")
+    return re.sub(rb"%([0-9A-F]{2})", lambda match: bytes([int(match[1], 16)]), encoded).decode(
+        "utf-8", "surrogateescape"
+    )
 
 
 def _percent(match: re.Match[str]) -> str:

@@ -1,13 +1,14 @@
-"""Nodes: the kinds of things in the tree, each of which can tell its attributes and be opened."""
+"""Nodes: what is in the tree; each can tell its attributes, and files can be opened."""
 
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple
 
-from store import EventStore, Query, Span
+from store import EventStore, Query
 from theiafs.errors import NotFound
 from theiafs.handles import AnswerHandle, Handle, IngestHandle, TextHandle
+from theiafs.openanswers import Extent, OpenAnswers
 
 __all__ = [
     "AnswerFile",
@@ -24,32 +25,32 @@ __all__ = [
 
 
 class Attributes(NamedTuple):
-    """What stat(2) tells of a node, as far as it depends on the node.
+    """The part of stat(2) that depends on the node.
 
     Attributes:
         mode: type and permissions, before the mount's umask.
         size: in bytes.
-        newest: the time of the newest event in it, in seconds since the epoch; 0 when there is none.
+        newest: the time of the newest event in it, in ticks since the epoch; 0 when there is none.
     """
 
     mode: int
     size: int = 0
-    newest: float = 0.0
+    newest: int = 0
 
 
 class Entries(NamedTuple):
-    """Names in a directory, and the type of what they name, which all of them have in common."""
+    """Names in a directory, and the type that all of them have."""
 
     names: Sequence[str]
     mode: int
 
 
 class Node(ABC):
-    """Something in the tree."""
+    """A file, directory or link of the tree."""
 
     @abstractmethod
     def attributes(self) -> Attributes:
-        """What stat(2) tells of it."""
+        """Return the part of stat(2) that depends on this node."""
 
 
 class Directory(Node):
@@ -57,14 +58,12 @@ class Directory(Node):
 
     Args:
         entries: lists it, bit by bit, for there may be a million names.
-        newest: tells the time of the newest event in it, in seconds since the epoch.
+        newest: returns the time of the newest event in it, in ticks since the epoch.
     """
 
     MODE = stat.S_IFDIR | 0o777
 
-    def __init__(
-        self, entries: Callable[[], Iterable[Entries]], newest: Callable[[], float]
-    ) -> None:
+    def __init__(self, entries: Callable[[], Iterable[Entries]], newest: Callable[[], int]) -> None:
         self.entries = entries
         self._newest = newest
 
@@ -74,11 +73,11 @@ class Directory(Node):
 
 
 class Link(Node):
-    """A symbolic link."""
+    """A symbolic link to *target*, as new as the *newest* event in it."""
 
     MODE = stat.S_IFLNK | 0o777
 
-    def __init__(self, target: str, newest: float) -> None:
+    def __init__(self, target: str, newest: int) -> None:
         self.target = target
         self._newest = newest
 
@@ -88,7 +87,7 @@ class Link(Node):
 
 
 class File(Node):
-    """Something that can be opened.
+    """A node that can be opened.
 
     Attributes:
         MODE: type and permissions, before the mount's umask.
@@ -98,7 +97,7 @@ class File(Node):
 
     @abstractmethod
     def open(self) -> Handle:
-        """Open it; what is read through the handle fits together, however long it is open."""
+        """Open the file; everything read through the handle is of one state, however long it is open."""
 
 
 class TextFile(File):
@@ -119,7 +118,7 @@ class TextFile(File):
 
 
 class CountFile(File):
-    """The number of events that answer a query."""
+    """The number of events in *store* that answer *query*."""
 
     MODE = stat.S_IFREG | 0o444
 
@@ -144,25 +143,40 @@ class AnswerFile(File):
     Args:
         store: where to find them.
         query: the query.
-        minute: the name of the minute; None for all.
+        minute: the name of the minute; empty for all.
+        location: what all files at the same path have in common.
+        open_answers: the answers that are open.
     """
 
     MODE = stat.S_IFREG | 0o444
 
-    def __init__(self, store: EventStore, query: Query, minute: str | None = None) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        query: Query,
+        minute: str,
+        location: Hashable,
+        open_answers: OpenAnswers,
+    ) -> None:
         self._store = store
         self._query = query
         self._minute = minute
+        self._location = location
+        self._open_answers = open_answers
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`.
 
         Raises:
-            NotFound: if the minute holds nothing that answers.
+            NotFound: if the minute holds nothing that answers, and is not open either.
         """
         store, query, minute = self._store, self._query, self._minute
-        span = self._there(store.whole(query) if minute is None else store.span(query, minute))
-        return Attributes(self.MODE, span.size, span.newest)
+        span = store.span(query, minute) if minute else store.whole(query)
+        found = None if span is None else Extent(span.size, span.newest)
+        shown = self._open_answers.extend(self._location, found)
+        if shown is None:
+            raise NotFound(f"nothing here in {minute}")
+        return Attributes(self.MODE, shown.size, shown.newest)
 
     def open(self) -> AnswerHandle:
         """See :meth:`File.open`.
@@ -170,22 +184,24 @@ class AnswerFile(File):
         Raises:
             NotFound: if the minute holds nothing that answers.
         """
-        answer = self._store.answer(self._query, self._minute)
-        return AnswerHandle(answer, self._query, self._there(answer.span))
-
-    def _there(self, span: Span | None) -> Span:
-        if span is None:
+        location, open_answers = self._location, self._open_answers
+        answer = self._store.answer(self._query, self._minute or None)
+        if answer.span is None:
             raise NotFound(f"nothing here in {self._minute}")
-        return span
+        handle = AnswerHandle(
+            answer, self._query, answer.span, lambda closed: open_answers.remove(location, closed)
+        )
+        open_answers.add(location, handle, answer.span.newest)
+        return handle
 
 
 class IngestFile(File):
-    """Where events are appended that shall get what the path says.
+    """A file that events are appended to, which get what its path says.
 
     Args:
         store: where they are saved.
-        query: what the path says.
-        event_size_max: the largest event, in bytes.
+        query: the query of the path.
+        event_size_max: size limit of an event, in bytes.
     """
 
     MODE = stat.S_IFREG | 0o666
@@ -196,7 +212,7 @@ class IngestFile(File):
         self._event_size_max = event_size_max
 
     def attributes(self) -> Attributes:
-        """See :meth:`Node.attributes`; whatever was appended, an ingest file is empty."""
+        """See :meth:`Node.attributes`; however much was appended, an ingest file is empty."""
         return Attributes(self.MODE, 0, self._store.whole(self._query).newest)
 
     def open(self) -> IngestHandle:

@@ -1,4 +1,4 @@
-"""Operations: what the kernel can ask for. Knows the tree, and no FUSE binding."""
+"""Operations: the requests of the kernel. Knows the tree, and no FUSE binding."""
 
 import gc
 import os
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from store import EventStore
 from theiafs.config import Settings
-from theiafs.errors import NotPermitted
+from theiafs.errors import InvalidName, NotFound, NotPermitted
 from theiafs.handles import HandleTable
 from theiafs.names import NAME_SIZE_MAX
 from theiafs.nodes import Directory, Entries, IngestFile, Link
@@ -20,20 +20,24 @@ from theiafs.tree import Tree
 
 __all__ = ["Opened", "Operations", "Stat"]
 
-# Later than what any program prints; the kernel's time fields end where 64 bits do.
+_NS_PER_TICK = 100
 _MTIME_MAX_NS = 253_402_300_799 * 10**9
+"""Latest time that is shown, in nanoseconds: the last second of the year 9999. The kernel's fields end where 64 bits do."""
 _CACHED_VERSIONS_MAX = 1 << 16
+_RENAMED_FOR_S = 2.0
+"""How long the kernel may still know an ingest file by the name it was renamed to: a second, and some."""
+_RENAMED_MAX = 1 << 10
 
 
 class Stat(NamedTuple):
-    """What stat(2) tells of a file.
+    """The answer of stat(2).
 
     Attributes:
         mode: type and permissions.
-        uid: its owner.
-        gid: its group.
+        uid: the owner.
+        gid: the group.
         size: in bytes.
-        changed_ns: all of its times, in nanoseconds since the epoch.
+        changed_ns: all of the times, in nanoseconds since the epoch.
     """
 
     mode: int
@@ -47,9 +51,9 @@ class Opened(NamedTuple):
     """A file that was opened.
 
     Attributes:
-        number: what it is called from now on.
-        is_direct: whether reads go past the kernel's cache.
-        is_cached: whether the kernel may keep what it has in its cache.
+        number: the number of its handle.
+        is_direct: whether reads bypass the kernel's cache.
+        is_cached: whether the kernel may keep the bytes that it has in its cache.
     """
 
     number: int
@@ -58,11 +62,16 @@ class Opened(NamedTuple):
 
 
 class Operations:
-    """What the kernel can ask for, as libfuse names it.
+    """The requests of the kernel, as libfuse names them.
 
-    What is not here is answered "not implemented", and the kernel stops asking: extended attributes, which
+    Every other request is answered "not implemented", and the kernel stops asking: extended attributes, which
     it would look for before every write, and flush, which comes whenever some process closes its copy of a
     descriptor and means nothing.
+
+    Args:
+        store: the store that is shown.
+        settings: how it is mounted.
+        on_up: is called as soon as it is mounted.
     """
 
     def __init__(self, store: EventStore, settings: Settings, on_up: Callable[[], None]) -> None:
@@ -73,21 +82,22 @@ class Operations:
         self._tree = Tree(store, settings.event_size_max)
         self._handles = HandleTable()
         self._cached = _CachedVersions()
+        self._renamed = _RenamedPaths()
 
     def init(self, _path: str) -> None:
-        """It is mounted."""
-        # What the store has loaded stays. Looking through it for garbage again and again, as it grows and whenever
-        # a large directory is listed, would keep everybody waiting.
+        """Note that the filesystem is mounted."""
+        # The store keeps what it has loaded. Collections that go through all of it, as it grows and whenever a large
+        # directory is listed, would stop every request.
         gc.freeze()
         self._on_up()
 
     def destroy(self, _path: str) -> None:
-        """It is unmounted; whoever still had a file open cannot write the rest of a line any more."""
+        """End the partial lines of files still open: the filesystem is unmounted."""
         for handle in self._handles.remove_all():
             handle.release()
 
     def statfs(self, _path: str) -> dict[str, int]:
-        """Describe the disk under the store."""
+        """Return the usage of the file system under the store."""
         usage = self._store.usage()
         if usage is None:
             return {"f_namemax": NAME_SIZE_MAX}
@@ -104,63 +114,63 @@ class Operations:
         }
 
     def getattr(self, path: str) -> Stat:
-        """Tell the attributes of what is at a path."""
+        """Return the attributes of the node at *path*."""
         mode, size, newest = self._tree.resolve(path).attributes()
-        # Nobody's permission to follow a link is ever looked at, and all of them have the same.
+        # Permissions of links are never checked; all links have the same.
         umask = 0 if stat.S_ISLNK(mode) else self._settings.umask
-        changed_ns = min(int(newest * 10**9), _MTIME_MAX_NS) or self._mounted_ns
+        changed_ns = min(newest * _NS_PER_TICK, _MTIME_MAX_NS) or self._mounted_ns
         return Stat(mode & ~umask, self._settings.uid, self._settings.gid, size, changed_ns)
 
     def readlink(self, path: str) -> str:
-        """Tell where a symbolic link leads."""
+        """Return the target of the symbolic link at *path*."""
         node = self._tree.resolve(path)
         if not isinstance(node, Link):
             raise NotPermitted(f"no symbolic link: {path!r}")
         return node.target
 
     def readdir(self, path: str) -> Iterable[Entries]:
-        """List a directory, with types, so that find(1) need not look at each entry."""
+        """List the directory at *path*, with types, so that find(1) need not stat each entry."""
         node = self._tree.resolve(path)
         if not isinstance(node, Directory):
             raise NotPermitted(f"no directory: {path!r}")
         return chain([Entries((".", ".."), Directory.MODE)], node.entries())
 
     def mkdir(self, path: str, _mode: int) -> None:
-        """Declare a tag."""
+        """Declare the tag whose directory is at *path*."""
         self._tree.make_directory(path)
 
     def open(self, path: str, flags: int) -> Opened:
-        """Open a file; the flags are those of the system call."""
+        """Open the file at *path*; *flags* are those of the system call."""
         handle = self._tree.open(path, flags & os.O_ACCMODE != os.O_RDONLY)
         # What O_SYNC asks for is more than O_DSYNC does; here both are the same.
         handle.syncs_writes = self._settings.syncs_writes or bool(flags & os.O_DSYNC)
-        # What grows goes past the kernel's cache: every read sees all there is.
+        # Reads of a file that grows bypass the kernel's cache: each sees everything there is.
         grows = handle.version is None
         is_cached = not grows and self._cached.has(path, handle.version)
         return Opened(self._handles.add(handle), grows, is_cached)
 
     def read(self, number: int, size: int, offset: int) -> bytes:
-        """Read from an open file."""
+        """Read *size* bytes at *offset* of the open file *number*."""
         return self._handles[number].read(offset, size)
 
-    def write(self, number: int, data: bytes, process_id: int) -> int:
-        """Append to an open file what a process wrote."""
-        return self._handles[number].write(data, process_id)
+    def write(self, number: int, data: bytes, thread_id: int) -> int:
+        """Append *data*, which the thread *thread_id* wrote, to the open file *number*."""
+        return self._handles[number].write(data, thread_id)
 
     def fsync(self, _path: str, _datasync: int, number: int) -> None:
-        """Make what was written to an open file last."""
+        """Make everything written to the open file *number* durable."""
         self._handles[number].sync()
 
     def release(self, number: int) -> None:
-        """Close a file; the last descriptor for it is gone."""
-        handle = self._handles.remove(number)
-        try:
-            handle.release()
-        finally:
-            handle.on_release()
+        """Close the file *number*, whose last descriptor was closed."""
+        self._handles.remove(number).release()
 
     def truncate(self, path: str, _length: int, _file: Any = None) -> None:
         """Do nothing to an ingest file: ``>`` means the same as ``>>`` there."""
+        self._check_ingest(path)
+
+    def fallocate(self, path: str) -> None:
+        """Do nothing to an ingest file."""
         self._check_ingest(path)
 
     def chmod(self, path: str, _mode: int) -> None:
@@ -192,16 +202,28 @@ class Operations:
         raise NotPermitted(f"links cannot be made here: {path!r}")
 
     def unlink(self, path: str) -> None:
-        """Refuse."""
-        raise NotPermitted(f"cannot be removed: {path!r}")
+        """Do nothing to an ingest file, which stays: log writers that rotate remove it."""
+        if not self._renamed.has(path):
+            self._check_ingest(path)
 
     def rmdir(self, path: str) -> None:
         """Refuse."""
         raise NotPermitted(f"cannot be removed: {path!r}")
 
-    def rename(self, old: str, _new: str) -> None:
-        """Refuse."""
-        raise NotPermitted(f"cannot be renamed: {old!r}")
+    def rename(self, old: str, new: str) -> None:
+        """Do nothing to an ingest file, which keeps its name: log writers that rotate rename it."""
+        if not self._renamed.has(old):
+            self._check_ingest(old)
+        if self._is_there(new) and not self._renamed.has(new):
+            raise NotPermitted(f"cannot be replaced: {new!r}")
+        self._renamed.add(new)
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            self._tree.resolve(path).attributes()
+        except (NotFound, InvalidName):
+            return False
+        return True
 
     def _check_ingest(self, path: str) -> None:
         if not isinstance(self._tree.resolve(path), IngestFile):
@@ -209,14 +231,14 @@ class Operations:
 
 
 class _CachedVersions:
-    """Which version of a file the kernel has in its cache, for the files opened most recently."""
+    """The versions of files that the kernel has in its cache, for the files opened most recently."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._versions: OrderedDict[str, Hashable] = OrderedDict()
 
     def has(self, path: str, version: Hashable) -> bool:
-        """Whether the kernel has this version; from now on it does."""
+        """Return whether the kernel has this *version* of the file at *path*; from now on it does."""
         with self._lock:
             known = self._versions.get(path)
             self._versions[path] = version
@@ -224,3 +246,28 @@ class _CachedVersions:
             if len(self._versions) > _CACHED_VERSIONS_MAX:
                 self._versions.popitem(last=False)
         return known == version
+
+
+class _RenamedPaths:
+    """The paths that ingest files were renamed to a moment ago.
+
+    There is nothing, but the kernel takes the ingest file to be there until it looks again. Programs that rotate several times
+    a second remove it, or rename it once more.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ends_s: OrderedDict[str, float] = OrderedDict()
+
+    def add(self, path: str) -> None:
+        """Add *path*."""
+        with self._lock:
+            self._ends_s[path] = time.monotonic() + _RENAMED_FOR_S
+            self._ends_s.move_to_end(path)
+            if len(self._ends_s) > _RENAMED_MAX:
+                self._ends_s.popitem(last=False)
+
+    def has(self, path: str) -> bool:
+        """Return whether an ingest file was renamed to *path* a moment ago."""
+        with self._lock:
+            return time.monotonic() < self._ends_s.get(path, 0.0)

@@ -17,17 +17,17 @@ from typing import NamedTuple
 
 from store import Query
 from theiafs.errors import InvalidName, NotFound
-from theiafs.timerange import Last, Range, parse_range
+from theiafs.timerange import Days, Last, Newest, Range, parse_range
 
-__all__ = ["FILTERS_MAX", "Filter", "Kind", "Location", "Paths", "Tags", "to_query"]
+__all__ = ["FILTERS_MAX", "Filter", "Location", "NodeKind", "Paths", "Tags", "to_query"]
 
 FILTERS_MAX = 16
-"""How many filters a path may nest."""
+"""Most filters of a path."""
 
 _DIRECTORIES_MAX = 1024
 
-# What desktop environments look for in every directory they see. They get a plain "not there" where another
-# name would be called invalid.
+# Desktop environments probe for these in every directory. They get a plain "not there" where another name would be
+# called invalid.
 _PROBED = frozenset({"autorun.inf", "AUTORUN.INF", "desktop.ini", "Desktop.ini", "Thumbs.db"})
 _EVERYTHING = Query()
 _MINUTE = re.compile(r"[0-9]+-[0-9]+")
@@ -40,11 +40,11 @@ class Tags:
     any_of: tuple[str, ...]
 
 
-Filter = Tags | Range | Last
+Filter = Tags | Range | Last | Newest | Days
 
 
-class Kind(StrEnum):
-    """What can be at a path."""
+class NodeKind(StrEnum):
+    """The kinds of nodes that a path can lead to."""
 
     ROOT = "root"
     README = "README"
@@ -60,36 +60,32 @@ class Kind(StrEnum):
 
 
 class Location(NamedTuple):
-    """What a path means.
+    """The meaning of a path.
 
     Attributes:
-        kind: what is there, if anything is.
-        filters: the filters the path has gone through.
-        minute: the name of the minute, where the kind is one.
-        query: what the filters ask for; None when that depends on the moment.
+        kind: the kind of node that may be there.
+        filters: the filters that the path goes through.
+        minute: the name of the minute, if the kind is one.
+        query: the query that the filters are; None when it depends on the moment.
     """
 
-    kind: Kind
+    kind: NodeKind
     filters: tuple[Filter, ...] = ()
     minute: str = ""
     query: Query | None = _EVERYTHING
 
-    def query_at(self, moment: float) -> Query:
-        """What the filters ask for at a moment, in seconds since the epoch."""
-        return to_query(self.filters, moment) if self.query is None else self.query
 
-
-_ROOT = Location(Kind.ROOT)
-_ROOT_ONLY = {kind.value: kind for kind in (Kind.README, Kind.LATEST, Kind.MINUTES)}
-_QUERY_LEAVES = {kind.value: kind for kind in (Kind.EVENTS, Kind.COUNT, Kind.INGEST)}
-_FILTER_KINDS = {kind.value: kind for kind in (Kind.BY_TAG, Kind.RANGE)}
+_ROOT = Location(NodeKind.ROOT)
+_ROOT_ONLY = {kind.value: kind for kind in (NodeKind.README, NodeKind.LATEST, NodeKind.MINUTES)}
+_QUERY_LEAVES = {kind.value: kind for kind in (NodeKind.EVENTS, NodeKind.COUNT, NodeKind.INGEST)}
+_FILTER_KINDS = {kind.value: kind for kind in (NodeKind.BY_TAG, NodeKind.RANGE)}
 
 
 class Paths:
-    """Finds out what paths mean, name by name. Any number of threads may use it.
+    """Finds the meaning of paths, name by name. Any number of threads may use it.
 
     Args:
-        read_tag: turns a file name into a tag, or raises what is wrong with it.
+        read_tag: turns a file name into a tag, or raises a :class:`theiafs.errors.FilesystemError`.
     """
 
     def __init__(self, read_tag: Callable[[str], str]) -> None:
@@ -98,10 +94,7 @@ class Paths:
         self._directory = functools.lru_cache(_DIRECTORIES_MAX)(self.locate)
 
     def locate(self, path: str) -> Location:
-        """Find out what a path means; whether it is there is for others to say.
-
-        Args:
-            path: absolute, from the mountpoint on.
+        """Return the meaning of *path*, which is absolute, from the mountpoint on; it need not exist.
 
         Raises:
             NotFound: if the path can mean nothing.
@@ -110,28 +103,30 @@ class Paths:
         above, _, name = path.rpartition("/")
         if not name:
             return _ROOT
-        if name[0] != ".":
+        if name[0] != "." or name.startswith(".."):
             found = self._step(self._directory(above), name)
             if found is not None:
                 return found
         raise NotFound(f"no such file: {path!r}")
 
     def _step(self, above: Location, name: str) -> Location | None:
-        """What a name means in a directory; None when nothing."""
+        """Return the meaning of *name* in the directory *above*; None when it can have none."""
         match above.kind:
-            case Kind.BY_TAG:
-                return self._filtered(above, _parse_tags(name, self._read_tag))
-            case Kind.RANGE:
+            case NodeKind.RANGE:
                 return None if name in _PROBED else self._filtered(above, parse_range(name))
-            case Kind.MINUTES:
-                return Location(Kind.MINUTE, minute=name) if _MINUTE.fullmatch(name) else None
-            case Kind.QUERY if _MINUTE.fullmatch(name):
-                return above._replace(kind=Kind.MINUTE, minute=name)
-            case Kind.ROOT if name in _ROOT_ONLY:
+            case _ if name[0] == ".":
+                return None  # only a range may start with dots
+            case NodeKind.BY_TAG:
+                return self._filtered(above, _parse_tags(name, self._read_tag))
+            case NodeKind.MINUTES:
+                return Location(NodeKind.MINUTE, minute=name) if _MINUTE.fullmatch(name) else None
+            case NodeKind.QUERY if _MINUTE.fullmatch(name):
+                return above._replace(kind=NodeKind.MINUTE, minute=name)
+            case NodeKind.ROOT if name in _ROOT_ONLY:
                 return Location(_ROOT_ONLY[name])
-            case Kind.QUERY | Kind.ROOT if name in _QUERY_LEAVES:
+            case NodeKind.QUERY | NodeKind.ROOT if name in _QUERY_LEAVES:
                 return above._replace(kind=_QUERY_LEAVES[name])
-            case Kind.QUERY | Kind.ROOT if (
+            case NodeKind.QUERY | NodeKind.ROOT if (
                 name in _FILTER_KINDS and len(above.filters) < FILTERS_MAX
             ):
                 return above._replace(kind=_FILTER_KINDS[name])
@@ -140,8 +135,8 @@ class Paths:
     @staticmethod
     def _filtered(above: Location, added: Filter) -> Location:
         filters = (*above.filters, added)
-        moves = any(isinstance(each, Last) for each in filters)
-        return Location(Kind.QUERY, filters, query=None if moves else to_query(filters, 0.0))
+        is_fixed = all(isinstance(each, Tags | Range) for each in filters)
+        return Location(NodeKind.QUERY, filters, query=to_query(filters) if is_fixed else None)
 
 
 def _parse_tags(name: str, read_tag: Callable[[str], str]) -> Tags:
@@ -151,8 +146,17 @@ def _parse_tags(name: str, read_tag: Callable[[str], str]) -> Tags:
     return Tags(tuple(read_tag(part) for part in names))
 
 
-def to_query(filters: tuple[Filter, ...], moment: float) -> Query:
-    """Turn filters into the query they stand for at a moment, in seconds since the epoch."""
+def to_query(filters: tuple[Filter, ...], now: int = 0, newest: int = 0) -> Query:
+    """Turn *filters* into the query that they are at a moment.
+
+    Args:
+        filters: the filters.
+        now: the time of the clock, in ticks since the epoch.
+        newest: the time of the newest event that is stored, in ticks since the epoch.
+
+    Raises:
+        InvalidName: if a range ends before it starts on the day of *now*.
+    """
     query = _EVERYTHING
     for each in filters:
         match each:
@@ -160,6 +164,8 @@ def to_query(filters: tuple[Filter, ...], moment: float) -> Query:
                 query = query.tagged(*any_of)
             case Range(start, end):
                 query = query.within(start, end)
-            case Last(seconds):
-                query = query.within(moment - seconds, float("inf"))
+            case Newest():
+                query = query.within(*each.at(newest))
+            case Last() | Days():
+                query = query.within(*each.at(now))
     return query

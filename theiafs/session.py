@@ -100,7 +100,7 @@ class _NamedOperations(Operations):
         return getattr(self, name)(*args)
 
 
-def _session_type(binding: ModuleType) -> Any:
+def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short function for each callback
     """Return the class FUSE of *binding* with the callbacks of this module in place of its own.
 
     With the binding's own callbacks, which build a dictionary for each stat and decode a path for each write, the
@@ -110,6 +110,7 @@ def _session_type(binding: ModuleType) -> Any:
     """
     stats_by_mode: dict[int, Any] = {}
     get_context = binding.fuse_get_context
+    _add_fallocate(binding)
 
     def wrapper(_session: Any, function: Callable[..., Any], *args: Any) -> Any:
         """Call one callback; an exception that reached libfuse would make it return garbage."""
@@ -179,6 +180,11 @@ def _session_type(binding: ModuleType) -> Any:
     def release(session: Any, _path: bytes, file: Any) -> None:
         session.operations.release(file.contents.fh)
 
+    def fallocate(
+        session: Any, path: bytes, _mode: int, _offset: int, _size: int, _file: Any
+    ) -> None:
+        session.operations.fallocate(path.decode())
+
     callbacks = {
         "getattr": getattr_,
         "fgetattr": getattr_,
@@ -187,13 +193,33 @@ def _session_type(binding: ModuleType) -> Any:
         "read": read,
         "write": write,
         "release": release,
+        "fallocate": fallocate,
     }
     # mfusepy appends the version of libfuse to the names of callbacks whose signatures differ.
     names = [name + ending for name in callbacks for ending in ("", "_fuse_2", "_fuse_3")]
     members = {
-        name: callbacks[name.partition("_")[0]] for name in names if hasattr(binding.FUSE, name)
+        name: callbacks[name.partition("_")[0]]
+        for name in names
+        if hasattr(binding.FUSE, name) or name == "fallocate"
     }
     return type("Session", (binding.FUSE,), {**members, "_wrapper": wrapper})
+
+
+def _add_fallocate(binding: ModuleType) -> None:
+    """Add fallocate to the table of callbacks of *binding*: that of fusepy ends before it.
+
+    Without it, glibc's posix_fallocate(3) writes a NUL into each block, which would be content.
+    """
+    table = binding.fuse_operations
+    if hasattr(table, "fallocate"):
+        return
+    # The last callbacks of libfuse 2.9, in their order.
+    others = [(name, ctypes.c_void_p) for name in ("poll", "write_buf", "read_buf", "flock")]
+    file = ctypes.POINTER(binding.fuse_file_info)
+    arguments = (ctypes.c_char_p, ctypes.c_int, ctypes.c_int64, ctypes.c_int64, file)
+    fallocate = ("fallocate", ctypes.CFUNCTYPE(ctypes.c_int, *arguments))
+    fields = {"_fields_": [*table._fields_, *others, fallocate]}
+    setattr(binding, table.__name__, type(table.__name__, (ctypes.Structure,), fields))
 
 
 @functools.cache

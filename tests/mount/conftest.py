@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from store.format.record import Frame
+from store.format.record import Record
 from store.format.scan import scan
 from tests.waiting import eventually
 
@@ -88,7 +88,7 @@ class Mount:
                 continue
             data = path.read_bytes()
             found = scan(lambda offset, size, data=data: data[offset : offset + size], len(data))  # type: ignore[misc]
-            assert all(isinstance(each, Frame) for each in found), path
+            assert all(isinstance(each, Record) for each in found), path
 
     @property
     def process_id(self) -> int:
@@ -112,7 +112,7 @@ class Mount:
         contents = []
         position = 0
         for each in scan(lambda offset, size: data[offset : offset + size], len(data)):
-            assert isinstance(each, Frame)
+            assert isinstance(each, Record)
             start = position + each.content_start
             contents.append(data[start : start + each.content_size])
             position += each.size

@@ -116,7 +116,7 @@ def test_an_unknown_binding(tmp_path: Path, mountpoint: Path) -> None:
     ("options", "said"),
     [
         ("nonsense", "unknown option 'nonsense'"),
-        ("uid=nobody-at-all", "invalid value for uid"),
+        ("uid=no-such-user", "invalid value for uid"),
         ("umask=9", "invalid value for umask"),
         ("max_event=lots", "invalid value for max_event"),
         ("max_event=0", "invalid value for max_event"),
@@ -286,7 +286,7 @@ def test_names_that_begin_alike_are_not_inside_each_other(tmp_path: Path) -> Non
 
 
 def test_umount_under_another_filesystem(mounted: Mount) -> None:
-    """What is mounted on top of a mount is named and stays, and so does the mount below it."""
+    """A filesystem mounted on top of a mount is named in the message; both stay mounted."""
     subprocess.run(["mount", "-t", "tmpfs", "on-top", mounted.path], check=True)
     try:
         (mounted.path / "file").touch()
@@ -302,7 +302,7 @@ def test_umount_under_another_filesystem(mounted: Mount) -> None:
 @pytest.mark.parametrize("below", ["", "minutes"])
 @pytest.mark.parametrize("is_first", [True, False])
 def test_umount_of_a_bind_mount(mounted: Mount, tmp_path: Path, below: str, is_first: bool) -> None:
-    """Of a mount and a bind mount of it, one is unmounted, the other one is named, and the last one ends it."""
+    """Unmounting a mount or its bind mount names the other; the process ends with the last."""
     bind = tmp_path / "bind"
     bind.mkdir()
     subprocess.run(["mount", "--bind", mounted.path / below, bind], check=True)

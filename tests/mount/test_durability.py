@@ -1,7 +1,8 @@
-"""What writers are told about the disk, and what readers beside a writer see."""
+"""Errors that writers get when the disk fails, and the view of concurrent readers."""
 
 import errno
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -29,6 +30,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     )
     yield path
     eventually(lambda: subprocess.run(["umount", str(path)], capture_output=True).returncode == 0)
+
+
+def stored_contents(store: Path) -> list[bytes]:
+    """Return the contents of the events in the minute files of *store*, in the order of the files."""
+    files = sorted(store.glob("[0-9]*-*"))
+    return re.findall(rb"^\d{6} x+$", b"".join(map(Path.read_bytes, files)), re.MULTILINE)
 
 
 def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
@@ -65,7 +72,7 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
         os.close(ingest)
         assert mount.contents() == acknowledged
         assert "lost" not in mount.log()
-        eventually(lambda: os.listdir(mount.store_path / ".theiafs" / "journal") == [])
+        eventually(lambda: stored_contents(mount.store_path) == acknowledged)
         mount.remount()
         assert mount.contents() == acknowledged
         assert theiafs("check", mount.store_path).returncode == 0
@@ -74,7 +81,7 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
 
 
 def test_a_full_disk_at_the_end(small_disk: Path, tmp_path: Path) -> None:
-    """What does not fit into the minute files any more waits in the journal for the next mount."""
+    """Events that no longer fit into the minute files stay in the log for the next mount."""
     mount = Mount(tmp_path, "flush=3600000")
     mount.store_path = small_disk / "events"
     mount.mount()
@@ -95,7 +102,7 @@ def test_a_full_disk_at_the_end(small_disk: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["fsync", "O_SYNC", "O_DSYNC", "-o sync"])
-def test_what_is_synced_is_in_the_journal_for_good(
+def test_synced_events_are_durable_in_the_log(
     make_mount: Callable[..., Mount], tmp_path: Path, how: str
 ) -> None:
     """The mount syncs the file that has the event before the call returns; the calls it makes show it."""
@@ -122,8 +129,8 @@ def test_what_is_synced_is_in_the_journal_for_good(
     assert any(f"{journal}>" in line for line in synced), traced
 
 
-def test_many_who_sync(mounted: Mount) -> None:
-    """Sixteen writers that sync every line: all of them go on, and every line is there once."""
+def test_concurrent_syncs(mounted: Mount) -> None:
+    """Sixteen writers that sync every line all finish, and every line is stored once."""
 
     def write(writer: int) -> None:
         ingest = os.open(mounted.path / "ingest", os.O_WRONLY | os.O_APPEND)
@@ -160,7 +167,7 @@ def followed(make_mount: Callable[..., Mount]) -> Iterator[tuple[Mount, Mount]]:
 
 
 def test_a_read_only_mount_follows_the_writer(followed: tuple[Mount, Mount]) -> None:
-    """What was flushed is there, in every directory, and whoever has a file open sees it."""
+    """Flushed events appear in every directory, and in files that are already open."""
     writing, reading = followed
     writing.shell("mkdir by-tag/web && seq 5 >> by-tag/web/ingest")
     eventually(lambda: reading.shell("cat count") == "5\n")
@@ -200,8 +207,8 @@ def test_a_read_only_mount_takes_nothing(followed: tuple[Mount, Mount]) -> None:
         assert "Read-only file system" in reading.shell(attempt, check=False)
 
 
-def test_a_read_only_mount_beside_theia(tmp_path: Path) -> None:
-    """Its collector knows nothing of locks, and its directory is not touched."""
+def test_a_read_only_mount_follows_theias_collector(tmp_path: Path) -> None:
+    """The collector takes no lock, and the mount creates nothing in its directory."""
     mount = Mount(tmp_path, "ro,flush=50")
     mount.store_path.mkdir()
     theirs = TheiaStore(str(mount.store_path), 0)
@@ -228,8 +235,8 @@ def test_a_read_only_mount_needs_a_store(tmp_path: Path) -> None:
     assert done.stderr == f"theiafs: store {tmp_path}/none does not exist\n"
 
 
-def test_reading_while_the_journal_is_let_go_of(make_mount: Callable[..., Mount]) -> None:
-    """Flushing behind a reader's back is nothing it could notice."""
+def test_reading_while_the_log_is_flushed(make_mount: Callable[..., Mount]) -> None:
+    """A concurrent flush does not change what a reader gets."""
     mount = make_mount("flush=5")
     ingest = os.open(mount.path / "ingest", os.O_WRONLY | os.O_APPEND)
     for number in range(1500):

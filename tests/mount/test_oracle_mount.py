@@ -29,10 +29,10 @@ def test_the_mount_shows_what_the_oracle_says(
     asked: list[list[Step]],
     is_remounted: bool,
 ) -> None:
-    """Listings, sizes and bytes, for events that came in as frames and directories nested at random."""
+    """Listings, sizes and bytes, for events appended as records, and directories nested at random."""
     mount = make_mount(name=os.urandom(8).hex())
     model = Model()
-    (mount.path / "ingest").write_bytes(b"".join(map(record_as_given, stored)))
+    (mount.path / "ingest").write_bytes(b"".join(map(record, stored)))
     for event in stored:
         model.save(event)
     if is_remounted:
@@ -54,10 +54,3 @@ def test_the_mount_shows_what_the_oracle_says(
             assert (directory / name).read_bytes() == data
             assert (directory / name).stat().st_size == len(data)
     mount.umount()
-
-
-def record_as_given(event: Event) -> bytes:
-    """A frame, with a time as it will be stored."""
-    return record(
-        Event(event.id, event.source, float(f"{event.timestamp:.7f}"), event.tags, event.content)
-    )

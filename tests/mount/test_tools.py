@@ -1,4 +1,4 @@
-"""The programs people have work on a real mount as they do on any directory."""
+"""Common programs work on a real mount as they do on any directory."""
 
 import errno
 import logging
@@ -15,10 +15,10 @@ from tests.mount.conftest import Mount
 from tests.waiting import eventually
 
 
-def frame(
+def record(
     event_id: str, timestamp: float, content: str = "x", tags: list[str] | None = None
 ) -> bytes:
-    return EventSerializer().serialize(Event(event_id, "/frame", timestamp, tags or [], content))
+    return EventSerializer().serialize(Event(event_id, "/record", timestamp, tags or [], content))
 
 
 def append(path: Path, data: bytes) -> int:
@@ -32,11 +32,11 @@ def append(path: Path, data: bytes) -> int:
 @pytest.fixture
 def filled(mounted: Mount) -> Mount:
     """A mount with events of three minutes and two tags."""
-    frames = [
-        frame(f"id{i}", 1000 + i * 7, f"line {i}", ["even"] if i % 2 == 0 else ["odd", "a/b"])
+    records = [
+        record(f"id{i}", 1000 + i * 7, f"line {i}", ["even"] if i % 2 == 0 else ["odd", "a/b"])
         for i in range(30)
     ]
-    append(mounted.path / "ingest", b"".join(frames))
+    append(mounted.path / "ingest", b"".join(records))
     return mounted
 
 
@@ -67,7 +67,7 @@ def test_cat_grep_and_wc(filled: Mount) -> None:
 
 
 def test_grep_r_counts_every_event_once(filled: Mount) -> None:
-    """What can be reached without being listed is not found a second time."""
+    """A file that only resolves is not found a second time."""
     counts = filled.shell("grep -rc '^line' by-tag/even").split()
     assert sum(int(line.rpartition(":")[2]) for line in counts) == 15
 
@@ -124,12 +124,12 @@ def test_find_ends_and_knows_types(filled: Mount) -> None:
 def test_latest_leads_to_the_newest_minute(filled: Mount) -> None:
     """It is a link, and moves on."""
     assert filled.shell("readlink latest") == "minutes/1189-1249\n"
-    append(filled.path / "ingest", frame("new", 5000))
+    append(filled.path / "ingest", record("new", 5000))
     eventually(lambda: filled.shell("readlink latest") == "minutes/5000-5060\n")
 
 
 def test_cp_tar_and_rsync_copy_exactly(filled: Mount, tmp_path: Path) -> None:
-    """What arrives is what was there, to the byte."""
+    """The copies are the same to the byte."""
     filled.shell(
         f"cp -r by-tag/even {tmp_path}/copied && tar cf {tmp_path}/t.tar minutes && tar df {tmp_path}/t.tar"
     )
@@ -169,7 +169,7 @@ def test_tail_f_follows_without_reopening(filled: Mount) -> None:
             eventually(lambda: has_seen(b"\nline 28\n\n"))
             append(filled.path / "by-tag/even/ingest", b"now\n")
             eventually(lambda: has_seen(b"\nnow\n\n"))
-            append(filled.path / "by-tag/even/ingest", frame("late", 1001, "late"))
+            append(filled.path / "by-tag/even/ingest", record("late", 1001, "late"))
             eventually(lambda: has_seen(b"\nlate\n\n"))
             assert bytes(seen) == path.read_bytes()
         finally:
@@ -263,7 +263,7 @@ def test_sixteen_writers_at_once(mounted: Mount) -> None:
 
 
 def test_a_directory_gives_its_tags(mounted: Mount) -> None:
-    """What is appended to a directory shows up in it."""
+    """An event that is appended to a directory shows up in it."""
     mounted.shell(
         "mkdir by-tag/a by-tag/b; echo one >> by-tag/a/by-tag/b/ingest; echo two >> range/last-1m/by-tag/a/ingest"
     )
@@ -273,10 +273,10 @@ def test_a_directory_gives_its_tags(mounted: Mount) -> None:
     assert mounted.events("count") == b"2\n"
 
 
-def test_a_bad_frame_costs_nothing_else(mounted: Mount) -> None:
+def test_a_bad_record_costs_nothing_else(mounted: Mount) -> None:
     """The write is short by it; the next one fails; the log says why; others go on."""
-    good = frame("good", 10) + b"line\n"
-    bad = frame("bad", 10).replace(b"source:", b"sauce::")
+    good = record("good", 10) + b"line\n"
+    bad = record("bad", 10).replace(b"source:", b"sauce::")
     descriptor = os.open(mounted.path / "ingest", os.O_WRONLY)
     try:
         assert os.write(descriptor, good + bad + b"more\n") == len(good)
@@ -299,8 +299,8 @@ def test_large_events(make_mount: Callable[..., Mount]) -> None:
         append(mount.path / "ingest", b"x" * (size + 1) + b"\n")
     assert caught.value.errno == errno.EMSGSIZE
     assert (
-        append(mount.path / "ingest", frame("big", 10, "y" * 60000) * 20)
-        == len(frame("big", 10, "y" * 60000)) * 20
+        append(mount.path / "ingest", record("big", 10, "y" * 60000) * 20)
+        == len(record("big", 10, "y" * 60000)) * 20
     )
     assert mount.events("count") == b"21\n"
 
@@ -329,6 +329,12 @@ def test_a_tag_is_declared_by_its_directory(mounted: Mount) -> None:
         ("ls by-tag/typo", "No such file"),
         ("ls range/typo", "Invalid argument"),
         ("ls range/20-10", "Invalid argument"),
+        ("ls range/2026-11-23T10:15-10:30", "Invalid argument"),
+        ("ls range/1763800000", "Invalid argument"),
+        (
+            "ls range/today range/..2026 range/2026-11-23-2026-11-24 && ls range/typo",
+            "Invalid argument",
+        ),
         ("ls .git by-tag/.git range/autorun.inf minutes/.x", "No such file"),
         ("touch file", "Operation not permitted"),
         ("rm README", "Operation not permitted"),
@@ -345,7 +351,7 @@ def test_a_tag_is_declared_by_its_directory(mounted: Mount) -> None:
 def test_log_writers_may_adjust_an_ingest_file(mounted: Mount) -> None:
     """Truncating, chmod, chown and touch succeed and change nothing."""
     mounted.shell(
-        "chmod 600 ingest && chown nobody ingest && touch ingest && truncate -s 0 ingest && : > ingest"
+        "chmod 600 ingest && chown daemon ingest && touch ingest && truncate -s 0 ingest && : > ingest"
     )
     assert mounted.shell("stat -c '%a %U %s' ingest") == "644 root 0\n"
     assert mounted.shell("cat ingest") == ""
@@ -361,17 +367,14 @@ def test_filters_nest_sixteen_deep(filled: Mount) -> None:
 
 def test_owner_and_permissions_follow_the_options(make_mount: Callable[..., Mount]) -> None:
     """As with any mount."""
-    mount = make_mount("uid=nobody,gid=12,umask=027,allow_other")
-    assert (
-        mount.shell("stat -c '%u %g %a' . README ingest")
-        == "65534 12 750\n65534 12 440\n65534 12 640\n"
-    )
+    mount = make_mount("uid=daemon,gid=12,umask=027,allow_other")
+    assert mount.shell("stat -c '%u %g %a' . README ingest") == "1 12 750\n1 12 440\n1 12 640\n"
 
 
 def test_names_that_are_not_utf8_are_not_found(mounted: Mount) -> None:
     """They are no error of ours."""
     assert not os.path.exists(os.fsencode(mounted.path) + b"/by-tag/\xff")
-    append(mounted.path / "ingest", frame("f", 10, "x", ["\udcff"]))
+    append(mounted.path / "ingest", record("f", 10, "x", ["\udcff"]))
     assert mounted.shell("ls by-tag") == "%FF\n"
     assert mounted.contents("by-tag/%FF/events") == [b"x"]
 

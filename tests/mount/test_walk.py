@@ -13,7 +13,7 @@ TAGS = ["web", "db", "a/b", ".git", "100%", "größe", "\udcff", "x" * 300]
 
 def fill(mount: Mount) -> None:
     serializer = EventSerializer()
-    frames = [
+    records = [
         serializer.serialize(
             Event(
                 f"id{i}",
@@ -25,7 +25,7 @@ def fill(mount: Mount) -> None:
         )
         for i in range(400)
     ]
-    (mount.path / "ingest").write_bytes(b"".join(frames))
+    (mount.path / "ingest").write_bytes(b"".join(records))
     (mount.path / "ingest").write_bytes(b"".join(b"now %d\n" % i for i in range(50)))
 
 
@@ -44,6 +44,11 @@ def query_directories(mount: Mount) -> list[Path]:
         "0-300",
         "100.5-",
         "-19700101T000400Z",
+        "..1970-01-01T00:04",
+        "@100~2m",
+        "2m",
+        "newest-5m",
+        "today",
         "1970",
         "1970-01-01T00",
         "1970-01-01T00:03",
@@ -105,7 +110,7 @@ def test_sizes_are_exact_before_and_after_a_restart(mounted: Mount) -> None:
 
 
 def test_a_file_that_grows_only_grows_at_its_end(mounted: Mount) -> None:
-    """Readers see prefixes of what is there in the end, at least as long as stat said, under four writers."""
+    """Readers see prefixes of what is there in the end, at least as long as stat said, while four others write."""
     fill(mounted)
     done = threading.Event()
     seen: list[tuple[int, bytes]] = []
@@ -114,7 +119,7 @@ def test_a_file_that_grows_only_grows_at_its_end(mounted: Mount) -> None:
     def watch() -> None:
         while not done.is_set():
             size = path.stat().st_size
-            # Read once: whoever reads on to the end may be kept running after it until the writers are done.
+            # Read once: a reader that reads on to the end may chase it until the writers are done.
             with path.open("rb", buffering=0) as file:
                 seen.append((size, file.read(1 << 20)))
 

@@ -1,0 +1,100 @@
+"""tail -f goes on and never starts over, whatever leaves the file that it follows."""
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from store import Event, EventSerializer
+from tests.mount.conftest import Mount
+from tests.waiting import eventually
+
+
+class Tail:
+    """A running ``tail -f``.
+
+    Attributes:
+        seen: the bytes that it printed so far.
+        messages: what it wrote to its standard error.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.seen = b""
+        self.messages = b""
+        for pipe in (process.stdout, process.stderr):
+            assert pipe is not None
+            os.set_blocking(pipe.fileno(), False)
+
+    def has_seen(self, wanted: bytes) -> bool:
+        """Return whether the bytes that it printed end with *wanted*."""
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self.seen += self._process.stdout.read() or b""
+        self.messages += self._process.stderr.read() or b""
+        return self.seen.endswith(wanted)
+
+
+@contextlib.contextmanager
+def tail(path: Path) -> Iterator[Tail]:
+    """Run ``tail -f`` of all of the file at *path*."""
+    command = ["tail", "-n", "+1", "-s", "0.1", "-f", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            yield Tail(process)
+        finally:
+            process.kill()
+
+
+def record(number: int, timestamp: float) -> bytes:
+    event = Event(f"id{number}", "s", timestamp, ["web"], f"event {number}")
+    return EventSerializer().serialize(event) + b"\n"
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+@pytest.mark.parametrize("removed", [3, 5])
+def test_a_follower_goes_on_while_minutes_are_removed(
+    mounted: Mount, is_settled: bool, removed: int
+) -> None:
+    """All of them too, and with them the last event with its tag."""
+    records = [record(number, 1000 + 100 * number) for number in range(5)]
+    (mounted.path / "ingest").write_bytes(b"".join(records))
+    mounted.remount()
+    if not is_settled:
+        records.append(record(9, 1500))
+        (mounted.path / "ingest").write_bytes(records[-1])
+    path = mounted.path / "by-tag" / "web" / "events"
+    minutes = sorted(os.listdir(mounted.path / "minutes"))
+    with tail(path) as follower:
+        eventually(lambda: follower.has_seen(records[-1]))
+        for name in minutes[:removed]:
+            (mounted.store_path / name).unlink()
+        eventually(lambda: sorted(os.listdir(mounted.path / "minutes")) == minutes[removed:])
+        assert path.stat().st_size >= len(b"".join(records))
+        (mounted.path / "ingest").write_bytes(record(10, 1450))
+        eventually(lambda: follower.has_seen(record(10, 1450)))
+        (mounted.path / "ingest").write_bytes(record(11, 10))
+        eventually(lambda: follower.has_seen(record(11, 10)))
+        assert follower.messages == b""
+        assert follower.seen == b"".join([*records, record(10, 1450), record(11, 10)])
+
+
+def test_a_range_moves_on_while_it_is_followed(mounted: Mount) -> None:
+    """For every other reader; the follower keeps what it has."""
+    path = mounted.path / "range" / "last-2s" / "events"
+    mounted.shell("echo first >> ingest")
+    with tail(path) as follower:
+        eventually(lambda: follower.has_seen(b"\nfirst\n\n"))
+        first = follower.seen
+        eventually(lambda: mounted.events("range/last-2s/count") == b"0\n")
+        assert mounted.shell("ls range/last-2s") == ""
+        eventually(lambda: path.read_bytes() == b"")
+        assert path.stat().st_size == len(first)
+        mounted.shell("echo second >> ingest")
+        eventually(lambda: follower.has_seen(b"\nsecond\n\n"))
+        assert first + path.read_bytes() == follower.seen == mounted.events()
+        assert follower.messages == b""
+    eventually(lambda: path.stat().st_size == 0)

@@ -1,0 +1,82 @@
+"""Open answers: what the readers of a path hold open says how large it is at least.
+
+fstat(2) reaches a path, not an open file. Programs that follow a file take a smaller size for a truncated file, and start
+over; so what left the path while it is open (minutes removed, the start of a range that moves) stays in its size.
+"""
+
+import threading
+from collections.abc import Hashable
+from typing import NamedTuple
+
+from theiafs.handles import AnswerHandle
+
+__all__ = ["Extent", "OpenAnswers"]
+
+
+class Extent(NamedTuple):
+    """The *size* of an answer in bytes, and the time of its *newest* event in ticks since the epoch."""
+
+    size: int
+    newest: int
+
+
+class _OpenAt:
+    """The answers that are open at one location.
+
+    Attributes:
+        handles: the open files.
+        closed: the largest answer that was closed while others stayed open; its size was told, and it goes on growing.
+        newest: the latest time that was told.
+    """
+
+    def __init__(self) -> None:
+        self.handles: list[AnswerHandle] = []
+        self.closed: AnswerHandle | None = None
+        self.newest = 0
+
+
+class OpenAnswers:
+    """Knows the answers that are open, by their locations. Any number of threads may use it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_location: dict[Hashable, _OpenAt] = {}
+
+    def has(self, location: Hashable) -> bool:
+        """Return whether an answer is open at *location*."""
+        return bool(self._by_location) and location in self._by_location
+
+    def add(self, location: Hashable, handle: AnswerHandle, newest: int) -> None:
+        """Add *handle*, which was opened at *location* and showed *newest* as the time of its newest event."""
+        with self._lock:
+            at = self._by_location.setdefault(location, _OpenAt())
+            # The kernel has one cache and one size for a path: files with other bytes must not share them.
+            if any(other.version != handle.version for other in at.handles):
+                handle.version = None
+            at.handles.append(handle)
+            at.newest = max(at.newest, newest)
+
+    def remove(self, location: Hashable, handle: AnswerHandle) -> None:
+        """Remove *handle*, which is closed."""
+        size = handle.size()
+        with self._lock:
+            at = self._by_location[location]
+            at.handles.remove(handle)
+            if not at.handles:
+                del self._by_location[location]
+            elif at.closed is None or at.closed.size() < size:
+                at.closed = handle
+
+    def extend(self, location: Hashable, found: Extent | None) -> Extent | None:
+        """Return the extent to show at *location*, where *found* is now: never less than what was shown while it is open."""
+        # Almost always nothing is open.
+        if not self._by_location:
+            return found
+        with self._lock:
+            at = self._by_location.get(location)
+            if at is None:
+                return found
+            at.newest = max(at.newest, found.newest if found else 0)
+            newest, handles = at.newest, [*at.handles, at.closed]
+        sizes = [handle.size() for handle in handles if handle is not None]
+        return Extent(max([*sizes, found.size] if found else sizes), newest)
