@@ -195,7 +195,7 @@ def test_a_row_may_have_no_peer() -> None:
     assert "| a \\| b | 1 s | - | - | - | - |" in table([Row("a | b", "", runs(1))])
 
 
-def test_growth_is_that_of_the_times_beside_that_of_the_events() -> None:
+def test_growth_of_times_and_of_events_are_shown_side_by_side() -> None:
     text = growth_table([Growth("work", Measurement(1, 10), Measurement(3, 100))], "day", "week")
     assert "| work | 1 s | 3 s | 3x | 10x |" in text
 
@@ -209,7 +209,7 @@ def test_another_number_of_events_is_a_wrong_answer() -> None:
         checked("work", "ours", Measurement(1, 0), 0)
 
 
-def test_nobody_is_right_for_being_wrong_together() -> None:
+def test_ours_and_a_peer_that_agree_on_a_wrong_count_fail() -> None:
     ours, peer, wrong = (partial(Measurement, 1.0, events) for events in (5, 5, 4))
     [row] = compare("work", 2, ours, [Rival("peer", peer, None)], 5)
     assert (len(row.ours), len(row.peers)) == (2, 2)
@@ -311,7 +311,7 @@ def test_what_grows_is_ten_times_as_much(scale: Scale) -> None:
 
 
 def test_growth_counts_too(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of little and of much: an answer that does not grow with the store is wrong."""
+    """The events of both sizes are checked: an answer that does not grow with the store is wrong."""
     works = [
         growth.Work("right", lambda place: Measurement(1, place.extent.web), growth.web),
         growth.Work("wrong", lambda place: Measurement(1, 1000), growth.web),
@@ -331,8 +331,8 @@ def has_ended(pid: str) -> bool:
         return True
 
 
-def test_nobody_waits_for_ever_for_a_command(tmp_path: Path) -> None:
-    """What hangs is killed together with what it started."""
+def test_waiting_for_a_command_times_out(tmp_path: Path) -> None:
+    """A command that hangs is killed together with its children."""
     noted = tmp_path / "child"
     noted.touch()
     with started(["bash", "-c", f"sleep 600 & echo $! >{noted}; wait"]) as process:
@@ -351,7 +351,7 @@ def test_a_command_that_fails_is_no_answer() -> None:
     assert printed(["echo", "told"]) == "told\n"
 
 
-def test_nobody_waits_for_ever_for_a_mount(tmp_path: Path) -> None:
+def test_waiting_for_a_mount_times_out(tmp_path: Path) -> None:
     with (
         started(["sleep", "600"]) as process,
         pytest.raises(TimeoutError, match="nothing is mounted"),

@@ -50,7 +50,7 @@ def test_every_exception_has_its_errno() -> None:
     "error",
     [KeyError(1), OSError("text only"), OSError(errno.ENOENT, "elsewhere"), AssertionError()],
 )
-def test_what_nobody_foresaw(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_error(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     """It becomes EIO, even if it carries another errno, and the log has its traceback."""
     with caplog.at_level(logging.ERROR):
         assert _report("read", error) == errno.EIO

@@ -19,6 +19,24 @@ SCRIPTS = sorted(
 TEXTS = [*SOURCES, *SCRIPTS]
 
 LEFT_OVER = re.compile("TO" + "DO|FIX" + "ME|X" + "XX|HA" + "CK")
+# Divided, so that this file does not have them itself.
+WORN_OUT = re.compile(
+    r"(?<![a-z])(?:"
+    + "|".join(
+        each.replace("·", "")
+        for each in (
+            "an·ew", "behi·nd", "besi·de", "by n·ow", "le·st", "let(?:s|ting)? g·o of", "look(?:s|ed|ing)? a·t",
+            "nobo·dy", "so ma·ny", "somebo·dy", "tak(?:es?|ing) i·n", "tak·en in", "wh·o", "whoev·er",
+        )
+    )
+    + r")(?![a-z])",
+    re.IGNORECASE,
+)  # fmt: skip
+"""Words and phrases that another one says more plainly: see the rules of English."""
+
+OPENINGS = ("What", "Where", "Which", "Of")
+"""A docstring begins with none of these: it says what something does or is."""
+
 LINES_MAX = 450
 """A file reads in one sitting."""
 
@@ -65,6 +83,32 @@ def test_nothing_is_left_over(path: Path) -> None:
     assert not LEFT_OVER.search(text_of(path))
 
 
+@pytest.mark.parametrize("path", TEXTS, ids=relative)
+def test_no_word_is_worn_out(path: Path) -> None:
+    """In comments, docstrings, messages and names alike."""
+    found = [
+        f"line {number}: {match[0]}"
+        for number, line in enumerate(text_of(path).replace("_", " ").splitlines(), 1)
+        for match in WORN_OUT.finditer(line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_docstrings_begin_plainly(path: Path) -> None:
+    """With what something does or is, and those of functions in the imperative."""
+    for node in nodes_of(path):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            continue
+        docstring = ast.get_docstring(node) or ""
+        assert not docstring.startswith(tuple(f"{word} " for word in OPENINGS)), docstring
+        if isinstance(node, ast.FunctionDef) and path.parts[-2] != "tests":
+            is_property = any(
+                isinstance(each, ast.Name) and each.id == "property" for each in node.decorator_list
+            )
+            assert is_property or not docstring.startswith("Whether "), docstring
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_no_failure_is_swallowed_by_name(path: Path) -> None:
     """No bare except, none of BaseException, and none whose only body is pass."""
@@ -77,7 +121,7 @@ def test_no_failure_is_swallowed_by_name(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
-def test_nobody_sleeps(path: Path) -> None:
+def test_nothing_sleeps(path: Path) -> None:
     """To wait is to poll for a condition, or to wait for an event."""
     for node in nodes_of(path):
         assert not (isinstance(node, ast.Attribute) and node.attr == "sleep"), f"line {node.lineno}"

@@ -1,0 +1,26 @@
+"""The locks of the store are checked in the whole suite (see :mod:`tests.debug_locks`), and no test has a deadline."""
+
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+from tests import debug_locks
+
+# While other programs run, an example may take any time.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def lock_violations() -> Iterator[debug_locks.Violations]:
+    with debug_locks.installed() as violations:
+        yield violations
+
+
+@pytest.fixture(autouse=True)
+def _locks_are_used_well(lock_violations: debug_locks.Violations) -> Iterator[None]:
+    """Check that locks were acquired in order, and that nothing slow was done under those for which writers wait."""
+    yield
+    found = lock_violations.take()
+    assert not found, "\n".join(found)
