@@ -1,1 +1,1 @@
-"""What theiafs costs, beside what a user would pick instead. Run by ``scripts/bench``."""
+"""The cost of theiafs, compared with the tools that a user would pick instead. Run by ``scripts/bench``."""

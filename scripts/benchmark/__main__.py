@@ -23,7 +23,7 @@ _GROWTH = "growth"
 
 @dataclass
 class Outcome:
-    """What came of a run.
+    """The outcome of a run.
 
     Attributes:
         rows: the comparisons.
@@ -39,7 +39,7 @@ class Outcome:
 
 
 def main() -> int:
-    """Run the comparisons, and print the table; returns the exit status."""
+    """Run the comparisons, print the table, and return the exit status."""
     arguments = _parser().parse_args()
     names = arguments.only.split(",") if arguments.only else [*CASES, _GROWTH]
     unknown = set(names) - {*CASES, _GROWTH}
@@ -89,7 +89,7 @@ def _run(names: list[str], data: Data, scale: Scale) -> Outcome:
 
 
 def _options(arguments: argparse.Namespace) -> list[str]:
-    """Those that matter to somebody who repeats it."""
+    """Return the options of *arguments* that are needed to repeat the run."""
     options = ["--quick"] if arguments.quick else []
     options += ["--only", arguments.only] if arguments.only else []
     return [*options, "--lines", "DIR"] if arguments.lines else options

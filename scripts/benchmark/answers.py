@@ -15,7 +15,7 @@ _OPENING = b"event: "
 
 
 def timed(script: str, output: IO[bytes] | int = subprocess.DEVNULL) -> float:
-    """Run a line of shell, and tell how many seconds it took.
+    """Run *script* with bash, and return the seconds it took.
 
     Args:
         script: what bash is to run.
@@ -25,17 +25,17 @@ def timed(script: str, output: IO[bytes] | int = subprocess.DEVNULL) -> float:
 
 
 def counted(script: str, count: Callable[[bytes], int]) -> Measurement:
-    """Run a line of shell, and count in its output, which goes to memory, afterwards."""
+    """Run *script* with its output in memory, and apply *count* to the output afterwards."""
     with tempfile.NamedTemporaryFile(prefix="theiafs-bench-", dir="/dev/shm") as output:
         seconds = timed(script, output)
         return Measurement(seconds, count(Path(output.name).read_bytes()))
 
 
 def count_openings(data: bytes) -> int:
-    """How many frames begin in these bytes."""
+    """Count the records that begin in *data*."""
     return data.startswith(_OPENING) + data.count(b"\n" + _OPENING)
 
 
 def count_lines(data: bytes) -> int:
-    """How many lines there are."""
+    """Count the lines in *data*."""
     return data.count(b"\n")

@@ -1,4 +1,4 @@
-"""The comparisons: each of a piece of work of ours with the same of its peers."""
+"""The comparisons: each of a piece of our work with the same work of its peers."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,7 +18,7 @@ __all__ = ["CASES", "Result", "Rival", "alone", "compare"]
 
 
 class Result(NamedTuple):
-    """What a case gives.
+    """The result of a case.
 
     Attributes:
         rows: of the table.
@@ -33,7 +33,7 @@ class Rival(NamedTuple):
     """A peer in one comparison.
 
     Attributes:
-        name: who.
+        name: of the peer.
         run: does the same work.
         target: what is to be reached; None when it is only to be known.
         shows_rate: whether to show events per second where there is no target.
@@ -52,7 +52,7 @@ def compare(
     rivals: list[Rival],
     expected: int,
 ) -> list[Row]:
-    """Run ours and the peers in turn, again and again.
+    """Run *ours* and *rivals* in turn, *repetitions* times.
 
     Args:
         what: the work.
@@ -77,7 +77,7 @@ def compare(
 
 
 def alone(what: str, repetitions: int, ours: Callable[[], Measurement], expected: int) -> Row:
-    """Run ours again and again, for want of a peer.
+    """Run *ours* *repetitions* times, for want of a peer.
 
     Raises:
         WrongAnswer: if it has another number of events than expected.
@@ -86,7 +86,7 @@ def alone(what: str, repetitions: int, ours: Callable[[], Measurement], expected
 
 
 def web(data: Data, scale: Scale) -> Result:
-    """One tag, as one file."""
+    """Read one tag as one file."""
     store = data.store(scale.day)
     journal = peers.journal(data, scale.day)
     database = peers.sqlite_database(data, scale.day)
@@ -101,7 +101,7 @@ def web(data: Data, scale: Scale) -> Result:
 
 
 def files(data: Data, scale: Scale) -> Result:
-    """One tag, minute by minute."""
+    """Read one tag, minute by minute."""
     store = data.store(scale.day)
     journal = peers.journal(data, scale.day)
     rival = Rival("journalctl TAG=web", partial(peers.query_journal, journal), Target(1 / 2))
@@ -111,7 +111,7 @@ def files(data: Data, scale: Scale) -> Result:
 
 
 def rare(data: Data, scale: Scale) -> Result:
-    """A tag that few events have: what it costs in a store of many minutes, and in one of fewer."""
+    """Read a tag that few events have, in a store of many minutes and in one of fewer."""
     day, year = data.store(scale.day), data.store(scale.year)
     rivals = [
         Rival("the same in the day", partial(work.on_mount, day, work.rare_events), Target(1.5)),
@@ -123,7 +123,7 @@ def rare(data: Data, scale: Scale) -> Result:
 
 
 def cat(data: Data, scale: Scale) -> Result:
-    """All minutes, from a warm cache."""
+    """Read all minutes, from a warm cache."""
     store = data.store(scale.day)
     with mounts.mounted(store) as mountpoint:
         work.cat_minutes(mountpoint / "minutes")
@@ -134,7 +134,7 @@ def cat(data: Data, scale: Scale) -> Result:
 
 
 def grep(data: Data, scale: Scale) -> Result:
-    """All minutes one by one, from a warm cache, and what a request costs."""
+    """Search all minutes one by one, from a warm cache, and find the cost of a request."""
     store = data.store(scale.day)
     with ExitStack() as stack:
         mountpoint = stack.enter_context(mounts.mounted(store))
@@ -159,7 +159,7 @@ def grep(data: Data, scale: Scale) -> Result:
 
 
 def rg(data: Data, scale: Scale) -> Result:
-    """All minutes, several at a time, from a warm cache."""
+    """Search all minutes, several at a time, from a warm cache."""
     store = data.store(scale.day)
     with mounts.mounted(store) as mountpoint:
         for directory in (mountpoint / "minutes", store):
@@ -171,7 +171,7 @@ def rg(data: Data, scale: Scale) -> Result:
 
 
 def frames(data: Data, scale: Scale) -> Result:
-    """Frames, appended at once."""
+    """Append frames at once."""
     path, export = data.frames(scale.ingested), data.journal_export(scale.ingested)
     whole: list[Measurement] = []
     whole_without: list[Measurement] = []
@@ -204,14 +204,18 @@ def frames(data: Data, scale: Scale) -> Result:
 def _ingesting(
     data: Data, path: Path, whole: list[Measurement], *, has_index: bool = True
 ) -> Measurement:
-    """Append a file until it is taken in; how long it takes until everything is written out is added to ``whole``."""
+    """Append the file *path* to a fresh store; add the run that includes the unmount to *whole*.
+
+    Returns:
+        The run until the last append returned.
+    """
     taken, written = work.ingest(path, data.fresh("ingested"), has_index=has_index)
     whole.append(written)
     return taken
 
 
 def lines(data: Data, scale: Scale) -> Result:
-    """Lines, appended at once."""
+    """Append lines at once."""
     path = data.lines(scale.lines_size)
     whole: list[Measurement] = []
     rival = Rival(
@@ -228,7 +232,7 @@ def lines(data: Data, scale: Scale) -> Result:
 
 
 def echo(data: Data, scale: Scale) -> Result:
-    """Lines, appended one by one."""
+    """Append lines one by one."""
 
     def ours() -> Measurement:
         store = data.fresh("ingested")
@@ -247,7 +251,7 @@ def echo(data: Data, scale: Scale) -> Result:
 
 
 def year(data: Data, scale: Scale) -> Result:
-    """A store of many minutes: its first answer, its listing, and the memory they take."""
+    """Measure a store of many minutes: its first answer, its listing, and the memory they take."""
     store = data.store(scale.year)
     what = "mount the year, to the first answer of ls by-tag/web | head"
     names = list(islice(web_minutes(scale.year), work.LISTED_NAMES))
@@ -270,7 +274,7 @@ def year(data: Data, scale: Scale) -> Result:
 
 
 def hot(data: Data, scale: Scale) -> Result:
-    """One very large minute."""
+    """Read one very large minute."""
     extent = Extent(1, scale.hot_events)
     store = data.store(extent)
     size = sum(path.stat().st_size for path in store.glob("[0-9]*-*"))
@@ -286,7 +290,7 @@ def hot(data: Data, scale: Scale) -> Result:
 
 
 def reindex(data: Data, scale: Scale) -> Result:
-    """The index, made anew."""
+    """Rebuild the index."""
     return Result(
         [
             alone(

@@ -1,4 +1,4 @@
-"""Commands, and for how long they are waited for."""
+"""Commands, run with a time limit."""
 
 import contextlib
 import os
@@ -13,14 +13,14 @@ from typing import IO
 __all__ = ["WAIT_SECONDS", "printed", "run", "started", "wait_for"]
 
 WAIT_SECONDS = 1800.0
-"""What takes longer hangs."""
+"""A command that takes longer is taken to hang, and is killed."""
 
 
 @contextlib.contextmanager
 def started(
     command: list[str], stdout: IO[bytes] | int | None = None, stderr: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A command that runs meanwhile. If it still does at the end, it is killed, and with it what it started."""
+    """Run *command* in the background, and kill its process group at the end if it still runs."""
     with subprocess.Popen(command, stdout=stdout, stderr=stderr, process_group=0) as process:
         try:
             yield process
@@ -30,10 +30,10 @@ def started(
 
 
 def wait_for(process: subprocess.Popen[bytes], seconds: float = WAIT_SECONDS) -> int:
-    """Wait for a process to end; its status.
+    """Wait at most *seconds* for *process* to end, and return its exit status.
 
-    Returns at the moment it ends: ``Popen.wait``, when it is given a deadline, looks only every so often, up to
-    50 ms apart, and that would be measured.
+    Returns at the moment it ends: ``Popen.wait``, when it is given a deadline, polls, at intervals of up to
+    50 ms, and that would be measured.
 
     Raises:
         TimeoutExpired: if it does not end.
@@ -54,7 +54,7 @@ def run(
     stderr: int | None = None,
     seconds: float = WAIT_SECONDS,
 ) -> float:
-    """Run a command to its end; the seconds it took.
+    """Run *command* to its end, and return the seconds it took.
 
     Raises:
         TimeoutExpired: if it does not end.
@@ -70,7 +70,7 @@ def run(
 
 
 def printed(command: list[str]) -> str:
-    """Run a command to its end; what it printed."""
+    """Run *command* to its end, and return its output."""
     with tempfile.TemporaryFile() as output:
         run(command, output)
         output.seek(0)

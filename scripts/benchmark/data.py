@@ -1,4 +1,4 @@
-"""The data: the events, laid out for each of those that are compared."""
+"""The data: the events, in the format of each peer."""
 
 import functools
 import random
@@ -14,14 +14,14 @@ from benchmark.events import WORDS, Event, Extent, frame, minute_events, minute_
 __all__ = ["Data", "copy_store"]
 
 _VERSION = 1
-"""To be raised when the data change, so that what older versions left is made again."""
+"""Raise it when the data change, so that those of older versions are rebuilt."""
 
 _LINES_SEED = 20251122
 _CHUNK_MINUTES = 144
 
 
 def _journal_entry(event: Event) -> str:
-    """An event in journald's export format."""
+    """Encode *event* in journald's export format."""
     tags = "".join([f"TAG={tag}\n" for tag in event.tags])
     return (
         f"__REALTIME_TIMESTAMP={int(event.timestamp * 1_000_000)}\nMESSAGE={event.content}\n"
@@ -59,7 +59,7 @@ def _made_up_lines() -> list[bytes]:
 
 @dataclass(frozen=True)
 class Data:
-    """Where the data are. What is not there yet is made when it is asked for, and kept.
+    """A directory of data, each of which is made when it is first needed, and kept.
 
     Attributes:
         directory: where to keep them.
@@ -75,7 +75,7 @@ class Data:
     prepared: set[Path] = field(default_factory=set)
 
     def store(self, extent: Extent) -> Path:
-        """A directory of minute files."""
+        """Return the directory of a store with the events of *extent*."""
 
         def make(path: Path) -> None:
             path.mkdir()
@@ -90,17 +90,17 @@ class Data:
         return store
 
     def frames(self, extent: Extent) -> Path:
-        """The same events as one file."""
+        """Return the path of a file with the events of *extent* as frames."""
         name = f"frames-{extent.minutes}x{extent.events}"
         return self.made(name, lambda path: _write_events(path, extent, frame))
 
     def journal_export(self, extent: Extent) -> Path:
-        """The same events in journald's export format."""
+        """Return the path of a file with the events of *extent* in journald's export format."""
         name = f"export-{extent.minutes}x{extent.events}"
         return self.made(name, lambda path: _write_events(path, extent, _journal_entry))
 
     def lines(self, size: int) -> Path:
-        """A file of lines, of at least so many bytes."""
+        """Return the path of a file of lines that has at least *size* bytes."""
         kind = "real" if self.lines_directory else "made-up"
 
         def make(path: Path) -> None:
@@ -112,7 +112,7 @@ class Data:
         return self.made(f"lines-{kind}-{size}", make)
 
     def log_files(self) -> list[Path]:
-        """The files that the lines are from; none when they are made up."""
+        """List the files that the lines are from; none when they are made up."""
         return sorted(self.lines_directory.glob("*.log")) if self.lines_directory else []
 
     def _content_lines(self) -> list[bytes]:
@@ -129,7 +129,7 @@ class Data:
         return lines
 
     def made(self, name: str, make: Callable[[Path], None]) -> Path:
-        """A file or directory that is made once, and kept."""
+        """Return the path of the file or directory *name*, after *make* made it the first time."""
         path, stamp = self.directory / name, self.directory / f"{name}.made"
         if not stamp.exists() or stamp.read_text() != str(_VERSION):
             _remove(path)
@@ -141,7 +141,7 @@ class Data:
         return path
 
     def fresh(self, name: str) -> Path:
-        """A new, empty directory, in place of what had this name."""
+        """Create an empty directory *name*, in place of an old one, and return its path."""
         path = self.directory / name
         _remove(path)
         path.mkdir(parents=True)
@@ -149,9 +149,9 @@ class Data:
 
 
 def copy_store(store: Path, copy: Path) -> None:
-    """Fill an empty directory with a store that may be written to without changing the one it is a copy of.
+    """Copy *store* to the empty directory *copy*, so that writing to the copy does not change the store.
 
-    Minute files are replaced and never written to, so that links to them do.
+    Minute files are hard links: theiafs replaces them and never writes to them.
     """
     for path in store.iterdir():
         if path.is_dir():

@@ -15,9 +15,9 @@ _NOTES = """\
   the command fails. `grep` counts the events that it found, `ls` the names, and the first answer has to show the right
   ones. After `theiafs reindex`, the index has to know how many events have the tag. The filesystem that discards keeps
   nothing that could be counted.
-- Ours is mounted anew for each run, by `theiafs mount` with its default options, unless "warm" is said: then the
-  same was done once before on the same mount, as it was for the peers. The files are in the page cache for all of
-  them. The index was made when the store was first mounted.
+- Each run of ours has a mount of its own, by `theiafs mount` with its default options. "Warm" means that the same was
+  done once before on the same mount, as it was for the peers. The files are in the page cache for all of them. The
+  index was built when the store was first mounted.
 - Answers go to memory (/dev/shm), except for `cat minutes/*`: that goes to /dev/null, and is counted in a second run.
 - journalctl and systemd-journal-remote: default options; an event is MESSAGE, SOURCE, and a TAG for each tag. Theirs
   has no ids and gives back only the contents.
@@ -27,19 +27,19 @@ _NOTES = """\
   search and save likewise; its events are made before its time begins.
 - The lines are those of the files `*.log` in `--lines DIR`; https://github.com/logpai/loghub has real ones. Without it
   they are made up.
-- What `cat ... >> ingest` took in is in the journal when cat ends, and survives the end of the process. "And theiafs
+- Events that `cat ... >> ingest` appended are in the journal when cat ends, and survive the end of the process. "And theiafs
   umount" includes that all of it was written to the minute files and synced. "Ours without an index" is a store
   that has a directory where its index would be.
-- What grows is ours alone, in one store and in one ten times as large. `cat lines.log` and `echo` write the same into
-  both; `cat day.frames` fills them. "Events grow" is by how much more events are given or taken in; for the mount, by how
-  much more are in the store.
+- Growth is measured of ours alone, with one store and with one ten times as large. `cat lines.log` and `echo` append
+  the same to both; `cat day.frames` fills them. "Events grow" is the ratio of the events read or appended; for the
+  mount, of those in the store.
 """
 
 
 def figures(
     rows: Sequence[Row], remarks: Sequence[str], growths: Sequence[Growth], scale: Scale
 ) -> str:
-    """What was measured.
+    """Format the figures of *rows*, *remarks* and *growths*.
 
     Args:
         rows: the comparisons.
@@ -64,7 +64,7 @@ def document(
     machine: str,
     peers: str,
 ) -> str:
-    """The figures, and what they are of.
+    """Compose the document around *measured*, the figures.
 
     Args:
         measured: the figures.
@@ -76,7 +76,7 @@ def document(
     """
     return (
         "# Benchmarks\n\n"
-        "What theiafs costs, beside what a user would pick instead.\n\n"
+        "The cost of theiafs, compared with the tools that a user would pick instead.\n\n"
         f"To repeat it: `{' '.join(['scripts/bench', *options])}`, which sets up what it needs"
         " (`--quick` does with less data; `-h` tells the rest).\n\n"
         f"Machine: {machine}.\n\n"

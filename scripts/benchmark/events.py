@@ -1,4 +1,4 @@
-"""The events, which are the same in every run, and how many there are of a kind."""
+"""The events, which are the same in every run, and counts of them."""
 
 import functools
 import random
@@ -50,7 +50,7 @@ class Event(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """How much there is.
+    """The size of a store.
 
     Attributes:
         minutes: how many minute files.
@@ -62,12 +62,12 @@ class Extent(NamedTuple):
 
     @property
     def total(self) -> int:
-        """How many events in all."""
+        """The number of all events."""
         return self.minutes * self.events
 
     @property
     def web(self) -> int:
-        """How many have the tag ``web``: a quarter of each block, and those that are there of the last one."""
+        """The number of events with the tag ``web``: a quarter of each whole block, and those in the rest."""
         blocks, rest = divmod(self.total, _BLOCK_EVENTS)
         tags = _patterns().tags
         first = blocks * _BLOCK_EVENTS % len(tags)
@@ -77,13 +77,13 @@ class Extent(NamedTuple):
 
     @property
     def errors(self) -> int:
-        """How many have ERROR in their content."""
+        """The number of events with ERROR in their content."""
         rounds, rest = divmod(self.total, _CONTENTS)
         return rounds * len(range(0, _CONTENTS, _ERROR_STEP)) + len(range(0, rest, _ERROR_STEP))
 
 
 class _Patterns(NamedTuple):
-    """What the events take their fields from, in turn. The lengths share no factor, so that they do not repeat."""
+    """Tags and contents that the events cycle through. The lengths are coprime, so that pairs do not repeat early."""
 
     tags: list[tuple[str, ...]]
     contents: list[str]
@@ -111,7 +111,7 @@ def _patterns() -> _Patterns:
 
 
 def minute_events(extent: Extent, minute: int) -> Iterator[Event]:
-    """The events of a minute, in the order of their times.
+    """Yield the events of *minute* in a store of *extent*, in the order of their times.
 
     Every fourth event has the tag ``web``, and 150 in all of the extent have the tag ``rare``.
 
@@ -139,20 +139,20 @@ def minute_events(extent: Extent, minute: int) -> Iterator[Event]:
 
 
 def minute_name(minute: int) -> str:
-    """The name of a minute's file."""
+    """Return the name of the file of *minute*."""
     start = _START + 60 * minute
     return f"{start}-{start + 60}"
 
 
 def web_minutes(extent: Extent) -> Iterator[str]:
-    """The names of the minutes in which an event has the tag ``web``, in the order in which ``ls`` shows them."""
+    """Yield the names of the minutes of *extent* that have an event with the tag ``web``, as ``ls`` sorts them."""
     for minute in range(extent.minutes):
         if any("web" in event.tags for event in minute_events(extent, minute)):
             yield minute_name(minute)
 
 
 def frame(event: Event) -> str:
-    """An event as it stands in a minute file, with the empty line after it."""
+    """Encode *event* as in a minute file, with the empty line after it."""
     header = (
         f"id:{event.id}\ntimestamp: {event.timestamp:.7f}\nsource:{event.source}\n"
         f"tags:{','.join(event.tags)}\n"

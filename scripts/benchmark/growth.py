@@ -19,7 +19,7 @@ _ECHOES = 2_000
 
 
 class _Place(NamedTuple):
-    """Where work is done.
+    """The store that work is done on.
 
     Attributes:
         data: all data.
@@ -33,17 +33,17 @@ class _Place(NamedTuple):
 
     @property
     def store(self) -> Path:
-        """The store."""
+        """The directory of the store."""
         return self.data.store(self.extent)
 
     @property
     def lines(self) -> Path:
-        """What is appended as lines."""
+        """The file of lines to append."""
         return self.data.lines(self.lines_size)
 
 
 class Work(NamedTuple):
-    """Some work.
+    """A piece of work.
 
     Attributes:
         what: its name.
@@ -59,7 +59,7 @@ class Work(NamedTuple):
 def growths(
     data: Data, little: Extent, much: Extent, lines_size: int, repetitions: int
 ) -> Iterator[Growth]:
-    """Everything that is compared with a peer, on little and on much.
+    """Measure each piece of work on the extent *little* and on *much*.
 
     Args:
         data: all data.
@@ -99,7 +99,7 @@ def _warm(do: Callable[[Path], Measurement], place: _Place) -> Measurement:
 
 
 def _mounting(place: _Place) -> Measurement:
-    """Grows with what is in the store, and not with what it shows of it."""
+    """Mount the store of *place*; the time may grow with all its events, not with the few it lists."""
     names = list(islice(web_minutes(place.extent), work.LISTED_NAMES))
     _, answer = work.first_answer(place.store, names)
     checked("mount", "ours", answer, len(names))
@@ -115,7 +115,7 @@ def _echoes(place: _Place) -> Measurement:
 
 
 def _added(place: _Place, do: Callable[[Path], float]) -> Measurement:
-    """Add to a store that holds so much already."""
+    """Call *do* on a mount of a copy of the store of *place*, and count the events it added."""
     store = place.data.fresh("ingested")
     copy_store(place.store, store)
     with mounts.mounted(store) as mountpoint:
@@ -133,7 +133,7 @@ def _total(place: _Place) -> int:
 
 
 def web(place: _Place) -> int:
-    """How many events of its store have the tag."""
+    """Count the events of *place* that have the tag ``web``."""
     return place.extent.web
 
 

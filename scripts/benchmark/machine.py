@@ -11,7 +11,7 @@ __all__ = ["describe"]
 
 
 def describe(directory: Path) -> str:
-    """What matters of it, on one line.
+    """Describe the machine and the disk under *directory*, on one line.
 
     Args:
         directory: where the data are.

@@ -10,7 +10,7 @@ __all__ = ["Memory", "measure"]
 
 _MIB_MAX = 250
 _NOISE_MIB = 5
-"""What it moves by without growing."""
+"""Growth up to this is noise."""
 _TIMES = 5
 
 
@@ -21,12 +21,12 @@ class Memory(NamedTuple):
 
     @property
     def peak_mib(self) -> float:
-        """The most there was."""
+        """The largest value."""
         return max(self.mib)
 
     @property
     def growth_mib(self) -> float:
-        """What was added: the first time fills what is kept, and from then on it has to stay as it is."""
+        """The growth from the second time to the last; the first fills the caches."""
         return self.mib[-1] - self.mib[1]
 
     def __str__(self) -> str:
@@ -42,7 +42,7 @@ class Memory(NamedTuple):
 
 
 def measure(store: Path, names: list[str], minutes: int) -> Memory:
-    """Look at a tag and list all minutes, again and again.
+    """List the minutes of a tag and all minutes of *store* repeatedly, and measure the memory.
 
     Args:
         store: to be mounted.

@@ -32,28 +32,28 @@ __all__ = [
 ]
 
 _NULL_MOUNT_SECONDS = 60.0
-"""Within which the filesystem that keeps nothing is mounted, or never."""
+"""The time limit for mounting the filesystem that discards everything."""
 
 
 def theiafs(*arguments: str | Path) -> list[str]:
-    """The command line of ours."""
+    """Return the command line that runs theiafs with *arguments*."""
     return [sys.executable, "-m", "theiafs", *map(str, arguments)]
 
 
 def mount_command(store: Path, mountpoint: Path) -> list[str]:
-    """How ours is mounted: with nothing that its users would have to know of."""
+    """Return the command that mounts *store* on *mountpoint*, with default options."""
     log = mountpoint.with_name(f"{mountpoint.name}.log")
     return theiafs("mount", store, mountpoint, "-o", f"log={log}")
 
 
 def unmount(mountpoint: Path) -> None:
-    """Unmount ours; everything is in the minute files then."""
+    """Unmount theiafs from *mountpoint*, which writes everything to the minute files."""
     run(theiafs("umount", mountpoint))
 
 
 @contextlib.contextmanager
 def mounted(store: Path) -> Iterator[Path]:
-    """A fresh mount of a store, and where it is."""
+    """Mount *store* for as long as the context lasts; yield the mountpoint."""
     with _mountpoint() as mountpoint:
         run(mount_command(store, mountpoint))
         try:
@@ -63,14 +63,14 @@ def mounted(store: Path) -> Iterator[Path]:
 
 
 def open_once(store: Path) -> None:
-    """Mount a store for the first time, so that whatever is kept beside its minutes is there."""
+    """Mount *store* once, so that its index exists."""
     with mounted(store):
         pass
 
 
 @contextlib.contextmanager
 def bound(directory: Path) -> Iterator[Path]:
-    """A directory through bindfs, with its default options."""
+    """Mount *directory* through bindfs with its default options; yield the mountpoint."""
     with _mountpoint() as mountpoint:
         run(["bindfs", str(directory), str(mountpoint)])
         try:
@@ -81,7 +81,7 @@ def bound(directory: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def null_mounted() -> Iterator[Path]:
-    """A filesystem that keeps nothing."""
+    """Mount a filesystem that discards everything; yield the mountpoint."""
     with _mountpoint() as mountpoint:
         command = [sys.executable, "-m", "benchmark.null_fs", str(mountpoint)]
         with started(command) as process:
@@ -94,7 +94,7 @@ def null_mounted() -> Iterator[Path]:
 
 
 def wait_until_mounted(mountpoint: Path, process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Wait for a process to mount something.
+    """Wait at most *seconds* for *process* to mount something on *mountpoint*.
 
     Raises:
         ChildProcessError: if it ends instead.
@@ -110,7 +110,7 @@ def wait_until_mounted(mountpoint: Path, process: subprocess.Popen[bytes], secon
 
 
 def is_mounted(mountpoint: Path) -> bool:
-    """Whether something is mounted there."""
+    """Return whether something is mounted on *mountpoint*."""
     return os.path.ismount(mountpoint)
 
 
@@ -123,7 +123,7 @@ def _mountpoint() -> Iterator[Path]:
 
 
 def _process_of(mountpoint: Path) -> int:
-    """The process in the background that answers a mount of ours."""
+    """Return the id of the process that serves the theiafs mount *mountpoint*."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             arguments = path.read_bytes().split(b"\0")
@@ -133,7 +133,7 @@ def _process_of(mountpoint: Path) -> int:
 
 
 def memory_mib(mountpoint: Path) -> float:
-    """The resident memory of the process behind a mount of ours, in MiB."""
+    """Return the resident memory of the process that serves *mountpoint*, in MiB."""
     status = Path(f"/proc/{_process_of(mountpoint)}/status").read_text(encoding="utf-8")
     found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
     if found is None:
@@ -142,7 +142,7 @@ def memory_mib(mountpoint: Path) -> float:
 
 
 def count_requests(mountpoint: Path, command: list[str]) -> int:
-    """How many requests the kernel has answered by a mount of ours while a command runs.
+    """Count the FUSE requests that *command* causes on the theiafs mount *mountpoint*.
 
     libfuse answers each with one call of writev(2), and nothing else there calls it as long as nothing is stored.
     """
@@ -163,12 +163,12 @@ def count_requests(mountpoint: Path, command: list[str]) -> int:
 
 
 def reindex_command(store: Path) -> list[str]:
-    """How the index of a store is made again."""
+    """Return the command that rebuilds the index of *store*."""
     return theiafs("reindex", store)
 
 
 def filesystem_of(directory: Path) -> dict[str, str]:
-    """The device and the kind of filesystem that a directory is on."""
+    """Return the device and the type of the filesystem that *directory* is on."""
     command = ["findmnt", "--json", "--output", "SOURCE,FSTYPE", "--target", str(directory)]
     found: dict[str, str] = json.loads(printed(command))["filesystems"][0]
     return found

@@ -11,13 +11,13 @@ import fuse
 
 
 class NullOperations(fuse.Operations):  # type: ignore[misc]
-    """One file, ``ingest``. Whatever else a mount of ours does not answer, this does not either."""
+    """One file, ``ingest``. Requests that theiafs does not implement are not implemented here either."""
 
     getxattr = None
     flush = None
 
     def getattr(self, path: str, _handle: int | None = None) -> dict[str, int]:
-        """A directory with one file in it."""
+        """Return the attributes of *path*: a directory with one file in it."""
         if path == "/":
             return {"st_mode": stat.S_IFDIR | 0o755, "st_nlink": 1}
         if path == "/ingest":
@@ -25,7 +25,7 @@ class NullOperations(fuse.Operations):  # type: ignore[misc]
         raise fuse.FuseOSError(2)
 
     def open(self, _path: str, file_info: Any) -> int:
-        """As ours does: every write comes here at once."""
+        """Open with direct I/O, as theiafs does, so that each write arrives at once."""
         file_info.direct_io = 1
         return 0
 
@@ -34,7 +34,7 @@ class NullOperations(fuse.Operations):  # type: ignore[misc]
         return 0
 
     def write(self, _path: str, data: bytes, _offset: int, _file_info: Any) -> int:
-        """Forget it."""
+        """Discard *data*."""
         return len(data)
 
 

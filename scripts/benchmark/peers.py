@@ -35,7 +35,7 @@ BATCH_ROWS = 10_000
 
 
 def versions() -> str:
-    """Which versions of them are here."""
+    """Return the names and versions of the installed peers."""
     tools = [
         " ".join(printed([tool, "--version"]).split()[:2])
         for tool in ("journalctl", "bindfs", "rg")
@@ -45,7 +45,7 @@ def versions() -> str:
 
 
 def journal(data: Data, extent: Extent) -> Path:
-    """A directory with a journal of the events."""
+    """Return the directory of a journal with the events of *extent*."""
     export = data.journal_export(extent)
 
     def make(path: Path) -> None:
@@ -56,7 +56,7 @@ def journal(data: Data, extent: Extent) -> Path:
 
 
 def import_journal(export: Path, directory: Path) -> Measurement:
-    """Have systemd-journal-remote take in what journalctl would export."""
+    """Import *export*, which is in journald's export format, with systemd-journal-remote."""
     seconds = timed(f"{_JOURNAL_REMOTE} --output={directory}/day.journal - <{export} 2>&1")
     # The entry at which it begins another file is in both; all our events have times of their own.
     times = f"journalctl --quiet -D {directory} -o short-unix | cut -d ' ' -f 1 | uniq"
@@ -64,27 +64,27 @@ def import_journal(export: Path, directory: Path) -> Measurement:
 
 
 def query_journal(directory: Path) -> Measurement:
-    """All messages with the tag."""
+    """Query the journal in *directory* for all messages with the tag ``web``."""
     return counted(f"journalctl --directory {directory} TAG=web -o cat", count_lines)
 
 
 def query_plain_files(store: Path, tag: str) -> Measurement:
-    """All events with a tag, by ripgrep: four lines before that with the tags, and one after it."""
+    """Find all events with *tag* in *store* by ripgrep: the line of tags, four lines before it, one after it."""
     return counted(f"exec rg -I -B4 -A1 '{tags_line(tag)}' {store}", count_openings)
 
 
 def tags_line(tag: str) -> str:
-    """The line of an event that has the tag, as a regular expression."""
+    """Return a regular expression for the line of tags of an event that has *tag*."""
     return f"^tags:(.*,)?{tag}(,|$)"
 
 
 def theia_search(store: Path) -> Measurement:
-    """All events with the tag, in theia."""
+    """Search *store* for all events with the tag ``web`` in theia."""
     return _theia("search", str(store))
 
 
 def theia_save(directory: Path, extent: Extent) -> Measurement:
-    """Save all events in theia, into its memory."""
+    """Save the events of *extent* in theia, which keeps them in memory."""
     return _theia("save", str(directory), str(extent.minutes), str(extent.events))
 
 
@@ -95,7 +95,7 @@ def _theia(*arguments: str) -> Measurement:
 
 
 def sqlite_database(data: Data, extent: Extent) -> Path:
-    """A database of the events, with an index of their tags."""
+    """Return the path of a database of the events of *extent*, with an index of their tags."""
 
     def make(path: Path) -> None:
         with _connected(path) as connection:
@@ -126,7 +126,7 @@ def _insert_events(connection: sqlite3.Connection, first: int, events: list[Even
 
 
 def query_sqlite(database: Path) -> Measurement:
-    """All events with the tag: a join over the index, the rows fetched in Python, their bytes joined."""
+    """Query *database* for all events with the tag ``web``: a join over the index, rows fetched and joined in Python."""
     started = time.perf_counter()
     with _connected(database) as connection:
         rows = connection.execute(
@@ -138,7 +138,7 @@ def query_sqlite(database: Path) -> Measurement:
 
 
 def sqlite_insert(lines: Path, directory: Path) -> Measurement:
-    """Insert lines in batches, each a transaction, at the durability that is SQLite's default."""
+    """Insert *lines* in batches, each a transaction with SQLite's default durability."""
     with _connected(directory / "lines.db") as connection, lines.open("rb") as file:
         connection.execute(
             "CREATE TABLE events (serial INTEGER PRIMARY KEY, time REAL, source TEXT, content TEXT)"

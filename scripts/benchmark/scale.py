@@ -1,4 +1,4 @@
-"""How much of everything there is in a run."""
+"""The sizes of the data in a run."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ __all__ = ["FULL", "QUICK", "Scale"]
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of everything.
+    """The sizes of the data, and the numbers of repetitions.
 
     Attributes:
         day: what is queried.

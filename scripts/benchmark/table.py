@@ -19,7 +19,7 @@ __all__ = [
 
 
 class WrongAnswer(Exception):
-    """What was measured is not what was to be: mostly, an answer has another number of events than there are."""
+    """A run that must not be compared: mostly, its answer has the wrong number of events."""
 
 
 class Measurement(NamedTuple):
@@ -27,7 +27,7 @@ class Measurement(NamedTuple):
 
     Attributes:
         seconds: how long it took.
-        events: how many events it gave, or took in.
+        events: how many events it read or appended.
     """
 
     seconds: float
@@ -36,7 +36,7 @@ class Measurement(NamedTuple):
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be reached.
+    """A ratio to reach.
 
     Attributes:
         ratio: ours divided by the peer's.
@@ -47,7 +47,7 @@ class Target:
     is_rate: bool = False
 
     def is_met(self, ratio: float) -> bool:
-        """Whether this ratio does."""
+        """Return whether *ratio* reaches the target."""
         return ratio >= self.ratio if self.is_rate else ratio <= self.ratio
 
     def __str__(self) -> str:
@@ -91,7 +91,7 @@ class Row:
         return self.target.is_met(statistics.median(self.ratios)) if self.target else None
 
     def median_seconds(self) -> tuple[float, float]:
-        """Of ours and of the peer's."""
+        """Return the median seconds of ours and of the peer's runs."""
         ours, peer = ([run.seconds for run in runs] for runs in (self.ours, self.peers))
         return statistics.median(ours), statistics.median(peer)
 
@@ -99,7 +99,7 @@ class Row:
         return run.events / run.seconds if self.is_rate else run.seconds
 
     def cells(self) -> list[str]:
-        """The row as text."""
+        """Return the cells of the row as text."""
         ratios = self.ratios
         ratio = (
             f"{_number(statistics.median(ratios))} ({_number(min(ratios))} to {_number(max(ratios))})"
@@ -136,11 +136,11 @@ class Growth(NamedTuple):
 
 
 def checked(what: str, whose: str, run: Measurement, expected: int) -> Measurement:
-    """The same run, if its answer is right: a speed counts only for that.
+    """Return *run* if it has *expected* events: a speed counts only for a right answer.
 
     Args:
         what: the work.
-        whose: who did it.
+        whose: ours, or the name of the peer.
         run: how it went.
         expected: how many events there are; with none, there is nothing to be right about.
 
@@ -153,23 +153,23 @@ def checked(what: str, whose: str, run: Measurement, expected: int) -> Measureme
 
 
 def met(is_met: bool | None) -> str:
-    """Whether a target is reached, as text."""
+    """Return *is_met*, whether a target is reached, as text."""
     return {True: "yes", False: "**no**", None: "-"}[is_met]
 
 
 def table(rows: Iterable[Row]) -> str:
-    """The comparisons as Markdown."""
+    """Format *rows* as a Markdown table."""
     head = ["what", "ours", "the peer", "ratio: median (min to max)", "target", "met"]
     return _markdown(head, [row.cells() for row in rows])
 
 
 def growth_table(growths: Iterable[Growth], small: str, large: str) -> str:
-    """How our times grow, as Markdown.
+    """Format *growths* as a Markdown table.
 
     Args:
         growths: what was measured.
-        small: how much little is.
-        large: how much much is.
+        small: the size of the small store.
+        large: the size of the large store.
     """
     head = ["what", small, large, "time grows", "events grow"]
     return _markdown(
@@ -195,5 +195,5 @@ def _markdown(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _number(value: float) -> str:
-    """With three digits that say something."""
+    """Format *value* with three significant digits."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

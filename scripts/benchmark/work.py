@@ -1,4 +1,4 @@
-"""The work of ours that is measured, with a count of the events it gave or took in."""
+"""Our work that is measured, with a count of the events that it read or appended."""
 
 import operator
 import os
@@ -38,53 +38,53 @@ __all__ = [
 ]
 
 LISTED_NAMES = 10
-"""What head shows of a list."""
+"""The number of names that head shows."""
 
 
 def on_mount(store: Path, do: Callable[[Path], Measurement]) -> Measurement:
-    """Do something on a mount that is fresh, so that nothing in it is warm."""
+    """Call *do* on a new mount of *store*, whose caches are cold."""
     with mounts.mounted(store) as mountpoint:
         return do(mountpoint)
 
 
 def web_events(mountpoint: Path) -> Measurement:
-    """All events of a tag."""
+    """Read all events of a tag."""
     return counted(f"exec cat {mountpoint}/by-tag/web/events", count_openings)
 
 
 def web_files(mountpoint: Path) -> Measurement:
-    """The same, minute by minute."""
+    """Read all events of a tag, minute by minute."""
     return counted(f"cat {mountpoint}/by-tag/web/*", count_openings)
 
 
 def web_count(mountpoint: Path) -> Measurement:
-    """How many events have a tag, as the mount itself says."""
+    """Read the count of the events of a tag."""
     return counted(f"exec cat {mountpoint}/by-tag/web/count", int)
 
 
 def rare_events(mountpoint: Path) -> Measurement:
-    """All events of a tag that few have."""
+    """Read all events of a tag that few have."""
     return counted(f"exec cat {mountpoint}/by-tag/rare/events", count_openings)
 
 
 def cat_minutes(directory: Path) -> Measurement:
-    """All minute files of a directory. Counted in a second run: only reading is to be timed."""
+    """Read all minute files of *directory*; count them in a second run, because only reading is timed."""
     script = f"cat {directory}/[0-9]*"
     return Measurement(timed(script), counted(script, count_openings).events)
 
 
 def grep_command(directory: Path) -> list[str]:
-    """What the user would type; grep looks for no match in files whose names begin with a dot."""
+    """Return the command that a user would type; it searches *directory*, without the hidden one."""
     return ["grep", "-rc", "--exclude-dir=.theiafs", "ERROR", str(directory)]
 
 
 def grep_errors(directory: Path) -> Measurement:
-    """Count events in each file."""
+    """Count events in each file of *directory*."""
     return counted("exec " + " ".join(grep_command(directory)), _sum_of_counts)
 
 
 def rg_errors(directory: Path) -> Measurement:
-    """The same with ripgrep, which looks at several files at a time, and at none whose name begins with a dot."""
+    """Count events in each file of *directory* with ripgrep: several files at a time, no hidden ones."""
     return counted(f"exec rg -c ERROR {directory}", _sum_of_counts)
 
 
@@ -93,13 +93,13 @@ def _sum_of_counts(output: bytes) -> int:
 
 
 def append(mountpoint: Path, path: Path) -> float:
-    """Append a file; the seconds until everything was taken in."""
+    """Append the file *path* to the ingest file of *mountpoint*, and return the seconds it took."""
     os.sync()  # what was written before is not to be waited for here
     return timed(f"cat {path} >>{mountpoint}/ingest")
 
 
 def ingest(path: Path, store: Path, *, has_index: bool = True) -> tuple[Measurement, Measurement]:
-    """Append a file to an empty store.
+    """Append the file *path* to the empty *store*.
 
     Args:
         path: the file.
@@ -107,7 +107,7 @@ def ingest(path: Path, store: Path, *, has_index: bool = True) -> tuple[Measurem
         has_index: whether there is a place for an index. A store goes on without one where a directory is in it.
 
     Returns:
-        The run until everything was taken in, and until everything was in the minute files.
+        The run until the append returned, and the run until everything was in the minute files.
 
     Raises:
         WrongAnswer: if there is an index and should not be, or the other way round.
@@ -126,23 +126,23 @@ def ingest(path: Path, store: Path, *, has_index: bool = True) -> tuple[Measurem
 
 
 def echo(mountpoint: Path, times: int) -> float:
-    """Append single lines from one shell; the seconds it took."""
+    """Append single lines from one shell, *times* of them, and return the seconds it took."""
     os.sync()
     return timed(f"for ((i = 0; i < {times}; i++)); do echo x >>{mountpoint}/ingest || exit; done")
 
 
 def stored_events(store: Path) -> int:
-    """How many events are in the minute files of a store that is not mounted."""
+    """Count the events in the minute files of *store*, which is not mounted."""
     return sum(count_openings(path.read_bytes()) for path in store.glob("[0-9]*-*"))
 
 
 def list_directory(directory: Path) -> Measurement:
-    """The names of minute files, unsorted."""
+    """List the names in *directory*, unsorted."""
     return counted(f"exec ls -f {directory}", _count_names)
 
 
 def list_minutes(mountpoint: Path) -> Measurement:
-    """The same, of a mount."""
+    """List the minutes of a mount, unsorted."""
     return list_directory(mountpoint / "minutes")
 
 
@@ -151,7 +151,7 @@ def _count_names(output: bytes) -> int:
 
 
 def first_answer(store: Path, names: list[str]) -> tuple[Measurement, Measurement]:
-    """Mount a store and look at a tag.
+    """Mount *store* and list the minutes of a tag.
 
     Args:
         store: to be mounted.
@@ -174,17 +174,17 @@ def first_answer(store: Path, names: list[str]) -> tuple[Measurement, Measuremen
 
 
 def look(mountpoint: Path, names: list[str]) -> Measurement:
-    """See what minutes have a tag. What is counted are the right names among the first."""
+    """List the first minutes of a tag; count those that are in *names*, in order."""
     command = f"ls {mountpoint}/by-tag/web | head -n {LISTED_NAMES}"
     return counted(command, partial(count_right_names, names))
 
 
 def count_right_names(names: list[str], listing: bytes) -> int:
-    """How many minutes are where they belong in a listing, which begins with them."""
+    """Count the *names* that are in their places at the start of *listing*."""
     return sum(map(operator.eq, names, listing.decode().splitlines()))
 
 
 def reindex(store: Path) -> Measurement:
-    """Make the index of a store anew. What is counted is what it says of a tag afterwards."""
+    """Rebuild the index of *store*, and count the events of a tag by it afterwards."""
     seconds = run(mounts.reindex_command(store), stderr=subprocess.DEVNULL)
     return Measurement(seconds, on_mount(store, web_count).events)
