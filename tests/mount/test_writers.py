@@ -11,6 +11,7 @@ from logging.handlers import RotatingFileHandler, TimedRotatingFileHandler
 import pytest
 
 from tests.mount.conftest import Mount
+from tests.waiting import eventually
 
 FALLOC_FL_KEEP_SIZE = 1
 
@@ -89,8 +90,8 @@ def test_preallocating_stores_nothing(mounted: Mount, size: int) -> None:
         os.write(descriptor, b"two\n")
     finally:
         os.close(descriptor)
-    mounted.shell("printf '\\0' >> ingest; printf '\\0\\0\\n' > ingest")
-    assert mounted.contents() == [b"one", b"two", b"\0", b"\0\0"]
+    mounted.shell("printf '\\0\\0\\n' > ingest; printf '\\0' >> ingest")
+    eventually(lambda: mounted.contents() == [b"one", b"two", b"\0\0", b"\0"])
 
 
 def test_a_thread_writes_in_the_name_of_its_process(mounted: Mount) -> None:
