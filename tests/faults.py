@@ -7,6 +7,7 @@ before, in the middle of and after every operation of one run.
 
 import atexit
 import errno
+import functools
 import hashlib
 import inspect
 import os
@@ -57,7 +58,7 @@ class FaultyDisk(Disk):
         self._can_fail: set[int] = set()
         self._is_off = False
         self._directories = {"": Directory()}
-        self._boot_id = "first"
+        self._boot_id = "boot-1"
         self.root_inode = 1
         self.on_cut: Callable[[str, FaultyDisk], object] | None = None
         # SQLite opens files by itself, on a disk that forgets nothing, or in memory, which forgets everything.
@@ -71,7 +72,9 @@ class FaultyDisk(Disk):
         survived = FaultyDisk(self._keeps_databases)
         survived._database_files = self._read_databases()
         survived.root_inode = self.root_inode
-        survived._boot_id = self._boot_id if fate.name == "kept" else f"after {self._boot_id}"
+        survived._boot_id = self._boot_id
+        if fate.name != "kept":
+            survived._boot_id = f"boot-{int(self._boot_id[5:]) + 1}"
         for path, directory in self._directories.items():
             survived._directories[path] = directory.after_a_power_cut(fate, inodes)
         return survived
@@ -252,8 +255,12 @@ class FaultyDisk(Disk):
 
     def create(self, path: str) -> WritableFile:
         directory, name = self._split(path)
-        inode = Inode()
-        self.do(lambda: directory.change(Change(name, inode)), room=True)
+        inode = directory.seen.get(name)
+        if inode is not None:
+            self.do(functools.partial(inode.truncate, 0))
+        else:
+            inode = Inode()
+            self.do(lambda: directory.change(Change(name, inode)), room=True)
         return FaultyWritable(self, path, inode)
 
     def rename(self, old: str, new: str) -> None:

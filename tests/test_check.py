@@ -138,7 +138,7 @@ def test_the_log(root: Path) -> None:
     directory = root / ".theiafs" / "journal"
     segment = Path(segment_path(str(directory), 1))
     waiting = LogRecord("120-180", (root / "120-180").stat().st_size, record("waiting", 130))
-    segment.write_bytes(first_line(0, 0, root.stat().st_ino, 0) + b"".join(waiting.encode()))
+    segment.write_bytes(first_line(0, 0, root.stat().st_ino, "", 0) + b"".join(waiting.encode()))
     assert findings(root) == []
     size = segment.stat().st_size
     with segment.open("ab") as file:

@@ -39,7 +39,7 @@ def always_the_same() -> Iterator[None]:
     """
     logging.disable(logging.CRITICAL)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        for module in ("store.engine.flusher", "store.engine.watcher", "store.wal.log"):
+        for module in ("store.engine.flusher", "store.engine.watcher", "store.wal.segment_list"):
             monkeypatch.setattr(f"{module}.time", Clock())
         # The workload says when changes by other programs are noticed.
         monkeypatch.setattr(Watcher, "start", lambda _watcher: None)

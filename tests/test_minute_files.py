@@ -245,6 +245,8 @@ class TestChangesByOthers:
             with pytest.raises(FileChanged):
                 (prepared.commit if prepared is not None else file.prepare_flush)()
             assert content_of(path) == content
+            if prepared is not None:
+                prepared.discard()
             assert not (tmp_path / ".0-60.tmp").exists()
             assert file.tail() == b"tail"
 

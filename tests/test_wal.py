@@ -202,7 +202,7 @@ def test_release_marks_many_minutes_by_few_writes(disk: FaultyDisk) -> None:
 def test_released_segments_are_kept(disk: FaultyDisk, monkeypatch: pytest.MonkeyPatch) -> None:
     """For some time, and up to some size; also when the current one is not rotated for that."""
     now = 0.0
-    monkeypatch.setattr("store.wal.log.time.monotonic", lambda: now)
+    monkeypatch.setattr("store.wal.segment_list.time.monotonic", lambda: now)
     log = WriteAheadLog(disk, DIRECTORY, 0, 1, keep_s=600, keep_size=2000)
     for number in range(4):
         log.append([record(number)])
@@ -232,7 +232,7 @@ def test_a_full_disk_takes_what_is_only_kept(disk: FaultyDisk) -> None:
     """New records are worth more."""
     log = log_on(disk, keep_s=600)
     log.append([record(0)])
-    log._current = None
+    log._segments.current = None
     log.release({"0-60": 10})
     log.sync()
     disk.error_number = errno.ENOSPC

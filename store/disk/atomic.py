@@ -42,6 +42,14 @@ class Prepared:
         return self._written.inode
 
     def commit(self) -> FileStat:
+        """Do what :meth:`place` does, and discard the new file if that fails."""
+        try:
+            return self.place()
+        except EventStoreException:
+            self.discard()
+            raise
+
+    def place(self) -> FileStat:
         """Put the file in place of the one it continues, and of no other; the caller syncs the directory.
 
         Returns:
@@ -49,17 +57,13 @@ class Prepared:
 
         Raises:
             FileChanged: if an external process removed or changed the file at the path; that stays as it is, and the
-                new file is removed.
+                new file has its temporary name still, to be discarded.
             EventWriteException: if anything else fails; the same.
         """
-        try:
-            if self._kept is None:
-                self._disk.rename_noreplace(self.temporary, self._path)
-            else:
-                self._exchange(self._kept)
-        except EventStoreException:
-            self.discard()
-            raise
+        if self._kept is None:
+            self._disk.rename_noreplace(self.temporary, self._path)
+        else:
+            self._exchange(self._kept)
         found = None
         with contextlib.suppress(EventReadException):
             found = self._disk.stat(self._path)
@@ -70,6 +74,13 @@ class Prepared:
         """Remove the temporary file; a failure leaves it to the next opening of the store."""
         with contextlib.suppress(EventWriteException):
             self._disk.remove(self.temporary)
+
+    def empty(self) -> None:
+        """Free the room that the temporary file takes, which keeps its name and its inode number."""
+        with contextlib.suppress(EventStoreException):
+            there = self._disk.stat(self._path)
+            if there is None or there.inode != self.inode:  # it has one name only
+                self._disk.create(self.temporary).close()
 
     def _exchange(self, kept: FileStat) -> None:
         self._check(kept, self._path)

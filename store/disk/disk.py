@@ -100,9 +100,10 @@ class Disk:
             return os.stat(directory).st_mtime_ns
 
     def boot_id(self) -> str:
-        """Return the kernel's boot ID, which changes at every reboot."""
-        with reading("read", _BOOT_ID_PATH), open(_BOOT_ID_PATH, encoding="ascii") as file:
+        """Return the kernel's boot ID, which changes at every reboot; empty where it cannot be read."""
+        with contextlib.suppress(OSError), open(_BOOT_ID_PATH, encoding="ascii") as file:
             return file.read().strip()
+        return ""
 
     def database_path(self, path: str) -> str:
         """Return the path at which SQLite, which opens files by itself, finds the file at *path*."""

@@ -7,7 +7,7 @@ from store.answers.version import Minute
 from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.engine.state import State
-from store.errors import EventStoreException, FileChanged
+from store.errors import EventStoreException, EventWriteException, FileChanged
 from store.index.catalog import Stamp
 from store.locks import new_lock
 from store.minutes.logged_file import LoggedFile, PreparedFlush
@@ -147,8 +147,11 @@ class Flusher:
             self._busy.update(minute.id for minute in minutes)
         try:
             prepared: list[tuple[Minute, PreparedFlush]] = []
+            unmarked = self._retry_marks()
             for minute in minutes:
                 try:
+                    if minute.name in unmarked:
+                        raise EventWriteException(f"{minute.name} was not marked in the log")
                     # What was flushed before cannot be read from its file once that is replaced.
                     minute.entries.load()
                     found = self._file(minute).prepare_flush(self._checksum(minute))
@@ -158,6 +161,8 @@ class Flusher:
                     changed.append(minute.name)
                 except EventStoreException as error:
                     failure = self._postpone(minute, error)
+            self._log.intend([each.intent for _, each in prepared])
+            uncommitted: list[PreparedFlush] = []
             for minute, each in prepared:
                 try:
                     each.commit()
@@ -165,8 +170,11 @@ class Flusher:
                     committed.append((minute, each.checksum))
                 except FileChanged:
                     changed.append(minute.name)
+                    uncommitted.append(each)
                 except EventStoreException as error:
                     failure = self._postpone(minute, error)
+                    uncommitted.append(each)
+            self._discard(uncommitted)
             self._note_committed(committed)
             self._sync_directory()
         finally:
@@ -175,6 +183,28 @@ class Flusher:
         if failure is not None:
             raise failure
         return changed
+
+    def _retry_marks(self) -> frozenset[str]:
+        """Write the flush marks that could not be written; returns the names of minutes that still lack theirs."""
+        if self._log.unmarked:
+            self._log.mark({})
+        return self._log.unmarked
+
+    def _discard(self, uncommitted: list[PreparedFlush]) -> None:
+        """Discard new files that could not be put in place.
+
+        Without a mark in the log, the next opening would take a file that is gone for one that was in place, and that
+        another program removed. Until that mark can be written, the minute is not flushed.
+        """
+        if not uncommitted:
+            return
+        self._log.mark(dict.fromkeys([each.file.name for each in uncommitted], 0))
+        unmarked = self._log.unmarked
+        for each in uncommitted:
+            if each.file.name in unmarked:
+                each.empty()
+            else:
+                each.discard()
 
     def accept(self, minute: Minute, stat: FileStat, checksum: int) -> None:
         """Take the file of *minute*, described by *stat*, for what a flush put in place; the caller holds the flush lock.

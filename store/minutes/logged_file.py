@@ -10,6 +10,7 @@ from store.errors import EventReadException, FileChanged
 from store.locks import new_lock
 from store.minutes.file import MinuteFile, Snapshot
 from store.wal.log import WriteAheadLog
+from store.wal.segment import LogRecord
 from store.wal.tail import Tail, read_tail
 
 __all__ = ["LoggedFile", "PreparedFlush"]
@@ -157,17 +158,23 @@ class PreparedFlush:
         self._prepared = prepared
         self._end = end
 
+    @property
+    def intent(self) -> LogRecord:
+        """The record that tells recovery that the new file may have been put in place."""
+        return LogRecord(self.file.name, self._end, b"", inode=self._prepared.inode)
+
     def commit(self) -> None:
         """Put the new file in place; the caller syncs the directory after that, once for any number of files.
 
         Raises:
-            FileChanged: if another program removed, replaced or changed the file; that stays as it is.
+            FileChanged: if another program removed, replaced or changed the file; that stays as it is, and the new file
+                is to be discarded.
             EventWriteException: if anything else fails; the same.
         """
         self.file.expect(self._prepared.inode)
         stat = None
         try:
-            stat = self._prepared.commit()
+            stat = self._prepared.place()
         finally:
             self.file.replaced(stat)
 
@@ -181,3 +188,7 @@ class PreparedFlush:
     def discard(self) -> None:
         """Remove the new file, which was not committed."""
         self._prepared.discard()
+
+    def empty(self) -> None:
+        """Free the room that the new file takes, which was not committed, and keep its name and inode number."""
+        self._prepared.empty()

@@ -8,17 +8,16 @@ import bisect
 import itertools
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from operator import attrgetter
 from types import MappingProxyType
 
 from store.disk.disk import Disk
 from store.errors import EventReadException, EventWriteException, StoreFull
 from store.locks import new_lock
-from store.wal.log_segment import LogSegment, create_segment, find_before, find_flushed
+from store.wal.log_segment import LogSegment, create_segment
 from store.wal.segment import LogRecord, first_line, segment_path
+from store.wal.segment_list import SegmentList
 
 __all__ = ["WriteAheadLog"]
 
@@ -68,10 +67,9 @@ class WriteAheadLog:
         self._last_number = last_number
         self._listed_number = last_number  # the last whose name survives a loss of power
         self._root_inode = root_inode
-        self._keep_s = keep_s
-        self._keep_size = keep_size
-        self._segments = list(segments)  # by LSN
-        self._current: LogSegment | None = None  # the one to append to
+        self._boot_id = disk.boot_id()
+        self._rotate_s = keep_s / _SEGMENTS_KEPT
+        self._segments = SegmentList(disk, keep_s, keep_size, segments)
         self._end = segments[-1].end if segments else 0  # the LSN of the next record
         # Everything before this LSN is durable. Later appends stay in `_unsynced` as (LSN at their end, pieces).
         self._synced = self._end
@@ -80,7 +78,7 @@ class WriteAheadLog:
         self._failures = 0
         # The last number of a flushed segment, as the first line of the last one says.
         self._flushed = self._last_number if not segments else 0
-        # Sizes of minute files that could not be marked as flushed.
+        # The sizes of flush marks that could not be written.
         self._unmarked: dict[str, int] = {}
         self._sync_lock = new_lock("log-sync")
         self._lock = new_lock("log")
@@ -106,7 +104,7 @@ class WriteAheadLog:
             segment = self._write(pieces)
         except StoreFull:
             # Room for new records is worth more than released ones that are only kept.
-            if not self._remove_released(is_full=True):
+            if not self._segments.remove_released(self._synced, self._end, is_full=True):
                 raise
             segment = self._write(pieces)
         sizes = [len(line) + len(data) for line, data in encoded]
@@ -118,15 +116,15 @@ class WriteAheadLog:
             if record.data:
                 segment.ends[record.minute] = record.end
         if segment.size >= _SEGMENT_SIZE_MAX:
-            self._current = None
+            self._segments.current = None
         return lsns
 
     def _write(self, pieces: list[bytes]) -> LogSegment:
-        segment = self._current or self._begin()
+        segment = self._segments.current or self._begin()
         try:
             segment.append(pieces)
         except EventWriteException:
-            self._current = None
+            self._segments.current = None
             raise
         return segment
 
@@ -162,7 +160,7 @@ class WriteAheadLog:
         lsn = starts[0] if starts else 0
         while index < len(starts):
             with self._lock:
-                segment = self._find(lsn)
+                segment = self._segments.find(lsn)
                 if segment is None:
                     return
                 if lsn < segment.first:
@@ -172,7 +170,7 @@ class WriteAheadLog:
                 file = self._disk.open_to_read(segment.path)
             except EventReadException:
                 with self._lock:
-                    if self._find(lsn) is segment:
+                    if self._segments.find(lsn) is segment:
                         raise
                 continue  # it was removed meanwhile, its records perhaps rewritten
             last = bisect.bisect_left(starts, end, index)
@@ -184,10 +182,6 @@ class WriteAheadLog:
             index, lsn = (last - 1, end) if stops[last - 1] > end else (last, end)
             if index < len(starts):
                 lsn = max(lsn, starts[index])
-
-    def _find(self, lsn: int) -> LogSegment | None:
-        index = bisect.bisect_right(self._segments, lsn, key=attrgetter("end"))
-        return self._segments[index] if index < len(self._segments) else None
 
     def sync(self) -> None:
         """Make everything that was appended so far durable.
@@ -214,9 +208,7 @@ class WriteAheadLog:
     def rotate(self) -> None:
         """Begin a new segment with the next record, if the current one is old enough to be removed on time."""
         with self._lock:
-            current = self._current
-            if current and time.monotonic() - current.begun >= self._keep_s / _SEGMENTS_KEPT:
-                self._current = None
+            self._segments.rotate(self._rotate_s)
 
     def release(self, stored_sizes: Mapping[str, int]) -> None:
         """Note that minute files are flushed, durably, and remove segments that are not needed any more.
@@ -227,22 +219,40 @@ class WriteAheadLog:
         Raises:
             EventWriteException: if a segment could not be begun or removed; that is harmless, and is tried again.
         """
+        self.mark(stored_sizes)
+        with self._sync_lock, self._lock:
+            self._segments.remove_released(self._synced, self._end)
+            flushed = self._segments.flushed()
+            unread = [each.size for each in flushed if each.number > self._flushed]
+            if sum(unread[:-1]) >= _SEGMENT_SIZE_MAX // 2:
+                self._begin()  # its first line says so, and the next opening need not read them
+
+    def intend(self, intents: Sequence[LogRecord]) -> None:
+        """Append *intents* to put files in place, before that is done; a flush mark for each has to follow.
+
+        Without them, which is logged, a minute file that another program removes before its mark may come back.
+        """
+        for start in range(0, len(intents), _BATCH_LENGTH):
+            try:
+                self.append(list(intents[start : start + _BATCH_LENGTH]))
+            except EventWriteException as error:
+                log.warning("flushing without a note of it in the log: %s", error)
+
+    def mark(self, stored_sizes: Mapping[str, int]) -> None:
+        """Append flush marks; those that cannot be written are logged, and written with the next ones.
+
+        Args:
+            stored_sizes: how many bytes of each minute are in its file, durably; 0 only ends its intents.
+        """
         sizes = [*self._unmarked.items(), *stored_sizes.items()]
-        with self._sync_lock:
-            for start in range(0, len(sizes), _BATCH_LENGTH):
-                batch = sizes[start : start + _BATCH_LENGTH]
-                marks = [LogRecord(minute, size, b"", is_mark=True) for minute, size in batch]
-                encoded = [mark.encode() for mark in marks]
-                with self._lock:
-                    for segment in self._segments:
-                        segment.note_flushed(batch)
-                    self._mark(marks, encoded)
+        for start in range(0, len(sizes), _BATCH_LENGTH):
+            batch = sizes[start : start + _BATCH_LENGTH]
+            marks = [LogRecord(minute, size, b"", is_mark=True) for minute, size in batch]
+            encoded = [mark.encode() for mark in marks]
             with self._lock:
-                self._remove_released()
-                flushed = find_flushed(self._segments)
-                unread = [each.size for each in flushed if each.number > self._flushed]
-                if sum(unread[:-1]) >= _SEGMENT_SIZE_MAX // 2:
-                    self._begin()  # its first line says so, and the next opening need not read them
+                for segment in self._segments:
+                    segment.note_flushed(batch)
+                self._mark(marks, encoded)
 
     def _mark(self, marks: list[LogRecord], encoded: list[tuple[bytes, bytes]]) -> None:
         for minute, *_ in marks:
@@ -253,8 +263,15 @@ class WriteAheadLog:
             self._append(marks, encoded)
         except EventWriteException as error:
             # Until then, the next opening compares the records with the files.
-            self._unmarked |= {mark.minute: mark.offset for mark in marks}
+            for minute, size, *_ in marks:
+                self._unmarked[minute] = max(size, self._unmarked.get(minute, 0))
             log.warning("not marked as flushed, will try again: %s", error)
+
+    @property
+    def unmarked(self) -> frozenset[str]:
+        """The names of minutes the flush marks of which could not be written."""
+        with self._lock:
+            return frozenset(self._unmarked)
 
     def reset(
         self, tails: Mapping[str, bytes], offsets: Mapping[str, int] = MappingProxyType({})
@@ -304,13 +321,13 @@ class WriteAheadLog:
     def kept_size(self) -> int:
         """How many bytes of records that are flushed are kept."""
         with self._lock:
-            return self._kept_size()
+            return self._segments.kept_size()
 
     @property
     def window_s(self) -> float:
         """How far back in time the log reaches, in seconds."""
         with self._lock:
-            return time.monotonic() - self._segments[0].begun if self._segments else 0.0
+            return self._segments.window_s()
 
     def empty(self) -> None:
         """Remove everything for good; all of it must be in the minute files.
@@ -329,7 +346,7 @@ class WriteAheadLog:
                 for segment in self._segments:
                     segment.is_pinned = False
                 last = self._begin()
-                self._current = None
+                self._segments.current = None
             # A loss of power may bring back any of the segments that are removed at once. So one of which that is known
             # to be removed last says that all before it are flushed.
             assert last.file is not None, "it was just begun"
@@ -337,10 +354,10 @@ class WriteAheadLog:
             self._disk.sync_directory(self._directory)
             with self._lock:
                 while len(self._segments) > 1:
-                    self._remove_first()
+                    self._segments.remove_first()
             self._disk.sync_directory(self._directory)
             with self._lock:
-                self._remove_first()
+                self._segments.remove_first()
             self._disk.sync_directory(self._directory)
 
     def close(self) -> None:
@@ -348,10 +365,7 @@ class WriteAheadLog:
         if self._syncing.is_alive():
             self._syncing.join()
         with self._sync_lock, self._lock:
-            self._current = None
-            for segment in self._segments:
-                segment.close()
-            self._segments.clear()
+            self._segments.close()
 
     def _begin(self) -> LogSegment:
         """Begin a segment with the records that have to be rewritten; the caller holds the lock."""
@@ -359,21 +373,13 @@ class WriteAheadLog:
         carried = [piece for _, pieces in unsynced for piece in pieces]
         first = self._end - sum(map(len, carried))
         self._last_number += 1
-        self._flushed = max((each.number for each in find_flushed(self._segments)), default=0)
+        self._flushed = max((each.number for each in self._segments.flushed()), default=0)
         path = segment_path(self._directory, self._last_number)
-        before, before_end = find_before(self._segments, first)
-        line = first_line(before, before_end, self._root_inode, self._flushed)
+        before, before_end = self._segments.find_before(first)
+        line = first_line(before, before_end, self._root_inode, self._boot_id, self._flushed)
         begun = create_segment(self._disk, self._last_number, path, first, line, carried)
-        for segment in self._segments:
-            if segment.end > first:
-                begun.ends |= segment.ends
-                segment.size = max(first - segment.first, 0)
-            if not segment.size:
-                # The new segment makes void what is left of it on the disk.
-                segment.discard(self._disk)
-        self._segments = [*(each for each in self._segments if each.size), begun]
+        self._segments.begin(begun)
         self._must_rewrite = False
-        self._current = begun
         return begun
 
     def _sync(self) -> None:
@@ -392,7 +398,7 @@ class WriteAheadLog:
             with self._lock:
                 self._failures += 1
                 self._must_rewrite = True
-                self._current = None
+                self._segments.current = None
                 self._begin()
             raise
         self._listed_number = number
@@ -401,7 +407,7 @@ class WriteAheadLog:
             while self._unsynced and self._unsynced[0][0] <= self._synced:
                 self._unsynced.popleft()
             for segment in self._segments:
-                if segment is not self._current and segment.end <= self._synced:
+                if segment is not self._segments.current and segment.end <= self._synced:
                     segment.close()
 
     def _sync_in_background(self) -> None:
@@ -410,41 +416,3 @@ class WriteAheadLog:
         except EventWriteException as error:
             # The records are rewritten before anything else, and synced with that.
             log.error("not synced: %s", error)  # noqa: TRY400 - an error of the disk, not of this program
-
-    def _kept_size(self) -> int:
-        ended = (each for each in self._segments if each is not self._current)
-        return sum(each.size for each in ended if each.is_flushed())
-
-    def _remove_released(self, *, is_full: bool = False) -> bool:
-        """Remove segments that were kept long enough; the caller holds the lock.
-
-        Args:
-            is_full: whether to remove them however short they were kept.
-
-        Returns:
-            Whether any was removed.
-        """
-        now = time.monotonic()
-        for segment in self._segments:
-            if segment.released is None and segment is not self._current and segment.is_flushed():
-                segment.released, segment.released_at = now, self._end
-        kept_size = self._kept_size()
-        is_any_removed = False
-        while self._segments and (segment := self._segments[0]).released is not None:
-            # What makes its records void must be durable. Without marks, a copy of it is compared with the files.
-            if segment.released_at > self._synced:
-                break
-            is_old = now - segment.released >= self._keep_s or kept_size > self._keep_size
-            if not (is_full or is_old):
-                break
-            kept_size -= segment.size
-            self._remove_first()
-            is_any_removed = True
-        return is_any_removed
-
-    def _remove_first(self) -> None:
-        """Remove the oldest segment, to which the first line of the next one refers."""
-        segment = self._segments[0]
-        self._disk.remove(segment.path)
-        del self._segments[0]
-        segment.close()

@@ -1,15 +1,14 @@
 """The segments of an open log, and what is known of their records."""
 
 import contextlib
-import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from store.disk.disk import Disk
 from store.disk.file import WritableFile
 from store.errors import EventWriteException
 
-__all__ = ["LogSegment", "create_segment", "find_before", "find_flushed"]
+__all__ = ["LogSegment", "create_segment"]
 
 _TEMPORARY = ".tmp"
 
@@ -113,21 +112,3 @@ def create_segment(
     created = LogSegment(number, path, first, len(line), file)
     created.size = sum(map(len, pieces))
     return created
-
-
-def find_before(segments: Sequence[LogSegment], lsn: int) -> tuple[int, int]:
-    """Find the last of *segments* that has records before *lsn*.
-
-    Returns:
-        Its number, and where the record at *lsn* would be in it, in bytes; zeros when there is none.
-    """
-    earlier = [each for each in segments if each.first < lsn]
-    if not earlier:
-        return 0, 0
-    before = earlier[-1]
-    return before.number, before.start + min(before.end, lsn) - before.first
-
-
-def find_flushed(segments: Sequence[LogSegment]) -> Iterator[LogSegment]:
-    """Yield the *segments* before the first that is not flushed."""
-    return itertools.takewhile(LogSegment.is_flushed, segments)

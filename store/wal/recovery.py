@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from store.disk.atomic import replace_file
@@ -66,13 +66,10 @@ def open_log(
     Raises:
         EventStoreException: if that was not possible, or a segment has an unknown format; nothing is lost then.
     """
-    for place in (root_dir, directory):
-        for name in disk.list_names(place):
-            if is_left_over(name):
-                log.info("removing what a crash left: %s", name)
-                disk.remove(os.path.join(place, name))
+    for name in _left_overs(disk, directory):
+        disk.remove(os.path.join(directory, name))
     root_inode = disk.inode(root_dir)
-    replay = _Replay(disk, hidden_directory, root_inode)
+    replay = _Replay(disk, hidden_directory, root_inode, disk.boot_id())
     found = list_segments(disk, directory)
     flushed = max((each.flushed for each in found if each.inode == root_inode), default=0)
     for segment in found:
@@ -88,7 +85,19 @@ def open_log(
     )
     if not is_durable:
         opened.note_unsynced_directory()
-    return opened, _Comparison(disk, root_dir, opened).recover(replay)
+    temporary = _TemporaryFiles(disk, root_dir)
+    intended = temporary.settle(replay)
+    recovered = _Comparison(disk, root_dir, opened).recover(replay, intended)
+    temporary.remove(opened.unmarked)
+    return opened, recovered
+
+
+def _left_overs(disk: Disk, directory: str) -> list[str]:
+    """List the files in *directory* that a process which ended was writing."""
+    names = [name for name in disk.list_names(directory) if is_left_over(name)]
+    for name in names:
+        log.info("removing what a crash left: %s", name)
+    return names
 
 
 def _is_synced(disk: Disk, directory: str, segments: list[LogSegment]) -> bool:
@@ -145,14 +154,17 @@ class _Replay:
         segments: them, as a log has them.
         tails: for each minute its records that no flush mark covers; several tails where they do not follow
             each other.
+        intents: for each minute the intents that no flush mark ends, since the system was started.
     """
 
-    def __init__(self, disk: Disk, hidden_directory: str, root_inode: int) -> None:
+    def __init__(self, disk: Disk, hidden_directory: str, root_inode: int, boot_id: str) -> None:
         self._disk = disk
         self._hidden_directory = hidden_directory
         self._root_inode = root_inode
+        self._boot_id = boot_id
         self.segments: list[LogSegment] = []
         self.tails: dict[str, list[Tail]] = {}
+        self.intents: dict[str, list[LogRecord]] = {}
 
     def add(self, segment: Segment, *, is_flushed: bool) -> None:
         """Add *segment*, and read it unless it is known to be flushed."""
@@ -162,19 +174,25 @@ class _Replay:
         self.segments.append(opened)
         if is_flushed or not opened.size:
             return
+        is_ours = segment.inode == self._root_inode
         with self._disk.open_to_read(segment.path) as file:
             for start, end, record in read_records(file.read, segment.start, segment.end):
                 if record is None:
                     self._put_aside(opened, file, start, end)
+                elif record.inode:
+                    if is_ours and segment.boot_id == self._boot_id != "":
+                        self.intents.setdefault(record.minute, []).append(record)
                 elif record.is_mark:
-                    if segment.inode == self._root_inode:
-                        self._cover(record)
+                    if is_ours:
+                        self.intents.pop(record.minute, None)
+                        self.cover(record.minute, record.offset)
                 else:
                     self._extend(record, first + start - segment.start)
 
     def _extend(self, record: LogRecord, lsn: int) -> None:
         if record.resets:
             self.tails.pop(record.minute, None)
+            self.intents.pop(record.minute, None)
             for segment in self.segments:
                 segment.ends.pop(record.minute, None)
         if not record.data:
@@ -185,12 +203,13 @@ class _Replay:
             tails.append(Tail(record.minute, record.offset))
         tails[-1].extend(len(record.data), lsn)
 
-    def _cover(self, mark: LogRecord) -> None:
-        left = [tail for tail in self.tails.pop(mark.minute, ()) if tail.end > mark.offset]
+    def cover(self, minute: str, size: int) -> None:
+        """Forget the records of *minute* before *size* in its file."""
+        left = [tail for tail in self.tails.pop(minute, ()) if tail.end > size]
         for tail in left:
-            tail.forget(max(tail.start, mark.offset))
+            tail.forget(max(tail.start, size))
         if left:
-            self.tails[mark.minute] = left
+            self.tails[minute] = left
 
     def _put_aside(self, segment: LogSegment, file: ReadableFile, start: int, end: int) -> None:
         data = file.read(start, end - start)
@@ -207,6 +226,61 @@ class _Replay:
         )  # fmt: skip
 
 
+class _TemporaryFiles:
+    """The temporary files that flushes left, and what they say about those that were put in place.
+
+    Args:
+        disk: the disk they are on.
+        root_dir: the directory of the minute files.
+    """
+
+    def __init__(self, disk: Disk, root_dir: str) -> None:
+        self._disk = disk
+        self._root_dir = root_dir
+        self._minutes = {name[1:-4] for name in _left_overs(disk, root_dir)}
+        # Those that an intent is about; it has to be ended in the log before they are removed.
+        self._intended: set[str] = set()
+
+    def settle(self, replay: _Replay) -> dict[str, int]:
+        """Find out which intents were carried out, whose records the log must not bring back; *replay* has them.
+
+        Returns:
+            For each minute with intents how many bytes of it were put in place, whatever became of them; 0 for none.
+        """
+        sizes: dict[str, int] = {}
+        for minute, intents in replay.intents.items():
+            if minute not in replay.tails:
+                continue
+            there = self._inode(minute)
+            prepared = self._inode(f".{minute}.tmp") if minute in self._minutes else 0
+            # Where another file is there, it has to be compared.
+            placed = [
+                each.offset
+                for each in intents
+                if each.inode == there or (not there and each.inode != prepared)
+            ]
+            sizes[minute] = max(placed, default=0)
+            replay.cover(minute, sizes[minute])
+            if prepared and prepared != there and any(each.inode == prepared for each in intents):
+                self._intended.add(minute)
+                self._disk.create(self._path(minute)).close()  # its room may be needed
+        for minute in self._minutes - self._intended:
+            self._disk.remove(self._path(minute))
+        return sizes
+
+    def remove(self, unmarked: frozenset[str]) -> None:
+        """Remove those that were needed; those of the minutes *unmarked* stay."""
+        for minute in self._intended - unmarked:
+            self._disk.remove(self._path(minute))
+
+    def _inode(self, name: str) -> int:
+        stat = self._disk.stat(os.path.join(self._root_dir, name))
+        return stat.inode if stat is not None else 0
+
+    def _path(self, minute: str) -> str:
+        return os.path.join(self._root_dir, f".{minute}.tmp")
+
+
 class _Comparison:
     """The minute files, compared with the log."""
 
@@ -215,10 +289,15 @@ class _Comparison:
         self._root_dir = root_dir
         self._log = opened
 
-    def recover(self, replay: _Replay) -> list[Recovered]:
-        """Find what the files lack, and mark in the log what they have."""
+    def recover(self, replay: _Replay, intended: Mapping[str, int]) -> list[Recovered]:
+        """Find what the files lack, and mark in the log what they have.
+
+        Args:
+            replay: the log.
+            intended: for each minute with intents, how many bytes were put in place.
+        """
         recovered: list[Recovered] = []
-        stored_sizes: dict[str, int] = {}
+        stored_sizes = dict(intended)
         for minute, tails in replay.tails.items():
             path = os.path.join(self._root_dir, minute)
             stat = self._disk.stat(path)

@@ -2,25 +2,29 @@
 
 A segment is only appended to. It is text::
 
-    theiafs-journal 2 after <number> <size> in <inode> flushed <number>
+    theiafs-journal 2 after <number> <size> in <inode> boot <id> flushed <number>
     <crc32> <minute> <offset> <size>
     <data>...
     <crc32> <minute> <offset> <size> reset
     <data>...
+    <crc32> <minute> <size> 0 placing <inode>
     <crc32> <minute> <size> 0 flushed
 
 Segments are numbered in the order they were begun. The first line refers to the segments before this one. *After*: the
 segment of that number is valid up to that size in bytes; the rest of it, and segments between it and this
 one, are not. That takes back a write that failed, and a segment that could not be synced. *In*: the inode
-number of the store's directory when this segment was begun, which a copy of the store does not have. *Flushed*: all
-records in segments up to that number are in their minute files.
+number of the store's directory when this segment was begun, which a copy of the store does not have. *Boot*: the kernel's
+boot ID at that time. *Flushed*: all records in segments up to that number are in their minute files.
 
 A record says which data the minute file of that name has at that offset, in bytes. A *reset* is a record, too; those of
 the minute before it are void, because the file was removed or changed by another program. A *flush mark* says that
-the minute file holds all records of the minute before this mark that end at or before that size. The checksum (CRC-32,
-hexadecimal) is over the rest of the line and the data.
+the minute file holds all records of the minute before this mark that end at or before that size. An *intent* says that
+a file of that size, which has that inode number already, is going to be put in place of the minute file. A flush mark ends the
+intents of its minute: with the size 0, because the file was not put in place. As long as the system was not started again,
+names of files change only as programs tell them to, and the inode numbers show whether it was. The checksum (CRC-32, hexadecimal) is over
+the rest of the line and the data.
 
-Format 1, of earlier releases, has neither flush marks nor the second half of the first line; in a reset its offset is
+Format 1, of earlier releases, has neither intents nor flush marks, nor the second half of the first line; in a reset its offset is
 ``-``, for the end of the file that is there.
 """
 
@@ -51,10 +55,10 @@ _NUMBER_OF_NAME = re.compile(r"[0-9]{12}")
 _FORMAT = re.compile(rb"theiafs-journal (\d+) ")
 _FIRST_LINE = re.compile(
     rb"theiafs-journal (?:1 after (\d{1,19}) (\d{1,19})"
-    rb"|2 after (\d{1,19}) (\d{1,19}) in (\d{1,20}) flushed (\d{1,19}))\n"
+    rb"|2 after (\d{1,19}) (\d{1,19}) in (\d{1,20}) boot ([\w-]{0,64}) flushed (\d{1,19}))\n"
 )
 _RECORD_LINE = re.compile(
-    rb"([0-9a-f]{8}) (\d{1,253}-\d{1,253}) (\d{1,19}|-) (\d{1,19})( reset| flushed)?\n"
+    rb"([0-9a-f]{8}) (\d{1,253}-\d{1,253}) (\d{1,19}|-) (\d{1,19})( reset| flushed| placing (\d{1,20}))?\n"
 )
 _LINE_SIZE_MAX = 320
 
@@ -64,16 +68,18 @@ def segment_path(directory: str, number: int) -> str:
     return os.path.join(directory, f"{number:012d}")
 
 
-def first_line(after: int, size: int, inode: int, flushed: int) -> bytes:
+def first_line(after: int, size: int, inode: int, boot_id: str, flushed: int) -> bytes:
     """Encode the first line of a segment.
 
     Args:
         after: the last valid segment before this one.
         size: its valid size in bytes.
         inode: the inode number of the store's directory.
+        boot_id: the kernel's boot ID.
         flushed: the last segment up to which all records are in their minute files.
     """
-    return b"theiafs-journal 2 after %d %d in %d flushed %d\n" % (after, size, inode, flushed)
+    place = b"in %d boot %s" % (inode, boot_id.encode())
+    return b"theiafs-journal 2 after %d %d %s flushed %d\n" % (after, size, place, flushed)
 
 
 class LogRecord(NamedTuple):
@@ -85,6 +91,7 @@ class LogRecord(NamedTuple):
         data: the data.
         resets: whether all records of the minute before this one are void.
         is_mark: whether it is a flush mark: the file holds what is before *offset*.
+        inode: of an intent, the inode number of the file with what is before *offset*; of any other record 0.
     """
 
     minute: str
@@ -92,6 +99,7 @@ class LogRecord(NamedTuple):
     data: bytes
     resets: bool = False
     is_mark: bool = False
+    inode: int = 0
 
     @property
     def end(self) -> int:
@@ -101,6 +109,8 @@ class LogRecord(NamedTuple):
     def encode(self) -> tuple[bytes, bytes]:
         """Encode the record as in a segment: its line, and its data."""
         kind = b" reset" if self.resets else b" flushed" if self.is_mark else b""
+        if self.inode:
+            kind = b" placing %d" % self.inode
         rest = b"%s %d %d%s\n" % (self.minute.encode(), self.offset, len(self.data), kind)
         return b"%08x %s" % (zlib.crc32(self.data, zlib.crc32(rest)), rest), self.data
 
@@ -119,6 +129,7 @@ class Segment(NamedTuple):
         start: where its records start, in bytes.
         end: where they end at most: the end of the file, or where a later segment ends its validity.
         inode: the inode number of the directory of the store it was written in; None if that is unknown.
+        boot_id: the kernel's boot ID when it was begun; empty if that is unknown.
         flushed: the number of the last segment before it up to which all records are in their minute files.
     """
 
@@ -127,6 +138,7 @@ class Segment(NamedTuple):
     start: int
     end: int
     inode: int | None = None
+    boot_id: str = ""
     flushed: int = 0
 
 
@@ -189,6 +201,7 @@ def _read_record(window: "_Window", position: int, end: int) -> tuple[int, LogRe
         data,
         resets=is_of_format_1 or line[5] == b" reset",
         is_mark=line[5] == b" flushed",
+        inode=int(line[6] or 0),
     )
     return data_start + size, record
 
@@ -254,7 +267,7 @@ def list_segments(disk: Disk, directory: str) -> list[Segment]:
             # The line is damaged, or was lost with the power; the records may be there all the same.
             found.append(Segment(number, path, 0, size))
             continue
-        after_1, size_1, after_2, size_2, inode, flushed = known.groups()
+        after_1, size_1, after_2, size_2, inode, boot_id, flushed = known.groups()
         last_number, last_end = int(after_1 or after_2), int(size_1 or size_2)
         for index in reversed(range(len(found))):
             earlier = found[index]
@@ -264,7 +277,13 @@ def list_segments(disk: Disk, directory: str) -> list[Segment]:
             found[index] = earlier._replace(end=max(min(earlier.end, end), earlier.start))
         found.append(
             Segment(
-                number, path, known.end(), size, int(inode) if inode else None, int(flushed or 0)
+                number,
+                path,
+                known.end(),
+                size,
+                int(inode) if inode else None,
+                (boot_id or b"").decode(),
+                int(flushed or 0),
             )
         )
     return found

@@ -1,0 +1,134 @@
+"""The list of the segments of an open log: which are needed, and which are kept."""
+
+import bisect
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+
+from store.disk.disk import Disk
+from store.wal.log_segment import LogSegment
+
+__all__ = ["SegmentList"]
+
+
+class SegmentList:
+    """The segments of a log, by LSN. The caller of each method holds the lock of the log.
+
+    Args:
+        disk: the disk they are on.
+        keep_s: how long segments are kept, in seconds, after all of their records were flushed.
+        keep_size: how many bytes of such segments are kept at most.
+        segments: those that are there.
+
+    Attributes:
+        current: the one to append to; None when the next record begins another.
+    """
+
+    def __init__(
+        self, disk: Disk, keep_s: float, keep_size: int, segments: Sequence[LogSegment]
+    ) -> None:
+        self._disk = disk
+        self._keep_s = keep_s
+        self._keep_size = keep_size
+        self._segments = list(segments)
+        self.current: LogSegment | None = None
+
+    def __len__(self) -> int:
+        return len(self._segments)
+
+    def __iter__(self) -> Iterator[LogSegment]:
+        return iter(self._segments)
+
+    def __getitem__(self, index: int) -> LogSegment:
+        return self._segments[index]
+
+    def find(self, lsn: int) -> LogSegment | None:
+        """Return the first segment that ends after *lsn*."""
+        index = bisect.bisect_right(self._segments, lsn, key=attrgetter("end"))
+        return self._segments[index] if index < len(self._segments) else None
+
+    def find_before(self, lsn: int) -> tuple[int, int]:
+        """Find the last segment that has records before *lsn*.
+
+        Returns:
+            Its number, and where the record at *lsn* would be in it, in bytes; zeros when there is none.
+        """
+        earlier = [each for each in self._segments if each.first < lsn]
+        if not earlier:
+            return 0, 0
+        before = earlier[-1]
+        return before.number, before.start + min(before.end, lsn) - before.first
+
+    def flushed(self) -> Iterator[LogSegment]:
+        """Yield the segments before the first that is not flushed."""
+        return itertools.takewhile(LogSegment.is_flushed, self._segments)
+
+    def begin(self, begun: LogSegment) -> None:
+        """Append to *begun* from now on, which replaces everything from its first LSN on."""
+        for segment in self._segments:
+            if segment.end > begun.first:
+                begun.ends |= segment.ends
+                segment.size = max(begun.first - segment.first, 0)
+            if not segment.size:
+                # The new segment makes void what is left of it on the disk.
+                segment.discard(self._disk)
+        self._segments = [*(each for each in self._segments if each.size), begun]
+        self.current = begun
+
+    def rotate(self, age_s: float) -> None:
+        """Append no more to the current segment if it is *age_s* seconds old."""
+        if self.current and time.monotonic() - self.current.begun >= age_s:
+            self.current = None
+
+    def kept_size(self) -> int:
+        """Return how many bytes of records that are flushed are kept."""
+        ended = (each for each in self._segments if each is not self.current)
+        return sum(each.size for each in ended if each.is_flushed())
+
+    def window_s(self) -> float:
+        """Return how far back in time the segments reach, in seconds."""
+        return time.monotonic() - self._segments[0].begun if self._segments else 0.0
+
+    def remove_released(self, synced: int, end: int, *, is_full: bool = False) -> bool:
+        """Remove segments that were kept long enough.
+
+        Args:
+            synced: the LSN before which everything is durable.
+            end: the LSN of the next record.
+            is_full: whether to remove them however short they were kept.
+
+        Returns:
+            Whether any was removed.
+        """
+        now = time.monotonic()
+        for segment in self._segments:
+            if segment.released is None and segment is not self.current and segment.is_flushed():
+                segment.released, segment.released_at = now, end
+        kept_size = self.kept_size()
+        is_any_removed = False
+        while self._segments and (segment := self._segments[0]).released is not None:
+            # What makes its records void must be durable. Without marks, a copy of it is compared with the files.
+            if segment.released_at > synced:
+                break
+            is_old = now - segment.released >= self._keep_s or kept_size > self._keep_size
+            if not (is_full or is_old):
+                break
+            kept_size -= segment.size
+            self.remove_first()
+            is_any_removed = True
+        return is_any_removed
+
+    def remove_first(self) -> None:
+        """Remove the oldest segment, to which the first line of the next one refers."""
+        segment = self._segments[0]
+        self._disk.remove(segment.path)
+        del self._segments[0]
+        segment.close()
+
+    def close(self) -> None:
+        """Close them all."""
+        self.current = None
+        for segment in self._segments:
+            segment.close()
+        self._segments.clear()
