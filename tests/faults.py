@@ -59,6 +59,7 @@ class FaultyDisk(Disk):
         self._is_off = False
         self._directories = {"": Directory()}
         self._boot_id = "boot-1"
+        self._last_inode = 0
         self.root_inode = 1
         self.on_cut: Callable[[str, FaultyDisk], object] | None = None
         # SQLite opens files by itself, on a disk that forgets nothing, or in memory, which forgets everything.
@@ -72,6 +73,7 @@ class FaultyDisk(Disk):
         survived = FaultyDisk(self._keeps_databases)
         survived._database_files = self._read_databases()
         survived.root_inode = self.root_inode
+        survived._last_inode = self._last_inode
         survived._boot_id = self._boot_id
         if fate.name != "kept":
             survived._boot_id = f"boot-{int(self._boot_id[5:]) + 1}"
@@ -99,6 +101,7 @@ class FaultyDisk(Disk):
     def _copy(self, inodes: dict[int, Inode]) -> "FaultyDisk":
         copied = FaultyDisk(self._keeps_databases)
         copied._boot_id = self._boot_id
+        copied._last_inode = self._last_inode
         copied.root_inode = self.root_inode
         copied._database_files = self._read_databases()
         for path, directory in self._directories.items():
@@ -200,6 +203,9 @@ class FaultyDisk(Disk):
             self.make_directory(path.rpartition("/")[0])
             self._directories[path] = Directory()
 
+    def remake_directory(self, path: str) -> bool:
+        return False
+
     def list_files(self, directory: str) -> Iterator[FileStat]:
         self.do(lambda: None, is_reading=True)
         names = self._directories[directory].seen
@@ -259,7 +265,9 @@ class FaultyDisk(Disk):
         if inode is not None:
             self.do(functools.partial(inode.truncate, 0))
         else:
-            inode = Inode()
+            # The log has inode numbers in it: they are equal in all runs.
+            self._last_inode += 1
+            inode = Inode(number=self._last_inode)
             self.do(lambda: directory.change(Change(name, inode)), room=True)
         return FaultyWritable(self, path, inode)
 
@@ -325,6 +333,9 @@ class HeldLock(Lock):
     def is_held(self) -> bool:
         return True
 
+    def keep(self) -> None:
+        pass
+
     def touch(self) -> None:
         pass
 
@@ -345,6 +356,9 @@ class FaultyReadable(ReadableFile):
         self._disk.do(lambda: None, is_reading=True)
         return bytes(self._inode.seen[offset : offset + size])
 
+    def duplicate(self) -> ReadableFile:
+        return self
+
     def close(self) -> None:
         pass
 
@@ -364,6 +378,9 @@ class FaultyWritable(WritableFile):
         data = source.read(0, size)
         assert len(data) == size
         self.write(data)
+
+    def to_read(self, path: str) -> ReadableFile:
+        return FaultyReadable(self._disk, path, self._inode)
 
     def truncate(self, size: int) -> None:
         self._disk.do(lambda: self._inode.truncate(size))

@@ -71,7 +71,8 @@ class SharedDisk(FaultyDisk):
                 self._remove(path)
             else:
                 content = bytes(directory.seen[name].seen) if name in directory.seen else b""
-                changed = Inode()
+                self._last_inode += 1
+                changed = Inode(number=self._last_inode)
                 changed.write(content + EventSerializer().serialize(OTHER[name]) + b"\n")
                 changed.sync()
                 directory.change(Change(name, changed))

@@ -43,6 +43,20 @@ class Disk:
             os.mkdir(path)
         self.sync_directory(above)
 
+    def remake_directory(self, path: str) -> bool:
+        """Make the directory *path*, and the one it is in, again if another program removed them; nothing is synced.
+
+        Returns:
+            Whether they were missing.
+        """
+        if os.path.isdir(path):
+            return False
+        with writing("make the directory", path):
+            for each in (os.path.dirname(path), path):
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(each)
+        return True
+
     def list_names(self, directory: str) -> Iterator[str]:
         """List the names of the regular files in *directory*, in no order, without a stat of each."""
         with reading("list", directory), os.scandir(directory) as entries:
@@ -130,7 +144,7 @@ class Disk:
     def create(self, path: str) -> WritableFile:
         """Create an empty file at *path* to write, in place of any that is there."""
         with writing("create", path):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
             return WritableFile(path, os.open(path, flags, 0o644))
 
     def rename(self, old: str, new: str) -> None:

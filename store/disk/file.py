@@ -143,6 +143,11 @@ class ReadableFile:
         for offset in range(start, end, _CHUNK_SIZE):
             yield self.read(offset, min(_CHUNK_SIZE, end - offset))
 
+    def duplicate(self) -> "ReadableFile":
+        """Open the file once more, whatever file has its name now."""
+        with reading("open", self.path):
+            return ReadableFile(self.path, os.dup(self._descriptor))
+
     def checksum(self, size: int) -> int:
         """Return the CRC-32 of the first *size* bytes."""
         found = 0
@@ -226,6 +231,11 @@ class WritableFile:
         """Fsync the file. After a failure the file must not be used again."""
         with writing("sync", self.path):
             os.fsync(self._descriptor)
+
+    def to_read(self, path: str) -> ReadableFile:
+        """Open the file once more, to read what is written to it; *path* is the one it has from now on."""
+        with writing("open", path):
+            return ReadableFile(path, os.dup(self._descriptor))
 
     def set_modified(self) -> None:
         """Set the mtime to now, in nanoseconds.

@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Iterator
 
 from store.disk.os_errors import reading, writing
@@ -21,6 +22,9 @@ _CANNOT_LOCK = frozenset({errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS,
 
 _PAUSE_S, _ATTEMPTS_MAX = 0.002, 1000
 """How often a lock is tried that is only shared, as it is for a moment by processes that ask whether it is held."""
+
+_TOUCH_INTERVAL_S = 86_400
+"""The file is touched this often, so that programs that remove old files leave it alone."""
 
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -41,6 +45,7 @@ class Lock:
     def __init__(self, root_dir: str, lock_path: str) -> None:
         self._path = lock_path
         self._directory = self._file = -1
+        self._touched = time.monotonic()
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self.close)
             with writing("lock", root_dir):
@@ -62,6 +67,11 @@ class Lock:
         """Return whether no other process can have the lock, whatever became of the file."""
         return self._directory >= 0 or self._is_file_there()
 
+    def keep(self) -> None:
+        """Do what :meth:`touch` does if the file was removed, and once a day."""
+        if time.monotonic() - self._touched > _TOUCH_INTERVAL_S or not self._is_file_there():
+            self.touch()
+
     def touch(self) -> None:
         """Set the time of the file to now, and create it again if it was removed.
 
@@ -73,6 +83,7 @@ class Lock:
             self._open_file()
         with writing("set the time of", self._path):
             os.utime(self._file)
+        self._touched = time.monotonic()
 
     def close(self) -> None:
         """Release the lock."""

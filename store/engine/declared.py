@@ -67,6 +67,16 @@ class DeclaredTags:
             self._make(tag)
             self._tags.add(tag)
 
+    def restore(self) -> None:
+        """Declare all tags again if another program removed their directory.
+
+        Raises:
+            EventWriteException: if that failed.
+        """
+        if self._tags and not self._disk.exists(self._directory):
+            for tag in self.tags():
+                self._make(tag)
+
     def _make(self, tag: str) -> None:
         name = urllib.parse.quote_from_bytes(tag.encode("utf-8", "surrogateescape"), safe="")
         # A dot is safe for quote(), and must not be the first byte of a name, nor all of it.

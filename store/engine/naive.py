@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import math
-import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -43,9 +42,6 @@ __all__ = ["NaiveEventStore"]
 
 _TRIES = 3
 """Attempts to do something with a minute while no event is saved to it; after them, saving waits."""
-
-_TOUCH_INTERVAL_S = 86_400
-"""The lock file is touched this often, so that programs that remove old files leave it alone."""
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +105,6 @@ class NaiveEventStore(FileStore):
         journal_directory = journal_path(self.root_dir)
         self._disk.make_directory(journal_directory)
         self._store_lock = self._disk.lock_store(self.root_dir, lock_path(self.root_dir))
-        self._touched = time.monotonic()
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._store_lock.close)
             self._declared.load()
@@ -290,9 +285,6 @@ class NaiveEventStore(FileStore):
         Raises:
             EventWriteException: if something may not be durable.
         """
-        if time.monotonic() - self._touched > _TOUCH_INTERVAL_S:
-            self._store_lock.touch()
-            self._touched = time.monotonic()
         # First what takes but a moment: flushing may take long.
         failure = None
         try:
@@ -300,6 +292,9 @@ class NaiveEventStore(FileStore):
         except EventWriteException as error:
             failure = error
         try:
+            # Another program may have removed all of the hidden directory, which the log has made again then.
+            self._store_lock.keep()
+            self._declared.restore()
             self._watcher.look()
             changed = self._flusher.flush_due()
             if changed:

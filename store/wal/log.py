@@ -15,8 +15,9 @@ from types import MappingProxyType
 from store.disk.disk import Disk
 from store.errors import EventReadException, EventWriteException, StoreFull
 from store.locks import new_lock
-from store.wal.log_segment import LogSegment, create_segment
-from store.wal.segment import LogRecord, first_line, segment_path
+from store.wal.log_directory import LogDirectory
+from store.wal.log_segment import LogSegment
+from store.wal.segment import LogRecord, first_line
 from store.wal.segment_list import SegmentList
 
 __all__ = ["WriteAheadLog"]
@@ -65,7 +66,7 @@ class WriteAheadLog:
         self._disk = disk
         self._directory = directory
         self._last_number = last_number
-        self._listed_number = last_number  # the last whose name survives a loss of power
+        self._names = LogDirectory(disk, directory)
         self._root_inode = root_inode
         self._boot_id = disk.boot_id()
         self._rotate_s = keep_s / _SEGMENTS_KEPT
@@ -115,8 +116,7 @@ class WriteAheadLog:
         for record in records:
             if record.data:
                 segment.ends[record.minute] = record.end
-        if segment.size >= _SEGMENT_SIZE_MAX:
-            self._segments.current = None
+        self._segments.end_current(_SEGMENT_SIZE_MAX)
         return lsns
 
     def _write(self, pieces: list[bytes]) -> LogSegment:
@@ -166,8 +166,9 @@ class WriteAheadLog:
                 if lsn < segment.first:
                     raise EventReadException(f"{self._directory}: {lsn} was removed")
                 end, shift = segment.end, segment.start - segment.first
+                file = segment.source.duplicate() if segment.source is not None else None
             try:
-                file = self._disk.open_to_read(segment.path)
+                file = file or self._disk.open_to_read(segment.path)
             except EventReadException:
                 with self._lock:
                     if self._segments.find(lsn) is segment:
@@ -200,10 +201,13 @@ class WriteAheadLog:
                 raise EventWriteException(f"{self._directory} could not be synced meanwhile")
             if self._synced < target:
                 self._sync()
+            else:
+                self._write_lost_again()
 
     def note_unsynced_directory(self) -> None:
         """Remove no segment before the directory was synced: segments that were removed earlier may come back."""
-        self._synced, self._listed_number = -1, -1
+        self._synced = -1
+        self._names.note_unsynced()
 
     def rotate(self) -> None:
         """Begin a new segment with the next record, if the current one is old enough to be removed on time."""
@@ -374,10 +378,9 @@ class WriteAheadLog:
         first = self._end - sum(map(len, carried))
         self._last_number += 1
         self._flushed = max((each.number for each in self._segments.flushed()), default=0)
-        path = segment_path(self._directory, self._last_number)
         before, before_end = self._segments.find_before(first)
         line = first_line(before, before_end, self._root_inode, self._boot_id, self._flushed)
-        begun = create_segment(self._disk, self._last_number, path, first, line, carried)
+        begun = self._names.create(self._last_number, first, line, carried)
         self._segments.begin(begun)
         self._must_rewrite = False
         return begun
@@ -386,14 +389,14 @@ class WriteAheadLog:
         with self._lock:
             if self._must_rewrite:
                 self._begin()
-            end, number, listed = self._end, self._last_number, self._listed_number
+            end = self._end
             waiting = [each for each in self._segments if each.size and each.end > self._synced]
             files = [each.file for each in waiting if each.file is not None]
         try:
             for file in files:
                 file.sync()
-            if listed < number:
-                self._disk.sync_directory(self._directory)
+            # Not before that: it takes long, and a file may be removed meanwhile.
+            self._write_lost_again()
         except EventWriteException:
             with self._lock:
                 self._failures += 1
@@ -401,14 +404,33 @@ class WriteAheadLog:
                 self._segments.current = None
                 self._begin()
             raise
-        self._listed_number = number
         with self._lock:
             self._synced = max(self._synced, end)
             while self._unsynced and self._unsynced[0][0] <= self._synced:
                 self._unsynced.popleft()
             for segment in self._segments:
                 if segment is not self._segments.current and segment.end <= self._synced:
-                    segment.close()
+                    segment.seal()
+
+    def _write_lost_again(self) -> None:
+        """Write segments again that another program removed although they are needed.
+
+        Raises:
+            EventWriteException: if that was not possible, or they cannot be found.
+        """
+        with self._lock:
+            held = self._segments.held()
+        lost = self._names.find_lost(held)
+        with self._lock:
+            if self._segments.current in lost:
+                self._segments.current = None
+        for segment in lost:
+            source = self._names.write_again(segment)
+            with self._lock:
+                segment.close()
+                segment.source = source
+        if not self._names.is_synced:
+            self._names.sync()
 
     def _sync_in_background(self) -> None:
         try:

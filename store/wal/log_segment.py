@@ -2,11 +2,11 @@
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from store.disk.disk import Disk
-from store.disk.file import WritableFile
-from store.errors import EventWriteException
+from store.disk.file import ReadableFile, WritableFile
+from store.errors import EventStoreException, EventWriteException
 
 __all__ = ["LogSegment", "create_segment"]
 
@@ -24,6 +24,7 @@ class LogSegment:
         size: how many bytes of records it has.
         ends: for each minute with records in it that are not flushed, where the last one ends in the minute file.
         file: the file, to append and to sync; None once neither is needed.
+        source: the file, to read even if another program removed its name; None once it is flushed, and so are those before it.
         is_pinned: whether it must stay, whatever is flushed.
         begun: when it was begun, or found when the log was opened, in seconds of the monotonic clock.
         released: None as long as records in it are not flushed; then since when they are, by the same clock.
@@ -31,7 +32,13 @@ class LogSegment:
     """
 
     def __init__(
-        self, number: int, path: str, first: int, start: int, file: WritableFile | None
+        self,
+        number: int,
+        path: str,
+        first: int,
+        start: int,
+        file: WritableFile | None,
+        source: ReadableFile | None,
     ) -> None:
         self.number = number
         self.path = path
@@ -40,6 +47,7 @@ class LogSegment:
         self.size = 0
         self.ends: dict[str, int] = {}
         self.file = file
+        self.source = source
         self.is_pinned = False
         self.begun = time.monotonic()
         self.released: float | None = None
@@ -71,11 +79,42 @@ class LogSegment:
                 self.file.truncate(self.start + self.size)
             raise
 
+    def seal(self) -> None:
+        """Close its file to writing, which is durable."""
+        file, self.file = self.file, None
+        if file is not None:
+            file.close()
+
     def close(self) -> None:
         """Close its file."""
-        if self.file is not None:
-            self.file.close()
-            self.file = None
+        source, self.source = self.source, None
+        if source is not None:
+            source.close()
+        self.seal()
+
+    def is_lost(self, disk: Disk) -> bool:
+        """Return whether its file, which is still needed, is not at its path on *disk* any more."""
+        if self.source is None:
+            return False
+        there = disk.stat(self.path)
+        return there is None or there.inode != self.source.stat().inode
+
+    def write_again(self, disk: Disk) -> ReadableFile:
+        """Write its file again, which another program removed from *disk*; nothing is appended to it any more.
+
+        Returns:
+            The new file, durable but for its name.
+
+        Raises:
+            EventStoreException: if that failed.
+        """
+        assert self.source is not None, "it is needed"
+        with _created(disk, self.path) as file:
+            file.copy(self.source, self.start + self.size)
+            file.sync()
+            source = file.to_read(self.path)
+        file.close()
+        return source
 
     def discard(self, disk: Disk) -> None:
         """Close its file and remove it from *disk* if that can be done: a later segment makes it void."""
@@ -100,15 +139,23 @@ def create_segment(
     Raises:
         EventWriteException: if that failed; nothing has changed then.
     """
+    with _created(disk, path) as file:
+        file.write(line, *pieces)
+        source = file.to_read(path)
+    created = LogSegment(number, path, first, len(line), file, source)
+    created.size = sum(map(len, pieces))
+    return created
+
+
+@contextlib.contextmanager
+def _created(disk: Disk, path: str) -> Iterator[WritableFile]:
+    """Create a file, which gets the name *path* at the end, or is removed if anything fails."""
     file = disk.create(path + _TEMPORARY)
     try:
-        file.write(line, *pieces)
+        yield file
         disk.rename(path + _TEMPORARY, path)
-    except EventWriteException:
+    except EventStoreException:
         file.close()
         with contextlib.suppress(EventWriteException):
             disk.remove(path + _TEMPORARY)
         raise
-    created = LogSegment(number, path, first, len(line), file)
-    created.size = sum(map(len, pieces))
-    return created

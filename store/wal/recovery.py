@@ -5,6 +5,8 @@ log was written in this directory, its flush marks say what was flushed before; 
 which may have got a minute file before a flush and the log after it, each minute file is compared with the log.
 """
 
+import contextlib
+import itertools
 import logging
 import os
 import re
@@ -72,23 +74,28 @@ def open_log(
     replay = _Replay(disk, hidden_directory, root_inode, disk.boot_id())
     found = list_segments(disk, directory)
     flushed = max((each.flushed for each in found if each.inode == root_inode), default=0)
-    for segment in found:
-        replay.add(segment, is_flushed=segment.number <= flushed)
-    # Their writer may have ended before it synced them.
-    for each in replay.segments:
-        if not each.is_flushed():
-            disk.sync_file(each.path)
-    is_durable = _is_synced(disk, directory, replay.segments)
-    last_number = found[-1].number if found else 0
-    opened = WriteAheadLog(
-        disk, directory, last_number, root_inode, keep_s, keep_size, replay.segments
-    )
-    if not is_durable:
-        opened.note_unsynced_directory()
-    temporary = _TemporaryFiles(disk, root_dir)
-    intended = temporary.settle(replay)
-    recovered = _Comparison(disk, root_dir, opened).recover(replay, intended)
-    temporary.remove(opened.unmarked)
+    with contextlib.ExitStack() as on_failure:
+        on_failure.callback(replay.close)
+        for segment in found:
+            replay.add(segment, is_flushed=segment.number <= flushed)
+        # Their writer may have ended before it synced them.
+        for each in replay.segments:
+            if not each.is_flushed():
+                disk.sync_file(each.path)
+        is_durable = _is_synced(disk, directory, replay.segments)
+        last_number = found[-1].number if found else 0
+        opened = WriteAheadLog(
+            disk, directory, last_number, root_inode, keep_s, keep_size, replay.segments
+        )
+        if not is_durable:
+            opened.note_unsynced_directory()
+        temporary = _TemporaryFiles(disk, root_dir)
+        intended = temporary.settle(replay)
+        recovered = _Comparison(disk, root_dir, opened).recover(replay, intended)
+        temporary.remove(opened.unmarked)
+        for each in itertools.takewhile(LogSegment.is_flushed, replay.segments):
+            each.close()
+        on_failure.pop_all()
     return opened, recovered
 
 
@@ -169,25 +176,30 @@ class _Replay:
     def add(self, segment: Segment, *, is_flushed: bool) -> None:
         """Add *segment*, and read it unless it is known to be flushed."""
         first = self.segments[-1].end if self.segments else 0
-        opened = LogSegment(segment.number, segment.path, first, segment.start, None)
+        opened = LogSegment(segment.number, segment.path, first, segment.start, None, None)
         opened.size = segment.end - segment.start
         self.segments.append(opened)
         if is_flushed or not opened.size:
             return
         is_ours = segment.inode == self._root_inode
-        with self._disk.open_to_read(segment.path) as file:
-            for start, end, record in read_records(file.read, segment.start, segment.end):
-                if record is None:
-                    self._put_aside(opened, file, start, end)
-                elif record.inode:
-                    if is_ours and segment.boot_id == self._boot_id != "":
-                        self.intents.setdefault(record.minute, []).append(record)
-                elif record.is_mark:
-                    if is_ours:
-                        self.intents.pop(record.minute, None)
-                        self.cover(record.minute, record.offset)
-                else:
-                    self._extend(record, first + start - segment.start)
+        opened.source = file = self._disk.open_to_read(segment.path)
+        for start, end, record in read_records(file.read, segment.start, segment.end):
+            if record is None:
+                self._put_aside(opened, file, start, end)
+            elif record.inode:
+                if is_ours and segment.boot_id == self._boot_id != "":
+                    self.intents.setdefault(record.minute, []).append(record)
+            elif record.is_mark:
+                if is_ours:
+                    self.intents.pop(record.minute, None)
+                    self.cover(record.minute, record.offset)
+            else:
+                self._extend(record, first + start - segment.start)
+
+    def close(self) -> None:
+        """Close the segments, because the log cannot be opened."""
+        for each in self.segments:
+            each.close()
 
     def _extend(self, record: LogRecord, lsn: int) -> None:
         if record.resets:

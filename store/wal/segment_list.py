@@ -11,6 +11,10 @@ from store.wal.log_segment import LogSegment
 
 __all__ = ["SegmentList"]
 
+_HELD_MAX = 64
+"""About how many segments are held open, so that what is not flushed is not lost when another program removes their names:
+beyond it, segments become larger, with the logarithm of the log. A hard limit of the system is far away, then."""
+
 
 class SegmentList:
     """The segments of a log, by LSN. The caller of each method holds the lock of the log.
@@ -76,10 +80,22 @@ class SegmentList:
         self._segments = [*(each for each in self._segments if each.size), begun]
         self.current = begun
 
+    def held(self) -> list[LogSegment]:
+        """Return the segments that are needed: from the first that is not flushed on."""
+        return [each for each in self._segments if each.source is not None]
+
     def rotate(self, age_s: float) -> None:
         """Append no more to the current segment if it is *age_s* seconds old."""
-        if self.current and time.monotonic() - self.current.begun >= age_s:
+        is_old = self.current is not None and time.monotonic() - self.current.begun >= age_s
+        if is_old and len(self.held()) < _HELD_MAX:
             self.current = None
+
+    def end_current(self, size: int) -> None:
+        """Append no more to the current segment if it has *size* bytes, or more where many segments are held."""
+        if self.current and self.current.size >= size:
+            held_size = self.current.end - self.held()[0].first
+            if self.current.size >= held_size // _HELD_MAX:
+                self.current = None
 
     def kept_size(self) -> int:
         """Return how many bytes of records that are flushed are kept."""
@@ -105,6 +121,9 @@ class SegmentList:
         for segment in self._segments:
             if segment.released is None and segment is not self.current and segment.is_flushed():
                 segment.released, segment.released_at = now, end
+        for segment in self.flushed():
+            if segment is not self.current and segment.file is None:
+                segment.close()
         kept_size = self.kept_size()
         is_any_removed = False
         while self._segments and (segment := self._segments[0]).released is not None:

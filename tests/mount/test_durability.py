@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -260,3 +261,39 @@ def test_a_minute_file_that_is_removed(make_mount: Callable[..., Mount]) -> None
     assert mount.shell("ls minutes") == "100-160\n5000-5060\n"
     mount.remount()
     assert len(mount.contents()) == 2
+
+
+def test_the_hidden_directory_is_removed(make_mount: Callable[..., Mount]) -> None:
+    """Everything that was written is there after an unmount in order, and what is synced after that also after a kill."""
+    mount = make_mount("flush=3600000")
+    mount.shell("mkdir by-tag/declared && seq 10 >> ingest")
+    shutil.rmtree(mount.store_path / ".theiafs")
+    mount.shell("seq 11 20 >> ingest")
+    mount.umount()
+    mount.mount()
+    assert [int(line) for line in mount.contents()] == list(range(1, 21))
+    mount.shell("seq 21 30 >> ingest")
+    process_id = mount.process_id
+    shutil.rmtree(mount.store_path / ".theiafs")
+    mount.shell("seq 31 40 >> ingest && sync ingest")
+    os.kill(process_id, signal.SIGKILL)
+    theiafs("umount", mount.path)
+    mount.mount()
+    assert [int(line) for line in mount.contents()] == list(range(1, 41))
+
+
+def test_the_hidden_directory_is_removed_while_it_is_flushed(
+    make_mount: Callable[..., Mount],
+) -> None:
+    """What is in it is made again within the flush interval, and flushing goes on."""
+    mount = make_mount("flush=50")
+    mount.shell("mkdir by-tag/declared && seq 10 >> ingest")
+    shutil.rmtree(mount.store_path / ".theiafs", ignore_errors=True)
+    mount.shell("seq 11 20 >> ingest")
+    eventually((mount.store_path / ".theiafs" / "lock").exists)
+    eventually((mount.store_path / ".theiafs" / "declared" / "declared").exists)
+    os.kill(mount.process_id, signal.SIGKILL)
+    theiafs("umount", mount.path)
+    mount.mount()
+    assert [int(line) for line in mount.contents()] == list(range(1, 21))
+    assert "declared" in os.listdir(mount.path / "by-tag")
