@@ -1,5 +1,6 @@
 """Recovery: what a log that a process left gives back, once, in its own store and in a copy of it."""
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -164,6 +165,23 @@ class TestInTheSameDirectory:
         with FilesOnDisk(str(tmp_path)) as files:
             assert list(files.files) == [MINUTE]
             assert files.content(MINUTE) == joined(3, 6)
+
+    def test_a_reset_that_was_never_durable(self, tmp_path: Path) -> None:
+        """A loss of power takes it back after the next process flushed what it left: nothing is doubled."""
+        segment = tmp_path / ".theiafs" / "journal" / "000000000001"
+        with FilesOnDisk(str(tmp_path)) as files:
+            files.write(files.open(MINUTE), *events(0, 5))
+            files.flush(files.open(MINUTE))
+            files.write(files.open(MINUTE), *events(5, 10))
+            (tmp_path / MINUTE).unlink()
+            size = segment.stat().st_size
+            files.log.reset({MINUTE: joined(5, 10)})
+        with FilesOnDisk(str(tmp_path)) as files:
+            files.flush(*files.files.values())
+            assert files.content(MINUTE) == joined(5, 10)
+        os.truncate(segment, size)
+        with FilesOnDisk(str(tmp_path)) as files:
+            assert files.content(MINUTE) == joined(5, 10)
 
     def test_a_full_disk(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The log is opened and serves everything, and is flushed when there is room."""

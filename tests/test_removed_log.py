@@ -160,7 +160,7 @@ class TestAllRemovals:
         program.check_again()
 
     def test_a_kill_after_more(self, program: Program) -> None:
-        """What is saved, synced and flushed later is as safe as ever."""
+        """Later saves, syncs and flushes are as safe as ever."""
         program.store._tick()
         program.save()
         program.store.sync()

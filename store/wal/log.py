@@ -77,6 +77,8 @@ class WriteAheadLog:
         self._unsynced: deque[tuple[int, list[bytes]]] = deque()
         self._must_rewrite = False  # the unsynced records, to a new segment, before anything else
         self._failures = 0
+        # The last segment of an earlier process, until all of those are known to be flushed.
+        self._left_number = last_number if segments else 0
         # The last number of a flushed segment, as the first line of the last one says.
         self._flushed = self._last_number if not segments else 0
         # The sizes of flush marks that could not be written.
@@ -256,6 +258,11 @@ class WriteAheadLog:
             with self._lock:
                 for segment in self._segments:
                     segment.note_flushed(batch)
+                left = (each for each in self._segments if each.number <= self._left_number)
+                if self._left_number and all(each.is_flushed() for each in left):
+                    # What an earlier process could not sync is void from the next segment on, whatever a loss of power
+                    # leaves of it: with these marks, but without a reset, it could not be compared with the files.
+                    self._left_number, self._segments.current = 0, None
                 self._mark(marks, encoded)
 
     def _mark(self, marks: list[LogRecord], encoded: list[tuple[bytes, bytes]]) -> None:

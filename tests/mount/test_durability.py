@@ -285,7 +285,7 @@ def test_the_hidden_directory_is_removed(make_mount: Callable[..., Mount]) -> No
 def test_the_hidden_directory_is_removed_while_it_is_flushed(
     make_mount: Callable[..., Mount],
 ) -> None:
-    """What is in it is made again within the flush interval, and flushing goes on."""
+    """It is made again within the flush interval, and flushing goes on."""
     mount = make_mount("flush=50")
     mount.shell("mkdir by-tag/declared && seq 10 >> ingest")
     shutil.rmtree(mount.store_path / ".theiafs", ignore_errors=True)
