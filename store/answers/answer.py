@@ -26,11 +26,16 @@ class MinuteAnswer(Answer):
         minute: the minute.
         access: the way to minutes.
         span: the answer at its opening.
+        entries: how many entries the minute had then.
     """
 
-    def __init__(self, query: Query, minute: Minute, access: Access, span: Span | None) -> None:
+    def __init__(
+        self, query: Query, minute: Minute, access: Access, span: Span | None, entries: int
+    ) -> None:
         super().__init__(span)
         self.version = minute.id
+        self._opening_size = span.size if span is not None else 0
+        self._opening_entries = entries
         self._query = query
         self._minute = minute
         self._access = access
@@ -61,17 +66,28 @@ class MinuteAnswer(Answer):
 
     def _advance(self) -> None:
         """Find the extents of what has arrived since the last call."""
-        entries, first = self._minute.entries, self._seen
-        last = len(entries)
-        if first == last:
-            return
+        opening, last = self._opening_entries, len(self._minute.entries)
+        if self._seen < opening:
+            extents = self._find(0, opening)
+            if int((extents.ends - extents.starts).sum()) != self._opening_size:
+                raise EventReadException(
+                    f"the index contradicts {self._minute.name}; theiafs reindex rebuilds it"
+                )
+            self._map.extend(extents)
+            self._seen = opening
+        if self._seen < last:
+            self._map.extend(self._find(self._seen, last))
+            self._seen = last
+
+    def _find(self, first: int, last: int) -> Extents:
+        """Find the extents of the entries from *first* to before *last* that answer."""
+        entries = self._minute.entries
         found = entries.select(self._query, self._access.matching(self._query), first, last)
         ends = np.concatenate(
             (np.array([entries.offset(first)]), entries.layout(first, last).ends)
         ).astype(np.int64)
         minutes = np.full(len(found), self._minute.id)
-        self._map.extend(Extents(minutes, ends[found - first], ends[found - first + 1]))
-        self._seen = last
+        return Extents(minutes, ends[found - first], ends[found - first + 1])
 
 
 class WholeAnswer(Answer):
@@ -128,6 +144,10 @@ class WholeAnswer(Answer):
             self._look_up_base()
         if self._base.size < end:
             raise EventReadException("minutes were removed before they were read")
+        if end == self._base_size and self._base.size > end:
+            raise EventReadException(
+                "the index contradicts the minutes; theiafs reindex rebuilds it"
+            )
         return self._base.cut(offset, size)
 
     def _look_up_base(self) -> None:

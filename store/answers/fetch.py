@@ -88,7 +88,7 @@ class _Cursor:
         events: list[Event | None] = [None] * len(some)
         for place, end in zip(order.tolist(), ends.tolist(), strict=True):
             length = some[place].end - some[place].start
-            events[place] = _event(self._minute, data[end - length : end], some[place].start)
+            events[place] = _event(self._minute, data[end - length : end], some[place])
         return [each for each in events if each is not None]
 
 
@@ -173,7 +173,7 @@ class IdSearch:
             EventReadException: if it cannot be read.
         """
         entry = minute.entries.entry(position)
-        return _event(minute, self._access.read(minute.id, entry.start, entry.end), entry.start)
+        return _event(minute, self._access.read(minute.id, entry.start, entry.end), entry)
 
     def _named(self, event_id: str) -> NDArray[np.int64]:
         """Return the ids of the minutes that an event may be in that got *event_id* when it happened."""
@@ -238,11 +238,11 @@ def _has_id(access: _Access, minute: Minute, position: int, wanted: bytes) -> bo
     entry = minute.entries.entry(position)
     data = access.read(minute.id, entry.start, entry.end)
     record = parse(data, 0, len(data))
-    return record is not None and record.header.id == wanted
+    return record is not None and record.size == len(data) and record.header.id == wanted
 
 
-def _event(minute: Minute, data: bytes, start: int) -> Event:
+def _event(minute: Minute, data: bytes, entry: Entry) -> Event:
     record = parse(data, 0, len(data))
-    if record is None:
-        raise EventReadException(f"{minute.name}: no event at byte {start} any more")
+    if record is None or (record.size, record.header.ticks) != (len(data), entry.ticks):
+        raise EventReadException(f"{minute.name}: no such event at byte {entry.start}")
     return decode_event(data, record)

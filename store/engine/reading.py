@@ -137,7 +137,7 @@ class Reader:
     def span(self, query: Query, name: str) -> Span | None:
         """See :meth:`EventStore.span`."""
         minute = self._current(name)
-        return None if minute is None else self._span(query, minute)
+        return None if minute is None else self._span(query, minute)[0]
 
     def whole(self, query: Query) -> Span:
         """See :meth:`EventStore.whole`."""
@@ -155,7 +155,7 @@ class Reader:
         if found is not None:
             try:
                 minute = self._lookup.minute(found)
-                return MinuteAnswer(query, minute, self._lookup, self._span(query, found))
+                return MinuteAnswer(query, minute, self._lookup, *self._span(query, found))
             except EventReadException:
                 if self._current(name) is not None:
                     raise
@@ -185,21 +185,21 @@ class Reader:
             self._refresh(name)
         return minute
 
-    def _span(self, query: Query, minute: int) -> Span | None:
-        """Return the part of the answer to *query* in *minute*; None when there is none."""
+    def _span(self, query: Query, minute: int) -> tuple[Span | None, int]:
+        """Return the part of the answer to *query* in *minute*, None when there is none, and the entries that it is of."""
         lookup = self._lookup
         with lookup.lock:
             if not lookup.catalog.has(minute):
-                return None
+                return None, 0
             row, changed = lookup.catalog.row(minute), lookup.catalog.changed(minute)
         if query.asks_everything:
-            return Span(row.name, row.bytes, row.events, max(row.newest, 0), changed)
+            return Span(row.name, row.bytes, row.events, max(row.newest, 0), changed), row.entries
         ids, entries = np.array([minute]), np.array([row.entries])
         if row.oldest >= query.start and row.newest <= query.end:
             total = Total(*self._inside(query, ids, entries)[:, 0].tolist())
         else:
             total = self._part(query, minute, row.entries)
-        return Span(row.name, *total, changed) if total.events else None
+        return Span(row.name, *total, changed) if total.events else None, row.entries
 
     def _whole(self, version: Version) -> Span:
         if version.total is not None:

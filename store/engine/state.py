@@ -24,7 +24,6 @@ from store.index.database import Database
 from store.index.minute import DAMAGED, EntryColumns, MinuteEntries
 from store.index.row import MinuteRow
 from store.index.rows import IndexRow
-from store.index.stamp import Stamp
 from store.index.summary import summarize
 from store.locks import new_lock
 from store.minutes.file import MinuteFile
@@ -112,7 +111,11 @@ class State:
                 if scanned is not None:
                     with self.append_lock, self.lock:
                         _minute, row, summary = self._add(scanned, has_arrived=False)
-                    rows.append(IndexRow(row, summary, scanned.entries.pack(row.entries)))
+                    if (
+                        row.bytes == row.size
+                    ):  # else it changed while it was read, and is read again
+                        packed = scanned.entries.pack(row.entries, row.checksum)
+                        rows.append(IndexRow(row, summary, packed))
                 progress(done, len(names))
             self._save_rows(rows)
         if not names:
@@ -247,7 +250,7 @@ class State:
         now = time.time()
         columns = entries.columns(0, len(entries))
         minute = self.catalog.add(*span)
-        row = _row_of(minute, span, scanned.stamp, scanned.checksum, columns)
+        row = MinuteRow.of(minute, span, scanned.stamp, scanned.checksum, columns)
         self.catalog.set_row(row)
         summary = summarize(columns, len(self.streams))
         self.streams.count(minute, summary, now * has_arrived)
@@ -354,8 +357,11 @@ class State:
             return None  # another program added to the file, and a flush will replace it
         count = entries.position_at(row.size)
         columns = entries.columns(0, count)
-        row = _row_of(row.id, (row.start, row.end), row.stamp, row.checksum, columns)
-        return IndexRow(row, summarize(columns, stream_count), entries.pack(count))
+        row = MinuteRow.of(row.id, (row.start, row.end), row.stamp, row.checksum, columns)
+        if row.bytes != row.size:
+            return None  # it was cut short while it was read
+        packed = entries.pack(count, row.checksum)
+        return IndexRow(row, summarize(columns, stream_count), packed)
 
     def close(self, *, is_complete: bool) -> None:
         """Close the index.
@@ -364,15 +370,10 @@ class State:
             is_complete: whether all that is known of the minutes is in their files, and was saved.
         """
         if is_complete and not self.must_recount:
-            with self.lock:
-                unsettled = [
-                    minute
-                    for minute in self.catalog.ids().tolist()
-                    if not self.catalog.stamp(minute).is_settled
-                ]
             self.save([])
             # Nothing else uses the store any more.
-            self.database.close(self.catalog if not unsettled else None, self.streams)
+            is_settled = self.catalog.is_settled()
+            self.database.close(self.catalog if is_settled else None, self.streams)
         else:
             self.database.close()
 
@@ -420,24 +421,3 @@ class State:
             self.extend(minute, added)
         self.save([minute])
         return True
-
-
-def _row_of(
-    minute: int, span: tuple[int, int], stamp: Stamp, checksum: int, columns: EntryColumns
-) -> MinuteRow:
-    """Return the row of a minute that has the entries in *columns*."""
-    is_event = columns.streams != DAMAGED
-    sizes, ticks = columns.sizes, columns.ticks[is_event]
-    return MinuteRow(
-        minute,
-        *span,
-        *stamp,
-        checksum,
-        int(sizes.sum()),
-        len(sizes),
-        len(ticks),
-        int(sizes[~is_event].sum()),
-        int(len(sizes) > 0 and not is_event[-1]),
-        int(ticks.min()) if len(ticks) else -1,
-        int(ticks.max()) if len(ticks) else -1,
-    )

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from store.columns import Integers, Reals
 from store.disk.file import FileStat
-from store.index.row import COLUMNS, ROW, MinuteRow
-from store.index.stamp import Stamp
+from store.index.row import COLUMNS, ROW, MinuteRow, check_rows
+from store.index.stamp import NO_TIME, Stamp
 from store.index.timeorder import TimeOrder
 from store.minutes.names import parse_name
 from store.query import Query
@@ -249,17 +249,11 @@ class Catalog:
         """Fill an empty catalog with *rows*, of the type ``ROW``, whose ids were checked.
 
         Raises:
-            ValueError: if two of them have one name or one id, or a name that cannot be.
+            ValueError: if they cannot be; see :func:`check_rows`.
         """
+        check_rows(rows)
         order = np.lexsort((rows["end"], rows["start"]))
         starts, ends, ids = (rows[name][order] for name in ("start", "end", "id"))
-        if (
-            ((starts[1:] == starts[:-1]) & (ends[1:] == ends[:-1])).any()
-            or (starts < 0).any()
-            or (ends < starts).any()
-            or len(np.unique(ids)) < len(ids)
-        ):
-            raise ValueError("minutes that cannot be")
         length = int(ids.max()) + 1 if len(rows) else 0
         for name, column in self._columns.items():
             values = np.zeros(length, np.int64)
@@ -290,6 +284,12 @@ class Catalog:
         for name, column in self._columns.items():
             rows[name] = column.take(ids)
         return rows
+
+    def is_settled(self) -> bool:
+        """Return whether all entries are in files, and a later change of any of those would show."""
+        ids = self.ids()
+        ctimes, sizes, stored = (self.values(each, ids) for each in ("ctime_ns", "bytes", "size"))
+        return bool(((ctimes != NO_TIME) & (sizes == stored)).all())
 
     def compare(self, files: Iterable[FileStat]) -> Differences:
         """Find the differences between *files*, all of a directory, and what is known of them."""

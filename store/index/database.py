@@ -127,9 +127,9 @@ class Database:
             known: its row in the catalog.
             stream_count: the number of streams.
         """
-        rows = self._select("row, layout, ticks", [known.id])
-        for _, row, layout, ticks in rows:
-            found = checked(entries_of, Packed(layout, ticks), row, known, stream_count)
+        rows = self._select("row, summary, layout, ticks", [known.id])
+        for _, row, summary, layout, ticks in rows:
+            found = checked(entries_of, Packed(layout, ticks), row, summary, known, stream_count)
             if found is not None:
                 return found
         return None if self._shared is None else self._shared.find(known, stream_count)

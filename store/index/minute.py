@@ -3,7 +3,7 @@
 import struct
 import zlib
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,13 +31,14 @@ DAMAGED_TICKS = -1
 """The time of damaged bytes."""
 
 _LAYOUT_HEADER = struct.Struct("<IIQss6x")
-"""The header of a packed layout: a checksum of what follows, a zero, the number of entries, the widths of ends and streams."""
+"""The header of a packed layout: a checksum of what follows, that of the file, the number of entries, the widths of ends and
+streams."""
 
 _CHECKSUM_SIZE = 4
 _TYPES = {width.encode(): np.dtype(width) for width in WIDTHS}
 
-_TICKS_HEADER = struct.Struct("<I4x")
-"""The header of packed ticks: a checksum of what follows. Both headers keep what follows aligned."""
+_TICKS_HEADER = struct.Struct("<II")
+"""The header of packed ticks: a checksum of what follows, that of the file. Both headers keep what follows aligned."""
 
 
 class Entry(NamedTuple):
@@ -285,35 +286,36 @@ class MinuteEntries:
             for ours, theirs in zip(self.columns(0, length), other.columns(0, length), strict=True)
         )
 
-    def pack(self, length: int) -> Packed:
-        """Return the first *length* entries as bytes for :meth:`unpack`."""
+    def pack(self, length: int, file_checksum: int) -> Packed:
+        """Return the first *length* entries, all in a file with *file_checksum*, as bytes for :meth:`unpack`."""
         streams, ends = self.layout(0, length)
         ticks = self.ticks(0, length).astype("<i8").tobytes()
         widths = (ends.dtype.char.encode(), streams.dtype.char.encode())
         columns = ends.tobytes() + streams.tobytes()
-        header = _LAYOUT_HEADER.pack(0, 0, length, *widths)[_CHECKSUM_SIZE:]
-        checksum = zlib.crc32(columns, zlib.crc32(header)).to_bytes(_CHECKSUM_SIZE, "little")
-        return Packed(checksum + header + columns, _TICKS_HEADER.pack(zlib.crc32(ticks)) + ticks)
+        return Packed(
+            _sealed(_LAYOUT_HEADER.pack(0, file_checksum, length, *widths) + columns),
+            _sealed(_TICKS_HEADER.pack(0, file_checksum) + ticks),
+        )
 
     @classmethod
-    def unpack(cls, packed: Packed, size: int, stream_count: int) -> "MinuteEntries":
+    def unpack(
+        cls, packed: Packed, size: int, file_checksum: int, stream_count: int
+    ) -> "MinuteEntries":
         """Make the entries that :meth:`pack` returned.
 
         Args:
             packed: that.
             size: the bytes that the entries must have.
+            file_checksum: the CRC-32 of those bytes.
             stream_count: the number of streams.
 
         Raises:
             ValueError: if they are not such entries: every offset and every id is checked, because a checksum
                 may be right by chance or by malice.
+            struct.error: if they do not even have headers.
         """
-        layout = unpack_layout(packed.layout, size, stream_count)
-        if len(packed.ticks) < _TICKS_HEADER.size:
-            raise ValueError("ticks that are cut short")
-        [checksum] = _TICKS_HEADER.unpack_from(packed.ticks)
-        if zlib.crc32(memoryview(packed.ticks)[_TICKS_HEADER.size :]) != checksum:
-            raise ValueError("ticks whose checksum is wrong")
+        layout = unpack_layout(packed.layout, size, file_checksum, stream_count)
+        _check_seal(packed.ticks, _TICKS_HEADER.unpack_from(packed.ticks), file_checksum)
         ticks = np.frombuffer(packed.ticks, "<i8", offset=_TICKS_HEADER.size)
         if len(ticks) != len(layout.streams):
             raise ValueError(f"{len(ticks)} ticks of {len(layout.streams)} entries")
@@ -351,22 +353,22 @@ class MinuteEntries:
         return np.concatenate((base, column(self._tail).slice(0, last - count)))  # type: ignore[attr-defined]
 
 
-def unpack_layout(packed: bytes, size: int, stream_count: int) -> Layout:
+def unpack_layout(packed: bytes, size: int, file_checksum: int, stream_count: int) -> Layout:
     """Read the layout in *packed*, the first part of what :meth:`MinuteEntries.pack` returned.
 
     Args:
         packed: that.
         size: the bytes that the entries must have.
+        file_checksum: the CRC-32 of those bytes.
         stream_count: the number of streams.
 
     Raises:
         ValueError: if it is not such a layout.
+        struct.error: if it is not even a header.
     """
-    if len(packed) < _LAYOUT_HEADER.size:
-        raise ValueError("a layout that is cut short")
-    checksum, _, length, ends_width, streams_width = _LAYOUT_HEADER.unpack_from(packed)
-    if zlib.crc32(memoryview(packed)[_CHECKSUM_SIZE:]) != checksum:
-        raise ValueError("a layout whose checksum is wrong")
+    header = _LAYOUT_HEADER.unpack_from(packed)
+    _check_seal(packed, header, file_checksum)
+    length, ends_width, streams_width = header[2:]
     ends_type, streams_type = _TYPES[ends_width], _TYPES[streams_width]
     if len(packed) != _LAYOUT_HEADER.size + length * (ends_type.itemsize + streams_type.itemsize):
         raise ValueError("a layout of another length")
@@ -383,3 +385,17 @@ def unpack_layout(packed: bytes, size: int, stream_count: int) -> Layout:
     ):
         raise ValueError(f"not the entries of a file of {size} bytes")
     return Layout(streams, ends)
+
+
+def _sealed(packed: bytes) -> bytes:
+    """Return *packed* with the checksum of the rest in its first bytes."""
+    checksum = zlib.crc32(memoryview(packed)[_CHECKSUM_SIZE:])
+    return checksum.to_bytes(_CHECKSUM_SIZE, "little") + packed[_CHECKSUM_SIZE:]
+
+
+def _check_seal(packed: bytes, header: tuple[Any, ...], file_checksum: int) -> None:
+    """Raise ValueError unless *header*, the first of *packed*, has the checksum of the rest, and *file_checksum*."""
+    if zlib.crc32(memoryview(packed)[_CHECKSUM_SIZE:]) != header[0]:
+        raise ValueError("entries whose checksum is wrong")
+    if header[1] != file_checksum:
+        raise ValueError("entries of another file")

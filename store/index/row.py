@@ -3,10 +3,16 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from store.index.minute import DAMAGED, EntryColumns
 from store.index.stamp import Stamp
+from store.query import MINUTE_S
+from store.ticks import TICKS_MAX, TICKS_PER_S
 
-__all__ = ["COLUMNS", "ROW", "MinuteRow"]
+__all__ = ["COLUMNS", "ROW", "MinuteRow", "check_rows"]
+
+_END_MAX = TICKS_MAX // TICKS_PER_S + MINUTE_S
 
 COLUMNS = (
     "start", "end", "size", "mtime_ns", "ctime_ns", "inode", "checksum", "bytes", "entries", "events", "damage", "ends_damaged", "oldest", "newest",
@@ -52,6 +58,27 @@ class MinuteRow(NamedTuple):
     oldest: int = -1
     newest: int = -1
 
+    @classmethod
+    def of(
+        cls, minute: int, span: tuple[int, int], stamp: Stamp, checksum: int, columns: EntryColumns
+    ) -> "MinuteRow":
+        """Make the row of a minute that has the entries in *columns*, all of which are in its file."""
+        is_event = columns.streams != DAMAGED
+        sizes, ticks = columns.sizes, columns.ticks[is_event]
+        return cls(
+            minute,
+            *span,
+            *stamp,
+            checksum,
+            int(sizes.sum()),
+            len(sizes),
+            len(ticks),
+            int(sizes[~is_event].sum()),
+            int(len(sizes) > 0 and not is_event[-1]),
+            int(ticks.min()) if len(ticks) else -1,
+            int(ticks.max()) if len(ticks) else -1,
+        )
+
     @property
     def name(self) -> str:
         """The name of the minute."""
@@ -61,3 +88,44 @@ class MinuteRow(NamedTuple):
     def stamp(self) -> Stamp:
         """The stamp of its file."""
         return Stamp(self.size, self.mtime_ns, self.ctime_ns, self.inode)
+
+
+def check_rows(rows: NDArray[np.void]) -> None:
+    """Check *rows* of the type ``ROW``, of minutes whose entries are all in their files.
+
+    Raises:
+        ValueError: if two of them have one name or one id, or one contradicts itself.
+    """
+    order = np.lexsort((rows["end"], rows["start"]))
+    starts, ends = rows["start"][order], rows["end"][order]
+    has_events = rows["events"] > 0
+    damaged = rows["entries"] - rows["events"]
+    can_be = (
+        (rows["id"] >= 0)
+        & (rows["start"] >= 0)
+        & (rows["end"] >= rows["start"])
+        & (rows["end"] <= _END_MAX)
+        & (rows["checksum"] >= 0)
+        & (rows["checksum"] < 1 << 32)
+        & (rows["bytes"] == rows["size"])
+        & (rows["events"] >= 0)
+        & (damaged >= 0)
+        & (rows["entries"] <= rows["bytes"])
+        & ((rows["entries"] > 0) == (rows["bytes"] > 0))
+        & (rows["damage"] >= damaged)
+        & (rows["bytes"] - rows["damage"] >= rows["events"])
+        & ((rows["damage"] > 0) == (damaged > 0))
+        & (has_events == (rows["damage"] < rows["bytes"]))
+        & (rows["ends_damaged"] >= 0)
+        & (rows["ends_damaged"] <= (damaged > 0))
+        & (rows["ends_damaged"] >= ((rows["entries"] > 0) & ~has_events))
+        & (rows["oldest"] >= np.where(has_events, 0, -1))
+        & (rows["newest"] >= rows["oldest"])
+        & (rows["newest"] <= np.where(has_events, TICKS_MAX, -1))
+    )
+    if (
+        not can_be.all()
+        or ((starts[1:] == starts[:-1]) & (ends[1:] == ends[:-1])).any()
+        or len(np.unique(rows["id"])) < len(rows)
+    ):
+        raise ValueError("minutes that cannot be")

@@ -2,26 +2,31 @@
 
 import logging
 import struct
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from store.index.extents import Layout
-from store.index.minute import MinuteEntries, Packed, unpack_layout
-from store.index.row import ROW, MinuteRow
+from store.index.minute import DAMAGED, MinuteEntries, Packed, unpack_layout
+from store.index.row import ROW, MinuteRow, check_rows
 from store.index.streams import StreamTotals
-from store.index.summary import SUMMARY, checksum_of
+from store.index.summary import SUMMARY, checksum_of, summarize
+from store.ticks import TICKS_MAX
 
 __all__ = [
     "CORRUPT",
     "IndexRow",
+    "check_snapshot",
+    "check_summaries",
     "checked",
     "counted_summary",
     "entries_of",
     "hashes_of",
     "layout_of",
+    "pack_hashes",
     "pack_row",
     "pack_totals",
     "summary_of",
@@ -32,6 +37,7 @@ CORRUPT = (ValueError, TypeError, LookupError, OverflowError, struct.error)
 """The errors of Python and numpy when a row is not the one that was written."""
 
 _TOTALS_HEADER = struct.Struct("<QQ")  # the number of streams, and of postings
+_HASHES_HEADER = struct.Struct("<II")  # a checksum of the hashes, and that of the file
 
 log = logging.getLogger(__name__)
 
@@ -98,28 +104,52 @@ def _row_of(packed: bytes, known: MinuteRow) -> MinuteRow:
     row = MinuteRow(*values)
     if (row.id, row.name, row.stamp) != (known.id, known.name, known.stamp):
         raise _Outdated(f"{known.name} is not what it was")
+    # More may have arrived since; otherwise it is the row that the catalog was loaded with.
+    if row.bytes != row.size or (known.bytes == known.size and row != known):
+        raise ValueError(f"{known.name} contradicts the catalog")
     return row
+
+
+def pack_hashes(hashes: NDArray[np.uint32], row: MinuteRow) -> bytes:
+    """Pack the sorted *hashes* of the ids in the minute with *row*, for :func:`hashes_of`."""
+    packed = hashes.tobytes()
+    return _HASHES_HEADER.pack(zlib.crc32(packed), row.checksum) + packed
 
 
 def hashes_of(row: bytes, packed: bytes, known: MinuteRow) -> NDArray[np.uint32]:
     """Unpack the hashes of the ids in the minute *known*, whose packed row is *row*."""
-    _row_of(row, known)
-    return np.frombuffer(packed, np.uint32)
+    checksum, file_checksum = _HASHES_HEADER.unpack_from(packed)
+    hashes = np.frombuffer(packed, np.uint32, offset=_HASHES_HEADER.size)
+    if (
+        zlib.crc32(hashes.tobytes()) != checksum
+        or _row_of(row, known).checksum != file_checksum
+        or not (hashes[1:] > hashes[:-1]).all()
+    ):
+        raise ValueError(f"{known.name} has ids that are not those of its file")
+    return hashes
 
 
 def layout_of(packed: bytes, row: bytes, known: MinuteRow, stream_count: int) -> Layout:
     """Unpack the layout of the minute *known*, whose packed row is *row*."""
-    return unpack_layout(packed, _row_of(row, known).bytes, stream_count)
+    found = _row_of(row, known)
+    layout = unpack_layout(packed, found.size, found.checksum, stream_count)
+    if len(layout.ends) != found.entries:
+        raise ValueError(f"{found.name} has {found.entries} entries, not {len(layout.ends)}")
+    return layout
 
 
 def entries_of(
-    packed: Packed, packed_row: bytes, known: MinuteRow, stream_count: int
+    packed: Packed, packed_row: bytes, summary: bytes, known: MinuteRow, stream_count: int
 ) -> MinuteEntries:
-    """Unpack the entries of the minute *known*, whose row is *packed_row*."""
+    """Unpack the entries of the minute *known*, whose row is *packed_row*; they must be those that its *summary* is of."""
     row = _row_of(packed_row, known)
-    entries = MinuteEntries.unpack(packed, row.bytes, stream_count)
-    if len(entries) != row.entries:
-        raise ValueError(f"{row.name} has {row.entries} entries, not {len(entries)}")
+    entries = MinuteEntries.unpack(packed, row.size, row.checksum, stream_count)
+    columns = entries.columns(0, len(entries))
+    if (
+        MinuteRow.of(row.id, (row.start, row.end), row.stamp, row.checksum, columns) != row
+        or summarize(columns, stream_count).tobytes() != summary
+    ):
+        raise ValueError(f"{row.name} has other entries than its summary says")
     return entries
 
 
@@ -129,7 +159,14 @@ def counted_summary(
     """Return the number of entries of the minute *known*, and its *summary*, whose *checksum* must be right."""
     if checksum_of(row, summary) != checksum:
         raise ValueError(f"{known.name} is not what was written")
-    return _row_of(row, known).entries, summary_of(summary, stream_count)
+    found, streams = _row_of(row, known), summary_of(summary, stream_count)
+    if (
+        int(streams["size"].sum()) != found.size
+        or int(streams["events"].sum(dtype=np.int64)) != found.entries
+        or int(streams["newest"].max(initial=0)) != max(found.newest, 0)
+    ):
+        raise ValueError(f"{known.name} has other entries than its summary says")
+    return found.entries, streams
 
 
 def summary_of(packed: bytes, stream_count: int) -> NDArray[np.void]:
@@ -141,3 +178,69 @@ def summary_of(packed: bytes, stream_count: int) -> NDArray[np.void]:
     ):
         raise ValueError("a summary of streams that cannot be")
     return summary
+
+
+def check_summaries(rows: NDArray[np.void], packed: Sequence[bytes]) -> None:
+    """Check that the *packed* summaries of minutes add up to their *rows*, of the type ``ROW``.
+
+    Raises:
+        ValueError: if one does not.
+    """
+    summaries = np.frombuffer(b"".join(packed), SUMMARY)
+    lengths = [len(each) // SUMMARY.itemsize for each in packed]
+    if any(len(each) % SUMMARY.itemsize for each in packed):
+        raise ValueError("a summary that is cut short")
+    owners = np.arange(len(rows)).repeat(lengths)
+    events, sizes = summaries["events"].astype(np.int64), summaries["size"]
+    is_damage = summaries["stream"] == DAMAGED
+    newest = np.where(rows["events"] > 0, 0, -1)
+    np.maximum.at(newest, owners[~is_damage], summaries["newest"][~is_damage])
+    if (
+        # No sum of sizes overflows if each is at most that of its file.
+        (sizes < events).any()
+        or (sizes > rows["size"][owners]).any()
+        or (events == 0).any()
+        or (summaries["newest"] < 0).any()
+        or not np.array_equal(newest, rows["newest"])
+        or not np.array_equal(_sums(owners, sizes, len(rows)), rows["size"])
+        or not np.array_equal(_sums(owners, events, len(rows)), rows["entries"])
+        or not np.array_equal(_sums(owners, sizes * is_damage, len(rows)), rows["damage"])
+        or not np.array_equal(_sums(owners, events * ~is_damage, len(rows)), rows["events"])
+    ):
+        raise ValueError("summaries that are not those of their minutes")
+
+
+def _sums(owners: NDArray[np.intp], values: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Add up *values* by their *owners*, of which there are *count*."""
+    sums = np.zeros(count, np.int64)
+    np.add.at(sums, owners, values)
+    return sums
+
+
+def check_snapshot(catalog: bytes, totals: bytes) -> bool:
+    """Check that the packed *totals* of all streams are those of the packed *catalog*; return True.
+
+    Raises:
+        ValueError: if they contradict each other; or another one of ``CORRUPT``.
+    """
+    rows = np.frombuffer(catalog, ROW)
+    check_rows(rows)
+    stream_count, _ = _TOTALS_HEADER.unpack_from(totals)
+    events, sizes, newest, lengths, postings = unpack_totals(totals, stream_count)
+    size = int(rows["size"].sum())
+    if (
+        (events < 0).any()
+        or (sizes < events).any()
+        or (sizes > size).any()
+        or (newest < 0).any()
+        or (newest > TICKS_MAX).any()
+        or ((lengths > 0) != (events > 0)).any()
+        or int(newest.max(initial=0)) != int(rows["newest"].max(initial=0))
+        or int(sizes.sum()) != size
+        or int(events.sum()) != int(rows["entries"].sum())
+        or int(events[DAMAGED]) != int((rows["entries"] - rows["events"]).sum())
+        or int(sizes[DAMAGED]) != int(rows["damage"].sum())
+        or not np.array_equal(np.unique(postings), np.sort(rows["id"][rows["entries"] > 0]))
+    ):
+        raise ValueError("totals that are not those of the minutes")
+    return True

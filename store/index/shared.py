@@ -56,8 +56,8 @@ class SharedDatabase:
 
     def find(self, known: MinuteRow, stream_count: int) -> MinuteEntries | None:
         """See :meth:`store.index.database.Database.find`."""
-        for _, row, layout, ticks in self._select("row, layout, ticks", [known.id]):
-            return checked(entries_of, Packed(layout, ticks), row, known, stream_count)
+        for _, row, summary, *packed in self._select("row, summary, layout, ticks", [known.id]):
+            return checked(entries_of, Packed(*packed), row, summary, known, stream_count)
         return None
 
     def find_layouts(self, known: Mapping[int, MinuteRow], stream_count: int) -> dict[int, Layout]:

@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 from store.disk.file import FileStat
 
-__all__ = ["Stamp", "is_recent"]
+__all__ = ["NO_TIME", "Stamp", "is_recent"]
 
 _RECENT_NS = 10**9
-_NO_TIME = -1
+
+NO_TIME = -1
+"""The ctime in a stamp that is that of no file."""
 
 
 class Stamp(NamedTuple):
@@ -26,7 +28,7 @@ class Stamp(NamedTuple):
         A file that changed within the last second may change again without a later time to show it. Its stamp is
         that of no file, so that it is read again.
         """
-        ctime_ns = _NO_TIME if is_recent(file.ctime_ns) else file.ctime_ns
+        ctime_ns = NO_TIME if is_recent(file.ctime_ns) else file.ctime_ns
         return cls(file.size, file.mtime_ns, ctime_ns, file.inode)
 
     def fits(self, file: FileStat) -> bool:
@@ -35,12 +37,12 @@ class Stamp(NamedTuple):
             file.size,
             file.mtime_ns,
             file.inode,
-        ) and (self.ctime_ns in (_NO_TIME, file.ctime_ns))
+        ) and (self.ctime_ns in (NO_TIME, file.ctime_ns))
 
     @property
     def is_settled(self) -> bool:
         """Whether a later change of the file would show."""
-        return self.ctime_ns != _NO_TIME
+        return self.ctime_ns != NO_TIME
 
     @classmethod
     def exactly(cls, file: FileStat) -> "Stamp":

@@ -13,8 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from store.index.row import ROW, MinuteRow
-from store.index.rows import IndexRow, pack_row
+from store.index.row import ROW, MinuteRow, check_rows
+from store.index.rows import (
+    IndexRow,
+    check_snapshot,
+    check_summaries,
+    checked,
+    pack_hashes,
+    pack_row,
+)
 from store.index.summary import checksum_of
 
 __all__ = ["VERSION", "Tables", "TablesError", "is_busy"]
@@ -22,13 +29,20 @@ __all__ = ["VERSION", "Tables", "TablesError", "is_busy"]
 TablesError = sqlite3.Error
 """The error of all that fails here."""
 
-VERSION = 3
+VERSION = 4
 """Schema version; an index of any other is rebuilt."""
 
 _SCHEMA = """
--- One row. The generation grows with every transaction that changes a minute or a stream.
-CREATE TABLE state (version INTEGER NOT NULL, generation INTEGER NOT NULL);
+-- One row. The generation grows with every transaction that changes a minute or a stream. The digest is one of all
+-- streams: a minute does not tell that it is of a stream whose row is lost, or was that of another stream before.
+CREATE TABLE state (version INTEGER NOT NULL, generation INTEGER NOT NULL, digest INTEGER NOT NULL);
 CREATE TABLE streams (id INTEGER PRIMARY KEY, key BLOB NOT NULL, checksum INTEGER NOT NULL);
+CREATE TRIGGER added AFTER INSERT ON streams BEGIN
+    UPDATE state SET digest = digest + (NEW.id + 1) * NEW.checksum % 4294967291;
+END;
+CREATE TRIGGER removed AFTER DELETE ON streams BEGIN
+    UPDATE state SET digest = digest - (OLD.id + 1) * OLD.checksum % 4294967291;
+END;
 -- row: a catalog row; summary: rows of SUMMARY; checksum: of both.
 CREATE TABLE minutes (id INTEGER PRIMARY KEY, row BLOB NOT NULL, summary BLOB NOT NULL, checksum INTEGER NOT NULL);
 -- Apart from the above, which is read whole when there is no snapshot. The packed entries have checksums of their own.
@@ -39,6 +53,7 @@ CREATE TABLE ids (id INTEGER PRIMARY KEY, row BLOB NOT NULL, hashes BLOB NOT NUL
 -- its generation; without it the rows of all minutes are read, which takes seconds for a million.
 CREATE TABLE snapshot (generation INTEGER NOT NULL, catalog BLOB NOT NULL, totals BLOB NOT NULL, checksum INTEGER NOT NULL);
 """
+_GENERATION_MAX = 1 << 53
 _IDS_AT_ONCE = 500
 """Most parameters of one statement; SQLite takes 999 in its oldest builds."""
 
@@ -84,7 +99,7 @@ class Tables:
     def create(self) -> None:
         """Create all tables, empty."""
         self._connection.executescript(_SCHEMA)
-        self._connection.execute("INSERT INTO state VALUES (?, 1)", (VERSION,))
+        self._connection.execute("INSERT INTO state VALUES (?, 1, 0)", (VERSION,))
         self._connection.commit()
 
     @contextlib.contextmanager
@@ -95,8 +110,14 @@ class Tables:
         self._connection.execute("COMMIT")
 
     def state(self) -> tuple[int, int]:
-        """Return the schema version and the generation."""
-        [(version, generation)] = self._connection.execute("SELECT * FROM state")
+        """Return the schema version and the generation.
+
+        Raises:
+            ValueError: if they are not what was written.
+        """
+        [(version, generation)] = self._connection.execute("SELECT version, generation FROM state")
+        if not isinstance(generation, int) or not 0 < generation < _GENERATION_MAX:
+            raise ValueError(f"its generation is {generation!r}")
         return version, generation
 
     def streams(self) -> dict[int, bytes]:
@@ -128,14 +149,31 @@ class Tables:
         found = np.frombuffer(b"".join(rows), ROW)
         if found["id"].tolist() != list(summaries):
             raise ValueError("ids of minutes that are not those of their rows")
+        check_rows(found)
+        check_summaries(found, list(summaries.values()))
         return found, summaries
 
     def snapshot(self, generation: int) -> tuple[bytes, bytes] | None:
-        """Return the packed catalog and totals of the snapshot of *generation*; None when it is not there or corrupt."""
+        """Return the packed catalog and totals of the snapshot of *generation*; None when it is not there or corrupt.
+
+        Raises:
+            ValueError: if the streams are not those that were written.
+        """
+        self._check_streams()
         found = self._connection.execute(
             "SELECT catalog, totals, checksum FROM snapshot WHERE generation = ?", (generation,)
         ).fetchone()
-        return found[:2] if found is not None and checksum_of(*found[:2]) == found[2] else None
+        if found is None or checksum_of(*found[:2]) != found[2]:
+            return None
+        return found[:2] if checked(check_snapshot, *found[:2]) else None
+
+    def _check_streams(self) -> None:
+        [(is_right,)] = self._connection.execute(
+            "SELECT digest = (SELECT coalesce(sum((id + 1) * checksum % 4294967291), 0) FROM streams)"
+            " FROM state"
+        )
+        if not is_right:
+            raise ValueError("streams that are not those that were written")
 
     def has_snapshot(self, generation: int) -> bool:
         """Return whether there is a snapshot of *generation*."""
@@ -186,12 +224,10 @@ class Tables:
         gone = [(each,) for each in removed]
         for table in ("minutes", "entries", "ids"):
             connection.executemany(f"DELETE FROM {table} WHERE id = ?", gone)  # noqa: S608 - ours
+        # Replacing a row runs no trigger.
+        connection.executemany("DELETE FROM streams WHERE id = ?", [(each,) for each in streams])
         connection.executemany(
-            "DELETE FROM streams WHERE id = ?",
-            [(each,) for each, key in streams.items() if key is None],
-        )
-        connection.executemany(
-            "INSERT OR REPLACE INTO streams VALUES (?, ?, ?)",
+            "INSERT INTO streams VALUES (?, ?, ?)",
             [(each, key, checksum_of(key)) for each, key in streams.items() if key is not None],
         )
         rows = [(each, pack_row(each.row), each.summary.tobytes()) for each in kept]
@@ -210,7 +246,7 @@ class Tables:
             self._connection.executemany(
                 "INSERT OR REPLACE INTO ids VALUES (?, ?, ?)",
                 [
-                    (minute, pack_row(row), hashes.tobytes())
+                    (minute, pack_row(row), pack_hashes(hashes, row))
                     for minute, (row, hashes) in made.items()
                 ],
             )

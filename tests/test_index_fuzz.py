@@ -1,0 +1,380 @@
+"""An index whose rows were changed, and whose checksums were then made right, harms nothing.
+
+This much is promised, whatever the rows say and however their checksums were made:
+
+- a store opens, and answers or raises an EventStoreException; nothing is read or written outside of a buffer;
+- the size that an answer shows is the size of what is read of it, or reading it fails;
+- all bytes of all minutes, and their names, are those of the files, and so is every event that is returned as such;
+- an answer by tags has only whole events of the files;
+- nothing that is saved or deleted meanwhile costs another event;
+- an index that is built again is right.
+
+A row that contradicts its file, another row or itself does not count. One that could be right is believed: streams with
+other names than they have, events of equal size with each other's streams, times or ends of events that other events have,
+hashes of ids that lack one. So these may be wrong: the names of tags and what has them, the time of the newest event, and
+what is in a range of time.
+"""
+
+import contextlib
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from store import Answer, Event, EventStore, EventStoreException, NaiveEventStore, Query
+from store.engine.follower import FollowingStore
+from store.engine.watcher import Watcher
+from store.errors import EventNotFound
+from store.filenames import index_path
+from store.format.scan import scan
+from store.index.database import remove_database
+from store.index.summary import checksum_of
+from store.ticks import TICKS_PER_S
+from tests.faults import FaultyDisk
+from tests.volatile import Fate
+
+ROOT = "/s"
+INDEX = "index.sqlite"
+NEVER_MS = 1e9
+QUERIES = [
+    Query(),
+    Query().tagged("web"),
+    Query().tagged("db", "rare"),
+    Query().tagged("web").tagged("db"),
+    Query().within(30 * TICKS_PER_S, 130 * TICKS_PER_S),
+    Query().tagged("web").within(65 * TICKS_PER_S, 10**12),
+    Query().tagged("never"),
+]
+COLUMNS = {
+    "state": ("version", "generation", "digest"),
+    "streams": ("id", "key", "checksum"),
+    "minutes": ("id", "row", "summary", "checksum"),
+    "entries": ("id", "layout", "ticks"),
+    "ids": ("id", "row", "hashes"),
+    "snapshot": ("generation", "catalog", "totals", "checksum"),
+}
+EXTREMES = [0, 1, -1, 2, 7, 59, 60, 2**31, 2**32 - 1, 2**40, 2**63 - 1, -(2**63)]
+TYPES: list[object] = [
+    None,
+    "text",
+    "\udc80".encode("utf-8", "surrogatepass"),
+    b"",
+    0,
+    -1,
+    2**63 - 1,
+    1.5,
+    b"x" * 1000,
+]
+
+
+def events() -> list[Event]:
+    tags = [["web"], ["db", "web"], [], ["db"], ["web", "rare"]]
+    return [
+        Event(f"id{n}", f"app{n % 3}", 7.5 * n, tags[n % len(tags)], f"content {n * 977}")
+        for n in range(60)
+    ]
+
+
+@pytest.fixture(scope="module")
+def disk() -> Iterator[FaultyDisk]:
+    """A store of some minutes, one of them damaged, whose index has rows of all kinds."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(Watcher, "start", lambda _watcher: None)
+        made = FaultyDisk(keeps_databases=True)
+        store = NaiveEventStore(ROOT, NEVER_MS, made)
+        store.save_all(events())
+        store.close()
+        file = made._inode(f"{ROOT}/120-180")
+        data = bytes(file.seen)
+        file.truncate(0)
+        file.write(data[:80] + data[89:])
+        file.sync()
+        store = NaiveEventStore(ROOT, NEVER_MS, made)
+        store.get("id59")
+        store.close()
+        yield made.after_a_power_cut(Fate("kept"))
+
+
+def asked(store: EventStore) -> dict[str, object]:
+    """Ask *store* for everything; an answer is an EventStoreException if there is no other."""
+    found: dict[str, object] = {}
+
+    def ask(name: str, function: Callable[..., object], *arguments: object) -> None:
+        try:
+            answer = function(*arguments)
+            found[name] = list(answer) if isinstance(answer, Iterator) else answer
+        except EventStoreException as error:
+            found[name] = error
+
+    names = list(store.minutes(Query()))
+    for number, query in enumerate(QUERIES):
+        ask(f"{number} minutes", store.minutes, query)
+        ask(f"{number} spans", lambda query: [each[:3] for each in store.spans(query)], query)
+        ask(f"{number} whole", lambda query: store.whole(query)[:3], query)
+        ask(f"{number} tags", store.tags, query)
+        ask(f"{number} events", store.select, query)
+        ask(f"{number} bytes", read, store, query, None)
+        for name in names:
+            ask(f"{number} bytes of {name}", read, store, query, name)
+    ask("search", store.search, 20, 200, ["web"], "content", "desc")
+    for event_id in ("id0", "id30", "id59", "none"):
+        ask(f"get {event_id}", store.get, event_id)
+    ask("latest", store.latest)
+    return found
+
+
+def read(store: EventStore, query: Query, name: str | None) -> bytes:
+    """Read an answer in pieces; its size is that of what is read, and what was shown of it before."""
+    answer: Answer = store.answer(query, name)
+    size, data = answer.size(), b""
+    while piece := answer.read(len(data), 333):
+        data += piece
+    assert len(data) == size
+    shown = store.whole(query) if name is None else store.span(query, name)
+    assert size == (shown.size if shown is not None else 0)
+    return data
+
+
+def asked_of(disk: FaultyDisk, kind: Callable[..., EventStore]) -> dict[str, object]:
+    """Open the store on *disk* and ask it for everything."""
+    with contextlib.closing(kind(ROOT, NEVER_MS, disk)) as store:
+        return asked(store)
+
+
+def rebuilt(disk: FaultyDisk) -> dict[str, object]:
+    """Ask the store on *disk* for everything, without its index."""
+    remove_database(disk, index_path(ROOT))
+    return asked_of(disk, NaiveEventStore)
+
+
+def records_in(data: bytes) -> list[bytes]:
+    """Return the records of *data*, and what is damaged."""
+    found, offset = [], 0
+    for each in scan(lambda at, size: data[at : at + size], len(data)):
+        found.append(data[offset : offset + each.size])
+        offset += each.size
+    return found
+
+
+def records_of(disk: FaultyDisk) -> list[bytes]:
+    """Return the records of all minute files, and what is damaged there."""
+    names = [each for each in disk.names(ROOT) if each[0].isdigit()]
+    return sorted(one for name in names for one in records_in(disk.content(f"{ROOT}/{name}")))
+
+
+class Mutation(NamedTuple):
+    """A change of one value of the index: which, how, and by what number."""
+
+    table: str
+    column: str
+    row: int
+    how: str
+    place: int
+    number: int
+    width: int
+    has_snapshot: bool
+
+
+@st.composite
+def mutations(draw: st.DrawFn) -> Mutation:
+    table = draw(st.sampled_from(list(COLUMNS)))
+    return Mutation(
+        table,
+        draw(st.sampled_from(COLUMNS[table])),
+        draw(st.integers(0, 15)),
+        draw(
+            st.sampled_from(
+                ["flip", "set", "add", "swap", "cut", "grow", "other", "type", "delete", "twin"]
+            )
+        ),
+        draw(st.integers(0, 1 << 12)),
+        draw(st.one_of(st.sampled_from(EXTREMES), st.integers(-300, 300))),
+        draw(st.sampled_from([1, 2, 4, 8])),
+        draw(st.booleans()) or table == "snapshot",
+    )
+
+
+def mutate(path: Path, mutation: Mutation) -> None:
+    """Change the index at *path* as *mutation* says, and make its checksums right."""
+    table, column = mutation.table, mutation.column
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = DELETE")
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute("UPDATE sqlite_schema SET sql = replace(sql, ' NOT NULL', '')")
+    connection.execute("PRAGMA writable_schema = RESET")
+    connection.executescript("DROP TRIGGER added; DROP TRIGGER removed")
+    if not mutation.has_snapshot:
+        connection.execute("DELETE FROM snapshot")
+    rows = [each for [each] in connection.execute(f"SELECT rowid FROM {table}")]
+    if rows:
+        row = rows[mutation.row % len(rows)]
+        if mutation.how == "delete":
+            connection.execute(f"DELETE FROM {table} WHERE rowid = ?", (row,))
+        elif mutation.how == "twin":
+            columns = ", ".join(COLUMNS[table][1:])
+            connection.execute(
+                f"INSERT OR REPLACE INTO {table} SELECT ?, {columns} FROM {table} WHERE rowid = ?",
+                (mutation.number, row),
+            )
+        else:
+            values = [each for [each] in connection.execute(f"SELECT {column} FROM {table}")]
+            value = changed(values[mutation.row % len(rows)], values, mutation)
+            with contextlib.suppress(sqlite3.IntegrityError):  # there is such a row
+                connection.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (value, row))
+        if column not in ("checksum", "digest"):
+            mend_checksums(connection)
+    connection.close()
+
+
+def changed(value: object, values: list[object], mutation: Mutation) -> object:
+    """Return *value*, one of the *values* of its column, changed as *mutation* says."""
+    how, place, number, width = mutation.how, mutation.place, mutation.number, mutation.width
+    if how == "type":
+        return TYPES[place % len(TYPES)]
+    if how == "other":
+        return values[place % len(values)]
+    if isinstance(value, int):
+        return max(-(2**63), min(value + number if how == "add" else number, 2**63 - 1))
+    assert isinstance(value, bytes)
+    data = bytearray(value)
+    if how == "cut":
+        return bytes(data[: place % (len(data) + 1)])
+    if how == "grow":
+        return bytes(data + bytes([number % 256]) * (place % 40))
+    if len(data) < width:
+        return value
+    at, other = (each % (len(data) // width) * width for each in (place, place + 1))
+    word = int.from_bytes(data[at : at + width], "little")
+    if how == "swap":
+        number = int.from_bytes(data[other : other + width], "little")
+        data[other : other + width] = word.to_bytes(width, "little")
+    elif how == "flip":
+        number = word ^ 1 << number % (8 * width)
+    elif how == "add":
+        number += word
+    data[at : at + width] = (number % (1 << 8 * width)).to_bytes(width, "little")
+    return bytes(data)
+
+
+def mend_checksums(connection: sqlite3.Connection) -> None:
+    """Make all checksums right."""
+
+    def sum_of(*parts: bytes) -> int:
+        return checksum_of(*parts) if all(isinstance(each, bytes) for each in parts) else 0
+
+    def sealed(data: bytes, header_size: int) -> bytes:
+        if not isinstance(data, bytes):
+            return data
+        return zlib.crc32(data[header_size:]).to_bytes(4, "little") + data[4:]
+
+    connection.create_function("sum_of", -1, sum_of)
+    connection.create_function("sealed", 2, sealed)
+    for statement in (
+        "UPDATE streams SET checksum = sum_of(key)",
+        "UPDATE state SET digest = (SELECT sum((id + 1) * checksum % 4294967291) FROM streams)",
+        "UPDATE minutes SET checksum = sum_of(row, summary)",
+        "UPDATE entries SET layout = sealed(layout, 4), ticks = sealed(ticks, 4)",
+        "UPDATE ids SET hashes = sealed(hashes, 8)",
+        "UPDATE snapshot SET checksum = sum_of(catalog, totals)",
+    ):
+        connection.execute(statement)
+
+
+def copy_with(disk: FaultyDisk, mutation: Mutation) -> FaultyDisk:
+    """Return a copy of *disk* whose index was changed."""
+    copy = disk.after_a_power_cut(Fate("kept"))
+    mutate(Path(copy.database_path(index_path(ROOT))), mutation)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def truth(disk: FaultyDisk) -> dict[str, object]:
+    """All answers, from the files."""
+    return rebuilt(disk.after_a_power_cut(Fate("kept")))
+
+
+def is_right(found: object, right: object) -> bool:
+    """Return whether an answer is what it should be, or there is none."""
+    return isinstance(found, EventStoreException) or found == right
+
+
+CONTRADICTIONS = {
+    "a stream is lost": ("streams", "digest", "delete", 0, 0, 1),
+    "a generation that is none": ("state", "generation", "type", 1, 0, 1),
+    "more entries than there are": ("minutes", "row", "add", 9, 1, 8),
+    "fewer bytes than the file has": ("minutes", "row", "add", 8, -1, 8),
+    "bytes of no stream": ("minutes", "summary", "add", 1, 1, 8),
+    "a summary that is newer": ("minutes", "summary", "add", 2, 2**40, 8),
+    "the summary of another minute": ("minutes", "summary", "other", 4, 0, 1),
+    "ends that do not ascend": ("entries", "layout", "swap", 15, 0, 2),
+    "the layout of another minute": ("entries", "layout", "other", 4, 0, 1),
+    "the times of another minute": ("entries", "ticks", "other", 4, 0, 1),
+    "the ids of another minute": ("ids", "hashes", "other", 4, 0, 1),
+    "ids that do not ascend": ("ids", "hashes", "swap", 3, 0, 4),
+    "a minute that is none": ("snapshot", "totals", "set", -1, 2**20, 4),
+    "the size of a stream": ("snapshot", "totals", "add", 22, 1, 8),
+    "entries of the catalog": ("snapshot", "catalog", "add", 9, 1, 8),
+}
+
+
+@pytest.mark.parametrize("has_snapshot", [True, False])
+@pytest.mark.parametrize("contradiction", CONTRADICTIONS)
+def test_a_contradiction(
+    disk: FaultyDisk, truth: dict[str, object], contradiction: str, has_snapshot: bool
+) -> None:
+    """It is found, and does not change any answer."""
+    table, column, how, place, number, width = CONTRADICTIONS[contradiction]
+    mutation = Mutation(table, column, 2, how, place, number, width, has_snapshot)
+    for kind in (NaiveEventStore, FollowingStore):
+        found = asked_of(copy_with(disk, mutation), kind)
+        assert found.keys() == truth.keys()
+        assert [name for name in found if not is_right(found[name], truth[name])] == []
+
+
+@pytest.mark.parametrize("kind", [NaiveEventStore, FollowingStore])
+@settings(max_examples=60)
+@given(mutation=mutations())
+def test_a_row_that_was_changed(
+    disk: FaultyDisk,
+    truth: dict[str, object],
+    kind: Callable[..., EventStore],
+    mutation: Mutation,
+) -> None:
+    """Answers keep what is promised above."""
+    found = asked_of(copy_with(disk, mutation), kind)
+    there = records_of(disk)
+    assert found.keys() == truth.keys()
+    for name, answer in found.items():
+        number, _, what = name.partition(" ")
+        if what.startswith("bytes") and isinstance(answer, bytes) and number in "1236":
+            assert all(each in there for each in records_in(answer)), name
+        elif what == "events" and isinstance(answer, list):
+            assert all(each in truth["0 events"] for each in answer), name  # type: ignore[operator]
+        elif (number == "0" and what != "tags") or number in ("get", "latest"):
+            assert is_right(answer, truth[name]), name
+
+
+@settings(max_examples=40)
+@given(mutation=mutations(), time=st.integers(0, 500), event_id=st.integers(0, 59))
+def test_writing_with_rows_that_were_changed(
+    disk: FaultyDisk, mutation: Mutation, time: int, event_id: int
+) -> None:
+    """The files have all that they had, what was saved, and not what was deleted; an index built again is right."""
+    copy = copy_with(disk, mutation)
+    wanted = records_of(copy)
+    with contextlib.closing(NaiveEventStore(ROOT, NEVER_MS, copy)) as store:
+        store.save(Event("new", "new", time, ["new"], "new"))
+        with contextlib.suppress(EventNotFound):
+            store.delete(f"id{event_id}")
+            wanted = [each for each in wanted if b"\nid:id%d\n" % event_id not in each]
+    wanted += [each for each in records_of(copy) if b"\nid:new\n" in each]
+    assert records_of(copy) == sorted(wanted)
+    found = rebuilt(copy)
+    assert all(
+        name.startswith("get") for name in found if isinstance(found[name], EventStoreException)
+    )
