@@ -1,0 +1,155 @@
+"""The files of the index are torn, lost, garbled, or of different moments: every answer is right all the same.
+
+SQLite opens them by itself, on a disk that forgets nothing, so they are changed here. A failure names the case, which is
+the same in every run.
+"""
+
+import contextlib
+import logging
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from store import Event, EventStore, EventStoreException, NaiveEventStore
+from store.engine.follower import FollowingStore
+from store.engine.watcher import Watcher
+from store.filenames import index_path
+from tests.faults import FaultyDisk
+from tests.test_index_fuzz import NEVER_MS, ROOT, asked_of, rebuilt
+from tests.volatile import Fate
+
+FILES = ("index.sqlite", "index.sqlite-wal", "index.sqlite-shm")
+SEED = 7
+
+
+class Moment(NamedTuple):
+    """A store at one moment: its disk, and the files of its index."""
+
+    disk: FaultyDisk
+    files: dict[str, bytes]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quietly() -> Iterator[None]:
+    """Log nothing, for what goes wrong is meant to; notice no changes but when the store is opened."""
+    logging.disable(logging.CRITICAL)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(Watcher, "start", lambda _watcher: None)
+        yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.fixture(scope="module")
+def moments() -> list[Moment]:
+    """The life of a store whose streams come and go, so that their ids change hands: killed, and closed last."""
+    disk = FaultyDisk(keeps_databases=True)
+    moments: list[Moment] = []
+
+    def keep() -> None:
+        files = disk._read_databases().copy()
+        moments.append(Moment(disk.after_a_power_cut(Fate("kept")), files))
+
+    for session in range(4):
+        with contextlib.closing(NaiveEventStore(ROOT, NEVER_MS, disk)) as store:
+            for step in range(2):
+                number = 2 * session + step
+                store.save_all(
+                    Event(f"{number} {n}", f"app{n % 3}", 60 * n + number, tags, f"content {n}" * n)
+                    for n in range(8)
+                    for tags in [["web"] if n % 2 else ["db", f"tag{number}"]]
+                )
+                if number:
+                    for n in range(0, 8, 2):
+                        store.delete(f"{number - 1} {n}")
+                store.get(f"{number} 1")
+                store._flush_all()
+                keep()
+        keep()
+    return moments
+
+
+def check(moment: Moment, truth: dict[str, object], files: dict[str, bytes], case: object) -> None:
+    """Open the store of *moment* with other index *files*, to write and to read, and compare with the *truth*."""
+    for kind in (FollowingStore, NaiveEventStore):
+        found = answers_of(moment, files, kind)
+        wrong = [name for name in truth if not is_equal(found[name], truth[name])]
+        assert wrong == [], (case, kind.__name__)
+
+
+def answers_of(
+    moment: Moment, files: dict[str, bytes], kind: Callable[..., EventStore]
+) -> dict[str, object]:
+    disk = moment.disk.after_a_power_cut(Fate("kept"))
+    directory = Path(disk.database_path(index_path(ROOT))).parent
+    for name in FILES:
+        (directory / name).unlink(missing_ok=True)
+        if name in files:
+            (directory / name).write_bytes(files[name])
+    return asked_of(disk, kind)
+
+
+def is_equal(found: object, right: object) -> bool:
+    return isinstance(found, EventStoreException) == isinstance(right, EventStoreException) and (
+        isinstance(found, EventStoreException) or found == right
+    )
+
+
+def truth_of(moment: Moment) -> dict[str, object]:
+    return rebuilt(moment.disk.after_a_power_cut(Fate("kept")))
+
+
+@pytest.mark.parametrize("which", [-1, -2], ids=["closed", "killed"])
+def test_a_file_is_torn(moments: list[Moment], which: int) -> None:
+    """One of them ends early, anywhere."""
+    moment, choose = moments[which], random.Random(SEED)
+    truth = truth_of(moment)
+    for name, data in moment.files.items():
+        for _ in range(10):
+            length = choose.choice(
+                [choose.randrange(len(data)), choose.randrange(len(data)) & ~511]
+            )
+            check(moment, truth, moment.files | {name: data[:length]}, (name, length))
+
+
+@pytest.mark.parametrize("which", [-1, -2], ids=["closed", "killed"])
+def test_a_file_is_garbled(moments: list[Moment], which: int) -> None:
+    """Some bytes, a block, or a page of one of them are zeros, or anything."""
+    moment, choose = moments[which], random.Random(SEED)
+    truth = truth_of(moment)
+    for name, data in moment.files.items():
+        for _ in range(16):
+            size = choose.choice([1, 16, 512, 8192])
+            offset = choose.randrange(max(len(data) - size, 1)) // size * size
+            other = choose.choice([bytes(size), choose.randbytes(size)])
+            garbled = data[:offset] + other + data[offset + size :]
+            check(moment, truth, moment.files | {name: garbled}, (name, offset, size, other[:1]))
+
+
+def test_files_are_lost(moments: list[Moment]) -> None:
+    """Any of them."""
+    moment = moments[-2]
+    assert moment.files.keys() == set(FILES)
+    truth = truth_of(moment)
+    for lost in range(1, 1 << len(FILES)):
+        kept = {name: moment.files[name] for n, name in enumerate(FILES) if not lost >> n & 1}
+        check(moment, truth, kept, lost)
+
+
+@pytest.mark.parametrize("which", [-1, -2], ids=["closed", "killed"])
+def test_files_are_of_different_moments(moments: list[Moment], which: int) -> None:
+    """An older one with a newer one, as where writes reach the disk in any order."""
+    moment, choose = moments[which], random.Random(SEED)
+    truth = truth_of(moment)
+    for first, database in enumerate(moments):
+        for second, log in enumerate(moments):
+            if FILES[1] not in log.files or choose.random() < 0.6:
+                continue
+            third = choose.randrange(len(moments))
+            files = {FILES[0]: database.files[FILES[0]], FILES[1]: log.files[FILES[1]]}
+            shared = moments[third].files.get(FILES[2])
+            if shared is not None:
+                files[FILES[2]] = shared
+            check(moment, truth, files, (first, second, third))
