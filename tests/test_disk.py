@@ -232,7 +232,7 @@ class TestLock:
         os.unlink(paths[1])
         assert lock.is_held()
         assert disk.is_store_locked(*paths)
-        with pytest.raises(StoreLocked):
+        with pytest.raises(StoreLocked, match=f"process {os.getpid()} holds {paths[0]}$"):
             disk.lock_store(*paths)
         lock.touch()
         assert Path(paths[1]).read_text() == f"{os.getpid()}\n"

@@ -51,7 +51,7 @@ class Lock:
             with writing("lock", root_dir):
                 directory = os.open(root_dir, _DIRECTORY_FLAGS)
                 try:
-                    self._lock(directory)
+                    self._lock(directory, root_dir)
                     self._directory = directory
                 except OSError as error:
                     os.close(directory)
@@ -96,7 +96,7 @@ class Lock:
         with writing("lock", self._path):
             file = os.open(self._path, _FILE_FLAGS, 0o644)
             try:
-                self._lock(file)
+                self._lock(file, self._path)
             except (OSError, StoreLocked):
                 os.close(file)
                 raise
@@ -108,7 +108,7 @@ class Lock:
         if not self._is_file_there():  # it was removed between opening and locking it
             raise StoreLocked(f"{self._path} was removed while it was locked")
 
-    def _lock(self, descriptor: int) -> None:
+    def _lock(self, descriptor: int, path: str) -> None:
         pause = threading.Event()
         for _ in range(_ATTEMPTS_MAX):
             with contextlib.suppress(BlockingIOError):
@@ -120,7 +120,7 @@ class Lock:
                 break
             fcntl.flock(descriptor, fcntl.LOCK_UN)
             pause.wait(_PAUSE_S)
-        raise StoreLocked(f"process {_holder(self._path)} holds {self._path}")
+        raise StoreLocked(f"{_holder(self._path, descriptor)} holds {path}")
 
     def _is_file_there(self) -> bool:
         with reading("stat", self._path), contextlib.suppress(FileNotFoundError):
@@ -162,10 +162,16 @@ def _opened(root_dir: str, lock_path: str) -> Iterator[int]:
                 os.close(descriptor)
 
 
-def _holder(path: str) -> str:
-    """Return the number of the process that noted itself in the file at *path*."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(32).decode("ascii", "replace").strip() or "(unknown)"
-    except OSError:
-        return "(unknown)"
+def _holder(path: str, descriptor: int) -> str:
+    """Name the process that noted itself in the file at *path*, else that which has locked the file of *descriptor*."""
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        noted = file.read(32).decode("ascii", "replace").strip()
+        if noted:
+            return f"process {noted}"
+    # A cleaner removed it.
+    inode = f":{os.fstat(descriptor).st_ino}"
+    with contextlib.suppress(OSError), open("/proc/locks") as locks:
+        for fields in map(str.split, locks):
+            if fields[1] == "FLOCK" and fields[5].endswith(inode):
+                return f"process {fields[4]}"
+    return "another process"
