@@ -31,6 +31,21 @@ def save_lines(store: NaiveEventStore, minute: int, lines: int, size: int = 20) 
     store.save_batch(batch)
 
 
+def test_flushed_bytes_leave_memory(tmp_path: Path) -> None:
+    """However much is saved: an entry of each event stays, within the budget, and none of its bytes."""
+    budget, size, count = 1 << 20, 1000, 20_000
+    with contextlib.closing(NaiveEventStore(str(tmp_path), NEVER_MS, memory_size=budget)) as store:
+
+        def save() -> None:
+            for _ in range(count // 500):
+                save_lines(store, 0, 500, size)
+            store._flush_all()
+
+        _, kept = memory(save)
+        assert store.whole(Query()).size > count * size
+    assert kept <= 4 * budget < count * size // 4
+
+
 def test_one_open_minute_keeps_no_other_alive(tmp_path: Path) -> None:
     """While others are removed, step by step, nothing of them stays."""
 
