@@ -21,6 +21,7 @@ from store.format.record import CLOSING
 from store.index import tables as tables_module
 from store.index.summary import checksum_of
 from store.ticks import TICKS_PER_S
+from tests.endings import end_process
 
 NEVER_MS = 1e9
 QUERIES = [
@@ -88,17 +89,6 @@ def settle(root: Path) -> None:
     for number, path in enumerate(sorted(root.iterdir())):
         if path.is_file():
             os.utime(path, ns=(OLD_NS, OLD_NS + number))
-
-
-def end_process(store: NaiveEventStore) -> None:
-    """Leave everything as the end of its process does."""
-    if store._timer is not None:
-        store._timer.cancel()
-        store._timer.join()
-    store._watcher.close()
-    store._state.database.close()
-    store._log.close()
-    store._store_lock.close()
 
 
 def index_of(root: Path) -> Path:

@@ -21,6 +21,7 @@ from store.engine import flusher as flushing_module
 from store.ticks import TICKS_PER_S
 from store.wal.segment import LogRecord
 from tests.doubles import Clock
+from tests.endings import end_process
 from tests.waiting import eventually
 
 NEVER_MS = 1e9
@@ -31,17 +32,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(flushing_module, "time", clock)
     return clock
-
-
-def end_process(store: NaiveEventStore) -> None:
-    """Do to *store* what the end of its process does: close its files without a flush."""
-    assert store._timer is not None
-    store._timer.cancel()
-    store._timer.join()
-    store._watcher.close()
-    store._state.database.close()
-    store._log.close()
-    store._store_lock.close()
 
 
 def flushed(root: Path) -> int:

@@ -53,7 +53,7 @@ def test_the_first_load_of_a_minute_while_it_grows(tmp_path: Path) -> None:
     """It waits for what is being saved, and does not overwrite it with what was there before."""
     filled(tmp_path).close()
     store = NaiveEventStore(str(tmp_path), NEVER_MS)
-    minute = store._state.minute(0)
+    minute = store._state.lookup.minute(0)
     loading = threading.Thread(target=minute.entries.load)
     loading.start()
     store.save(event(6, 1.0))

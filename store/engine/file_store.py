@@ -7,8 +7,11 @@ from store.api import Answer, EventStore
 from store.disk.disk import Disk
 from store.engine.declared import DeclaredTags
 from store.engine.reading import Reader
+from store.errors import InvalidQuery
 from store.format.event import Event
+from store.matching import content_filter
 from store.query import DiskUsage, Query, Span
+from store.ticks import TICKS_MAX, bound_in_ticks
 
 __all__ = ["MEMORY_SIZE", "FileStore"]
 
@@ -40,7 +43,17 @@ class FileStore(EventStore):
         order: str = "asc",
     ) -> Iterator[Event]:
         """See :meth:`EventStore.search`."""
-        return self._reader.search(ts_start, ts_end, flags, match, order)
+        if order not in ("asc", "desc"):
+            raise InvalidQuery(f"order {order!r}: must be 'asc' or 'desc'")
+        content_matches = content_filter(match)
+        end = TICKS_MAX if ts_end is None else bound_in_ticks(ts_end)
+        query = Query().within(bound_in_ticks(ts_start), end)
+        for flag in flags or ():
+            query = query.tagged(flag)
+        if ts_end is not None and ts_end < 0:
+            return iter(())
+        events = self._reader.select(query, newest_first=order == "desc")
+        return (event for event in events if content_matches(event.content or ""))
 
     def select(self, query: Query) -> Iterator[Event]:
         """See :meth:`EventStore.select`."""

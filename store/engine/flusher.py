@@ -8,7 +8,7 @@ from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.engine.state import State
 from store.errors import EventStoreException, EventWriteException, FileChanged
-from store.index.catalog import Stamp
+from store.index.stamp import Stamp
 from store.locks import new_lock
 from store.minutes.logged_file import LoggedFile, PreparedFlush
 from store.wal.log import WriteAheadLog

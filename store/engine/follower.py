@@ -13,7 +13,8 @@ from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.engine.file_store import MEMORY_SIZE, FileStore
 from store.engine.reading import Reader
-from store.engine.state import Scanned, State
+from store.engine.scanner import Scanned
+from store.engine.state import State
 from store.engine.watcher import Watcher
 from store.errors import EventStoreException, StoreReadOnly
 from store.filenames import index_path
@@ -136,7 +137,7 @@ class _NoTails:
 
     def rebase(self, minute: Minute, scanned: Scanned | None) -> None:
         """Show *scanned* in the place of *minute*."""
-        known = self._state.summaries(np.array([minute.id]))
+        known = self._state.lookup.summaries(np.array([minute.id]))
         nothing = EntryColumns(*(np.empty(0, np.int64) for _ in range(3)))
         file = self._open_file(minute.name, scanned.stat if scanned is not None else None)
         with self._state.append_lock:

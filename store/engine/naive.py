@@ -17,7 +17,8 @@ from store.engine.file_store import MEMORY_SIZE, FileStore
 from store.engine.flusher import Flusher
 from store.engine.partition import Part, Partition
 from store.engine.reading import Reader
-from store.engine.state import Scanned, State
+from store.engine.scanner import Scanned
+from store.engine.state import State
 from store.engine.tails import LoggedTails
 from store.engine.watcher import Watcher
 from store.errors import (
@@ -29,9 +30,9 @@ from store.errors import (
 from store.filenames import hidden_path, index_path, journal_path, lock_path
 from store.format.batch import Batch
 from store.format.event import Event
-from store.index.catalog import Stamp
 from store.index.database import Database
 from store.index.minute import EntryColumns, MinuteEntries
+from store.index.stamp import Stamp
 from store.minutes.logged_file import LoggedFile
 from store.timer import PeriodicTimer
 from store.wal.recovery import Recovered, open_log
@@ -191,7 +192,7 @@ class NaiveEventStore(FileStore):
             for minute in made.values():
                 self._state.undo_make(minute)
             raise
-        ids = self._state.ids_of(batch.keys)
+        ids = self._state.lookup.ids_of(batch.keys)
         for each, lsn in zip(appends, lsns, strict=True):
             self._note_appended(each.minute, each.size, lsn, each.ending)
             self._state.extend(each.minute, each.part.entries(ids))
@@ -231,7 +232,7 @@ class NaiveEventStore(FileStore):
         """Find the minute from *start* to *end*, or make it; returns whether it was made, and is not shown yet."""
         minute = self._state.catalog.find_span(start, end)
         if minute is not None:
-            return self._state.minute(minute), False
+            return self._state.lookup.minute(minute), False
         return self._state.make(start, end), True
 
     @staticmethod
@@ -259,13 +260,9 @@ class NaiveEventStore(FileStore):
             end = min(offset + size, tail.end)
             return read_tail(self._log.read, name, tail.extents(offset, end))
 
-        entries = MinuteEntries.of(self._state.entries_of(name, read, tail.end, tail.start))
-        with self._state.lock:
-            found = self._state.catalog.find(name)
+        entries = MinuteEntries.of(self._state.scanner.entries_of(name, read, tail.end, tail.start))
         with self._state.append_lock:
-            minute = (
-                self._state.minute(found) if found is not None else self._state.make_named(name)
-            )
+            minute = self._state.find_or_make(name)
             minute.file = LoggedFile(name, self.root_dir, self._log, self._disk, stat, tail)
             self._state.extend(minute, entries.columns(0, len(entries)))
             self._flusher.note_growth(minute)
@@ -390,7 +387,7 @@ class NaiveEventStore(FileStore):
             if found is None:
                 return
             self._flusher.flush_one(found)
-            minute = self._state.minute(found)
+            minute = self._state.lookup.minute(found)
             with self._state.append_lock:
                 if self._flusher.grows(found):
                     continue
@@ -406,7 +403,7 @@ class NaiveEventStore(FileStore):
         """Replace the file of *minute* by one without the entry at *position*; returns whether that was possible."""
         path = f"{self.root_dir}/{minute.name}"
         entry, size = minute.entries.entry(position), minute.entries.size
-        known = self._state.summaries(np.array([minute.id]))
+        known = self._state.lookup.summaries(np.array([minute.id]))
         if len(minute.entries) == 1:
             with self._state.append_lock:
                 if minute.entries.size != size or self._flusher.grows(minute.id):

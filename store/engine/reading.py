@@ -13,14 +13,12 @@ from store.answers.version import Minute, Version
 from store.api import Answer
 from store.disk.disk import Disk
 from store.engine.state import State
-from store.errors import EventNotFound, EventReadException, InvalidQuery
+from store.errors import EventNotFound, EventReadException
 from store.format.event import Event
 from store.index.minute import EntryColumns
 from store.index.stamp import Stamp
 from store.index.summary import NOTHING, Total, summarize, total_of
-from store.matching import content_filter
 from store.query import Query, Span
-from store.ticks import TICKS_MAX, bound_in_ticks
 
 __all__ = ["Reader"]
 
@@ -52,30 +50,9 @@ class Reader:
 
     # Events
 
-    def search(
-        self,
-        ts_start: float,
-        ts_end: float | None,
-        flags: list[str] | None,
-        match: str | None,
-        order: str,
-    ) -> Iterator[Event]:
-        """See :meth:`EventStore.search`."""
-        if order not in ("asc", "desc"):
-            raise InvalidQuery(f"order {order!r}: must be 'asc' or 'desc'")
-        content_matches = content_filter(match)
-        end = TICKS_MAX if ts_end is None else bound_in_ticks(ts_end)
-        query = Query().within(bound_in_ticks(ts_start), end)
-        for flag in flags or ():
-            query = query.tagged(flag)
-        if ts_end is not None and ts_end < 0:
-            return iter(())
-        events = sorted_events(self._lookup.version(query), self._lookup, order == "desc")
-        return (event for event in events if content_matches(event.content or ""))
-
-    def select(self, query: Query) -> Iterator[Event]:
-        """See :meth:`EventStore.select`."""
-        return sorted_events(self._lookup.version(query), self._lookup, newest_first=False)
+    def select(self, query: Query, newest_first: bool = False) -> Iterator[Event]:
+        """Find the events that answer *query*, sorted by time; of the same time, by arrival."""
+        return sorted_events(self._lookup.version(query), self._lookup, newest_first)
 
     def get(self, event_id: object) -> Event:
         """See :meth:`EventStore.get`."""

@@ -30,7 +30,7 @@ from store.minutes.file import MinuteFile
 from store.minutes.logged_file import LoggedFile
 from store.minutes.names import parse_name
 
-__all__ = ["Scanned", "State"]
+__all__ = ["State"]
 
 _SAVED_AT_ONCE = 1000
 """Minute files to read between two transactions of the index."""
@@ -77,11 +77,7 @@ class State:
         self.lock = self.lookup.lock
         self.catalog = self.lookup.catalog
         self.streams = self.lookup.streams
-        self.minute = self.lookup.minute
-        self.summaries = self.lookup.summaries
-        self.scan = self.lookup.scanner.scan
-        self.entries_of = self.lookup.scanner.entries_of
-        self.ids_of = self.lookup.ids_of
+        self.scanner = self.lookup.scanner
         self._disk = disk
         self._open_file = open_file
         self._removed: list[int] = []
@@ -104,7 +100,7 @@ class State:
             rows = []
             for done, name in enumerate(names[first : first + _SAVED_AT_ONCE], first + 1):
                 try:
-                    scanned = self.scan(name)
+                    scanned = self.scanner.scan(name)
                 except EventReadException as error:
                     log.error("skipping %s: %s", name, error)  # noqa: TRY400 - not a bug
                     scanned = None
@@ -133,11 +129,13 @@ class State:
             minute = self.catalog.add(start, end)
             return self.lookup.keep(minute, MinuteEntries())
 
-    def make_named(self, name: str) -> Minute:
-        """Make the minute *name*, which has no file yet; the caller holds the append lock."""
+    def find_or_make(self, name: str) -> Minute:
+        """Find the minute *name*, or make it, without a file; the caller holds the append lock."""
         span = parse_name(name)
         assert span is not None, "it was in the log"
-        return self.make(*span)
+        with self.lock:
+            found = self.catalog.find_span(*span)
+        return self.make(*span) if found is None else self.lookup.minute(found)
 
     def undo_make(self, minute: Minute) -> None:
         """Remove *minute*, which was just made; the caller holds the append lock."""
@@ -194,7 +192,7 @@ class State:
 
     def drop(self, minutes: Sequence[int], is_wanted: Callable[[int], bool]) -> None:
         """Show those of *minutes* no more, by id, that are not wanted now: their files are gone."""
-        known = self.summaries(np.array(minutes, np.int64))
+        known = self.lookup.summaries(np.array(minutes, np.int64))
         with self.append_lock, self.lock:
             gone = [each for each in minutes if self.catalog.has(each) and not is_wanted(each)]
             self.must_recount |= not self._drop(gone, known)
@@ -215,7 +213,7 @@ class State:
 
         Args:
             minute: the minute.
-            known: its summary, by its id; see :meth:`summaries`.
+            known: its summary, by its id; see :meth:`store.engine.lookup.Lookup.summaries`.
             scanned: what its file is now; None when there is none.
             tail: what is not flushed, after that.
             file: the bytes of all of it.
@@ -304,12 +302,12 @@ class State:
         """Count all streams again, because the index did not know what was in a minute that is gone."""
         with self.lock:
             ids = self.catalog.ids()
-        known = self.summaries(ids)
+        known = self.lookup.summaries(ids)
         loaded = []  # and kept until they are counted
         for minute in ids.tolist():
             if minute not in known:
                 try:
-                    found = self.minute(minute)
+                    found = self.lookup.minute(minute)
                     found.entries.load()
                     loaded.append(found)
                 except EventReadException as error:

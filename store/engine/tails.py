@@ -9,7 +9,8 @@ import numpy as np
 from store.answers.version import Minute
 from store.disk.disk import Disk
 from store.engine.flusher import Flusher
-from store.engine.state import Scanned, State
+from store.engine.scanner import Scanned
+from store.engine.state import State
 from store.errors import EventWriteException
 from store.index.minute import DAMAGED, EntryColumns, MinuteEntries
 from store.minutes.logged_file import LoggedFile
@@ -70,12 +71,12 @@ class LoggedTails:
         """
         file, stat = minute.file, scanned.stat
         assert isinstance(file, LoggedFile), "that is what this store opens"
+        if self._is_own_flush(minute, scanned):
+            self._flusher.accept(minute, stat, scanned.checksum)
+            return True
         known = file.stat
         if known is None or stat.size <= known.size:
             return False
-        if self._is_own_flush(minute, scanned, file.tail()):
-            self._flusher.accept(minute, stat, scanned.checksum)
-            return True
         with self._state.lock:
             checksum = self._state.catalog.checksum(minute.id)
         with self._disk.open_to_read(f"{self._state.root_dir}/{minute.name}") as opened:
@@ -83,7 +84,9 @@ class LoggedTails:
                 return False
             added = opened.read(known.size, stat.size - known.size)
         entries = MinuteEntries.of(
-            self._state.entries_of(minute.name, lambda at, size: added[at : at + size], len(added))
+            self._state.scanner.entries_of(
+                minute.name, lambda at, size: added[at : at + size], len(added)
+            )
         )
         columns = entries.columns(0, len(entries))
         if (columns.streams == DAMAGED).any() or zlib.crc32(added, checksum) != scanned.checksum:
@@ -110,10 +113,7 @@ class LoggedTails:
             size = minute.entries.size
             assert isinstance(minute.file, LoggedFile), "that is what this store opens"
             tail = minute.file.tail()
-            if scanned is not None and self._is_own_flush(minute, scanned, tail):
-                self._flusher.accept(minute, scanned.stat, scanned.checksum)
-                return
-            known = self._state.summaries(np.array([minute.id]))
+            known = self._state.lookup.summaries(np.array([minute.id]))
             with self._state.append_lock:
                 if minute.entries.size == size:
                     made = self._move(minute, known, scanned, tail)
@@ -123,10 +123,11 @@ class LoggedTails:
         has_tail = made is not None and self.has_tail(made.id)
         self._state.save([] if made is None or has_tail else [made])
 
-    def _is_own_flush(self, minute: Minute, scanned: Scanned, tail: bytes) -> bool:
+    def _is_own_flush(self, minute: Minute, scanned: Scanned) -> bool:
         """Return whether *scanned* is what a flush put in place that failed after that."""
         stored_size = minute.file.stored_size
         added = scanned.stat.size - stored_size
+        tail = minute.file.tail()
         if not 0 < added <= len(tail):
             return False
         with self._state.lock:

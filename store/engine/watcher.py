@@ -11,9 +11,10 @@ from store.answers.version import Minute
 from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.disk.watch import DirectoryWatch
-from store.engine.state import Scanned, State
+from store.engine.scanner import Scanned
+from store.engine.state import State
 from store.errors import EventReadException, EventStoreException
-from store.index.catalog import Stamp
+from store.index.stamp import Stamp
 from store.minutes.names import parse_name
 
 __all__ = ["Tails", "Watcher"]
@@ -203,7 +204,7 @@ class Watcher:
 
     def _show_new(self, name: str) -> None:
         try:
-            scanned = self._state.scan(name)
+            scanned = self._state.scanner.scan(name)
         except EventReadException as error:
             log.warning("skipping %s: %s", name, error)
             return
@@ -220,13 +221,13 @@ class Watcher:
 
     def _show_changed(self, minute_id: int, stat: FileStat | None) -> None:
         """Show what is in the file of a minute now, and its tail after that."""
-        minute = self._state.minute(minute_id)
+        minute = self._state.lookup.minute(minute_id)
         path = f"{self._state.root_dir}/{minute.name}"
         if stat is None:
             log.warning("%s was removed", path)
             self._tails.rebase(minute, None)
             return
-        scanned = self._state.scan(minute.name)
+        scanned = self._state.scanner.scan(minute.name)
         if scanned is None:
             return
         self._note_unsettled(scanned.stat)

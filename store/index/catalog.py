@@ -15,7 +15,7 @@ from store.minutes.names import parse_name
 from store.query import Query
 from store.ticks import TICKS_PER_S
 
-__all__ = ["Catalog", "Differences", "Stamp"]
+__all__ = ["Catalog", "Differences"]
 
 _STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
 
