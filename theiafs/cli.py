@@ -90,7 +90,7 @@ def _reindex(store: str) -> int:
 
 
 def _printable(text: str) -> str:
-    """Escape what does not print in *text*, so that it is one line and cannot control the terminal."""
+    """Escape the unprintable characters of *text*, so that it is one line and cannot control the terminal."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text

@@ -1,4 +1,4 @@
-"""Settings of a mount, and the options after ``-o`` that they are read from."""
+"""The settings of a mount, parsed from the options after ``-o``."""
 
 import grp
 import os
@@ -11,7 +11,7 @@ from theiafs.errors import MountError
 __all__ = ["Settings", "parse_options"]
 
 _SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-# Options that are a size: the attribute of the settings, and the largest value.
+# Options that are sizes: the attribute of the settings, and the maximum.
 _SIZES = {
     "max_event": ("event_size_max", 1 << 31),
     "memory": ("memory_size", 1 << 50),
@@ -36,7 +36,7 @@ class Settings:
         event_size_max: size of the largest event that can be appended.
         flush_interval_ms: time between flushes of the store; 0 flushes at every write.
         memory_size: budget of the store's caches.
-        log_keep_size: flushed records that the write-ahead log keeps at most.
+        log_keep_size: maximum size of the flushed records that the write-ahead log keeps.
         syncs_writes: whether a write is durable when it returns.
         is_read_only: whether to follow a store that another process writes, and write nothing.
         log_path: log file of a mount in the background; the default one if empty.

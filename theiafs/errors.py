@@ -1,4 +1,4 @@
-"""The exceptions of the filesystem, and one table of the errno that each exception becomes."""
+"""The exceptions of the filesystem, and the table of their errnos."""
 
 import errno
 
@@ -70,7 +70,7 @@ _ERRNO_BY_EXCEPTION: tuple[tuple[type[Exception], int], ...] = (
 
 
 def errno_of(error: Exception) -> int:
-    """Return the positive errno that programs get for *error*; EIO if it is not in the table."""
+    """Return the positive errno for *error*; EIO if it is not in the table."""
     for kind, number in _ERRNO_BY_EXCEPTION:
         if isinstance(error, kind):
             return number

@@ -18,16 +18,16 @@ __all__ = ["AnswerHandle", "Handle", "HandleTable", "IngestHandle", "TextHandle"
 log = logging.getLogger(__name__)
 
 _SETTLED_AFTER_S = 2.0
-"""A file that has not grown for this long counts as settled. It is longer than the kernel keeps attributes, so that a size
-that the kernel remembers is the size at the opening."""
+"""A file that has not grown for this long counts as settled. The kernel caches attributes for less, so a cached size is the
+size at the opening."""
 
 
 class Handle:
     """An open file.
 
     Attributes:
-        version: two openings with the same version have the same bytes, and the kernel may keep those that it read; None
-            when it must not keep any, because the file changes.
+        version: openings with the same version have the same bytes, so the kernel may keep its cache; None if the file
+            changes, so that it may not.
         syncs_writes: whether what is written survives a loss of power before the write returns.
     """
 
@@ -46,7 +46,7 @@ class Handle:
         """Make everything written so far durable."""
 
     def release(self) -> None:
-        """Close the file, after its last descriptor was closed. A failure can only be logged."""
+        """Close the file after its last descriptor. A failure can only be logged."""
 
 
 class TextHandle(Handle):
@@ -54,7 +54,7 @@ class TextHandle(Handle):
 
     Args:
         data: the text.
-        changes: whether it may be another at the next opening.
+        changes: whether it may differ at the next opening.
     """
 
     def __init__(self, data: bytes, changes: bool) -> None:
@@ -67,7 +67,7 @@ class TextHandle(Handle):
 
 
 class AnswerHandle(Handle):
-    """The answer to a query. It goes on growing while it is open.
+    """The answer to a query, which grows while it is open.
 
     Args:
         answer: the answer.
@@ -85,9 +85,9 @@ class AnswerHandle(Handle):
     ) -> None:
         self._answer = answer
         self._on_release = on_release
-        self._last_page = (0, b"")  # offset in bytes, and what there is of the page
+        self._last_page = (0, b"")  # its offset, and its bytes so far
         if span.changed < time.time() - _SETTLED_AFTER_S:
-            # The query is part of it: a range that moves has other bytes at the same path later.
+            # Includes the query: the bytes at the path of a moving range change.
             self.version = (query, span.size, span.changed)
 
     def size(self) -> int:
@@ -109,10 +109,10 @@ class AnswerHandle(Handle):
         return data
 
     def _reread(self, offset: int, size: int) -> bytes:
-        """Return what arrived after the last page was read, and the part of that page from *offset* on.
+        """Return the last page from *offset* on, with the bytes that arrived after it was read.
 
-        The kernel reads whole pages for its cache. When the file has grown, it reads the last one again, and the first bytes
-        there may have been removed.
+        The kernel caches whole pages. When the file has grown, it rereads the last one, whose first bytes may have been
+        removed.
         """
         page, known = self._last_page
         known = known[offset - page :] if offset >= page else b""
@@ -156,18 +156,18 @@ class IngestHandle(Handle):
         self._store.sync()
 
     def release(self) -> None:
-        """Save a last line that no newline ended; log the failure if that fails."""
+        """Save a last line without a newline; log a failure."""
         with self._lock:
             if self._buffer.is_empty:
                 return
             try:
                 self._buffer.finish(_origin(self._last_writer), self._store.save_batch)
             except EventStoreException as error:
-                log.error("lost at the closing of an ingest file: %s", error)  # noqa: TRY400
+                log.error("lost when an ingest file was closed: %s", error)  # noqa: TRY400
 
 
 class HandleTable:
-    """The open files, by the numbers that the kernel knows them by."""
+    """The open files, by the numbers that the kernel uses for them."""
 
     def __init__(self) -> None:
         self._handles: dict[int, Handle] = {}

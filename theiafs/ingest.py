@@ -1,4 +1,4 @@
-r"""Ingest: from the bytes that programs append to events.
+r"""Ingest: turning appended bytes into events.
 
 Two things may be appended, in any mixture:
 
@@ -31,13 +31,13 @@ _BLOCK_SIZE_MIN = 2048
 """Minimum size of a buffer, in bytes, at which parsing all records together is faster than one by one."""
 
 _START_SIZE_MAX = 64 << 10
-"""How much of two pieces of a write is compared, in bytes: the same bytes at another address in memory may be cut by the kernel
-up to a page earlier or later, at about 128 KiB."""
+"""Number of bytes compared of two pieces of a write: the kernel cuts the same bytes at another memory address up to a page
+earlier or later, at about 128 KiB."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The origin of appended events: what is known of them in addition to their bytes.
+    """The origin of appended events: their default source and time.
 
     Attributes:
         source: the source of events that do not say theirs.
@@ -49,7 +49,7 @@ class Origin:
 
 
 class _Refused:
-    """The bytes that made an event invalid whose start had been accepted by earlier writes, and is dropped.
+    """The bytes that made an event invalid after earlier writes of it were accepted; the event is dropped.
 
     The kernel passes a large write on in pieces. When one fails after others were accepted, the writer sees a short write,
     and writes the rest again, which begins with the piece that failed: that must fail too, or the end of an event would become
@@ -65,10 +65,10 @@ class _Refused:
         self._start, self._failure = _start(data), failure
 
     def check(self, data: bytes) -> None:
-        """Check that *data* is something else.
+        """Check that *data* does not repeat the refused bytes.
 
         Raises:
-            InvalidEvent: if it is the same again.
+            InvalidEvent: if it does.
         """
         if self._start:
             if _start(data) == self._start:
@@ -77,7 +77,7 @@ class _Refused:
 
 
 class IngestBuffer:
-    """The bytes appended through one open file that are not a whole event yet.
+    """The incomplete event appended through one open file.
 
     Only one thread at a time may use it.
 
@@ -100,7 +100,7 @@ class IngestBuffer:
 
         Args:
             data: the bytes of one write.
-            origin: what else is known of them.
+            origin: their default source and time.
             save: stores events, all of them or none.
 
         Returns:
@@ -131,7 +131,7 @@ class IngestBuffer:
         try:
             save(split.batch)
         except Exception:
-            # The writer is told that none of this was written.
+            # The writer learns that nothing was written.
             self._needed = 0
             raise
         if split.failure is None:
@@ -140,13 +140,13 @@ class IngestBuffer:
         self._drop()
         if split.position > size_before:
             return split.position - size_before
-        # A line that shows that the one before it opens no record is not the rest of anything.
+        # If this line shows that the one before opened no record, it continues nothing.
         if size_before and (has_header or not OPENING.match(buffer, split.position)):
             self._refused.note(data, split.failure)
         raise split.failure
 
     def _accepts_line(self, line: bytes, origin: Origin) -> bool:
-        """Return whether nothing is wrong with *line*; if something is, a split says what."""
+        """Return whether *line* is valid; if not, a split says why."""
         return len(line) <= self._event_size_max and self._query.includes(origin.now)
 
     @property
@@ -155,10 +155,10 @@ class IngestBuffer:
         return not self._partial
 
     def finish(self, origin: Origin, save: Callable[[Batch], None]) -> None:
-        """Save the partial event as the last line or record, which lacks its last newline.
+        """Save the partial event as a last line or record without its last newline.
 
         Raises:
-            InvalidEvent: if it is a record that lacks more.
+            InvalidEvent: if it is an incomplete record.
             EventStoreException: if it could not be saved.
         """
         if self.is_empty:
@@ -190,7 +190,7 @@ class _Split:
 
     Args:
         buffer: the bytes that were appended.
-        origin: what else is known of them.
+        origin: their default source and time.
         query: the query that every event has to answer.
         tags: the tags that every event gets.
         event_size_max: size limit of a line or record, in bytes.
@@ -285,13 +285,13 @@ class _Split:
             self._check_size(total)
             found = parse(buffer, start)
             if found is None:
-                # Otherwise a line that only looks like the opening of a record would swallow the lines after it.
+                # Otherwise a line that only resembles the start of a record would swallow the lines after it.
                 check_header_start(buffer[header_start : header_start + header_size])
         except MalformedEvent as error:
             raise InvalidEvent(f"not a record: {error}") from error
         if found is None:
             header_end = header_start + header_size
-            # Until the header is complete, each write may show that it is none.
+            # Until the header is complete, any write may prove it invalid.
             self.needed = header_start - start + total + 1 if len(buffer) >= header_end else 0
         return found
 
@@ -300,7 +300,7 @@ class _Split:
         try:
             self._add_all(read_lines(self._buffer, self.position))
         except InvalidEvent:
-            # One of them is to blame, and those before it are not.
+            # Find the one to blame: those before it are saved.
             while True:
                 self._add_all(read_line(self._buffer, self.position))
 
@@ -326,7 +326,7 @@ class _Split:
 
 
 def _start(data: bytes) -> bytes:
-    """Return the first line of *data*, or as much of it as tells one piece of a write from another."""
+    """Return the first line of *data*, or enough of it to tell two pieces of a write apart."""
     line_end = data.find(b"\n", 0, _START_SIZE_MAX) + 1
     return data[: line_end or _START_SIZE_MAX]
 

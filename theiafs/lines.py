@@ -1,4 +1,4 @@
-"""Lines: their contents in a block of bytes, as many at once as there are before the next record."""
+"""Parsing lines: all of a block before the next record at once."""
 
 from typing import NamedTuple
 
@@ -15,10 +15,10 @@ _MANY_LINES_SIZE = 2048
 
 
 class Lines(NamedTuple):
-    """Lines that follow each other in a block.
+    """Consecutive lines of a block.
 
     Attributes:
-        contents: of those that are not blank, without their terminators.
+        contents: the contents of the non-blank lines, without terminators.
         size_max: the size of the largest content, in bytes; 0 when there is none.
         end: where the last line ends in the block, in bytes.
     """
@@ -58,7 +58,7 @@ def read_lines(block: bytes, start: int) -> Lines:
     if not len(ends):
         return Lines([], 0, start)
     end = int(ends[-1])
-    # Almost always each begins with a byte that no blank line does, and ends with nothing but a newline.
+    # The usual case: no line begins like a blank one, and each ends with a newline only.
     is_odd = text[start] <= _SPACE or (first_bytes <= _SPACE).any() or b"\r" in block[start:end]
     if is_odd:
         return _read(block, start, end)

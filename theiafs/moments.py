@@ -1,4 +1,4 @@
-"""Moments: the queries of ranges that move, which stand still from a stat to the open that follows it."""
+"""Moments: the queries of moving ranges, frozen from a stat to the open after it."""
 
 import threading
 from collections import OrderedDict
@@ -12,15 +12,15 @@ __all__ = ["Moments"]
 
 _TICKS_PER_MS = 10**4
 _KEPT_TICKS = 1000 * _TICKS_PER_MS
-"""How long a query stands still: as long as the kernel keeps the attributes of a file."""
+"""How long a query is frozen: as long as the kernel caches attributes."""
 _KEPT_FOR_OPEN_TICKS = 3000 * _TICKS_PER_MS
-"""How old a query may be at an open: the kernel's attributes may have come from it, and were kept for a second."""
+"""Maximum age of a query at an open: the kernel may have cached attributes of it for a second."""
 _LENGTH_MAX = 1024
-"""Most paths that are remembered; the one asked for least recently is forgotten first."""
+"""Maximum number of remembered paths; the least recently used is forgotten first."""
 
 
 class Moments:
-    """Says which queries the ranges that move are, so that the size that was told and the bytes that are read fit together.
+    """The queries of moving ranges, frozen for a moment so that the size from a stat matches the bytes of the open after it.
 
     Args:
         newest: returns the time of the newest event that is stored, in ticks since the epoch.
@@ -32,11 +32,11 @@ class Moments:
         self._known: OrderedDict[tuple[Filter, ...], tuple[int, Query]] = OrderedDict()
 
     def query(self, filters: tuple[Filter, ...], is_open: bool) -> Query:
-        """Return the query that *filters* are now, or were a moment ago.
+        """Return the query of *filters* as of now, or of a moment ago.
 
         Args:
             filters: the filters of a path.
-            is_open: whether a file is to be opened, rather than its attributes told.
+            is_open: whether this is for an open rather than for a stat.
 
         Raises:
             InvalidName: if a range ends before it starts today.
@@ -47,7 +47,7 @@ class Moments:
             moment, query = self._known.get(filters, (now, None))
             if query is not None and 0 <= now - moment <= kept:
                 return query
-        # Without the lock: this may ask the store.
+        # Without the lock: this may query the store.
         newest = self._newest() if any(isinstance(each, Newest) for each in filters) else 0
         query = to_query(filters, now, newest)
         with self._lock:

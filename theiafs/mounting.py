@@ -26,14 +26,14 @@ log = logging.getLogger(__name__)
 
 _DEVICE = "/dev/fuse"
 _UP = b"\0"
-"""Written by the process in the background after any messages, when the mount answers."""
+"""Written by the background process, after any messages, once the mount answers."""
 
 
 def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground: bool) -> None:
     """Mount the store at *store_address* on the directory *mountpoint*.
 
-    Unless *in_foreground*, return in the calling process as soon as the mount answers, and serve in another one.
-    Otherwise, return when the filesystem is unmounted.
+    With *in_foreground*, return when the filesystem is unmounted. Otherwise, serve in a background process, and return in the
+    calling one as soon as the mount answers.
 
     Raises:
         MountError: if that is not possible.
@@ -43,7 +43,7 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
             raise MountError("the name of a directory is empty")
         if "\n" in path or not _is_utf8(path):
             raise MountError(f"not a name that can be mounted: {path!r}")
-    # The kernel lists mounts by their real paths. realpath() leaves a dead mount as it is: that is no link.
+    # The kernel lists mounts by their real paths. realpath() keeps a dead mount: it is no link.
     mountpoint = os.path.realpath(mountpoint)
     store_address = os.path.abspath(store_address)
     _check_apart(store_address, mountpoint)
@@ -62,7 +62,7 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
             lambda: log.info("mounted on %s", mountpoint),
         )
     elif not _in_background(store_address, mountpoint, settings):
-        # It is mounted, but the kernel holds up all requests until libfuse has answered the first.
+        # It is mounted, but the kernel delays all requests until libfuse has answered the first.
         os.stat(mountpoint)
 
 
@@ -75,10 +75,10 @@ def unmount(mountpoint: str) -> None:
     """
     mountpoint = os.path.realpath(mountpoint)
     mounted = _mount_to_unmount(mountpoint)
-    # A mount whose process was killed does not write anything at its end; the next one does.
+    # A mount whose process was killed writes nothing more; the next mount does.
     has_process = _answers(mountpoint)
     helper = shutil.which("fusermount3") or shutil.which("fusermount")
-    # umount(8) is for root only; other users need the helper that comes with libfuse.
+    # umount(8) is for root only; other users need libfuse's helper.
     command = ["umount"] if os.geteuid() == 0 or helper is None else [helper, "-u"]
     done = subprocess.run([*command, "--", mountpoint], capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -90,10 +90,10 @@ def unmount(mountpoint: str) -> None:
         return
     others = [each for each in mounts_of_all_processes() if each.source == mounted.source]
     if others and not has_process:
-        return  # one of them may serve the store, and goes on
+        return  # one of them may go on serving the store
     held = [each for each in others if each.device == mounted.device]
     if held:
-        # A bind mount, or a copy in another mount namespace, keeps the filesystem going.
+        # A bind mount, or a copy in another mount namespace, keeps the filesystem alive.
         raise MountError(
             f"{mountpoint} is unmounted, but {mounted.source} is still mounted"
             f" on {held[0].mountpoint}{held[0].namespace}, and stays in use until that is unmounted too"
@@ -181,7 +181,7 @@ def _check_mountpoint(mountpoint: str) -> None:
 
 
 def _check_store_address(address: str, is_read_only: bool) -> None:
-    """Check that *address* can be opened as a store, with plainer messages than opening it would give.
+    """Check that *address* can be opened as a store, with clear messages.
 
     Raises:
         MountError: if it cannot.
@@ -210,7 +210,7 @@ def _check_device() -> None:
 
 
 def _in_background(store_address: str, mountpoint: str, settings: Settings) -> bool:
-    """Serve the store at *store_address* on *mountpoint* in a process of its own.
+    """Serve the store at *store_address* on *mountpoint* in a background process.
 
     libfuse can do that too, but its fork loses threads and locks.
 
@@ -265,7 +265,7 @@ def _in_background(store_address: str, mountpoint: str, settings: Settings) -> b
 
 
 def _reset_signals() -> None:
-    """Undo what the caller ignores or blocks, as nohup(1) does: libfuse handles only signals at their defaults."""
+    """Reset signals that the caller ignores or blocks, as nohup(1) does: libfuse handles only those at their defaults."""
     for number in (signal.SIGHUP, signal.SIGTERM):  # the bindings reset SIGINT
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -47,7 +47,7 @@ def mounts(process: str = "self") -> list[Mount]:
     """
     text = Path("/proc", process, "mountinfo").read_bytes().decode("utf-8", "surrogateescape")
     found = []
-    # Of all that may end a line, the kernel escapes only the newline in a path.
+    # The kernel escapes only newlines in a path, not other line terminators.
     for line in text.removesuffix("\n").split("\n"):
         before, _, after = line.partition(" - ")
         number, _parent, device, _root, mountpoint = before.split(" ")[:5]

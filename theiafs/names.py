@@ -1,9 +1,9 @@
-"""File names for tags: a reversible percent-encoding of what a file name cannot hold.
+"""File names for tags: a reversible percent-encoding.
 
 Everything stays as it is but ``/``, ``%``, control characters, a leading dot, and bytes that are not valid
 UTF-8: those become ``%`` and two hexadecimal digits for each byte. The empty name becomes ``%``. A name
-too long for a directory entry is cut and ends in ``%%`` and a digest of the whole: it is read back by a search among the
-tags that start like it.
+too long for a directory entry is cut, and ends in ``%%`` and a digest of the whole: decoding it is a search among the tags
+with the same start.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ def escape(name: str) -> str:
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=_DIGEST_SIZE)
     ending = _DIGEST + digest.hexdigest()
     shown = escaped.encode()[: NAME_SIZE_MAX - len(ending)].decode("utf-8", "ignore")
-    # An escape that was cut in two would not be one any more.
+    # Do not cut an escape in two.
     return re.sub("%.?$", "", shown) + ending
 
 
@@ -59,7 +59,7 @@ def unescape(file_name: str, tags_starting_with: Callable[[str], Iterable[str]])
     if file_name == _EMPTY:
         return ""
     decoded = _decode(file_name)
-    # One name, one file name: otherwise the same directory would be there many times.
+    # One tag has one file name: otherwise its directory would exist many times.
     if escape(decoded) != file_name:
         raise NotFound(f"no name is written {file_name!r}")
     return decoded

@@ -1,4 +1,4 @@
-"""Nodes: what is in the tree; each can tell its attributes, and files can be opened."""
+"""The nodes of the tree: each has attributes, and files can be opened."""
 
 import stat
 from abc import ABC, abstractmethod
@@ -57,7 +57,7 @@ class Directory(Node):
     """A directory.
 
     Args:
-        entries: lists it, bit by bit, for there may be a million names.
+        entries: lists it lazily, because there may be a million names.
         newest: returns the time of the newest event in it, in ticks since the epoch.
     """
 
@@ -97,7 +97,7 @@ class File(Node):
 
     @abstractmethod
     def open(self) -> Handle:
-        """Open the file; everything read through the handle is of one state, however long it is open."""
+        """Open the file; everything read through the handle is of one state."""
 
 
 class TextFile(File):
@@ -138,13 +138,13 @@ class CountFile(File):
 
 
 class AnswerFile(File):
-    """The events that answer a query, in one minute or in all.
+    """The events that answer a query, in one minute or in all minutes.
 
     Args:
         store: where to find them.
         query: the query.
         minute: the name of the minute; empty for all.
-        location: what all files at the same path have in common.
+        location: the same for all files at one path.
         open_answers: the answers that are open.
     """
 
@@ -168,7 +168,7 @@ class AnswerFile(File):
         """See :meth:`Node.attributes`.
 
         Raises:
-            NotFound: if the minute holds nothing that answers, and is not open either.
+            NotFound: if nothing in the minute answers, and no file of it is open.
         """
         store, query, minute = self._store, self._query, self._minute
         span = store.span(query, minute) if minute else store.whole(query)
@@ -182,7 +182,7 @@ class AnswerFile(File):
         """See :meth:`File.open`.
 
         Raises:
-            NotFound: if the minute holds nothing that answers.
+            NotFound: if nothing in the minute answers.
         """
         location, open_answers = self._location, self._open_answers
         answer = self._store.answer(self._query, self._minute or None)
@@ -196,7 +196,7 @@ class AnswerFile(File):
 
 
 class IngestFile(File):
-    """A file that events are appended to, which get what its path says.
+    """A file that events are appended to; they get the tags of its path.
 
     Args:
         store: where they are saved.

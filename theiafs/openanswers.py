@@ -1,7 +1,7 @@
-"""Open answers: what the readers of a path hold open says how large it is at least.
+"""Open answers: files held open set the minimum size of their path.
 
-fstat(2) reaches a path, not an open file. Programs that follow a file take a smaller size for a truncated file, and start
-over; so what left the path while it is open (minutes removed, the start of a range that moves) stays in its size.
+fstat(2) reaches a path, not an open file. Programs that follow a file take a smaller size for a truncation, and start over.
+So what leaves an open path (removed minutes, the start of a moving range) stays in its size.
 """
 
 import threading
@@ -25,8 +25,8 @@ class _OpenAt:
 
     Attributes:
         handles: the open files.
-        closed: the largest answer that was closed while others stayed open; its size was told, and it goes on growing.
-        newest: the latest time that was told.
+        closed: the largest answer closed while others stayed open; its size was shown, and it keeps growing.
+        newest: the latest time that was shown.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class _OpenAt:
 
 
 class OpenAnswers:
-    """Knows the answers that are open, by their locations. Any number of threads may use it."""
+    """The open answers, by their locations. Any number of threads may use it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -50,7 +50,7 @@ class OpenAnswers:
         """Add *handle*, which was opened at *location* and showed *newest* as the time of its newest event."""
         with self._lock:
             at = self._by_location.setdefault(location, _OpenAt())
-            # The kernel has one cache and one size for a path: files with other bytes must not share them.
+            # The kernel has one cache and one size per path: files with different bytes must not share them.
             if any(other.version != handle.version for other in at.handles):
                 handle.version = None
             at.handles.append(handle)
@@ -68,8 +68,8 @@ class OpenAnswers:
                 at.closed = handle
 
     def extend(self, location: Hashable, found: Extent | None) -> Extent | None:
-        """Return the extent to show at *location*, where *found* is now: never less than what was shown while it is open."""
-        # Almost always nothing is open.
+        """Return the extent to show at *location*, *found* now: while it is open, never less than before."""
+        # The usual case: nothing is open.
         if not self._by_location:
             return found
         with self._lock:

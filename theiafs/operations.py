@@ -22,10 +22,10 @@ __all__ = ["Opened", "Operations", "Stat"]
 
 _NS_PER_TICK = 100
 _MTIME_MAX_NS = 253_402_300_799 * 10**9
-"""Latest time that is shown, in nanoseconds: the last second of the year 9999. The kernel's fields end where 64 bits do."""
+"""Latest time shown, in nanoseconds: the last second of the year 9999. The kernel's fields have 64 bits."""
 _CACHED_VERSIONS_MAX = 1 << 16
 _RENAMED_FOR_S = 2.0
-"""How long the kernel may still know an ingest file by the name it was renamed to: a second, and some."""
+"""How long the kernel may cache the new name of a renamed ingest file: a little over a second."""
 _RENAMED_MAX = 1 << 10
 
 
@@ -65,7 +65,7 @@ class Operations:
     """The requests of the kernel, as libfuse names them.
 
     Every other request is answered "not implemented", and the kernel stops asking: extended attributes, which
-    it would look for before every write, and flush, which comes whenever some process closes its copy of a
+    it would request before every write, and flush, which comes whenever a process closes its copy of a
     descriptor and means nothing.
 
     Args:
@@ -86,8 +86,8 @@ class Operations:
 
     def init(self, _path: str) -> None:
         """Note that the filesystem is mounted."""
-        # The store keeps what it has loaded. Collections that go through all of it, as it grows and whenever a large
-        # directory is listed, would stop every request.
+        # Garbage collections that traverse the whole store, as it grows and whenever a large directory is listed,
+        # would stop every request.
         gc.freeze()
         self._on_up()
 
@@ -116,7 +116,7 @@ class Operations:
     def getattr(self, path: str) -> Stat:
         """Return the attributes of the node at *path*."""
         mode, size, newest = self._tree.resolve(path).attributes()
-        # Permissions of links are never checked; all links have the same.
+        # The permissions of links are never checked; all have the same.
         umask = 0 if stat.S_ISLNK(mode) else self._settings.umask
         changed_ns = min(newest * _NS_PER_TICK, _MTIME_MAX_NS) or self._mounted_ns
         return Stat(mode & ~umask, self._settings.uid, self._settings.gid, size, changed_ns)
@@ -142,7 +142,7 @@ class Operations:
     def open(self, path: str, flags: int) -> Opened:
         """Open the file at *path*; *flags* are those of the system call."""
         handle = self._tree.open(path, flags & os.O_ACCMODE != os.O_RDONLY)
-        # What O_SYNC asks for is more than O_DSYNC does; here both are the same.
+        # O_SYNC includes O_DSYNC; here both mean the same.
         handle.syncs_writes = self._settings.syncs_writes or bool(flags & os.O_DSYNC)
         # Reads of a file that grows bypass the kernel's cache: each sees everything there is.
         grows = handle.version is None
@@ -238,7 +238,7 @@ class _CachedVersions:
         self._versions: OrderedDict[str, Hashable] = OrderedDict()
 
     def has(self, path: str, version: Hashable) -> bool:
-        """Return whether the kernel has this *version* of the file at *path*; from now on it does."""
+        """Return whether the kernel has this *version* of the file at *path*, and note that it does from now on."""
         with self._lock:
             known = self._versions.get(path)
             self._versions[path] = version
@@ -251,8 +251,8 @@ class _CachedVersions:
 class _RenamedPaths:
     """The paths that ingest files were renamed to a moment ago.
 
-    There is nothing, but the kernel takes the ingest file to be there until it looks again. Programs that rotate several times
-    a second remove it, or rename it once more.
+    They do not exist, but the kernel caches them for a second. Programs that rotate several times a second remove them, or
+    rename them again.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The grammar of paths: from a path to what it means. Pure: it knows no store and no clock.
+"""The grammar of paths: it parses a path into its meaning. Pure: it knows no store and no clock.
 
 ::
 
@@ -22,12 +22,11 @@ from theiafs.timerange import Days, Last, Newest, Range, parse_range
 __all__ = ["FILTERS_MAX", "Filter", "Location", "NodeKind", "Paths", "Tags", "to_query"]
 
 FILTERS_MAX = 16
-"""Most filters of a path."""
+"""Maximum number of filters in a path."""
 
 _DIRECTORIES_MAX = 1024
 
-# Desktop environments probe for these in every directory. They get a plain "not there" where another name would be
-# called invalid.
+# Desktop environments probe for these in every directory. They do not exist, even where another name would be invalid.
 _PROBED = frozenset({"autorun.inf", "AUTORUN.INF", "desktop.ini", "Desktop.ini", "Thumbs.db"})
 _EVERYTHING = Query()
 _MINUTE = re.compile(r"[0-9]+-[0-9]+")
@@ -66,7 +65,7 @@ class Location(NamedTuple):
         kind: the kind of node that may be there.
         filters: the filters that the path goes through.
         minute: the name of the minute, if the kind is one.
-        query: the query that the filters are; None when it depends on the moment.
+        query: the query of the filters; None if it depends on the moment.
     """
 
     kind: NodeKind
@@ -82,7 +81,7 @@ _FILTER_KINDS = {kind.value: kind for kind in (NodeKind.BY_TAG, NodeKind.RANGE)}
 
 
 class Paths:
-    """Finds the meaning of paths, name by name. Any number of threads may use it.
+    """A parser of paths, name by name. Any number of threads may use it.
 
     Args:
         read_tag: turns a file name into a tag, or raises a :class:`theiafs.errors.FilesystemError`.
@@ -90,15 +89,15 @@ class Paths:
 
     def __init__(self, read_tag: Callable[[str], str]) -> None:
         self._read_tag = read_tag
-        # Most paths lead to one of many files in one of few directories.
+        # Most paths lead to many files in few directories.
         self._directory = functools.lru_cache(_DIRECTORIES_MAX)(self.locate)
 
     def locate(self, path: str) -> Location:
         """Return the meaning of *path*, which is absolute, from the mountpoint on; it need not exist.
 
         Raises:
-            NotFound: if the path can mean nothing.
-            InvalidName: if it names a range that is none.
+            NotFound: if the path has no meaning.
+            InvalidName: if it names an invalid range.
         """
         above, _, name = path.rpartition("/")
         if not name:
@@ -110,7 +109,7 @@ class Paths:
         raise NotFound(f"no such file: {path!r}")
 
     def _step(self, above: Location, name: str) -> Location | None:
-        """Return the meaning of *name* in the directory *above*; None when it can have none."""
+        """Return the meaning of *name* in the directory *above*; None if it has none."""
         match above.kind:
             case NodeKind.RANGE:
                 return None if name in _PROBED else self._filtered(above, parse_range(name))
@@ -147,7 +146,7 @@ def _parse_tags(name: str, read_tag: Callable[[str], str]) -> Tags:
 
 
 def to_query(filters: tuple[Filter, ...], now: int = 0, newest: int = 0) -> Query:
-    """Turn *filters* into the query that they are at a moment.
+    """Turn *filters* into their query at a moment.
 
     Args:
         filters: the filters.

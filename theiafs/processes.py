@@ -1,4 +1,4 @@
-"""Processes: the command names of those that write."""
+"""The command names of writing processes."""
 
 import ctypes
 import errno
@@ -8,9 +8,9 @@ import re
 __all__ = ["command_name"]
 
 _NAME_SIZE_MAX = 64
-"""Longest name that the kernel gives a thread of its own, newline included; programs have at most 16 bytes."""
+"""Maximum size of a name of a kernel thread, newline included, in bytes; names of programs have at most 16."""
 _STATUS_SIZE = 256
-"""How much of a status is read, in bytes: Tgid is one of its first lines."""
+"""Number of bytes read of a status: Tgid is one of its first lines."""
 _UNKNOWN = "unknown"
 _PROCESS = re.compile(rb"^Tgid:\t(\d+)$", re.M)
 _SIGNAL_NONE = 0
@@ -18,7 +18,7 @@ _tgkill = getattr(ctypes.CDLL(None, use_errno=True), "tgkill", None)
 
 
 def command_name(thread_id: int) -> str:
-    """Return the command name of the process of *thread_id*; "unknown" when it cannot be told."""
+    """Return the command name of the process of *thread_id*; "unknown" if it cannot be found out."""
     try:
         name = _read(f"/proc/{_process_of(thread_id)}/comm", _NAME_SIZE_MAX)
     except OSError:  # it has ended, or lives in another process namespace

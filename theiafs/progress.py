@@ -10,10 +10,10 @@ from tqdm import tqdm
 __all__ = ["Progress", "copy_of_terminal"]
 
 _LOGGED_FROM = 1000
-"""Number of files; less work than this is too short for lines in the log."""
+"""Minimum number of files for lines in the log; less work is too short."""
 
 _DELAY_S = 0.5
-"""Shorter work shows no bar, which would only flicker."""
+"""Minimum duration of work that shows a bar; a shorter one would only flicker."""
 
 log = logging.getLogger(__name__)
 

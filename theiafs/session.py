@@ -1,10 +1,9 @@
 """The session with the kernel: from the callbacks of libfuse to the operations.
 
-Rare requests go through the binding's own callbacks. Those that every opened file, every piece of data and every
-directory entry costs go through the callbacks here, which build no dictionaries.
+Rare requests go through the binding's own callbacks. Frequent ones, for every opened file, piece of data and directory
+entry, go through the callbacks here, which build no dictionaries.
 
-Exceptions end here. Each becomes an errno by the one table for that; an unforeseen one is logged with its
-traceback and becomes EIO.
+Exceptions end here: each becomes its errno in the table; an unforeseen one is logged with its traceback and becomes EIO.
 """
 
 import ctypes
@@ -260,7 +259,7 @@ def _report(operation: str, error: Exception) -> int:
         return errno.ENOENT  # a name that is not UTF-8; the tree has no such names
     number = errno_of(error)
     if isinstance(error, EventStoreException):
-        # The message of the store says what failed, and where.
+        # The store's message names the operation and the file.
         level = logging.ERROR if number == errno.EIO else logging.WARNING
         log.log(level, "%s failed: %s", operation, error)
     elif number == errno.EIO:

@@ -8,11 +8,11 @@
     calendar = ISO 8601, basic or extended, to any precision | "today" | "yesterday"
     duration = count ( "s" | "m" | "h" | "d" | "w" )
 
-Both ends are included. The digits of a number before its point say its unit: see ``_point``. A calendar time is the whole
+Both ends are included. The number of digits before the point determines the unit: see ``_point``. A calendar time is the whole
 of what it names: as a start it means its first tick, as an end its last. Every other time is a point.
 
-A dash may be a separator, part of a date, or the sign of an offset from UTC. A name that is a calendar time is no pair of
-times, and a negative offset counts only where something follows that shows that it is none of the other two.
+A dash may be a separator, part of a date, or the sign of an offset from UTC. A name that is a calendar time is not a pair
+of times, and a negative offset counts only where what follows rules out the other two.
 """
 
 import calendar
@@ -35,9 +35,9 @@ _FORMS = (
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK_DIGITS = 7
-"""How many decimals of a second a tick is."""
+"""The number of decimals of a second in a tick."""
 _YEAR_MIN, _YEAR_MAX = 1970, 2999
-"""Range of the years that are written as four digits alone: any other such number is rather a typo."""
+"""The years that may be written as four digits alone: any other such number is probably a typo."""
 _SECONDS_BY_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DECIMALS_BY_DIGITS = {
     **dict.fromkeys((1, 2, 3, 5, 6, 7, 9, 10, 11), 0),
@@ -45,7 +45,7 @@ _DECIMALS_BY_DIGITS = {
     **dict.fromkeys((15, 16, 17), 6),
     **dict.fromkeys((18, 19), 9),
 }
-"""How many of the digits before the point are decimals of a second, by how many digits there are."""
+"""By the number of digits before the point: how many of them are decimals of a second."""
 
 _DURATION = re.compile(r"([1-9]\d{0,8})([smhdw])", re.ASCII)
 _NUMBER = re.compile(r"(@?)(\d+)(?:\.(\d+))?", re.ASCII)
@@ -71,7 +71,7 @@ class Range(NamedTuple):
 class Last(NamedTuple):
     """The last *duration* ticks before the moment of the question.
 
-    There is no end: an event that arrives later belongs to it, whatever its clock says.
+    There is no end: later events belong to it, whatever their clock says.
     """
 
     duration: int
@@ -124,14 +124,14 @@ def parse_range(name: str, zone: tzinfo = UTC) -> Range | Last | Newest | Days:
             if duration is not None:
                 return kind(duration)
     if "today" in name or "yesterday" in name:
-        # Which end is the first may depend on the day.
+        # The order of the ends may depend on the day.
         _Parser(name, zone, date(_YEAR_MIN + 1, 1, 1)).parse(checks_order=False)
         return Days(name, zone)
     return _Parser(name, zone).parse()
 
 
 class _Parser:
-    """Parses the *name* of a range that has ends, as of the day *today* in *zone*."""
+    """A parser of the *name* of a range with ends, as of the day *today* in *zone*."""
 
     def __init__(self, name: str, zone: tzinfo, today: date | None = None) -> None:
         self._name = name
@@ -167,12 +167,12 @@ class _Parser:
         )
 
     def _alone(self) -> Range | None:
-        """Return the whole of the one calendar time that the name is; None when it is none."""
+        """Return the range of a name that is one calendar time; None for any other."""
         name = self._name
         found = self._calendar(name)
         sign = name.rfind("-")
         if found is not None and found.has_negative_offset:
-            # Written without the sign, the offset is a second time of day.
+            # Without its sign, the offset would be a time of day.
             head, tail = name[:sign], name[sign + 1 :]
             raise self._refusal(
                 f"{'-' + tail!r} may be an offset from UTC or a second end: write {name}..{name} for the first, "
@@ -194,7 +194,7 @@ class _Parser:
                 return self._between(start, end)
             except InvalidName as refusal:
                 refusals.append(refusal)
-        # With one dash there is no doubt what the two ends were meant to be.
+        # With one dash, the intended ends are clear.
         if len(refusals) == 1:
             raise refusals[0]
         raise self._refusal("it is no time, nor two times with a dash between them")
@@ -287,7 +287,7 @@ def _seconds(fields: list[int], zone: tzinfo) -> tuple[int, int]:
 
     Args:
         fields: year, month, day, hour, minute, second, as far as they were written.
-        zone: the zone that they are of. What its clocks show twice is meant twice.
+        zone: their time zone. A time that its clocks show twice includes both.
 
     Raises:
         ValueError: if one of the fields is out of its range.

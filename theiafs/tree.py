@@ -1,4 +1,4 @@
-"""The tree: from a path to the node that is there."""
+"""The tree: it resolves a path to its node."""
 
 import posixpath
 import stat
@@ -46,23 +46,23 @@ class Tree:
         self._open_answers = OpenAnswers()
 
     def resolve(self, path: str) -> Node:
-        """Return the node at *path*; whether a minute holds anything that answers is left to the node.
+        """Return the node at *path*; a minute's node finds out by itself whether anything in it answers.
 
         Raises:
             NotFound: if there is none.
-            InvalidName: if the path names a range that is none.
+            InvalidName: if the path names an invalid range.
         """
         return self._resolve(path, is_open=False)
 
     def open(self, path: str, to_write: bool) -> Handle:
         """Open the file at *path*.
 
-        A range that moves stands still for it from now on: otherwise the file would lose its beginning while it is read.
+        A moving range is frozen for the file: otherwise its beginning would vanish while it is read.
 
         Raises:
-            NotPermitted: if it is to be written and cannot be, or is no file.
+            NotPermitted: if it is opened to write and is read-only, or is no file.
             NotFound: if there is none.
-            InvalidName: if the path names a range that is none.
+            InvalidName: if the path names an invalid range.
         """
         node = self._resolve(path, is_open=True)
         if not isinstance(node, File) or (to_write and not node.MODE & stat.S_IWUSR):
@@ -99,7 +99,7 @@ class Tree:
 
     def _resolve(self, path: str, is_open: bool) -> Node:
         location = self._paths.locate(path)
-        # Followed to the end: a file that is open stays there when the last event with its tags is removed.
+        # An open file stays when the last event with its tags is removed.
         if not self._open_answers.has(location):
             self._check_tags(path, location.filters)
         query = location.query
@@ -149,7 +149,7 @@ class Tree:
             yield Entries([NodeKind.LATEST], Link.MODE)
 
     def _list_tags(self, query: Query, filters: tuple[Filter, ...]) -> Iterator[Entries]:
-        """List the tags that lead further: not those that the path goes through already."""
+        """List the tags that are not in the path already."""
         applied = {tag for each in filters if isinstance(each, Tags) for tag in each.any_of}
         tags = sorted(self._store.tags(query) - applied)
         yield Entries([escape(tag) for tag in tags], Directory.MODE)

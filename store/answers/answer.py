@@ -1,4 +1,4 @@
-"""The bytes of an answer: where they lie, and how to read them."""
+"""The bytes of an answer: finding and reading them."""
 
 import itertools
 import threading
@@ -19,14 +19,14 @@ _MINUTES_AT_ONCE = 64
 
 
 class MinuteAnswer(Answer):
-    """The answer to a query in one minute. Its events lie there in the order they arrived in.
+    """The answer to a query in one minute, in arrival order.
 
     Args:
         query: the query.
         minute: the minute.
-        access: the way to minutes.
+        access: the access to minutes.
         span: the answer at its opening.
-        entries: how many entries the minute had then.
+        entries: the number of entries of the minute then.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class MinuteAnswer(Answer):
             self._seen = last
 
     def _find(self, first: int, last: int) -> Extents:
-        """Find the extents of the entries from *first* to before *last* that answer."""
+        """Find the extents of the matching entries from *first* to before *last*."""
         entries = self._minute.entries
         found = entries.select(self._query, self._access.matching(self._query), first, last)
         ends = np.concatenate(
@@ -91,14 +91,14 @@ class MinuteAnswer(Answer):
 
 
 class WholeAnswer(Answer):
-    """The answer to a query in all minutes: first their bases in the order of time, then the rest in order of arrival.
+    """The answer to a query in all minutes: their bases in time order, then the rest in arrival order.
 
-    Nothing is looked up before it is read. The base comes from the index, minute by minute as far as it is read; what
-    arrived stands after it, at once, because the size of the base follows from that of the answer at its opening.
+    The extents of the base are looked up lazily, minute by minute as it is read. The position of the arrivals after it is
+    known at once: the size of the base follows from that of the answer at its opening.
 
     Args:
-        version: what there was at the opening.
-        access: the way to minutes.
+        version: the version at the opening.
+        access: the access to minutes.
         span: the answer at its opening.
     """
 
@@ -108,7 +108,7 @@ class WholeAnswer(Answer):
         self._version = version
         self._access = access
         self._opening_size = span.size
-        # The kernel reads ahead by several requests at once; taking turns, they look everything up once.
+        # The kernel reads ahead with concurrent requests; taking turns, they look everything up once.
         self._lock = threading.Lock()
         self._base = ExtentMap()
         self._base_size: int | None = None
@@ -156,7 +156,7 @@ class WholeAnswer(Answer):
         query = version.query
         some = slice(first, first + _MINUTES_AT_ONCE)
         if query.asks_everything:
-            # Whatever is in them, all of their bytes.
+            # All of their bytes, damage included.
             some = slice(first, len(version.minutes))
             sizes = version.base_bytes[some]
             there = sizes > 0
@@ -181,7 +181,7 @@ class WholeAnswer(Answer):
     def _advance(self) -> None:
         """Find the extents of what has arrived since the last call."""
         if self._base_size is None:
-            # What had arrived at the opening is part of the size that was told then.
+            # The arrivals before the opening are part of its size.
             runs, self._position = self._arrivals.since((0, 0), self._version.position)
             for run in runs:
                 self._append(*run)
@@ -196,7 +196,7 @@ class WholeAnswer(Answer):
             self._arrivals, self._position = successor, (0, 0)
 
     def _append(self, minute: int, first: int, last: int) -> None:
-        """Append the entries of *minute* from *first* to before *last* that answer."""
+        """Append the matching entries of *minute* from *first* to before *last*."""
         query = self._version.query
         try:
             entries = self._access.minute(minute).entries
@@ -209,7 +209,7 @@ class WholeAnswer(Answer):
             ends = entries.layout(first, last).ends
             edges = np.concatenate(([entries.offset(first)], ends)).astype(np.int64)
         except EventReadException:
-            return  # It is gone before anything of it was read.
+            return  # it was removed before any of it was read
         self._arrived.extend(Extents(np.full(len(found), minute), edges[found], edges[found + 1]))
 
 

@@ -1,4 +1,4 @@
-"""The order in which events arrived."""
+"""The arrival order of events."""
 
 from array import array
 from typing import NamedTuple
@@ -7,7 +7,7 @@ __all__ = ["Arrivals", "Run"]
 
 
 class Run(NamedTuple):
-    """Entries that arrived one after the other in one minute: from a first to before a last."""
+    """Consecutive arrivals in one minute: entries from *first* to before *last*."""
 
     minute: int
     first: int
@@ -15,17 +15,17 @@ class Run(NamedTuple):
 
 
 class Arrivals:
-    """The order in which entries arrived since the arrival order was last folded into the bases of the minutes.
+    """The arrival order of entries since it was last folded into the bases of the minutes.
 
-    A file over several minutes keeps this order, so that it only ever grows at its end, also when an event arrives late
-    and belongs in an older minute. One thread at a time appends. Readers need no lock.
+    A file over several minutes keeps this order, so that it only grows at its end, even when a late event belongs in an
+    older minute. One thread at a time appends. Readers need no lock.
 
     Attributes:
-        successor: the order that continues this one, once this one was folded; nothing more arrives here then.
+        successor: the order that continues this one after it was folded; nothing arrives here then.
     """
 
     def __init__(self) -> None:
-        # Columns rather than runs, because events that come out of order make one run each.
+        # Columns rather than runs, because out-of-order events make one run each.
         self._minutes = array("Q")
         self._firsts = array("Q")
         self._lasts = array("Q")
@@ -54,7 +54,7 @@ class Arrivals:
     def since(
         self, seen: tuple[int, int], until: tuple[int, int] | None = None
     ) -> tuple[list[Run], tuple[int, int]]:
-        """Return what has arrived after *seen*, and the position to pass next time.
+        """Return the runs after *seen*, and the position to pass next time.
 
         Args:
             seen: a position; (0, 0) for the beginning.

@@ -1,4 +1,4 @@
-"""Extent maps: the extents that an answer is made of, one after the other."""
+"""Extent maps: the extents of an answer, in order."""
 
 import bisect
 from array import array
@@ -13,11 +13,11 @@ __all__ = ["ExtentMap"]
 class ExtentMap:
     """The extents of an answer, in columns, because there may be millions. It grows at its end.
 
-    Not safe for several threads: callers see to that.
+    Not safe for several threads: callers lock it.
     """
 
     def __init__(self) -> None:
-        # One row per extent: where it ends in the answer, the minute it lies in, where it starts there.
+        # One row per extent: its end in the answer, its minute, its start there.
         self._ends = array("q")
         self._minutes = array("q")
         self._starts = array("q")

@@ -1,4 +1,4 @@
-"""Fetching events themselves, rather than the bytes of an answer: by time, and by id."""
+"""Fetching events, rather than the bytes of an answer: by time, and by id."""
 
 import heapq
 import re
@@ -21,7 +21,7 @@ __all__ = ["IdSearch", "id_hashes", "sorted_events"]
 
 _EVENTS_AT_ONCE = 128
 _SIZE_AT_ONCE = 1 << 20
-"""Events of one minute are read together, up to this number and about this many bytes."""
+"""Maximum number and approximate bytes of the events of a minute that are read together."""
 
 _CHUNK_SIZE = 1 << 20
 _UUID7 = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -29,7 +29,7 @@ _ID_LINE = re.compile(rb"^id:(.*)$", re.MULTILINE)
 
 
 class _Access(Protocol):
-    """The way from the ids of minutes to what they have, as in :class:`store.answers.version.Access`."""
+    """Access to minutes by their ids, as in :class:`store.answers.version.Access`."""
 
     def minute(self, minute: int) -> Minute:
         """Return the minute with the id *minute*, or raise EventReadException."""
@@ -47,7 +47,7 @@ class _Access(Protocol):
 
 
 class _Cursor:
-    """The events of one minute that answer a query, in the order of time."""
+    """The matching events of one minute, in time order."""
 
     def __init__(
         self, access: _Access, minute: Minute, positions: NDArray[np.intp], sign: int
@@ -98,13 +98,13 @@ def sorted_events(version: Version, access: _Access, newest_first: bool) -> Iter
     Only minutes that overlap are open at once, and of each only some events are in memory.
 
     Args:
-        version: what there was when they were asked for.
-        access: the way to minutes.
-        newest_first: sort the other way round.
+        version: the version at the time of the query.
+        access: the access to minutes.
+        newest_first: sort in descending order.
     """
     sign = -1 if newest_first else 1
     limits = -version.newest if newest_first else version.oldest
-    # An event is given out when no minute that is still to be opened can have one that comes before it.
+    # An event is yielded when no minute still to be opened can have an earlier one.
     heap: list[tuple[int, int, _Cursor]] = []
 
     def push(number: int, cursor: _Cursor) -> None:
@@ -135,10 +135,10 @@ def sorted_events(version: Version, access: _Access, newest_first: bool) -> Iter
 
 
 class IdSearch:
-    """Finds events by id: first in the minute that a UUIDv7 names, then in those whose ids may include it.
+    """A search for events by id: first in the minute that a UUIDv7 names, then in those whose hashes include it.
 
     Args:
-        access: the way to minutes.
+        access: the access to minutes.
     """
 
     def __init__(self, access: "IdAccess") -> None:
@@ -176,7 +176,7 @@ class IdSearch:
         return _event(minute, self._access.read(minute.id, entry.start, entry.end), entry)
 
     def _named(self, event_id: str) -> NDArray[np.int64]:
-        """Return the ids of the minutes that an event may be in that got *event_id* when it happened."""
+        """Return the ids of the minutes at the time in *event_id*; none if it is no UUIDv7."""
         found = _UUID7.fullmatch(event_id)
         if found is None:
             return np.empty(0, np.int64)
@@ -186,7 +186,7 @@ class IdSearch:
 
 
 class IdAccess(_Access, Protocol):
-    """The way to the ids in minutes."""
+    """Access to the ids in minutes."""
 
     def version(self, query: Query) -> Version:
         """Return what there is now that may answer *query*."""
@@ -196,7 +196,7 @@ class IdAccess(_Access, Protocol):
 
 
 def id_hashes(access: _Access, minute: int, size: int) -> NDArray[np.uint32]:
-    """Return the sorted CRC-32 of the ids in the first *size* bytes of *minute*, and perhaps of what only looks like one."""
+    """Return the sorted CRC-32s of the ids in the first *size* bytes of *minute*, and perhaps of lines like ids in contents."""
     hashes: set[int] = set()
     for _, data in _chunks(access, minute, size):
         hashes.update(map(zlib.crc32, _ID_LINE.findall(data)))
@@ -210,7 +210,7 @@ def _positions(access: _Access, minute: Minute, wanted: bytes) -> Iterator[int]:
     for start, data in _chunks(access, minute.id, minute.entries.size):
         found = data.find(line)
         while found >= 0:
-            # The line may stand in a content as well, and there more than once.
+            # The line may occur in a content as well, even repeatedly.
             position = minute.entries.position_at(start + found)
             if position > last and _has_id(access, minute, position, wanted):
                 yield position
@@ -219,7 +219,7 @@ def _positions(access: _Access, minute: Minute, wanted: bytes) -> Iterator[int]:
 
 
 def _chunks(access: _Access, minute: int, size: int) -> Iterator[tuple[int, bytes]]:
-    """Yield pieces of whole lines of the first *size* bytes of *minute*, and where each starts."""
+    """Yield the first *size* bytes of *minute* in pieces of whole lines, each with its start."""
     start, rest = 0, b""
     while start + len(rest) < size:
         begin = start + len(rest)

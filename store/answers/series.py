@@ -1,4 +1,4 @@
-"""Series: for each minute, the total of its events that match a filter, whatever the time range that is asked for."""
+"""Series: the totals of a filter by minute, independent of the time range of a query."""
 
 import threading
 from typing import Protocol
@@ -15,31 +15,31 @@ __all__ = ["Series", "Summaries"]
 
 
 class Summaries(Protocol):
-    """The way from the ids of minutes to their summaries."""
+    """Access to the summaries of minutes by their ids."""
 
     def minute(self, minute: int) -> Minute:
         """Return the minute with the id *minute*, or raise EventReadException."""
 
     def summaries(self, minutes: NDArray[np.int64]) -> dict[int, tuple[int, NDArray[np.void]]]:
-        """Return by id the number of entries that a summary is of, and the summary, of those of *minutes* that have one."""
+        """Return by id the known summaries of *minutes*, each after the number of entries in it."""
 
     def matching(self, query: Query) -> NDArray[np.bool_]:
         """Return for each stream id whether its events answer *query*, their times aside."""
 
 
 class Series:
-    """The totals of all minutes that were asked for so far. A minute that grew is brought up to date when it is asked for.
+    """The totals of all minutes asked for so far. A minute that has grown is updated when it is asked for.
 
     Args:
         query: the filter; without time bounds.
-        access: the way to minutes.
+        access: the access to minutes.
     """
 
     def __init__(self, query: Query, access: Summaries) -> None:
         self._query = query
         self._access = access
         self._lock = threading.Lock()
-        # By minute id: how many of its entries were added up, and their totals in rows as in Total.
+        # By minute id: the number of entries added up, and their totals in rows as in Total.
         self._counted = np.zeros(0, np.int64)
         self._totals = np.zeros((3, 0), np.int64)
 
@@ -60,7 +60,7 @@ class Series:
                 self._update(int(minutes[place]), int(entries[place]))
             totals = self._totals[:, minutes]
             for place in different.tolist():
-                # Another thread may have asked for a later state of the minute.
+                # Another thread may have added up a later state of the minute.
                 if self._counted[minutes[place]] > entries[place]:
                     totals[:, place] = self._add_up(int(minutes[place]), 0, int(entries[place]))
             return totals
@@ -80,7 +80,7 @@ class Series:
             self._totals[:, minute] = total_of(summary, matching)
 
     def _update(self, minute: int, entries: int) -> None:
-        """Add up what has arrived in *minute* up to the number of *entries*."""
+        """Add up the new entries of *minute*, up to the first *entries*."""
         first = int(self._counted[minute])
         if first < entries:
             added = self._add_up(minute, first, entries)

@@ -1,4 +1,4 @@
-"""Versions: the minutes of a store and the order of arrival, as they were at one moment."""
+"""Versions: the minutes of a store and their arrival order at one moment."""
 
 from typing import NamedTuple, Protocol
 
@@ -28,24 +28,24 @@ class Minute:
 
 
 class Version(NamedTuple):
-    """All that there was at one moment that may answer a query. It never changes.
+    """Everything that may answer a query at one moment. It never changes.
 
-    The *base* of a minute is what counts as stored before all that is in the arrival order.
+    The *base* of a minute is its entries before all those in the arrival order.
 
     Attributes:
         query: the query.
-        total: its total then, where that follows from the streams alone; None where minutes must be asked.
+        total: its total, if that follows from the streams alone; None if it depends on minutes.
         changed: when the answer last changed, in seconds since the epoch.
         minutes: the ids of the minutes, in the order of time.
-        entries: how many entries each of them had.
-        base_entries: how many of those were its base.
-        base_bytes: the bytes of its base.
-        oldest: the ticks of its oldest event; -1 when it had none.
-        newest: the ticks of its newest event.
-        inside: whether all events of a minute were in the time range of the query.
-        arrivals: the order of arrival.
-        position: its end then.
-        epoch: changes whenever the same events may have another order than before.
+        entries: the number of entries of each.
+        base_entries: the number of entries in the base of each.
+        base_bytes: the bytes of the base of each.
+        oldest: the ticks of the oldest event of each; -1 if there is none.
+        newest: the ticks of the newest event of each.
+        inside: whether all events of each are in the time range of the query.
+        arrivals: the arrival order.
+        position: its end at that moment.
+        epoch: a number that changes whenever the order of the same events may change.
     """
 
     query: Query
@@ -64,7 +64,7 @@ class Version(NamedTuple):
 
 
 class Access(Protocol):
-    """The way from the ids of minutes to what they have. Each call raises EventReadException for one that is gone."""
+    """Access to minutes by their ids. Each call raises EventReadException for one that is gone."""
 
     def minute(self, minute: int) -> Minute:
         """Return the minute with the id *minute*."""

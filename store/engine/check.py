@@ -1,4 +1,4 @@
-"""Auditing a store: finding everything in it that is not as it should be, and repairing it on request."""
+"""Auditing a store: finding all damage and leftovers in it, and repairing them on request."""
 
 import contextlib
 import math
@@ -27,22 +27,22 @@ __all__ = ["Audit", "Finding"]
 _MEMORY_SIZE = 64 << 20
 
 _RECORD_SIZE_MIN = 40
-"""Bytes of the smallest event there can be: no more events than this implies are in a file."""
+"""Size of the smallest possible event in bytes, which bounds the number of events in a file."""
 
 _QUARANTINE_SIZE_MAX = 16 << 20
-"""Most bytes of one file in the quarantine; they are in memory while it is written."""
+"""Maximum size of one quarantine file in bytes; it is in memory while it is written."""
 
 _HEADER_SIZE = 4 << 10
-"""How much to read at once where only a header is wanted, in bytes."""
+"""Bytes to read at once where only a header is needed."""
 
 
 class Finding(NamedTuple):
-    """Something that is not as it should be.
+    """A defect in a store.
 
     Attributes:
         path: the file.
-        offset: offset of the finding there, in bytes.
-        what: what is wrong there.
+        offset: its offset in the file, in bytes.
+        what: a description of the defect.
     """
 
     path: str
@@ -54,13 +54,13 @@ class Finding(NamedTuple):
 
 
 class Audit:
-    """An audit of everything in a store, which repairs what can be repaired when asked to.
+    """An audit of everything in a store, with repairs on request.
 
     It finds bytes in minute files that are not events, events whose time is not in the span their file is named for
     (theia's may have the end as well), ids that occur more than once, symbolic links named like minute files, records of
     the log that are not whole, and files left over from crashes.
 
-    While another process writes the store, its log and its temporary files are left alone: they change.
+    While another process writes the store, its log and temporary files are skipped, because they change.
 
     Attributes:
         is_in_use: whether another process was writing the store when the audit began.
@@ -70,10 +70,10 @@ class Audit:
         to_repair: replay the log, remove files left over from crashes, and move damage to the
             quarantine. Every whole event stays where it is.
         disk: the disk it is on.
-        memory_size: memory for the ids of the events, in bytes; more of them than fit go to a temporary file.
+        memory_size: memory for the ids of the events, in bytes; ids beyond it go to a temporary file.
 
     Raises:
-        EventStoreException: if there is no store that can be read.
+        EventStoreException: if there is no readable store.
     """
 
     def __init__(
@@ -97,16 +97,16 @@ class Audit:
 
     @property
     def size(self) -> int:
-        """How many bytes of minute files there are to read."""
+        """The total size of the minute files to read, in bytes."""
         return self._size
 
     def run(self, progress: Callable[[int], object] = lambda _size: None) -> Iterator[Finding]:
-        """Audit everything once; yield each finding as it is found.
+        """Audit everything once; yield each finding at once.
 
         In a large store, events whose id occurred before come last.
 
         Args:
-            progress: called with the number of bytes that were read since the call before.
+            progress: called with the number of bytes read since the previous call.
 
         Raises:
             StoreLocked: if it is to be repaired and another process has it open.
@@ -116,7 +116,7 @@ class Audit:
             self._disk.make_directory(self._journal)
             with self._locked():
                 yield from self._check_crashes()
-            # A store that is opened and closed again replays its log, and removes what a crash left.
+            # Opening and closing a store replays its log, and removes the leftovers of a crash.
             NaiveEventStore(self._root_dir, math.inf, self._disk).close()
             with self._locked():
                 self._find_minutes()
@@ -132,7 +132,7 @@ class Audit:
         return contextlib.closing(self._disk.lock_store(self._root_dir, lock_path(self._root_dir)))
 
     def _check_crashes(self) -> Iterator[Finding]:
-        """Check what processes leave that crash."""
+        """Check for the leftovers of crashed processes."""
         yield from self._check_left_overs(self._root_dir)
         yield from self._check_left_overs(self._journal)
         yield from self._check_log()
@@ -144,7 +144,7 @@ class Audit:
             try:
                 size = yield from self._check_minute(number, name)
             except EventReadException as error:
-                # A store that is in use may have removed it; any other file has to be readable.
+                # The writer of the store may have removed it; every other file must be readable.
                 if self._disk.exists(path := os.path.join(self._root_dir, name)):
                     yield Finding(path, 0, str(error))
             else:
@@ -153,7 +153,7 @@ class Audit:
             yield from self._check_duplicate(self._names[number], offset)
 
     def _find_minutes(self) -> None:
-        """List the minute files by their spans."""
+        """List the minute files in the order of their spans."""
         found = []
         self._size = 0
         for file in self._disk.list_files(self._root_dir):
@@ -177,7 +177,7 @@ class Audit:
                     yield Finding(path, 0, "left over from a crash while it was written")
 
     def _check_log(self) -> Iterator[Finding]:
-        """Find records that are not whole; whole records are usual after a crash."""
+        """Find incomplete records; complete ones are normal after a crash."""
         for segment in list_segments(self._disk, self._journal):
             with self._disk.open_to_read(segment.path) as file:
                 for start, end, record in read_records(file.read, segment.start, segment.end):
@@ -186,7 +186,7 @@ class Audit:
                         yield Finding(segment.path, start, what)
 
     def _check_minute(self, number: int, name: str) -> Generator[Finding, None, int]:
-        """Check the minute file *name*, the *number*-th; return its size."""
+        """Check the minute file *name* with the number *number*; return its size."""
         path = os.path.join(self._root_dir, name)
         span = parse_name(name)
         assert span is not None, "only minute files are listed"

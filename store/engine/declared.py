@@ -1,7 +1,6 @@
-"""Declared tags: tags that are known although no event has them yet.
+"""Declared tags: tags that exist before the first event has them.
 
-Each is a directory, so that to declare one costs the same however many there are, and cleaners that delete old files leave
-it alone.
+Each is a directory: declaring one costs the same however many there are, and cleaners that delete old files spare it.
 """
 
 import os
@@ -14,7 +13,7 @@ __all__ = ["DeclaredTags"]
 
 _PIECE_SIZE = 200
 _CONTINUED = "+"
-"""A name is at most 255 bytes long; a longer one is divided, and continues in the directory below."""
+"""A file name has at most 255 bytes; a longer tag is split, and continues in a subdirectory."""
 
 
 class DeclaredTags:
@@ -32,7 +31,7 @@ class DeclaredTags:
         self._tags: set[str] = set()
 
     def load(self) -> None:
-        """Read all declared tags, also those that an earlier release kept in one file.
+        """Read all declared tags, including those that an earlier release kept in one file.
 
         Raises:
             EventReadException: if they cannot be read.
@@ -40,10 +39,10 @@ class DeclaredTags:
         self._tags = self._read(self._directory, "") | self._read_old()
 
     def convert(self) -> None:
-        """Declare the tags that an earlier release kept in one file, and remove that.
+        """Declare the tags that an earlier release kept in one file, and remove the file.
 
         Raises:
-            EventWriteException: if that failed; they are all known then, too.
+            EventWriteException: if that failed; all of them are known even then.
         """
         for tag in self._read_old():
             self._make(tag)

@@ -14,31 +14,31 @@ from store.disk.os_errors import reading, writing
 __all__ = ["DuplicateFinder"]
 
 _SET_ENTRY_SIZE = 160
-"""Bytes of a hash in a set, at most: its integer, and its place in the table while that grows."""
+"""Maximum size of a hash in a set, in bytes: its integer, and its slot while the table grows."""
 
 _SEEN_MAX = 100_000
-"""Most hashes in a set, even if more fit: in larger sets most look-ups miss the cache of the CPU. A set of 400,000 costs 1.5
-times as much for 2 million ids as sorting those after the first 100,000 in a file."""
+"""Maximum number of hashes in a set, even if more fit: in larger sets most look-ups miss the CPU's cache. For 2 million ids, a
+set of 400,000 costs 1.5 times as much as sorting those after the first 100,000 in a file."""
 
 _ROW = 3
 """Numbers of a row: the hash of an id, the number of its file, its offset there."""
 
 _ROW_SIZE = _ROW * 8
 _COPIES = 6
-"""How many times as large as its rows the memory is that sorts them."""
+"""The memory needed to sort rows, as a multiple of their size."""
 
 _ROWS_MIN = 4096
-"""Rows to keep in memory, at least: the file is written and read in as many pieces as the square of what does not fit."""
+"""Minimum number of rows in memory: the number of reads of the file grows with the square of what does not fit."""
 
 _NOWHERE = -1
-"""Number of the file of an id that is only known to have occurred."""
+"""The file number of an id whose place is not known."""
 
 
 class DuplicateFinder:
     """A finder of ids that occur more than once.
 
-    It compares hashes of 64 bits. As long as there are few, they are in a set. After that, they go to an anonymous
-    temporary file with the places of their events, divided by hash into buckets each of which fits in memory again.
+    It compares hashes of 64 bits. A few are kept in a set. More go to an anonymous temporary file, with the
+    places of their events, partitioned by hash into buckets that fit in memory.
 
     Args:
         memory_size: how much memory to use, in bytes.

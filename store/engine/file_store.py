@@ -1,4 +1,4 @@
-"""The part that both stores on a directory of minute files share: the way to read them."""
+"""The base of both stores on a directory of minute files: reading."""
 
 import os
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from store.ticks import TICKS_MAX, bound_in_ticks
 __all__ = ["MEMORY_SIZE", "FileStore"]
 
 MEMORY_SIZE = 256 << 20
-"""The default budget for all that is kept in memory and can be had again, in bytes."""
+"""The default budget of all caches, in bytes."""
 
 
 class FileStore(EventStore):
-    """A store on a directory of minute files. Everything that is read of it comes from its reader.
+    """A store on a directory of minute files. Its reader answers all queries.
 
     Args:
         root_dir: the directory.

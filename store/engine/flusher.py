@@ -1,4 +1,4 @@
-"""The flusher: how what was saved gets from the log into the minute files."""
+"""The flusher: it moves saved events from the log into the minute files."""
 
 import time
 from typing import NamedTuple
@@ -16,18 +16,18 @@ from store.wal.log import WriteAheadLog
 __all__ = ["Flusher"]
 
 _RELAXED_SIZE = 64 << 10
-"""Bytes of a minute file that may be rewritten in each flush interval; a larger one is flushed less often, because to
-replace it costs its size."""
+"""Maximum size of a minute file that is rewritten in each flush interval, in bytes; larger ones are flushed less often, because
+replacing a file costs its size."""
 
 _QUIET_S = 60.0
-"""A minute that did not grow for this long is flushed, however large it is."""
+"""A minute that has not grown for this long is flushed, however large it is."""
 
 _PREPARED_MAX = 1000
-"""New files that wait for one fsync of the directory; each takes room on the disk meanwhile."""
+"""Maximum number of new files that wait for one fsync of the directory; each takes disk space meanwhile."""
 
 
 class _Growth(NamedTuple):
-    """A minute that is not flushed, and when it grew first and last, in seconds of the monotonic clock."""
+    """An unflushed minute, and the times of its first and last growth, in seconds of the monotonic clock."""
 
     minute: Minute
     first: float
@@ -38,8 +38,8 @@ class Flusher:
     """Flushes minutes that have grown. Any number of threads may use it.
 
     Args:
-        state: what is known of the minutes.
-        write_ahead_log: the log that has what is not flushed.
+        state: the state of the store.
+        write_ahead_log: the log that holds the unflushed events.
         disk: the disk of the minute files.
         flush_interval_ms: milliseconds between flushes.
 
@@ -59,12 +59,12 @@ class Flusher:
         self._log = write_ahead_log
         self._disk = disk
         self._interval_s = flush_interval_ms / 1000
-        # By id, changed under the append lock: minutes with a tail. And those whose files are being replaced.
+        # By id, changed under the append lock: minutes with a tail, and minutes whose files are being replaced.
         self._growths: dict[int, _Growth] = {}
         self._busy: set[int] = set()
-        # Sizes of minute files that are in place, but may not be durable, by name.
+        # By name: sizes of minute files that are in place, but perhaps not durable.
         self._unsynced: dict[str, int] = {}
-        # Minutes in which an unfinished record was ended: read again, they may have other entries.
+        # Minutes with a repaired tail: rescanned, they may have other entries.
         self._repaired: set[int] = set()
 
     def note_growth(self, minute: Minute, *, is_repaired: bool = False) -> None:
@@ -85,15 +85,15 @@ class Flusher:
 
     @property
     def has_repaired(self) -> bool:
-        """Whether an unfinished record was ended in some minute: read again, that may have other entries."""
+        """Whether some minute has a repaired tail: rescanned, it may have other entries."""
         return bool(self._repaired)
 
     def is_busy(self, minute: int) -> bool:
-        """Return whether the file of the minute with the id *minute* may be replaced at this moment."""
+        """Return whether the file of the minute with the id *minute* is being replaced."""
         return minute in self._busy
 
     def flush_due(self) -> list[str]:
-        """Flush the minutes that are due; returns the names of those that other programs changed, and that were not flushed.
+        """Flush the minutes that are due; return the names of those not flushed because other programs changed them.
 
         Raises:
             EventStoreException: if one could not be flushed; all were tried.
@@ -105,7 +105,7 @@ class Flusher:
             return self._flush(due)
 
     def flush(self) -> list[str]:
-        """Do the same with all minutes."""
+        """Flush all minutes; see :meth:`flush_due`."""
         with self.lock:
             with self._state.append_lock:
                 growing = [each.minute for each in self._growths.values()]
@@ -152,7 +152,7 @@ class Flusher:
                 try:
                     if minute.name in unmarked:
                         raise EventWriteException(f"{minute.name} was not marked in the log")
-                    # What was flushed before cannot be read from its file once that is replaced.
+                    # The entries cannot be loaded from the old file once it is replaced.
                     minute.entries.load()
                     found = self._file(minute).prepare_flush(self._checksum(minute))
                     if found is not None:
@@ -207,12 +207,12 @@ class Flusher:
                 each.discard()
 
     def accept(self, minute: Minute, stat: FileStat, checksum: int) -> None:
-        """Take the file of *minute*, described by *stat*, for what a flush put in place; the caller holds the flush lock.
+        """Accept the file of *minute* as the result of a flush; the caller holds the flush lock.
 
         Args:
             minute: the minute.
             stat: the FileStat of its file.
-            checksum: the CRC-32 of that.
+            checksum: the CRC-32 of its file.
         """
         file = self._file(minute)
         file.accept(stat)
@@ -220,7 +220,7 @@ class Flusher:
         self._note_committed([(minute, checksum)])
 
     def _note_committed(self, committed: list[tuple[Minute, int]]) -> None:
-        """Note that files were replaced: those of the minutes in *committed*, with the CRC-32 of the new ones."""
+        """Note that the files of the *committed* minutes were replaced by files with these CRC-32s."""
         stats = [(minute, checksum, self._file(minute).stat) for minute, checksum in committed]
         with self._state.append_lock, self._state.lock:
             for minute, checksum, stat in stats:
@@ -232,18 +232,18 @@ class Flusher:
                     self._growths[minute.id] = growth._replace(first=growth.last)
 
     def _sync_directory(self) -> None:
-        """Make all files durable that were put in place, and release what the log has of them."""
+        """Make all replaced files durable, and release their records in the log."""
         if self._unsynced:
             self._disk.sync_directory(self._state.root_dir)
             self._log.release(self._unsynced)
             self._unsynced.clear()
 
     def _save(self, minutes: list[Minute]) -> None:
-        # A file with an ended record is read again when the store is opened next, until then it is known well enough.
+        # A file with a repaired tail is rescanned at the next opening.
         self._state.save([each for each in minutes if each.id not in self._repaired])
 
     def _postpone(self, minute: Minute, error: EventStoreException) -> EventStoreException:
-        """Wait with *minute* as long as for the next flush, because the attempt may have cost as much."""
+        """Postpone *minute* as if it had just been flushed, because the attempt may have cost as much."""
         now = time.monotonic()
         with self._state.append_lock:
             if minute.id in self._growths:
@@ -251,7 +251,7 @@ class Flusher:
         return error
 
     def _checksum(self, minute: Minute) -> int:
-        """Return the CRC-32 of the bytes of *minute* that a flush keeps: not of those that another program added."""
+        """Return the CRC-32 of the stored bytes of *minute*, without those that another program added."""
         file = self._file(minute)
         if file.stat is not None and file.stat.size != file.stored_size:
             with self._disk.open_to_read(f"{self._state.root_dir}/{minute.name}") as opened:

@@ -1,4 +1,4 @@
-"""An event store on a directory of minute files that another process writes: the one that only reads."""
+"""The read-only event store, on a directory of minute files that another process writes."""
 
 import contextlib
 import logging
@@ -32,16 +32,16 @@ log = logging.getLogger(__name__)
 
 
 class FollowingStore(FileStore):
-    """Shows what another process has flushed: a store like ours, or theia's collector.
+    """A store that shows what another process, a store of ours or theia's collector, has flushed.
 
-    It takes no lock and writes nothing; it uses the index that the other process keeps, as it was at the opening.
+    It takes no lock and writes nothing; it uses the other process's index as of the opening.
 
     Args:
         root_dir: the directory of the minute files.
-        refresh_interval: milliseconds between two checks for changes.
+        refresh_interval: milliseconds between checks for changes.
         disk: the disk it is on.
-        progress: called with the number of minute files read so far, and of those to read.
-        memory_size: the budget for all that is kept in memory and can be had again, in bytes.
+        progress: called with the number of minute files read so far, and the number to read.
+        memory_size: the budget of all caches, in bytes.
 
     Raises:
         EventReadException: if the directory cannot be read.
@@ -79,24 +79,24 @@ class FollowingStore(FileStore):
         return StoredFile(name, self.root_dir, self._disk, stat or FileStat(name, 0, 0, 0, 0))
 
     def _refresh(self) -> None:
-        """Notice what changed since the last call."""
+        """Apply all changes since the last call."""
         try:
             self._watcher.look()
             self._declared.load()
         except EventStoreException as error:
-            log.info("will look again: %s", error)
+            log.info("will check for changes again: %s", error)
 
     def save(self, event: Event) -> NoReturn:
         """Refuse; see :meth:`EventStore.save`."""
-        raise StoreReadOnly(f"{self.root_dir} is only followed here")
+        raise StoreReadOnly(f"{self.root_dir} is open read-only")
 
     def delete(self, event_id: object) -> NoReturn:
         """Refuse; see :meth:`EventStore.delete`."""
-        raise StoreReadOnly(f"{self.root_dir} is only followed here")
+        raise StoreReadOnly(f"{self.root_dir} is open read-only")
 
     def declare_tag(self, tag: str) -> NoReturn:
         """Refuse; see :meth:`EventStore.declare_tag`."""
-        raise StoreReadOnly(f"{self.root_dir} is only followed here")
+        raise StoreReadOnly(f"{self.root_dir} is open read-only")
 
     def close(self) -> None:
         """See :meth:`EventStore.close`."""
@@ -128,7 +128,7 @@ class _NoTails:
         return False
 
     def note_removed(self, minutes: Iterable[int]) -> None:
-        """Do nothing: there is no log that could have them."""
+        """Do nothing: there is no log."""
 
     def absorb(self, minute: Minute, scanned: Scanned) -> bool:
         """Return False: there is no tail."""
@@ -136,7 +136,7 @@ class _NoTails:
         return False
 
     def rebase(self, minute: Minute, scanned: Scanned | None) -> None:
-        """Show *scanned* in the place of *minute*."""
+        """Show *scanned* in place of *minute*."""
         known = self._state.lookup.summaries(np.array([minute.id]))
         nothing = EntryColumns(*(np.empty(0, np.int64) for _ in range(3)))
         file = self._open_file(minute.name, scanned.stat if scanned is not None else None)

@@ -1,8 +1,7 @@
-"""The way to look up all that is known of the minutes of a store.
+"""Looking up the minutes of a store.
 
-It changes nothing of that, but gives new streams their ids. It has the minutes that are in memory, and loads others from
-the index, else from their files. See the protocols in :mod:`store.answers`. No lock is held while files or the index are
-read.
+Minutes come from memory, from the index, or from their files. Nothing is changed, except that new streams get their ids. No
+lock is held while files or the index are read. See the protocols in :mod:`store.answers`.
 """
 
 import logging
@@ -35,16 +34,16 @@ from store.query import Query
 __all__ = ["Lookup"]
 
 _SEARCHED_AT_ONCE = 1000
-"""Minutes whose id hashes are read from the index at once, and saved to it in one transaction."""
+"""Number of minutes whose id hashes are read from the index, or saved to it, in one transaction."""
 
 _MINUTE_SIZE = 2 << 10
-"""The memory of a minute without its entries, in bytes, about."""
+"""Approximate memory of a minute without its entries, in bytes."""
 
 log = logging.getLogger(__name__)
 
 
 class Lookup:
-    """All that is known of the minutes of a store, to read it. Any number of threads may use it.
+    """The state of a store, to be read. Any number of threads may use it.
 
     Only :class:`store.engine.state.State` changes it.
 
@@ -53,15 +52,15 @@ class Lookup:
         disk: the disk it is on.
         database: the index.
         open_file: opens the file of a minute.
-        memory_size: the budget for all that can be had again, in bytes.
-        refresh: reads the minute file with a name again, if it changed.
+        memory_size: the budget of all caches, in bytes.
+        refresh: rescans the minute file with a name if it changed.
 
     Attributes:
         lock: the state lock, for all of the following.
         catalog: the minutes.
         streams: the streams.
         arrivals: the order of arrival.
-        epoch: the number of times that minutes were removed, or arrivals folded into the bases.
+        epoch: a counter of removals of minutes, and of arrivals folded into the bases.
         scanner: reads minute files.
     """
 
@@ -133,7 +132,7 @@ class Lookup:
                 try:
                     layout = self.minute(minute).entries.layout(0, length)
                 except EventReadException as error:
-                    log.info("no bytes of it are read: %s", error)
+                    log.info("skipping its bytes: %s", error)
                     layout = Layout(*(np.empty(0, np.uint8) for _ in range(2)))
             layouts.append(Layout(layout.streams[:length], layout.ends[:length]))
         return layouts
@@ -160,7 +159,7 @@ class Lookup:
         return self._refreshed(minute, lambda file: file.read_extents(starts, stops))
 
     def _refreshed(self, minute: int, read: Callable[[MinuteFile], bytes]) -> bytes:
-        """Return what *read* reads from the file of *minute*, which may have been replaced by one that continues it."""
+        """Return the result of *read* on the file of *minute*; retry it once after a refresh."""
         try:
             return read(self.minute(minute).file)
         except EventReadException:
@@ -187,7 +186,7 @@ class Lookup:
             return self.streams.total(matching)
 
     def version(self, query: Query) -> Version:
-        """Return what there is now that may answer *query*."""
+        """Return the current version for *query*."""
         matching = self.matching(query)
         self._refresh_newest(matching)
         with self.lock:
@@ -247,7 +246,7 @@ class Lookup:
                     try:
                         hashes[minute] = made[minute] = id_hashes(self, minute, row.size)
                     except EventReadException as error:
-                        log.info("not searched: %s", error)
+                        log.info("not searching it: %s", error)
                         continue
                 there = hashes.get(minute)
                 if there is None or hashed in there[there.searchsorted(hashed) :][:1]:
@@ -258,7 +257,7 @@ class Lookup:
     def completed(
         self, minute: int, known: Mapping[int, tuple[int, NDArray[np.void]]]
     ) -> NDArray[np.void] | None:
-        """Return the summary of all entries of *minute*, those that are not in the index included; None if unknown."""
+        """Return the summary of all entries of *minute*, also those that are not in the index; None if unknown."""
         total = self.catalog.entries(minute)
         count, summary = known.get(minute, (0, np.empty(0, SUMMARY)))
         if count == total:
@@ -275,7 +274,7 @@ class Lookup:
             return self.streams.ids_of(keys)
 
     def keep(self, minute: int, entries: MinuteEntries, stat: FileStat | None = None) -> Minute:
-        """Keep *minute*, by id, with *entries* in memory, and its file, opened with *stat*; the caller holds the lock."""
+        """Cache *minute*, by id, with *entries* and its file, opened with *stat*; the caller holds the lock."""
         name = self.catalog.name(minute)
         kept = Minute(minute, name, self._open_file(name, stat), entries)
         self._minutes[minute] = kept
@@ -283,7 +282,7 @@ class Lookup:
         return kept
 
     def forget(self, minute: int) -> None:
-        """Keep *minute*, by id, in memory no longer; the caller holds the lock."""
+        """Drop *minute*, by id, from the cache; the caller holds the lock."""
         self._minutes.pop(minute, None)
         self._cache.pop(minute)
 
@@ -295,7 +294,7 @@ class Lookup:
             return known, len(self.streams)
 
     def _continues(self, row: MinuteRow) -> bool:
-        """Return whether the file of the minute with *row* begins with the bytes that it had."""
+        """Return whether the file of the minute with *row* still begins with the known bytes."""
         with self._disk.open_to_read(f"{self.root_dir}/{row.name}") as file:
             return file.size() >= row.size and file.checksum(row.size) == row.checksum
 
@@ -303,7 +302,7 @@ class Lookup:
         """Load the entries of *minute* from the index, else from its file.
 
         Raises:
-            EventReadException: if the file is not the one that is known.
+            EventReadException: if the file has changed.
         """
         known, stream_count = self._rows(np.array([minute]))
         if minute not in known:
@@ -313,7 +312,7 @@ class Lookup:
         if found is None:
             scanned = self.scanner.scan(row.name)
             if scanned is None or not (row.stamp.fits(scanned.stat) or self._continues(row)):
-                raise EventReadException(f"{row.name} was changed, and is not read again yet")
+                raise EventReadException(f"{row.name} has changed, and is not rescanned yet")
             found = scanned.entries
         there = self._minutes.get(minute)
         if there is not None:
@@ -321,7 +320,7 @@ class Lookup:
         return found
 
     def _refresh_newest(self, matching: NDArray[np.bool_] | None) -> None:
-        """Find the newest events of those *matching* streams, None for all, that lost a minute with theirs."""
+        """Find the newest events of the stale ones among the *matching* streams; None for all."""
         with self.lock:
             stale = [
                 each

@@ -1,4 +1,4 @@
-"""An event store on a directory of minute files: the one that writes."""
+"""The writable event store on a directory of minute files."""
 
 import contextlib
 import logging
@@ -42,7 +42,7 @@ from store.wal.tail import read_tail
 __all__ = ["NaiveEventStore"]
 
 _TRIES = 3
-"""Attempts to do something with a minute while no event is saved to it; after them, saving waits."""
+"""Maximum number of attempts to change a minute between two saves to it."""
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +52,8 @@ class _Append(NamedTuple):
 
     Attributes:
         minute: the minute.
-        offset: where in its file, in bytes.
-        ending: the end of an unfinished record there; usually empty.
+        offset: the offset in its file, in bytes.
+        ending: a newline that ends an unfinished record there; usually empty.
         part: the events.
     """
 
@@ -68,23 +68,23 @@ class _Append(NamedTuple):
         return len(self.ending) + len(self.part.data)
 
     def record(self) -> LogRecord:
-        """Return the record of the log for it."""
+        """Return the log record of these events."""
         return LogRecord(self.minute.name, self.offset, self.ending + self.part.data)
 
 
 class NaiveEventStore(FileStore):
-    """Keeps events in minute files, as plain text.
+    """A store that keeps events in minute files, as plain text.
 
-    What is saved goes to the log first, which survives the end of the process; every flush interval it is made durable,
-    and flushed to the minute files. A large minute file is flushed less often, because to replace it costs its size.
+    Saved events go to the log first, which survives the end of the process; every flush interval they are made durable and
+    flushed to the minute files. A large minute file is flushed less often, because replacing it costs its size.
 
     Args:
         root_dir: the directory of the minute files; made if it is missing.
         flush_interval: milliseconds between flushes; 0 or less flushes at every save, infinity only at the end.
         disk: the disk it is on.
-        progress: called with the number of minute files read so far, and of those to read.
-        memory_size: the budget for all that is kept in memory and can be had again, in bytes.
-        log_keep_size: most bytes of the log that are kept after they were flushed.
+        progress: called with the number of minute files read so far, and the number to read.
+        memory_size: the budget of all caches, in bytes.
+        log_keep_size: maximum size of the flushed records that the log keeps, in bytes.
 
     Raises:
         StoreLocked: if another process has the store open to write.
@@ -132,7 +132,7 @@ class NaiveEventStore(FileStore):
                 self._recover(each)
             self._state.fold_arrivals()
             on_failure.pop_all()
-        # An fsync of what an earlier process appended proves nothing if one has failed there.
+        # After a failed fsync in an earlier process, an fsync of its records proves nothing.
         self._must_flush = bool(recovered)
         self._flush_recovered()
         with contextlib.suppress(EventWriteException):
@@ -178,7 +178,7 @@ class NaiveEventStore(FileStore):
         self._log.sync()
 
     def declare_tag(self, tag: str) -> None:
-        """See :meth:`EventStore.declare_tag`; it is known from then on, also after a restart."""
+        """See :meth:`EventStore.declare_tag`; the tag survives a restart."""
         Batch.of([Event("declared", "", 0, [tag])])
         self._check_open()
         self._declared.add(tag)
@@ -198,7 +198,7 @@ class NaiveEventStore(FileStore):
             self._state.extend(each.minute, each.part.entries(ids))
 
     def _partition(self, batch: Batch, made: dict[str, Minute]) -> Iterator[_Append]:
-        """Find out which events go where; minutes that are not there yet are made, but not shown."""
+        """Partition *batch* by minute; missing minutes are made, noted in *made*, and not shown yet."""
         ends: dict[str, int] = {}
         partition = Partition(batch)
         while not partition.is_done:
@@ -214,7 +214,7 @@ class NaiveEventStore(FileStore):
             yield append
 
     def _append_one(self, batch: Batch) -> None:
-        """Do the same for a single event, without arrays: most programs write one line at a time."""
+        """Append a *batch* of one event, without arrays: most programs write one line at a time."""
         [ticks], [key] = batch.ticks, batch.keys
         minute, is_new = self._find_minute(*self._state.catalog.find_home(ticks))
         ending = self._ending(minute)
@@ -237,7 +237,7 @@ class NaiveEventStore(FileStore):
 
     @staticmethod
     def _ending(minute: Minute) -> bytes:
-        """Return the newline that an unfinished record at the end of a file needs, so that a new one starts on a line."""
+        """Return the newline that ends an unfinished record of *minute*; empty if there is none."""
         return b"\n" if minute.entries.ends_damaged else b""
 
     def _note_appended(self, minute: Minute, size: int, lsn: int, ending: bytes) -> None:
@@ -252,7 +252,7 @@ class NaiveEventStore(FileStore):
         return LoggedFile(name, self.root_dir, self._log, self._disk, stat)
 
     def _recover(self, recovered: Recovered) -> None:
-        """Show what an earlier process saved and did not flush."""
+        """Show the unflushed events of an earlier process."""
         stat, tail = recovered
         name = tail.minute
 
@@ -272,17 +272,17 @@ class NaiveEventStore(FileStore):
             try:
                 self._flush_all()
             except EventStoreException as error:
-                log.warning("serving from the log what an earlier process saved: %s", error)
+                log.warning("serving the events of an earlier process from the log: %s", error)
 
     # Flushing
 
     def _tick(self) -> None:
-        """Make everything durable, notice what other programs did, and flush what is due.
+        """Make everything durable, notice changes by other programs, and flush the minutes that are due.
 
         Raises:
             EventWriteException: if something may not be durable.
         """
-        # First what takes but a moment: flushing may take long.
+        # The fsync first: flushing may take long.
         failure = None
         try:
             self.sync()
@@ -305,7 +305,7 @@ class NaiveEventStore(FileStore):
         try:
             self._tick()
         except EventStoreException as error:
-            # What could not be synced is tried again before anything else is saved.
+            # The next save tries to sync again first.
             log.error("not synced: %s", error)  # noqa: TRY400 - not a bug
 
     def _flush_all(self) -> None:
@@ -315,7 +315,7 @@ class NaiveEventStore(FileStore):
             EventStoreException: if something could not be flushed.
         """
         for _ in range(_TRIES):
-            # The tails of files that other programs changed belong elsewhere now, and are flushed there.
+            # The tails of files that other programs changed are rebased, and flushed in the next round.
             changed = self._flusher.flush()
             if not changed:
                 self._must_flush = False
@@ -373,7 +373,7 @@ class NaiveEventStore(FileStore):
             with self._flusher.lock:
                 for name, position in reversed(found):
                     self._remove(name, position)
-                # What is shown is what is there now, whether or not it is durable.
+                # Durable or not, the deletion shows.
                 self._disk.sync_directory(self.root_dir)
                 self._log.sync()
         except EventReadException as error:
@@ -391,8 +391,7 @@ class NaiveEventStore(FileStore):
             with self._state.append_lock:
                 if self._flusher.grows(found):
                     continue
-                # The records in the log are void from now on, durably: without that, the next opening would compare the
-                # file with them, and append what it lacks.
+                # Void the log's records durably: otherwise the next opening would append what the file lacks of them.
                 self._log.reset({name: b""}, {name: minute.entries.size})
             self._log.sync()
             if self._rewrite(minute, position):

@@ -1,4 +1,4 @@
-"""Opening stores: from the address of a store to the store."""
+"""Opening stores by their addresses."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from store.wal.segment import list_segments
 __all__ = ["open_store", "reindex", "wait_until_closed"]
 
 _REFRESH_INTERVAL_MS = 1000
-"""How often to check a store for changes whose writer flushes at every save."""
+"""Milliseconds between checks of a store whose writer flushes at every save."""
 
 
 def open_store(
@@ -33,11 +33,11 @@ def open_store(
     Args:
         address: path of the directory; made if it is missing, unless *is_read_only*.
         flush_interval_ms: milliseconds between flushes; 0 or less flushes at every save. For a store that is only
-            read, how often to look for what another process has flushed.
+            read, milliseconds between checks for what another process has flushed.
         is_read_only: follow a store that another process may be writing.
-        progress: called with the number of minute files read so far, and of those to read.
-        memory_size: the budget for all that is kept in memory and can be had again, in bytes.
-        log_keep_size: most bytes of the log that are kept after they were flushed.
+        progress: called with the number of minute files read so far, and the number to read.
+        memory_size: the budget of all caches, in bytes.
+        log_keep_size: maximum size of the flushed records that the log keeps, in bytes.
 
     Raises:
         EventStoreException: if there is no store to open, or another process has it open.
@@ -53,7 +53,7 @@ def reindex(address: str, progress: Progress = show_nothing) -> int:
 
     Args:
         address: path of the directory.
-        progress: called with the number of minute files read so far, and of those to read.
+        progress: called with the number of minute files read so far, and the number to read.
 
     Returns:
         The number of minute files.

@@ -1,4 +1,4 @@
-"""Partitioning: from a batch of events to the parts that go to one minute each."""
+"""Partitioning a batch of events by minute."""
 
 from typing import NamedTuple
 
@@ -12,14 +12,14 @@ from store.ticks import TICKS_PER_S
 __all__ = ["Part", "Partition"]
 
 _SIZE_MAX = 1 << 20
-"""The largest part in bytes, unless a single event is larger: each is one record of the log."""
+"""Maximum size of a part in bytes, unless a single event is larger: each part is one record of the log."""
 
 _LOOK_AHEAD = 1 << 12
-"""Events to compare in one step, so that it costs the same however small the parts become."""
+"""Number of events compared in one step, which bounds its cost however small the parts are."""
 
 
 class Part(NamedTuple):
-    """Events of a batch that follow each other and go to the same minute.
+    """Consecutive events of a batch in the same minute.
 
     Attributes:
         data: their records.
@@ -35,7 +35,7 @@ class Part(NamedTuple):
 
 
 class Partition:
-    """A batch of events, of which one part after the other is taken."""
+    """A batch of events, to be cut into parts in order."""
 
     def __init__(self, batch: Batch) -> None:
         self._data = batch.data
@@ -57,7 +57,7 @@ class Partition:
         return int(self._ticks[self._next])
 
     def take(self, start: int, end: int) -> Part:
-        """Take the next event and the run after it that is from the second *start* to before the second *end*."""
+        """Take the next event and the run after it in the seconds from *start* to before *end*."""
         first, first_byte = self._next, self._start
         fitting = int(self._ends.searchsorted(first_byte + _SIZE_MAX, "right"))
         last = self._find_outside(start * TICKS_PER_S, end * TICKS_PER_S, max(fitting, first + 1))
@@ -68,7 +68,7 @@ class Partition:
         return Part(self._data[first_byte:last_byte], columns)
 
     def _find_outside(self, start: int, end: int, limit: int) -> int:
-        """Return the index of the first event after the next that is not from *start* to before *end*, at most *limit*."""
+        """Return the index of the first event after the next outside of *start* to before *end*, in ticks; at most *limit*."""
         for first in range(self._next + 1, limit, _LOOK_AHEAD):
             ticks = self._ticks[first : min(first + _LOOK_AHEAD, limit)]
             outside = (ticks < start) | (ticks >= end)

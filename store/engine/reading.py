@@ -1,4 +1,4 @@
-"""The reader: the answers to queries, from what is known of the minutes. It changes nothing."""
+"""The reader: it answers queries from the state, and changes nothing."""
 
 import itertools
 import os
@@ -29,10 +29,10 @@ class Reader:
     """Answers queries. Any number of threads may use it.
 
     Args:
-        state: what is known of the minutes.
+        state: the state of the store.
         disk: the disk of the minute files.
-        is_busy: returns whether the file of the minute with an id may be replaced at this moment, or has a tail.
-        refresh: reads the minute file with a name again, if it changed.
+        is_busy: returns whether the minute with an id has a tail, or its file is being replaced.
+        refresh: rescans the minute file with a name if it changed.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class Reader:
             return None if minute is None else self._lookup.catalog.name(minute)
 
     def _current(self, name: str) -> int | None:
-        """Return the id of the minute *name*, read again if its file changed; None if there is none."""
+        """Return the id of the minute *name*, rescanned if its file changed; None if there is none."""
         for is_first in (True, False):
             with self._lookup.lock:
                 minute = self._lookup.catalog.find(name)
@@ -163,7 +163,7 @@ class Reader:
         return minute
 
     def _span(self, query: Query, minute: int) -> tuple[Span | None, int]:
-        """Return the part of the answer to *query* in *minute*, None when there is none, and the entries that it is of."""
+        """Return the part of the answer to *query* in *minute*, None if there is none, and how many entries it covers."""
         lookup = self._lookup
         with lookup.lock:
             if not lookup.catalog.has(minute):
@@ -187,7 +187,7 @@ class Reader:
         return Span("", *total, version.changed)
 
     def _answering(self, query: Query) -> NDArray[np.int64]:
-        """Return the ids of the minutes with something that answers *query*."""
+        """Return the ids of the minutes with at least one event that answers *query*."""
         version = self._lookup.version(query)
         if not query.is_bounded:
             return version.minutes
@@ -229,7 +229,7 @@ class Reader:
         return total_of(summarize(some, len(matching)), matching)
 
     def _partly(self, version: Version) -> Iterator[tuple[Minute, int]]:
-        """Yield the minutes of *version* that are only partly in its time range, and their entries."""
+        """Yield the minutes of *version* that lie only partly in its time range, with the numbers of their entries."""
         for place in (~version.inside).nonzero()[0].tolist():
             try:
                 minute = self._lookup.minute(int(version.minutes[place]))

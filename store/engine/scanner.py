@@ -1,4 +1,4 @@
-"""The scanner: it reads a minute file, and finds the entries in it."""
+"""The scanner: it reads minute files and builds their entries."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Scanned(NamedTuple):
-    """A minute file that was read, or written: its FileStat, its stamp, the CRC-32 of its bytes, and its entries."""
+    """A minute file that was read or written: its FileStat, stamp, CRC-32 and entries."""
 
     stat: FileStat
     stamp: Stamp
@@ -49,7 +49,7 @@ class Scanner:
         self._ids_of = ids_of
 
     def scan(self, name: str) -> Scanned | None:
-        """Read the minute file *name*; None when there is none.
+        """Scan the minute file *name*; return None if it does not exist.
 
         Raises:
             EventReadException: if it cannot be read.

@@ -1,8 +1,7 @@
-"""The state of a store: everything that is known of its minutes, with one way in for each kind of change.
+"""The state of a store: its catalog, streams, arrival order and index, with one method for each kind of change.
 
-It keeps the catalog, the streams, the order of arrival and the index consistent: entries are added to one minute
-(:meth:`State.extend`), minutes come (:meth:`State.add`), and minutes, in the plural, go (:meth:`State.drop`). Readers use
-:mod:`store.engine.lookup`.
+It keeps them consistent: :meth:`State.extend` adds entries to a minute, :meth:`State.add` adds minutes, :meth:`State.drop`
+removes minutes. Readers use :mod:`store.engine.lookup`.
 """
 
 import logging
@@ -33,32 +32,32 @@ from store.minutes.names import parse_name
 __all__ = ["State"]
 
 _SAVED_AT_ONCE = 1000
-"""Minute files to read between two transactions of the index."""
+"""Number of minute files read between two transactions of the index."""
 
 _RUNS_MAX = 1024
-"""Runs in the order of arrival before they are folded into the bases, which bounds what opening a file costs."""
+"""Maximum number of runs in the arrival order before it is folded into the bases; it bounds the cost of opening a file."""
 
 log = logging.getLogger(__name__)
 
 
 class State:
-    """Everything that is known of the minutes of a store. Any number of threads may use it.
+    """The state of a store. Any number of threads may use it.
 
-    Two locks guard it. All that changes it holds both, the append lock first; so the writer, which holds that one, may
-    read it, and so may every holder of the state lock. No file is read under either.
+    Two locks guard it. A change holds both, the append lock first, so a holder of either may read. No file is read under
+    them.
 
     Args:
         root_dir: the directory of the minute files.
         disk: the disk it is on.
         database: the index.
         open_file: opens the file of a minute.
-        memory_size: the budget for all that can be had again, in bytes.
+        memory_size: the budget of all caches, in bytes.
 
     Attributes:
-        append_lock: the lock of all that changes the minutes.
-        lookup: the way to read all of it; the other attributes are shared with it.
+        append_lock: the lock that every change of the minutes holds.
+        lookup: the reading side, which shares the other attributes.
         must_recount: whether the totals of the streams are wrong until :meth:`recount`.
-        refresh: reads the minute file with a name again, if it changed; the watcher sets it.
+        refresh: rescans the minute file with a name if it changed; the watcher sets it.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class State:
     # Loading
 
     def load(self, progress: Progress) -> None:
-        """Find out what is in the directory: from the index where it knows the files, else by reading them.
+        """Load the minutes of the directory: from the index where it knows the files, else by scanning them.
 
         Raises:
             EventReadException: if the directory cannot be read.
@@ -107,9 +106,7 @@ class State:
                 if scanned is not None:
                     with self.append_lock, self.lock:
                         _minute, row, summary = self._add(scanned, has_arrived=False)
-                    if (
-                        row.bytes == row.size
-                    ):  # else it changed while it was read, and is read again
+                    if row.bytes == row.size:  # else it changed during the scan, and is rescanned
                         packed = scanned.entries.pack(row.entries, row.checksum)
                         rows.append(IndexRow(row, summary, packed))
                 progress(done, len(names))
@@ -124,7 +121,7 @@ class State:
     # Changing
 
     def make(self, start: int, end: int) -> Minute:
-        """Make a minute that has no file yet and is not shown; the caller holds the append lock."""
+        """Make a minute without a file, not shown yet, from *start* to *end*; the caller holds the append lock."""
         with self.lock:
             minute = self.catalog.add(start, end)
             return self.lookup.keep(minute, MinuteEntries())
@@ -166,7 +163,7 @@ class State:
         self.catalog.set_changed(minute.id, now)
 
     def append(self, minute: Minute, key: bytes, size: int, ticks: int) -> None:
-        """Show one event of the stream with *key*, added to *minute*; the caller holds the append lock."""
+        """Show one event, of *size* bytes and the stream with *key*, added to *minute*; the caller holds the append lock."""
         now, entries = time.time(), minute.entries
         with self.lock:
             stream = self.streams.id_of(key)
@@ -178,10 +175,10 @@ class State:
             self._note_arrival(minute.id, first, first + 1, now)
 
     def add(self, minutes: Iterable[Scanned], has_arrived: bool = False) -> list[Minute]:
-        """Show *minutes*, whose names are not shown yet; returns them.
+        """Show new *minutes*; return them.
 
         Args:
-            minutes: files that were read.
+            minutes: files that were scanned.
             has_arrived: whether their entries count as arrived just now, rather than as stored before.
         """
         made = []
@@ -191,7 +188,7 @@ class State:
         return made
 
     def drop(self, minutes: Sequence[int], is_wanted: Callable[[int], bool]) -> None:
-        """Show those of *minutes* no more, by id, that are not wanted now: their files are gone."""
+        """Drop those of *minutes*, by id, that are not wanted: their files are gone."""
         known = self.lookup.summaries(np.array(minutes, np.int64))
         with self.append_lock, self.lock:
             gone = [each for each in minutes if self.catalog.has(each) and not is_wanted(each)]
@@ -209,18 +206,18 @@ class State:
         *,
         has_arrived: bool,
     ) -> Minute | None:
-        """Show another state of *minute*; the caller holds the append lock, and calls :meth:`save` after that.
+        """Replace the state of *minute*; the caller holds the append lock, and calls :meth:`save` afterwards.
 
         Args:
             minute: the minute.
             known: its summary, by its id; see :meth:`store.engine.lookup.Lookup.summaries`.
-            scanned: what its file is now; None when there is none.
-            tail: what is not flushed, after that.
+            scanned: its file now; None if it has none.
+            tail: the unflushed entries after that.
             file: the bytes of all of it.
             has_arrived: whether its entries count as arrived just now, rather than as stored before.
 
         Returns:
-            The minute that is shown now; None when there is nothing to show.
+            The minute that is shown now; None if there is nothing to show.
         """
         with self.lock:
             self.must_recount |= not self._drop([minute.id], known)
@@ -233,7 +230,7 @@ class State:
             if made is not None:
                 made.file = file
                 self._extend(made, tail)
-                # Open files have the tail already, or have lost it; it does not arrive once more.
+                # The tail does not arrive again: open files have it already, or have lost it.
                 self._fold()
                 self.catalog.extend_bases([made.id])
             self.streams.forget_emptied()
@@ -242,7 +239,7 @@ class State:
     def _add(
         self, scanned: Scanned, has_arrived: bool
     ) -> tuple[Minute, MinuteRow, NDArray[np.void]]:
-        """Show *scanned*; returns the minute, its row and its summary."""
+        """Show *scanned*; return the minute, its row and its summary."""
         span, entries = parse_name(scanned.name), scanned.entries
         assert span is not None, "only minute files are read"
         now = time.time()
@@ -261,7 +258,7 @@ class State:
     def _drop(
         self, minutes: Sequence[int], known: Mapping[int, tuple[int, NDArray[np.void]]]
     ) -> bool:
-        """Drop *minutes*, whose summaries are *known*; returns whether all were."""
+        """Drop *minutes*, whose summaries are *known*; return whether the summaries of all were."""
         now = time.time()
         found = [(each, self.lookup.completed(each, known)) for each in minutes]
         gone = [(each, summary) for each, summary in found if summary is not None]
@@ -275,7 +272,7 @@ class State:
         return len(gone) == len(minutes)
 
     def fold_arrivals(self) -> None:
-        """Let all that has arrived so far count as stored before."""
+        """Fold all arrivals so far into the bases."""
         with self.append_lock, self.lock:
             self._fold()
 
@@ -286,20 +283,20 @@ class State:
             self._fold()
 
     def _fold(self) -> None:
-        # Open files go on with the order that they began with.
+        # Open files keep the order that they began with.
         folded, self.lookup.arrivals = self.lookup.arrivals, Arrivals()
         self.catalog.extend_bases(each for each in folded.minutes() if self.catalog.has(each))
         folded.successor = self.lookup.arrivals
         self.lookup.epoch += 1
 
     def recount(self) -> None:
-        """Count all streams again if the index did not know what was in a minute that is gone."""
+        """Recount all streams if the summary of a removed minute was unknown."""
         if self.must_recount:
             self.must_recount = False
             self._recount()
 
     def _recount(self) -> None:
-        """Count all streams again, because the index did not know what was in a minute that is gone."""
+        """Recount all streams from the summaries of all minutes."""
         with self.lock:
             ids = self.catalog.ids()
         known = self.lookup.summaries(ids)
@@ -327,7 +324,7 @@ class State:
     # The index
 
     def save(self, kept: Sequence[Minute]) -> None:
-        """Save what is in the files of *kept*, and what is gone, to the index."""
+        """Save the stored entries of *kept*, and all removals, to the index."""
         rows = []
         for minute in kept:
             try:
@@ -352,12 +349,12 @@ class State:
             row, stream_count = self.catalog.row(minute.id), len(self.streams)
         entries = minute.entries
         if minute.file.stored_size != row.size:
-            return None  # another program added to the file, and a flush will replace it
+            return None  # another program appended to the file; a flush will replace it
         count = entries.position_at(row.size)
         columns = entries.columns(0, count)
         row = MinuteRow.of(row.id, (row.start, row.end), row.stamp, row.checksum, columns)
         if row.bytes != row.size:
-            return None  # it was cut short while it was read
+            return None  # it was truncated during the scan
         packed = entries.pack(count, row.checksum)
         return IndexRow(row, summarize(columns, stream_count), packed)
 
@@ -365,7 +362,7 @@ class State:
         """Close the index.
 
         Args:
-            is_complete: whether all that is known of the minutes is in their files, and was saved.
+            is_complete: whether all entries are in files, and saved.
         """
         if is_complete and not self.must_recount:
             self.save([])
@@ -376,13 +373,13 @@ class State:
             self.database.close()
 
     def is_same(self, minute: Minute, scanned: Scanned) -> bool:
-        """Return whether the file of *minute*, which is *scanned* now, has the bytes that it had."""
+        """Return whether *scanned*, the file of *minute* now, has the same bytes as before."""
         with self.lock:
             row = self.catalog.row(minute.id)
         return (row.size, row.checksum) == (scanned.stat.size, scanned.checksum)
 
     def accept(self, minute: Minute, scanned: Scanned) -> None:
-        """Take the file of *minute*, which is *scanned* now and has the same bytes, for the one that was known."""
+        """Accept *scanned*, with the same bytes as before, as the file of *minute*."""
         with self.append_lock:
             if isinstance(minute.file, LoggedFile):
                 minute.file.accept(scanned.stat)
@@ -393,7 +390,7 @@ class State:
         self.save([minute])
 
     def continue_minute(self, minute: Minute, scanned: Scanned) -> bool:
-        """Show what was appended to the file of *minute*, which is *scanned* now; returns whether it has only grown."""
+        """Show what was appended to the file of *minute*, *scanned* now; return whether it has only grown."""
         with self.lock:
             row = self.catalog.row(minute.id)
         path = f"{self.root_dir}/{minute.name}"
@@ -406,7 +403,7 @@ class State:
                 if opened.checksum(row.size) != row.checksum:
                     return False
         except EventReadException as error:
-            log.info("not known: %s", error)
+            log.info("cannot compare it: %s", error)
             return False
         added = scanned.entries.columns(count, len(scanned.entries))
         file = self._open_file(minute.name, scanned.stat)

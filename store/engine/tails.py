@@ -1,4 +1,4 @@
-"""The tails of minutes, which are in the log: what becomes of them when other programs change the files."""
+"""The tails of minutes, which are in the log, when other programs change the files."""
 
 import contextlib
 import zlib
@@ -20,15 +20,15 @@ from store.wal.segment import LogRecord
 __all__ = ["LoggedTails"]
 
 _TRIES = 5
-"""Attempts to move a tail while no event is saved to its minute."""
+"""Maximum number of attempts to move a tail between two saves to its minute."""
 
 
 class LoggedTails:
     """The tails of the minutes of a store that writes; see :class:`store.engine.watcher.Tails`.
 
     Args:
-        state: what is known of the minutes.
-        write_ahead_log: the log that they are in.
+        state: the state of the store.
+        write_ahead_log: the log that holds them.
         disk: the disk of the minute files.
         flusher: flushes them.
     """
@@ -43,7 +43,7 @@ class LoggedTails:
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Keep minutes from being flushed meanwhile."""
+        """Keep minutes from being flushed inside the context."""
         with self._flusher.lock:
             yield
 
@@ -52,7 +52,7 @@ class LoggedTails:
         return self._flusher.grows(minute)
 
     def note_removed(self, minutes: Iterable[int]) -> None:
-        """Make the records void that the log still has of *minutes*, by id: a copy of the store must not get them back.
+        """Void the log's records of *minutes*, by id, so that a copy of the store does not get them back.
 
         Raises:
             EventWriteException: if that failed.
@@ -62,9 +62,9 @@ class LoggedTails:
             self._log.reset(dict.fromkeys(names, b""))
 
     def absorb(self, minute: Minute, scanned: Scanned) -> bool:
-        """Append what was added to the file of *minute*, which is *scanned* now, to its tail; return whether that was all.
+        """Append what was added to the file of *minute*, *scanned* now, to its tail; return whether nothing else changed.
 
-        So every event keeps its offset: the tail stays where it is, and the next flush writes what was added after it.
+        Every event keeps its offset: the next flush writes what was added after the tail.
 
         Raises:
             EventStoreException: if that was not possible; nothing has changed then.
@@ -90,7 +90,7 @@ class LoggedTails:
         )
         columns = entries.columns(0, len(entries))
         if (columns.streams == DAMAGED).any() or zlib.crc32(added, checksum) != scanned.checksum:
-            return False  # it is not all there yet, or was changed once more
+            return False  # it is incomplete, or changed again
         with self._state.append_lock:
             if not self.has_tail(minute.id):
                 return False
@@ -104,7 +104,7 @@ class LoggedTails:
         return True
 
     def rebase(self, minute: Minute, scanned: Scanned | None) -> None:
-        """Put the tail of *minute* after what is in its file now, which is *scanned*; None for no file.
+        """Rebase the tail of *minute* onto *scanned*, its file now; None for no file.
 
         Raises:
             EventStoreException: if that was not possible; nothing has changed then.
@@ -124,7 +124,7 @@ class LoggedTails:
         self._state.save([] if made is None or has_tail else [made])
 
     def _is_own_flush(self, minute: Minute, scanned: Scanned) -> bool:
-        """Return whether *scanned* is what a flush put in place that failed after that."""
+        """Return whether *scanned* is the file of a flush that failed after replacing it."""
         stored_size = minute.file.stored_size
         added = scanned.stat.size - stored_size
         tail = minute.file.tail()

@@ -1,4 +1,4 @@
-"""The watcher: what other programs do to the minute files, and how it shows."""
+"""The watcher: it notices changes of the minute files by other programs."""
 
 import contextlib
 import logging
@@ -20,49 +20,49 @@ from store.minutes.names import parse_name
 __all__ = ["Tails", "Watcher"]
 
 _WAIT_S = 1.0
-"""At most this long after a change it is noticed, whatever notices it."""
+"""Maximum time until a change is noticed."""
 
 _CHEAP_PASS_S = 0.05
 _PASS_COST_MAX = 20
-"""A pass over the whole directory that takes longer than the former is followed by a pause of this many times its
-duration: 5 % of a core, at one look a second."""
+"""A pass over the whole directory that takes longer than _CHEAP_PASS_S is followed by a pause of _PASS_COST_MAX times its
+duration: at most 5 % of a core."""
 
 _REMOVED_AT_ONCE = 256
-"""Minutes that are removed under one hold of the locks, so that no save waits for thousands."""
+"""Maximum number of minutes removed under one hold of the locks, so that no save waits long."""
 
 _NEWEST = 100
-"""The minutes that start last, which are compared with their files between two passes."""
+"""Number of the newest minutes, which are compared with their files between two passes."""
 
 log = logging.getLogger(__name__)
 
 
 class Tails(Protocol):
-    """The tails of minutes, which are not in their files yet."""
+    """The tails of minutes: the events that are not in their files yet."""
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Keep minutes from being flushed meanwhile."""
+        """Keep minutes from being flushed inside the context."""
 
     def has_tail(self, minute: int) -> bool:
         """Return whether the minute with the id *minute* has a tail."""
 
     def note_removed(self, minutes: Iterable[int]) -> None:
-        """Note that the files of *minutes*, by id, are gone for good, of those that have no tail."""
+        """Note that the files of *minutes*, by id, are gone for good; ignore minutes with a tail."""
 
     def absorb(self, minute: Minute, scanned: Scanned) -> bool:
-        """Append what was added to the file of *minute*, which is *scanned* now, to its tail; return whether that was all."""
+        """Append what was added to the file of *minute*, *scanned* now, to its tail; return whether nothing else changed."""
 
     def rebase(self, minute: Minute, scanned: Scanned | None) -> None:
-        """Put the tail of *minute* after what is in its file now, which is *scanned*; None for no file."""
+        """Rebase the tail of *minute* onto *scanned*, its file now; None for no file."""
 
 
 class Watcher:
-    """Notices minute files that other programs remove, change and add. Any number of threads may use it.
+    """A watcher of minute files that other programs remove, change and add. Any number of threads may use it.
 
-    inotify tells the names where it works; elsewhere, and after it lost some, passes over the directory find them.
+    inotify reports the names where it works; elsewhere, and after an overflow, passes over the directory find them.
 
     Args:
-        state: what is known of the minutes.
+        state: the state of the store.
         disk: the disk of the minute files.
         tails: the tails of the minutes.
     """
@@ -74,24 +74,24 @@ class Watcher:
         self._watch: DirectoryWatch | None = None
         self._thread: threading.Thread | None = None
         self._cancelled = threading.Event()
-        # Names to compare again: their files changed so recently that another change would not show.
+        # Names to compare again: their files are so recent that another change would not show.
         self._unsettled: set[str] = set()
         self._next_pass = 0.0
         self._must_pass = False
         self._directory_ns = 0
 
     def begin(self) -> None:
-        """Begin to notice; call it before the directory is listed, so that nothing is missed in between."""
+        """Begin to collect changes; call this before listing the directory, so that none is missed."""
         self._watch = self._disk.watch(self._state.root_dir)
         self._directory_ns = 0 if self._watch is not None else self._settled_ns()
 
     def start(self) -> None:
-        """Notice changes in a thread of its own, until :meth:`close`."""
+        """Start a thread that applies changes until :meth:`close`."""
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop noticing."""
+        """Stop the thread."""
         self._cancelled.set()
         if self._watch is not None:
             self._watch.wake()
@@ -101,10 +101,10 @@ class Watcher:
             self._watch.close()
 
     def look(self, names: Iterable[str] = ()) -> None:
-        """Notice what has changed since the last call, and compare *names* as well.
+        """Apply all changes since the last call, and compare *names* as well.
 
         Raises:
-            EventStoreException: if that was not possible; the next call does it.
+            EventStoreException: if that was not possible; the next call tries again.
         """
         with self._tails.exclusive():
             self._look(names)
@@ -126,7 +126,7 @@ class Watcher:
         self._state.recount()
 
     def refresh(self, name: str) -> None:
-        """Compare the minute file *name* now, because it is asked for."""
+        """Compare the minute file *name* with the catalog now."""
         with self._tails.exclusive():
             self._compare({name})
 
@@ -141,14 +141,14 @@ class Watcher:
             try:
                 self.look()
             except EventStoreException as error:
-                log.error("will look again at %s: %s", self._state.root_dir, error)  # noqa: TRY400
+                log.error("will check %s for changes again: %s", self._state.root_dir, error)  # noqa: TRY400
 
     def _take_unsettled(self) -> set[str]:
         taken, self._unsettled = self._unsettled, set()
         return taken
 
     def _pass(self) -> set[str]:
-        """Return the names that differ between the directory and the catalog, or of the newest minutes."""
+        """Return the names that differ between directory and catalog; between passes, those of the newest minutes."""
         begin = time.monotonic()
         if begin < self._next_pass:
             with self._state.lock:
@@ -170,7 +170,7 @@ class Watcher:
         return self._disk.modified_ns(self._state.root_dir)
 
     def _compare(self, names: set[str]) -> None:
-        """Find out what became of the minute files *names*, and show it."""
+        """Compare the minute files *names* with the catalog, and show every change."""
         gone: list[int] = []
         for name in sorted(names, key=parse_name):  # type: ignore[arg-type]
             stat = self._disk.stat(f"{self._state.root_dir}/{name}")
@@ -195,7 +195,7 @@ class Watcher:
                 some = gone[first : first + _REMOVED_AT_ONCE]
                 self._tails.note_removed(some)
                 self._state.drop(some, self._tails.has_tail)
-            # Those that have got a tail meanwhile go with it to a new file.
+            # Minutes that got a tail meanwhile go to a new file with it.
             for minute in gone:
                 with self._state.lock:
                     is_there = self._state.catalog.has(minute)
@@ -213,14 +213,14 @@ class Watcher:
         with self._state.lock:
             found = self._state.catalog.find(name)
         if found is not None:
-            # It was made for an event that was just saved, and gets its bytes after those that are there now.
+            # An event was just saved to it, and is rebased onto the file.
             self._show_changed(found, scanned.stat)
             return
         self._note_unsettled(scanned.stat)
         self._state.save(self._state.add([scanned], has_arrived=True))
 
     def _show_changed(self, minute_id: int, stat: FileStat | None) -> None:
-        """Show what is in the file of a minute now, and its tail after that."""
+        """Show the file of a minute as it is now, with its tail after it."""
         minute = self._state.lookup.minute(minute_id)
         path = f"{self._state.root_dir}/{minute.name}"
         if stat is None:

@@ -14,11 +14,11 @@ from store.index.minute import DAMAGED, DAMAGED_TICKS, EntryColumns
 __all__ = ["DamageAt", "build_entries"]
 
 _PORTION = 1 << 12
-"""Entries that were parsed one by one are put into columns at this number."""
+"""Number of entries parsed one by one before they are put into columns."""
 
 
 class DamageAt(NamedTuple):
-    """Bytes that are no event: their offset in the file, and what is wrong with the first of them."""
+    """Damage: its offset in the file, and the reason."""
 
     offset: int
     reason: str
@@ -38,7 +38,7 @@ def build_entries(
         size: where to stop, in bytes.
         start: where to begin, in bytes.
         ids_of: returns the ids of the streams with some keys.
-        report: called with each damage.
+        report: called with all damage found.
 
     Yields:
         Entries, in order and without gaps.

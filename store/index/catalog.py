@@ -1,4 +1,4 @@
-"""The catalog: the minutes of a store, by name, by id and by time, and what is known of each."""
+"""The catalog: the minutes of a store, by name, id and time, with their rows."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -21,7 +21,7 @@ _STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
 
 
 class Differences(NamedTuple):
-    """The differences between a directory and a catalog: ids that are gone or changed, and the names of new files."""
+    """The differences between a directory and a catalog: the ids of gone and of changed minutes, and the names of new files."""
 
     gone: list[int]
     changed: list[int]
@@ -31,7 +31,7 @@ class Differences(NamedTuple):
 class Catalog:
     """All minutes of a store, in columns, because there may be a million.
 
-    A minute keeps its id until it is removed; what takes its place gets another one. Not safe for several threads:
+    A minute keeps its id until it is removed; its replacement gets another. Not safe for several threads:
     callers hold the store's state lock.
     """
 
@@ -41,7 +41,7 @@ class Catalog:
         self._base_entries, self._base_bytes = Integers(), Integers()
         self._changed = Reals()
         self._order = TimeOrder()
-        # Those with events outside of the seconds that their names say, which other programs may write.
+        # Minutes with events outside of the seconds in their names, which other programs may write.
         self._odd: set[int] = set()
         self._free: list[int] = []  # never published
 
@@ -51,7 +51,7 @@ class Catalog:
     # One minute
 
     def add(self, start: int, end: int) -> int:
-        """Add a minute without entries from *start* to *end*, in whole seconds; returns its id."""
+        """Add a minute without entries from *start* to *end*, in whole seconds; return its id."""
         minute = self._free.pop() if self._free else self._append_row()
         self.set_row(MinuteRow(minute, start, end))
         self.set_base(minute, 0, 0)
@@ -65,7 +65,7 @@ class Catalog:
         self._free.append(minute)
 
     def remove(self, minutes: Sequence[int]) -> None:
-        """Remove *minutes*, at once."""
+        """Remove *minutes*, all at once."""
         self._order.remove(minutes, map(self.span, minutes))
         for minute in minutes:
             self.set_row(MinuteRow(minute, *self.span(minute)))
@@ -137,7 +137,7 @@ class Catalog:
         oldest: int,
         newest: int,
     ) -> None:
-        """Add to the row of *minute* what has arrived in it; the times are those of the *events*, in ticks."""
+        """Add what has arrived in *minute* to its row; the times are those of the *events*, in ticks."""
         columns = self._columns
         columns["bytes"][minute] += size
         columns["entries"][minute] += entries
@@ -167,7 +167,7 @@ class Catalog:
         return self._columns["bytes"][minute]
 
     def changed(self, minute: int) -> float:
-        """Return when *minute* last changed, in seconds since the epoch; 0 when it has not since the opening."""
+        """Return when *minute* last changed, in seconds since the epoch; 0 if it has not since the opening."""
         return self._changed[minute]
 
     def set_changed(self, minute: int, changed: float) -> None:
@@ -175,7 +175,7 @@ class Catalog:
         self._changed[minute] = changed
 
     def set_base(self, minute: int, entries: int, size: int) -> None:
-        """Let the first *entries* of *minute*, of *size* bytes, count as its base."""
+        """Set the base of *minute* to its first *entries*, of *size* bytes."""
         while len(self._base_entries) <= minute:
             self._base_entries.append(0)
             self._base_bytes.append(0)
@@ -239,14 +239,14 @@ class Catalog:
         return self._base_entries.take(minutes), self._base_bytes.take(minutes)
 
     def extend_bases(self, minutes: Iterable[int]) -> None:
-        """Let all that *minutes* have now count as their base."""
+        """Extend the bases of *minutes* to all of their entries."""
         for minute in minutes:
             self.set_base(minute, self.entries(minute), self.bytes(minute))
 
     # Loading
 
     def restore(self, rows: NDArray[np.void]) -> None:
-        """Fill an empty catalog with *rows*, of the type ``ROW``, whose ids were checked.
+        """Fill an empty catalog with *rows*, of the type ``ROW``.
 
         Raises:
             ValueError: if they cannot be; see :func:`check_rows`.
@@ -273,7 +273,7 @@ class Catalog:
         self._odd = set(rows["id"][is_odd].tolist())
 
     def adopt(self, other: "Catalog") -> None:
-        """Become what *other* is, which must not be used any more."""
+        """Take over the content of *other*, which must not be used afterwards."""
         self.__dict__.update(other.__dict__)
 
     def rows(self) -> NDArray[np.void]:
@@ -292,7 +292,7 @@ class Catalog:
         return bool(((ctimes != NO_TIME) & (sizes == stored)).all())
 
     def compare(self, files: Iterable[FileStat]) -> Differences:
-        """Find the differences between *files*, all of a directory, and what is known of them."""
+        """Compare *files*, all of a directory, with the catalog."""
         listed = np.fromiter(
             (
                 (*span, *Stamp.exactly(file))

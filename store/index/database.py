@@ -1,7 +1,7 @@
-"""The index on disk: all that is known of the minute files, so that they need not be read to find it out again.
+"""The index on disk: it saves scanning the minute files again.
 
-It is derived from the minute files, never the truth, and never trusted: a row counts only for a file with the same stamp,
-and only if every offset and every id in it can be.
+It is derived from the minute files and never trusted: a row counts only for a file with the same stamp, and only if it
+contradicts neither itself nor another row.
 """
 
 import contextlib
@@ -42,12 +42,12 @@ log = logging.getLogger(__name__)
 class Database:
     """The index of a store. Any number of threads may use it.
 
-    Without one everything works, but slowly: whatever fails here is logged, and what is asked for is not known.
+    Everything works without it, but slowly: failures are logged, and queries find nothing.
 
     Args:
         disk: the disk the store is on.
         path: the database file, made if it is missing. Empty: a private one that ends with this object.
-        shared: the index that another process keeps, which is only read.
+        shared: the index of another process, to be read only.
     """
 
     def __init__(self, disk: Disk, path: str, shared: SharedDatabase | None = None) -> None:
@@ -56,16 +56,16 @@ class Database:
         self._shared = shared
         self._lock = new_lock("index")
         self._tables: Tables | None = None
-        # What is still to be written, also what a failed transaction was to write.
+        # Still to be written, perhaps because a transaction failed.
         self._streams: dict[int, bytes | None] = {}
         self._removed: set[int] = set()
         self._has_failed = False
 
     def load(self, files: Sequence[FileStat], catalog: Catalog, streams: Streams) -> list[str]:
-        """Fill the empty *catalog* and *streams* with what is known of *files*, all that are in the directory.
+        """Fill the empty *catalog* and *streams* with what the index has of *files*, all of the directory.
 
         Returns:
-            The names of the minute files of which nothing is known, in the order of time.
+            The names of the unknown minute files, in the order of time.
         """
         if self._shared is not None:
             loaded = self._shared.load(files)
@@ -106,7 +106,7 @@ class Database:
             self._has_failed = False
 
     def close(self, catalog: Catalog | None = None, streams: Streams | None = None) -> None:
-        """Close the index; with *catalog* and *streams*, everything in which was saved, keep a snapshot of them."""
+        """Close the index; save a snapshot of *catalog* and *streams*, if given, all of which was saved."""
         with self._lock, self._or_without("write"):
             if (
                 self._tables is not None
@@ -121,7 +121,7 @@ class Database:
             self._shared.close()
 
     def find(self, known: MinuteRow, stream_count: int) -> MinuteEntries | None:
-        """Return the entries of the minute *known*; None when the index does not have those of its file.
+        """Return the entries of the minute *known*; None if the index does not have those of its file.
 
         Args:
             known: its row in the catalog.
@@ -135,7 +135,7 @@ class Database:
         return None if self._shared is None else self._shared.find(known, stream_count)
 
     def find_layouts(self, known: Mapping[int, MinuteRow], stream_count: int) -> dict[int, Layout]:
-        """Return the layouts of the minutes *known*, by id, of those that the index has.
+        """Return the layouts that the index has of the minutes *known*, by id.
 
         Args:
             known: their rows in the catalog, by id.
@@ -154,14 +154,14 @@ class Database:
     def find_summaries(
         self, known: Mapping[int, MinuteRow], stream_count: int
     ) -> dict[int, tuple[int, NDArray[np.void]]]:
-        """Return the summaries of the minutes *known*, by id, of those that the index has.
+        """Return the summaries that the index has of the minutes *known*, by id.
 
         Args:
             known: their rows in the catalog, by id.
             stream_count: the number of streams.
 
         Returns:
-            By id, the number of entries that the summary is of, and the summary.
+            By id, the number of entries in the summary, and the summary.
         """
         summaries = {}
         for minute, row, summary, checksum in self._select("row, summary, checksum", list(known)):
@@ -174,7 +174,7 @@ class Database:
         return summaries
 
     def find_id_hashes(self, known: Mapping[int, MinuteRow]) -> dict[int, NDArray[np.uint32]]:
-        """Return the hashes of the ids in the minutes *known*, by id, of those that the index has."""
+        """Return the id hashes that the index has of the minutes *known*, by id."""
         hashes = {}
         for minute, row, packed in self._select("row, hashes", list(known)):
             found = checked(hashes_of, row, packed, known[minute])
@@ -183,7 +183,7 @@ class Database:
         return hashes
 
     def save_id_hashes(self, made: Mapping[int, tuple[MinuteRow, NDArray[np.uint32]]]) -> None:
-        """Save the hashes of the ids in some minutes, by id, with their rows in the catalog."""
+        """Save the id hashes *made* of some minutes, by minute id, with their rows in the catalog."""
         with self._lock, self._or_without("write"):
             if self._tables is not None and made:
                 self._tables.save_id_hashes(made)
@@ -194,12 +194,12 @@ class Database:
         removed: Iterable[int],
         streams: Mapping[int, bytes | None],
     ) -> None:
-        """Save what is known of minutes, and forget what is gone, in one transaction.
+        """Save *kept* minutes and *streams*, and delete *removed* minutes, in one transaction.
 
         Args:
-            kept: minutes with all their entries that are in their files.
+            kept: minutes with all of their stored entries.
             removed: the ids of minutes that are gone.
-            streams: the keys of new streams by id; None for those that were forgotten.
+            streams: the keys of new streams by id; None for forgotten ones.
         """
         with self._lock:
             if self._shared is not None:
@@ -219,7 +219,7 @@ class Database:
                 self._streams.clear()
 
     def _select(self, columns: str, minutes: Sequence[int]) -> list[tuple[Any, ...]]:
-        """Return the ids and *columns* of *minutes*, of those that are there."""
+        """Return the ids and *columns* of those of *minutes* that the index has."""
         with self._lock, self._or_without("read"):
             if self._tables is not None:
                 return self._tables.select(columns, minutes)
@@ -229,7 +229,7 @@ class Database:
         return Tables.open(self._disk.database_path(self._path) if self._path else "")
 
     def _reopen(self) -> None:
-        """Open the index again after a failure. What it missed is older than the files, or still to be written."""
+        """Reopen the index after a failure. Rows that it missed are outdated by their stamps, or still to be written."""
         if self._has_failed:
             self._tables = self._open()
             self._tables.state()
@@ -242,7 +242,7 @@ class Database:
 
     @contextlib.contextmanager
     def _or_without(self, verb: str) -> Iterator[None]:
-        """Go on without an index when it is out of order; the caller holds the lock."""
+        """Log a failure, and continue without the index; the caller holds the lock."""
         try:
             yield
         except (TablesError, EventStoreException) as error:

@@ -1,4 +1,4 @@
-"""Extents: where bytes lie that are wanted, in which minute and from where to where."""
+"""Extents: byte ranges of minutes."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ __all__ = ["Extents", "Layout", "coalesce", "find_extents"]
 
 
 class Layout(NamedTuple):
-    """The extents of the first entries of a minute: the streams they belong to, and where each ends, in bytes."""
+    """The layout of the first entries of a minute: their streams, and their ends in bytes."""
 
     streams: NDArray[np.unsignedinteger]
     ends: NDArray[np.unsignedinteger]
@@ -21,8 +21,8 @@ class Extents(NamedTuple):
 
     Attributes:
         minutes: the ids of the minutes.
-        starts: where each starts there, in bytes.
-        ends: where it ends.
+        starts: the starts in the minutes, in bytes.
+        ends: the ends, in bytes.
     """
 
     minutes: NDArray[np.integer]
@@ -45,9 +45,9 @@ def find_extents(
 
     Args:
         minutes: the ids of the minutes.
-        layouts: where the entries of each of them lie.
+        layouts: the layout of each.
         matching: for each stream id, whether its events match.
-        excluded: entries that do not match all the same: indexes of *minutes*, each with positions in it.
+        excluded: entries to leave out: indexes of *minutes*, each with positions in that minute.
     """
     lengths = np.array([len(each.streams) for each in layouts], np.int64)
     if not lengths.sum():
@@ -58,7 +58,7 @@ def find_extents(
     for place, positions in excluded:
         flags[firsts[place] + positions] = False
     found = flags.nonzero()[0]
-    # An entry starts where the one before it ends, and the first of each minute at 0.
+    # An entry starts at the end of the one before it; the first of each minute starts at 0.
     starts = np.empty_like(ends)
     starts[1:] = ends[:-1]
     starts[firsts[lengths > 0]] = 0
@@ -66,7 +66,7 @@ def find_extents(
 
 
 def coalesce(extents: Extents) -> Extents:
-    """Join those of *extents* that start where the one before ends."""
+    """Join each of *extents* that starts at the end of the one before it."""
     minutes, starts, ends = extents
     begins = np.ones(len(starts) + 1, np.bool_)
     begins[1:-1] = (starts[1:] != ends[:-1]) | (minutes[1:] != minutes[:-1])

@@ -1,4 +1,4 @@
-"""The entries of one minute: where its events lie, when they happened, which stream they belong to."""
+"""The entries of one minute: the position, time and stream of each event."""
 
 import struct
 import zlib
@@ -31,14 +31,13 @@ DAMAGED_TICKS = -1
 """The time of damaged bytes."""
 
 _LAYOUT_HEADER = struct.Struct("<IIQss6x")
-"""The header of a packed layout: a checksum of what follows, that of the file, the number of entries, the widths of ends and
-streams."""
+"""The header of a packed layout: checksum of the rest, CRC-32 of the file, number of entries, widths of ends and streams."""
 
 _CHECKSUM_SIZE = 4
 _TYPES = {width.encode(): np.dtype(width) for width in WIDTHS}
 
 _TICKS_HEADER = struct.Struct("<II")
-"""The header of packed ticks: a checksum of what follows, that of the file. Both headers keep what follows aligned."""
+"""The header of packed ticks: checksum of the rest, CRC-32 of the file. Both headers keep the columns aligned."""
 
 
 class Entry(NamedTuple):
@@ -70,10 +69,10 @@ class Packed(NamedTuple):
 
 
 class _Part:
-    """Entries one after the other in a file.
+    """Consecutive entries of a file.
 
     Args:
-        start: where the first of them starts, in bytes.
+        start: the start of the first, in bytes.
     """
 
     def __init__(self, start: int) -> None:
@@ -99,7 +98,7 @@ class _Part:
         """Return the first *count* entries.
 
         Raises:
-            EventReadException: if there are not as many.
+            EventReadException: if there are fewer.
         """
         if count > len(self):
             raise EventReadException(f"{len(self)} entries where {count} were known")
@@ -112,7 +111,7 @@ class _Part:
         return part
 
     def extend(self, entries: EntryColumns) -> None:
-        """Append *entries*; the stream ids last, because their number is that of the entries."""
+        """Append *entries*; the stream ids last, because their number counts as that of the entries."""
         if len(entries.streams):
             self.ends.extend(entries.sizes.cumsum(dtype=np.int64) + self.end)
             self.ticks.extend(entries.ticks)
@@ -126,10 +125,10 @@ class _Part:
 
 
 class MinuteEntries:
-    """The entries of one minute file, in the order they lie in it, which is the order they arrived in.
+    """The entries of one minute file, in file order, which is arrival order.
 
-    Damaged bytes are entries too, so that there are no gaps. The first entries, the *base*, may be elsewhere until they
-    are asked for; what arrives is appended after them. One thread at a time appends. Readers need no lock.
+    Damaged bytes are entries too, so that there are no gaps. The first entries, the *base*, may be loaded on demand; new
+    ones are appended after them. One thread at a time appends. Readers need no lock.
 
     Args:
         base_count: the number of entries in the base.
@@ -191,7 +190,7 @@ class MinuteEntries:
         return self._base is not None
 
     def load(self) -> "MinuteEntries":
-        """Load the base if it is not here yet; returns these entries.
+        """Load the base if it is not loaded yet; return these entries.
 
         Raises:
             EventReadException: if it cannot be loaded.
@@ -214,7 +213,7 @@ class MinuteEntries:
     # Reading; each loads the base if it needs it, and raises EventReadException if that is impossible.
 
     def layout(self, first: int, last: int) -> Layout:
-        """Return where the entries from *first* to before *last* lie."""
+        """Return the layout of the entries from *first* to before *last*."""
         return Layout(
             self._joined(first, last, lambda part: part.streams),
             self._joined(first, last, lambda part: part.ends),
@@ -231,7 +230,7 @@ class MinuteEntries:
         return EntryColumns(streams, edges[1:] - edges[:-1], self.ticks(first, last))
 
     def offset(self, position: int) -> int:
-        """Return the byte at which the entry at *position* starts; after the last one, the end."""
+        """Return the start of the entry at *position* in bytes; after the last entry, the end."""
         if position > self._base_count:
             return self._tail.ends[position - self._base_count - 1]
         if position == self._base_count:
@@ -249,7 +248,7 @@ class MinuteEntries:
         return part.streams[place] == DAMAGED
 
     def position_at(self, offset: int) -> int:
-        """Return the position of the entry that holds the byte at *offset*; the number of entries beyond the end."""
+        """Return the position of the entry that holds the byte at *offset*; beyond the end, the number of entries."""
         if offset >= self._tail.start:
             return self._base_count + self._tail.ends.find(offset)
         return self._loaded_base().ends.find(offset)
@@ -337,7 +336,7 @@ class MinuteEntries:
         return self._base
 
     def _part(self, position: int) -> tuple[_Part, int]:
-        """Return the part that has the entry at *position*, and its place there."""
+        """Return the part with the entry at *position*, and its index there."""
         if position >= self._base_count:
             return self._tail, position - self._base_count
         return self._loaded_base(), position

@@ -1,4 +1,4 @@
-"""The row of a minute in the catalog: everything that is known of it, its entries aside."""
+"""The row of a minute in the catalog."""
 
 from typing import NamedTuple
 
@@ -25,21 +25,21 @@ class MinuteRow(NamedTuple):
     """The row of a minute in the catalog.
 
     Attributes:
-        id: its id, as long as the store is open.
-        start: the whole second it starts at.
-        end: the whole second it ends at.
-        size: of its file when that was last read or written, in bytes.
-        mtime_ns: of its file then.
-        ctime_ns: of its file then; -1 for one that must be read again.
-        inode: of its file then.
+        id: its id while the store is open.
+        start: the whole second at which it starts.
+        end: the whole second at which it ends.
+        size: the size of its file when last read or written, in bytes.
+        mtime_ns: the mtime of its file then.
+        ctime_ns: the ctime of its file then; -1 if it must be read again.
+        inode: the inode number of its file then.
         checksum: the CRC-32 of its file then.
-        bytes: of all its entries, flushed or not.
-        entries: their number.
-        events: the number of those that are no damage.
-        damage: the bytes of those that are.
-        ends_damaged: 1 if the last of them is damage, else 0.
-        oldest: the ticks of the oldest event; -1 when there is none.
-        newest: the ticks of the newest event; -1 when there is none.
+        bytes: the bytes of all its entries, flushed or not.
+        entries: the number of its entries.
+        events: the number of its entries that are events.
+        damage: the bytes of its entries that are damage.
+        ends_damaged: 1 if its last entry is damage, else 0.
+        oldest: the ticks of its oldest event; -1 if there is none.
+        newest: the ticks of its newest event; -1 if there is none.
     """
 
     id: int

@@ -1,4 +1,4 @@
-"""The rows of the index on disk: packed to be written, and checked when they are read."""
+"""The rows of the index on disk: packing, and unpacking with checks."""
 
 import logging
 import struct
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 CORRUPT = (ValueError, TypeError, LookupError, OverflowError, struct.error)
-"""The errors of Python and numpy when a row is not the one that was written."""
+"""The errors of Python and numpy for a corrupt row."""
 
 _TOTALS_HEADER = struct.Struct("<QQ")  # the number of streams, and of postings
 _HASHES_HEADER = struct.Struct("<II")  # a checksum of the hashes, and that of the file
@@ -43,16 +43,16 @@ log = logging.getLogger(__name__)
 
 
 class _Outdated(ValueError):
-    """A row of another state of its file: nothing unusual."""
+    """A row of another state of its file, which is normal."""
 
 
 class IndexRow(NamedTuple):
     """A minute as the index keeps it.
 
     Attributes:
-        row: its row in the catalog, restricted to what is in its file.
+        row: its row in the catalog, restricted to the stored entries.
         summary: the summary of those entries.
-        packed: those entries.
+        packed: those entries, packed.
     """
 
     row: MinuteRow
@@ -64,7 +64,7 @@ _Value = TypeVar("_Value")
 
 
 def checked(unpack: Callable[..., _Value], *arguments: object) -> _Value | None:
-    """Return *unpack* of *arguments*; None if they are of another state of the file or, with a warning, corrupt."""
+    """Return *unpack* of *arguments*; None if they are outdated or, with a warning, corrupt."""
     try:
         return unpack(*arguments)
     except _Outdated:
@@ -99,12 +99,12 @@ def pack_row(row: MinuteRow) -> bytes:
 
 
 def _row_of(packed: bytes, known: MinuteRow) -> MinuteRow:
-    """Read a row, which must be that of the minute *known* and of its file as it is."""
+    """Unpack the row of the minute *known*, which must be of its file as it is."""
     [values] = np.frombuffer(packed, ROW).tolist()
     row = MinuteRow(*values)
     if (row.id, row.name, row.stamp) != (known.id, known.name, known.stamp):
         raise _Outdated(f"{known.name} is not what it was")
-    # More may have arrived since; otherwise it is the row that the catalog was loaded with.
+    # If nothing has arrived since, it is the row in the catalog.
     if row.bytes != row.size or (known.bytes == known.size and row != known):
         raise ValueError(f"{known.name} contradicts the catalog")
     return row
@@ -141,7 +141,7 @@ def layout_of(packed: bytes, row: bytes, known: MinuteRow, stream_count: int) ->
 def entries_of(
     packed: Packed, packed_row: bytes, summary: bytes, known: MinuteRow, stream_count: int
 ) -> MinuteEntries:
-    """Unpack the entries of the minute *known*, whose row is *packed_row*; they must be those that its *summary* is of."""
+    """Unpack the entries of the minute *known*, whose row is *packed_row*; they must fit its *summary*."""
     row = _row_of(packed_row, known)
     entries = MinuteEntries.unpack(packed, row.size, row.checksum, stream_count)
     columns = entries.columns(0, len(entries))

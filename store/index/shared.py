@@ -1,4 +1,4 @@
-"""The index on disk that another process keeps: it is only read."""
+"""The index of another process, to be read only."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class SharedDatabase:
-    """The index that another process keeps, as it was when it was opened: minutes that change later are not in it.
+    """The index of another process as of its opening, without the minutes that changed later.
 
     Args:
         disk: the disk the store is on.
@@ -37,7 +37,7 @@ class SharedDatabase:
         self._minutes: set[int] = set()
 
     def load(self, files: Sequence[FileStat]) -> Loaded | None:
-        """Return all that is known of *files*, all that are in the directory; None when there is no index to use."""
+        """Return what the index has of *files*, all of the directory; None if there is no usable index."""
         with self._lock:
             try:
                 self._tables = Tables.open_to_read(self._path)
@@ -50,7 +50,7 @@ class SharedDatabase:
             return loaded
 
     def forget(self, minutes: Iterable[int]) -> None:
-        """Use no row of *minutes* any more: their files have changed."""
+        """Drop the rows of *minutes*, whose files have changed."""
         with self._lock:
             self._minutes.difference_update(minutes)
 

@@ -1,4 +1,4 @@
-"""The stamp of a minute file: evidence that the file is the one it was."""
+"""The stamp of a minute file: evidence that it is unchanged."""
 
 import time
 from typing import NamedTuple
@@ -10,11 +10,11 @@ __all__ = ["NO_TIME", "Stamp", "is_recent"]
 _RECENT_NS = 10**9
 
 NO_TIME = -1
-"""The ctime in a stamp that is that of no file."""
+"""The ctime in a stamp that fits no file exactly."""
 
 
 class Stamp(NamedTuple):
-    """Evidence that a file is the one it was: size in bytes, mtime and ctime in nanoseconds, inode number."""
+    """Evidence that a file is unchanged: size in bytes, mtime and ctime in nanoseconds, inode number."""
 
     size: int = 0
     mtime_ns: int = 0
@@ -25,14 +25,14 @@ class Stamp(NamedTuple):
     def of(cls, file: FileStat) -> "Stamp":
         """Return the stamp of *file*.
 
-        A file that changed within the last second may change again without a later time to show it. Its stamp is
-        that of no file, so that it is read again.
+        A file that changed within the last second may change again within the resolution of its times, so its stamp fits
+        no file exactly, and it is read again.
         """
         ctime_ns = NO_TIME if is_recent(file.ctime_ns) else file.ctime_ns
         return cls(file.size, file.mtime_ns, ctime_ns, file.inode)
 
     def fits(self, file: FileStat) -> bool:
-        """Return whether *file* may be the one this is the stamp of; certainly not, if not."""
+        """Return whether *file* may be the stamped one; False is certain."""
         return (self.size, self.mtime_ns, self.inode) == (
             file.size,
             file.mtime_ns,
@@ -51,5 +51,5 @@ class Stamp(NamedTuple):
 
 
 def is_recent(time_ns: int) -> bool:
-    """Return whether *time_ns* is so recent that another change may bear the same time."""
+    """Return whether *time_ns* is so recent that another change may have the same time."""
     return 0 <= time.time_ns() - time_ns < _RECENT_NS

@@ -1,4 +1,4 @@
-"""Summaries: of each stream in a minute, how many events it has there, their bytes, and the newest of them."""
+"""Summaries: for each stream in a minute, its events, their bytes, and the newest time."""
 
 import zlib
 from typing import NamedTuple
@@ -18,7 +18,7 @@ _DENSE_STREAMS_MAX = 8
 
 
 class Total(NamedTuple):
-    """Some events together: their bytes, their number, and the ticks of the newest; 0 when there are none."""
+    """The total of some events: bytes, number, and ticks of the newest; 0 if there are none."""
 
     size: int
     events: int
@@ -43,7 +43,7 @@ def summarize(entries: EntryColumns, stream_count: int) -> NDArray[np.void]:
         stream_count: the number of streams; no entry has a larger id.
 
     Returns:
-        Rows of type ``SUMMARY``, those of damage included.
+        Rows of type ``SUMMARY``, including damage.
     """
     streams, sizes, ticks = entries
     if len(streams) == 1:
@@ -80,7 +80,7 @@ def merge_summaries(first: NDArray[np.void], second: NDArray[np.void]) -> NDArra
 
 
 def total_of(summary: NDArray[np.void], matching: NDArray[np.bool_]) -> Total:
-    """Sum up the rows of *summary* that are of *matching* streams; damage has bytes, and no events."""
+    """Sum up the rows of *summary* with *matching* streams; damage has bytes but no events."""
     rows = summary[matching[summary["stream"]]]
     events = rows["events"][rows["stream"] != DAMAGED]
     return Total(

@@ -1,7 +1,6 @@
 """The tables of the index: the only module that knows SQLite.
 
-SQLite's write-ahead log keeps them whole across kill -9 and loss of power; what is missing then is older than the files,
-and read again.
+SQLite's write-ahead log keeps them consistent across kill -9 and power cuts; the files of lost rows are scanned again.
 """
 
 import contextlib
@@ -27,7 +26,7 @@ from store.index.summary import checksum_of
 __all__ = ["VERSION", "Tables", "TablesError", "is_busy"]
 
 TablesError = sqlite3.Error
-"""The error of all that fails here."""
+"""The error of every failure here."""
 
 VERSION = 4
 """Schema version; an index of any other is rebuilt."""
@@ -82,7 +81,7 @@ class Tables:
 
     @classmethod
     def open_to_read(cls, path: str) -> "Tables":
-        """Open the database file *path*, of another process, to read it."""
+        """Open the database file *path*, of another process, read-only."""
         uri = f"file:{urllib.parse.quote(path)}?mode=ro"
         return cls(sqlite3.connect(uri, timeout=1, check_same_thread=False, uri=True))
 
@@ -104,7 +103,7 @@ class Tables:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Read in one transaction, so that ids of minutes and streams belong together."""
+        """Read in one transaction, so that ids of minutes and streams are consistent."""
         self._connection.execute("BEGIN")
         yield
         self._connection.execute("COMMIT")
@@ -113,7 +112,7 @@ class Tables:
         """Return the schema version and the generation.
 
         Raises:
-            ValueError: if they are not what was written.
+            ValueError: if it is corrupt.
         """
         [(version, generation)] = self._connection.execute("SELECT version, generation FROM state")
         if not isinstance(generation, int) or not 0 < generation < _GENERATION_MAX:
@@ -124,7 +123,7 @@ class Tables:
         """Return the keys of all streams, by id.
 
         Raises:
-            ValueError: if one is not what was written.
+            ValueError: if a row is corrupt.
         """
         keys = {}
         for stream, key, checksum in self._connection.execute("SELECT * FROM streams"):
@@ -137,7 +136,7 @@ class Tables:
         """Return the rows of all minutes, and their packed summaries by id.
 
         Raises:
-            ValueError: if one is not what was written.
+            ValueError: if a row is corrupt.
         """
         rows: list[bytes] = []
         summaries: dict[int, bytes] = {}
@@ -154,10 +153,10 @@ class Tables:
         return found, summaries
 
     def snapshot(self, generation: int) -> tuple[bytes, bytes] | None:
-        """Return the packed catalog and totals of the snapshot of *generation*; None when it is not there or corrupt.
+        """Return the packed catalog and totals of the snapshot of *generation*; None if it is missing or corrupt.
 
         Raises:
-            ValueError: if the streams are not those that were written.
+            ValueError: if the table of streams is corrupt.
         """
         self._check_streams()
         found = self._connection.execute(
@@ -192,7 +191,7 @@ class Tables:
             )
 
     def select(self, columns: str, minutes: Sequence[int]) -> list[tuple[Any, ...]]:
-        """Return the ids and *columns* of those of *minutes* that are there."""
+        """Return the ids and *columns* of those of *minutes* that exist."""
         tables = "minutes NATURAL JOIN entries" if "layout" in columns else "minutes"
         tables = "ids" if "hashes" in columns else tables
         rows: list[tuple[Any, ...]] = []

@@ -18,9 +18,9 @@ class TimeOrder:
 
     def __init__(self) -> None:
         self._starts, self._ends, self._ids = array("q"), array("q"), array("q")
-        # Files of other programs may span more than a minute. They are few, and searched one by one.
+        # Files of other programs may span more than a minute. There are few, searched one by one.
         self._long: dict[int, tuple[int, int]] = {}
-        # The last home that was found, and the seconds that it is the home of.
+        # The last home found, and the range of seconds that belong there.
         self._home: tuple[int, int, tuple[int, int]] | None = None
 
     def __len__(self) -> int:
@@ -52,7 +52,7 @@ class TimeOrder:
         self._home = None
 
     def remove(self, minutes: Sequence[int], spans: Iterable[tuple[int, int]]) -> None:
-        """Remove *minutes*, by id, which have *spans*, at once."""
+        """Remove *minutes*, by id, with *spans*, all at once."""
         if len(minutes) == 1:
             [span] = spans
             position = self._position(*span)
@@ -81,9 +81,9 @@ class TimeOrder:
         return None
 
     def find_home(self, ticks: int) -> tuple[int, int]:
-        """Return the span of the minute that an event at *ticks* belongs in, which may still have to be made.
+        """Return the span of the minute for an event at *ticks*, which may not exist yet.
 
-        A new one starts at the whole second of the event and spans a minute, cut short where the next one starts.
+        A new minute starts at the whole second of the event and spans 60 s, or less if the next one starts earlier.
         """
         second = ticks // TICKS_PER_S
         if self._home is not None and self._home[0] <= second < self._home[1]:
@@ -99,7 +99,7 @@ class TimeOrder:
         return found
 
     def _find_holder(self, second: int, after: int) -> tuple[int, int] | None:
-        """Return the span of the minute that starts last among those before *after* that hold *second*."""
+        """Return the span of the last minute before *after* that holds *second*."""
         found = max(
             (span for span in self._long.values() if span[0] <= second < span[1]), default=None
         )
@@ -121,7 +121,7 @@ class TimeOrder:
 
     def around(self, query: Query) -> NDArray[np.int64]:
         """Return the ids of the minutes of at most a minute whose seconds may be in the time range of *query*."""
-        # They are neighbours; one more second, because theia's files hold their ends, too.
+        # They are neighbours; one more second, because theia's files include their ends.
         first = bisect.bisect_left(self._starts, query.start // TICKS_PER_S - MINUTE_S - 1)
         last = bisect.bisect_right(self._starts, query.end // TICKS_PER_S)
         return np.array(self._ids[first:last], np.int64)

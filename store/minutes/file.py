@@ -1,4 +1,4 @@
-"""Minute files: the bytes in the file itself, and after them those that are not flushed yet."""
+"""Minute files: the stored bytes, and the unflushed bytes after them."""
 
 import contextlib
 import os
@@ -20,10 +20,10 @@ class Snapshot(NamedTuple):
     """The state of a minute file at one moment.
 
     Attributes:
-        stored_size: how many bytes are in the file.
-        size: how many bytes there are, flushed or not.
-        stat: the FileStat of the file; None when there is none.
-        next_inode: the inode number of the file that is being put in its place; None when there is none.
+        stored_size: the number of bytes in the file.
+        size: the number of bytes, flushed or not.
+        stat: the FileStat of the file; None if there is none.
+        next_inode: the inode number of the file that is replacing it; None if there is none.
     """
 
     stored_size: int
@@ -32,7 +32,7 @@ class Snapshot(NamedTuple):
     next_inode: int | None = None
 
     def may_be(self, stat: FileStat) -> bool:
-        """Return whether the file with *stat* is the one that is known, unchanged."""
+        """Return whether *stat* is that of the known file, unchanged."""
         if stat.inode == self.next_inode:
             return True
         known = self.stat
@@ -46,12 +46,12 @@ class Snapshot(NamedTuple):
 class MinuteFile(ABC):
     """A minute file, flushed or not. Any number of threads may use it.
 
-    It is read where it is, at its path, and only as long as the file there is the one that is known: the bytes of
-    a file that another program removed or replaced cannot be read any more.
+    It is read at its path, and only while the known file is there: the bytes of a file that another program removed or
+    replaced can no longer be read.
 
     Args:
         name: the name of the file.
-        directory: the directory it is in.
+        directory: its directory.
         disk: the disk it is on.
     """
 
@@ -66,27 +66,27 @@ class MinuteFile(ABC):
 
     @abstractmethod
     def _read_tail(self, start: int, end: int) -> bytes:
-        """Read the bytes from *start* to *end*, none of which was in the file a moment ago.
+        """Read the bytes from *start* to *end*, which were unflushed a moment ago.
 
         Raises:
-            EventReadException: if they cannot be read, for one because they were flushed meanwhile.
+            EventReadException: if they cannot be read, for example because they were flushed meanwhile.
         """
 
     @property
     def size(self) -> int:
-        """How many bytes there are, flushed or not."""
+        """The number of bytes, flushed or not."""
         return self.snapshot().size
 
     @property
     def stored_size(self) -> int:
-        """How many bytes are in the file, durably."""
+        """The number of bytes that are durable in the file."""
         return self.snapshot().stored_size
 
     def read(self, offset: int, size: int) -> bytes:
         """Read *size* bytes at *offset*, flushed or not; fewer only at the end.
 
         Raises:
-            EventReadException: if they cannot be read, or the file is not the one that is known.
+            EventReadException: if they cannot be read, or the file has changed.
         """
         return self._retried(
             lambda now: self._read_range(now, offset, min(offset + size, now.size))
@@ -107,7 +107,7 @@ class MinuteFile(ABC):
         """Read the extents from *starts* to *stops*, flushed or not, joined in the order given.
 
         Raises:
-            EventReadException: if they cannot be read, the file ends before, or is not the one that is known.
+            EventReadException: if they cannot be read, the file ends before, or has changed.
         """
 
         def read(now: Snapshot) -> bytes:
@@ -128,7 +128,7 @@ class MinuteFile(ABC):
         return self._retried(read)
 
     def tail(self) -> bytes:
-        """Read everything that is not flushed.
+        """Read all unflushed bytes.
 
         Raises:
             EventReadException: if it cannot be read.
@@ -142,7 +142,7 @@ class MinuteFile(ABC):
         return self._retried(read)
 
     def _open(self, now: Snapshot) -> ReadableFile:
-        """Open the file, which must be the one that is known."""
+        """Open the file, which must be unchanged."""
         with contextlib.ExitStack() as on_failure:
             file = on_failure.enter_context(self._disk.open_to_read(self._path))
             if not now.may_be(file.stat()):
@@ -151,7 +151,7 @@ class MinuteFile(ABC):
         return file
 
     def _retried(self, read: Callable[[Snapshot], bytes]) -> bytes:
-        """Return what *read* makes of the state of the file, again if a flush came in between."""
+        """Return the result of *read* on a snapshot of the file; retry it if a flush intervened."""
         while True:
             now = self.snapshot()
             try:
@@ -163,11 +163,11 @@ class MinuteFile(ABC):
 
 
 class StoredFile(MinuteFile):
-    """A minute file all of which is in the file, as those see it that only read the store.
+    """A fully stored minute file, as a read-only store sees it.
 
     Args:
         name: the name of the file.
-        directory: the directory it is in.
+        directory: its directory.
         disk: the disk it is on.
         stat: the FileStat of the file.
     """

@@ -1,7 +1,7 @@
 """The names of minute files.
 
 A minute file is named ``<start>-<end>``, whole seconds since the epoch, and holds the events with
-``start <= time < end``. Files that theia wrote may overlap and hold the end as well.
+``start <= time < end``. Files of theia may overlap, and include their ends.
 """
 
 import re
@@ -19,7 +19,7 @@ def parse_name(name: str) -> tuple[int, int] | None:
     """Parse the *name* of a minute file.
 
     Returns:
-        Its start and its end; None when *name* is no such name.
+        Its start and its end; None if *name* is no name of a minute file.
     """
     match = _NAME.fullmatch(name)
     if match is None:
