@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WIDTHS", "Column", "Integers", "NarrowColumn", "Reals"]
+__all__ = ["WIDTHS", "Column", "Integers", "NarrowColumn", "Reals", "ShortIntegers"]
 
 WIDTHS = "BHIQ"
 """Types of unsigned integers of 1, 2, 4 and 8 bytes, as :mod:`struct` names them."""
@@ -46,11 +46,21 @@ class Column(Generic[_Number]):
         taken: NDArray[_Number] = self._values[positions]
         return taken
 
+    def put(self, positions: NDArray[np.integer], numbers: NDArray[np.generic] | int) -> None:
+        """Set the numbers at *positions* to *numbers*."""
+        self._values[positions] = numbers
+
     def extend(self, numbers: NDArray[np.generic]) -> None:
         """Append *numbers*."""
         self._reserve(len(numbers))
         self._values[self._length : self._length + len(numbers)] = numbers
         self._length += len(numbers)
+
+    def resize(self, length: int, filler: int = 0) -> None:
+        """Append *filler* up to a *length*, which is at least that of now."""
+        self._reserve(length - self._length)
+        self._values[self._length : length] = filler
+        self._length = length
 
     def _checked(self, position: int) -> int:
         if not 0 <= position < self._length:
@@ -61,8 +71,8 @@ class Column(Generic[_Number]):
         """Reserve capacity for *count* more numbers."""
         needed = self._length + count
         if needed > len(self._values):
-            # Growing by half makes appending one by one cost no more than appending all at once.
-            capacity = max(needed, len(self._values) * 3 // 2, _CAPACITY_MIN)
+            # Growing by a quarter makes the cost of appending one by one a constant; more would be left unused.
+            capacity = max(needed, len(self._values) * 5 // 4, _CAPACITY_MIN)
             grown = np.empty(capacity, self._values.dtype)
             grown[: self._length] = self._values[: self._length]
             self._values = grown
@@ -80,6 +90,15 @@ class NarrowColumn(Column[np.unsignedinteger]):
 
     def __getitem__(self, position: int) -> int:
         return int(self._values[self._checked(position)])
+
+    def __setitem__(self, position: int, number: int) -> None:
+        self._widen(number)
+        self._values[self._checked(position)] = number
+
+    def put(self, positions: NDArray[np.integer], numbers: NDArray[np.generic] | int) -> None:
+        """Set the numbers at *positions* to *numbers*."""
+        self._widen(numbers if isinstance(numbers, int) else int(numbers.max(initial=0)))
+        super().put(positions, numbers)
 
     def find(self, number: int) -> int:
         """Return the index of the first value > *number*; the column must be sorted."""
@@ -122,15 +141,24 @@ class Integers(Column[np.int64]):
     def __setitem__(self, position: int, number: int) -> None:
         self._values[position] = number
 
-    def put(self, positions: NDArray[np.integer], numbers: NDArray[np.int64] | int) -> None:
-        """Set the numbers at *positions* to *numbers*."""
-        self._values[positions] = numbers
-
     def append(self, number: int) -> None:
         """Append *number*."""
         self._reserve(1)
         self._values[self._length] = number
         self._length += 1
+
+
+class ShortIntegers(Column[np.int32]):
+    """Integers that fit into 32 bits, such as ids; positions are not checked."""
+
+    def __init__(self) -> None:
+        super().__init__(np.empty(0, np.int32))
+
+    def __getitem__(self, position: int) -> int:
+        return int(self._values[position])
+
+    def __setitem__(self, position: int, number: int) -> None:
+        self._values[position] = number
 
 
 class Reals(Column[np.float64]):

@@ -75,7 +75,7 @@ KNOWN_TO_ONE = {
     "fcntl": "store.disk.lock",
     "inotify_simple": "store.disk.watch",
     "sqlite3": "store.index.tables",
-    "pyroaring": "store.index.streams",
+    "pyroaring": "store.index.postings",
 }
 # The os functions that change or read what is on the disk; paths and processes are everybody's.
 DISK_CALLS = {

@@ -71,7 +71,8 @@ class Reader:
         lookup = self._lookup
         if query.asks_everything:
             with lookup.lock:
-                return lookup.streams.tags()
+                everything = lookup.streams.tags()
+            return frozenset(everything)
         matching = lookup.matching(query)
         if not query.is_bounded:
             with lookup.lock:
@@ -90,7 +91,8 @@ class Reader:
 
     def has_tag(self, tag: str) -> bool:
         """Return whether some event has *tag*."""
-        return self._lookup.streams.has_tag(tag)
+        with self._lookup.lock:
+            return self._lookup.streams.has_tag(tag)
 
     def minutes(self, query: Query) -> Iterator[str]:
         """See :meth:`EventStore.minutes`."""

@@ -1,20 +1,17 @@
-"""Streams: the sets of events with equal source and tags, how much there is of each, and in which minutes.
+"""Streams: the sets of events with equal source and tags, how much there is of each, and in which minutes."""
 
-The only module that knows pyroaring.
-"""
-
-from array import array
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pyroaring import BitMap
 
 from store.columns import Integers, Reals
 from store.format.record import split_stream_key
+from store.index.keys import ABSENT, KeyTable
 from store.index.minute import DAMAGED
+from store.index.postings import Postings
 from store.index.summary import Total
 from store.query import Query
 
@@ -26,6 +23,9 @@ _QUEUED_MAX streams, for one update of a bitmap with many minutes costs little m
 
 _FREE_MAX = 1 << 20
 """More free ids than this mean corruption."""
+
+_RESTORED_AT_ONCE = 10_000
+"""Keys that are restored in one step."""
 
 
 class StreamTotals(NamedTuple):
@@ -49,12 +49,11 @@ class Streams:
     """
 
     def __init__(self) -> None:
-        self._keys: list[bytes] = []
-        self._ids: dict[bytes, int] = {}
-        # Posting lists: of each tag, the ids of its streams; of each stream, the ids of its minutes. None is an
-        # empty list, a number a list of one: most streams of a store with many are in a single minute.
-        self._streams_by_tag: dict[str, int | array[int]] = {}
-        self._minutes: list[int | BitMap | None] = []
+        self._keys = KeyTable()
+        self._tags = KeyTable()
+        # Of each tag, the ids of its streams; of each stream, the ids of its minutes.
+        self._streams_by_tag = Postings()
+        self._minutes = Postings()
         self._queue: list[tuple[int, NDArray[np.integer]]] = []
         self._queued_count = 0
         self._events, self._sizes, self._newest = Integers(), Integers(), Integers()
@@ -62,33 +61,43 @@ class Streams:
         # All events together, kept apart because it is asked for all the time.
         self._everything = Total(0, 0, 0)
         self._everything_changed = 0.0
-        self._free: list[int] = []
         self._emptied: set[int] = set()
         self._unsaved: dict[int, bytes | None] = {}
         self.stale: set[int] = set()
         self.generation = 0
-        self._add(b"")  # DAMAGED
+        self.ids_of([b""])  # DAMAGED
+        self._unsaved.clear()
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    @property
+    def size(self) -> int:
+        """The memory of all streams, in bytes, about."""
+        tables = (self._keys, self._tags, self._streams_by_tag, self._minutes)
+        columns = (self._events, self._sizes, self._newest, self._changed)
+        return sum(each.size for each in (*tables, *columns))
 
     # Ids
 
     def id_of(self, key: bytes) -> int:
         """Return the id of the stream with *key* (see :func:`store.format.record.stream_key`), a new one if it is new."""
-        found = self._ids.get(key)
-        return self._add(key) if found is None else found
+        found = self._keys.find(key)
+        if found == ABSENT:
+            found = self._keys.add(key)
+            self._admit({key: found})
+        return found
 
     def ids_of(self, keys: Sequence[bytes]) -> NDArray[np.int64]:
-        """Return the ids of the streams with *keys*, most of which are known."""
-        try:
-            return np.fromiter(map(self._ids.__getitem__, keys), np.int64, len(keys))
-        except KeyError:
-            return np.fromiter(map(self.id_of, keys), np.int64, len(keys))
+        """Return the ids of the streams with *keys*, new ones for those that are new."""
+        ids, added = self._keys.assign(keys)
+        if added:
+            self._admit(added)
+        return ids
 
     def key(self, stream: int) -> bytes:
         """Return the key of *stream*."""
-        return self._keys[stream]
+        return self._keys.key(stream)
 
     def take_changes(self) -> dict[int, bytes | None]:
         """Return the keys of the streams that are new since the last call, by id; None for those that were forgotten."""
@@ -113,7 +122,7 @@ class Streams:
         self._count_everything(summary, 1, changed)
         if len(ids) < _QUEUED_MIN:
             for stream in ids.tolist():
-                self._add_minute(stream, minute)
+                self._minutes.add(stream, minute)
         else:
             self._queue.append((minute, ids))
             self._queued_count += len(ids)
@@ -129,7 +138,7 @@ class Streams:
         total = self._everything
         self._everything = Total(total.size + size, total.events + 1, max(total.newest, ticks))
         self._everything_changed = max(self._everything_changed, changed)
-        self._add_minute(stream, minute)
+        self._minutes.add(stream, minute)
 
     def discount(self, minutes: Sequence[tuple[int, NDArray[np.void]]], changed: float) -> None:
         """Subtract *minutes*, which are gone; see :meth:`forget_emptied`.
@@ -148,15 +157,14 @@ class Streams:
             events, newest = self._events.take(ids), self._newest.take(ids)
             is_stale = (summary["newest"] >= newest) & (ids != DAMAGED)
             self.stale.update(ids[is_stale].tolist())
-            for stream in ids.tolist():
-                self._remove_minute(stream, minute)
+            self._minutes.remove_all(ids, np.full(len(ids), minute))
             self._emptied.update(ids[(events == 0) & (ids != DAMAGED)].tolist())
         self._everything = self._everything._replace(newest=self._newest_of_all())
 
     def forget_emptied(self) -> None:
         """Forget the streams that have lost their last event, once no entries refer to them any more."""
         emptied, self._emptied = self._emptied, set()
-        self._forget({each for each in emptied if not self._events[each]})
+        self._forget([each for each in emptied if not self._events[each] and self.key(each)])
         self._everything = self._everything._replace(newest=self._newest_of_all())
 
     def set_newest(self, stream: int, ticks: int) -> None:
@@ -205,55 +213,43 @@ class Streams:
 
     def with_tag(self, tag: str) -> NDArray[np.integer]:
         """Return the ids of the streams with *tag*."""
-        found = self._streams_by_tag.get(tag)
-        if found is None:
-            return np.empty(0, np.int64)
-        return np.array([found] if isinstance(found, int) else found, np.int64)
+        found = self._tags.find(_encoded(tag))
+        return np.empty(0, np.int64) if found == ABSENT else self._streams_by_tag.of(found)
 
     def minutes(self, matching: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the ids of the minutes with events of *matching* streams, damage aside."""
         self._merge_queue()
         ids = matching.nonzero()[0]
-        postings = [self._minutes[stream] for stream in ids[ids != DAMAGED].tolist()]
-        bitmaps = [each for each in postings if isinstance(each, BitMap)]
-        found = BitMap.union(*bitmaps) if bitmaps else BitMap()
-        found |= BitMap([each for each in postings if isinstance(each, int)])
-        return np.array(found.to_array(), np.int64)
-
-    def damaged(self) -> Iterable[int]:
-        """Return the ids of the minutes with damage."""
-        return self._minutes_of(DAMAGED)
+        return self._minutes.union(ids[ids != DAMAGED])
 
     def minutes_of(self, stream: int) -> NDArray[np.int64]:
         """Return the ids of the minutes with events of *stream*."""
         self._merge_queue()
-        return np.array(list(self._minutes_of(stream)), np.int64)
+        return self._minutes.of(stream)
 
     def has_tag(self, tag: str) -> bool:
-        """Return whether some event has *tag*; needs no lock."""
-        return tag in self._streams_by_tag
+        """Return whether some event has *tag*."""
+        return self._tags.find(_encoded(tag)) != ABSENT
 
-    def tags(self) -> frozenset[str]:
-        """Return the tags of all events."""
-        return frozenset(self._streams_by_tag)
+    def tags(self) -> Iterator[str]:
+        """Return an iterator over the tags of all events, as they are now; it needs no lock."""
+        return map(_decoded, self._tags.keys())
 
     def tags_of(self, streams: Iterable[int]) -> frozenset[str]:
         """Return the tags of *streams*."""
-        return frozenset(tag for stream in streams for tag in _tags_in(self._keys[stream]))
+        return frozenset(_decoded(tag) for each in streams for tag in _tags_in(self.key(each)))
 
     # Keeping
 
     def export(self) -> StreamTotals:
         """Return the totals of all streams."""
         self._merge_queue()
-        postings = [np.array(list(self._minutes_of(each)), np.uint32) for each in range(len(self))]
         count = len(self)
         return StreamTotals(
             self._events.slice(0, count).copy(),
             self._sizes.slice(0, count).copy(),
             self._newest.slice(0, count).copy(),
-            np.array([len(each) for each in postings], np.int64),
-            np.concatenate(postings),
+            *self._minutes.export(),
         )
 
     def restore(self, totals: StreamTotals) -> None:
@@ -262,41 +258,33 @@ class Streams:
             (self._events, self._sizes, self._newest), totals[:3], strict=True
         ):
             column.put(np.arange(len(self)), values)
-        starts = totals.lengths.cumsum() - totals.lengths
-        single = (totals.lengths == 1).nonzero()[0]
-        for stream, minute in zip(
-            single.tolist(), totals.postings[starts[single]].tolist(), strict=True
-        ):
-            self._minutes[stream] = minute
-        for stream in (totals.lengths > 1).nonzero()[0].tolist():
-            first = int(starts[stream])
-            self._minutes[stream] = BitMap(
-                totals.postings[first : first + int(totals.lengths[stream])]
-            )
+        self._minutes.restore(totals.lengths, totals.postings)
         events = totals.events.copy()
         events[DAMAGED] = 0
         self._everything = Total(
             int(totals.sizes.sum()), int(events.sum()), int(totals.newest.max(initial=0))
         )
 
-    def restore_keys(self, keys: dict[int, bytes]) -> None:
-        """Set the *keys* of all streams but damage, by id.
+    def restore_keys(self, rows: Iterable[tuple[int, bytes]]) -> None:
+        """Set the keys of all streams but damage.
+
+        Args:
+            rows: their ids, in ascending order, and their keys.
 
         Raises:
-            ValueError: if two are the same, or an id is larger than it can be.
+            ValueError: if two keys are the same, or an id is larger than it can be.
         """
-        last = max(keys, default=0)
-        if (
-            min(keys, default=1) <= DAMAGED
-            or last > len(keys) + _FREE_MAX
-            or len(set(keys.values())) < len(keys)
-        ):
-            raise ValueError("stream ids that cannot be")
-        for stream in range(1, last + 1):
-            key = keys.get(stream)
-            self._add(b"" if key is None else key, is_used=key is not None)
-        self._free = [stream for stream in range(1, last + 1) if stream not in keys]
-        self._unsaved = {}
+        rows, last, count = iter(rows), DAMAGED, 0
+        while some := list(islice(rows, _RESTORED_AT_ONCE)):
+            ids, keys = zip(*some, strict=True)
+            for stream in ids:
+                count += 1
+                if not last < stream <= count + _FREE_MAX:
+                    raise ValueError("stream ids that cannot be")
+                last = stream
+            self._keys.restore(ids, keys)
+            self._admit(dict(zip(keys, ids, strict=True)))
+        self._unsaved.clear()
 
     def adopt(self, other: "Streams") -> None:
         """Become what *other* is, which must not be used any more."""
@@ -308,13 +296,12 @@ class Streams:
         zeros = np.zeros(count, np.int64)
         self._queue.clear()
         self._queued_count = 0
-        self._minutes = [None] * count
         self.restore(StreamTotals(zeros, zeros, zeros, zeros, np.empty(0, np.uint32)))
 
     def forget_empty(self) -> None:
         """Forget the streams that have no event."""
-        events = self._events.slice(0, len(self))
-        self._forget({each for each in self._ids.values() if not events[each]})
+        ids = self._keys.ids()
+        self._forget(ids[(self._events.take(ids) == 0) & (ids != DAMAGED)].tolist())
 
     def recount(self, rows: NDArray[np.void], minutes: NDArray[np.integer]) -> None:
         """Count the summaries of all minutes, from nothing.
@@ -333,75 +320,40 @@ class Streams:
         lengths = np.bincount(streams, minlength=count)
         self.restore(StreamTotals(events, sizes, newest, lengths, minutes[order].astype(np.uint32)))
 
-    def _add(self, key: bytes, is_used: bool = True) -> int:
-        if self._free and is_used:
-            stream = self._free.pop()
-            self._keys[stream] = key
-            self._changed[stream] = 0.0
+    def _admit(self, added: Mapping[bytes, int]) -> None:
+        """Make room for streams *added*, by key; some may have ids of others that were forgotten."""
+        before, count = len(self._changed), len(self._keys)
+        for column in (self._events, self._sizes, self._newest, self._changed, self._minutes):
+            column.resize(count)
+        reused = [each for each in added.values() if each < before]
+        if reused:
+            self._changed.put(np.array(reused), 0)
             self.generation += 1
-        else:
-            stream = len(self._keys)
-            self._minutes.append(None)
-            for integers in (self._events, self._sizes, self._newest):
-                integers.append(0)
-            self._changed.append(0.0)
-            self._keys.append(key)
-        if is_used and stream != DAMAGED:
-            self._ids[key] = stream
-            self._unsaved[stream] = key
-            for tag in _tags_in(key):
-                found = self._streams_by_tag.setdefault(tag, stream)
-                if isinstance(found, int):
-                    if found != stream:
-                        self._streams_by_tag[tag] = array("q", (found, stream))
-                else:
-                    found.append(stream)
-        return stream
+        self._unsaved.update((stream, key) for key, stream in added.items())
+        pairs = [(tag, stream) for key, stream in added.items() for tag in _tags_in(key)]
+        if pairs:
+            tags, streams = zip(*pairs, strict=True)
+            rows, _ = self._tags.assign(tags)
+            self._streams_by_tag.resize(len(self._tags))
+            self._streams_by_tag.add_all(rows, np.array(streams))
 
-    def _forget(self, streams: set[int]) -> None:
+    def _forget(self, streams: Sequence[int]) -> None:
         """Forget *streams*, which have no event left; others get their ids."""
-        streams = {each for each in streams if self._keys[each]}
-        for tag in self.tags_of(streams):
-            found = self._streams_by_tag[tag]
-            rest = array(
-                "q",
-                () if isinstance(found, int) else (each for each in found if each not in streams),
-            )
-            if rest:
-                self._streams_by_tag[tag] = rest
-            else:
-                del self._streams_by_tag[tag]
-        for stream in streams:
-            del self._ids[self._keys[stream]]
-            self._keys[stream] = b""
-            self._newest[stream] = 0
-            self._minutes[stream] = None
-            self._unsaved[stream] = None
-            self._free.append(stream)
-        self.stale -= streams
-        self.generation += bool(streams)
-
-    def _minutes_of(self, stream: int) -> Iterable[int]:
-        found = self._minutes[stream]
-        if found is None:
-            return ()
-        return (found,) if isinstance(found, int) else found
-
-    def _add_minute(self, stream: int, minute: int) -> None:
-        found = self._minutes[stream]
-        if found is None:
-            self._minutes[stream] = minute
-        elif isinstance(found, BitMap):
-            found.add(minute)
-        elif found != minute:
-            self._minutes[stream] = BitMap((found, minute))
-
-    def _remove_minute(self, stream: int, minute: int) -> None:
-        found = self._minutes[stream]
-        if isinstance(found, BitMap):
-            found.discard(minute)
-        elif found == minute:
-            self._minutes[stream] = None
+        if not streams:
+            return
+        pairs = [(tag, each) for each in streams for tag in _tags_in(self.key(each))]
+        if pairs:
+            tags, owners = zip(*pairs, strict=True)
+            rows, _ = self._tags.assign(tags)
+            self._streams_by_tag.remove_all(rows, np.array(owners))
+            self._tags.remove(np.unique(self._streams_by_tag.empty(rows)))
+        ids = np.array(streams, np.int64)
+        self._keys.remove(ids)
+        self._newest.put(ids, 0)
+        self._minutes.clear(ids)
+        self._unsaved.update(dict.fromkeys(streams))
+        self.stale.difference_update(streams)
+        self.generation += 1
 
     def _merge_queue(self) -> None:
         """Add the queued minutes to the posting lists."""
@@ -414,24 +366,22 @@ class Streams:
         )
         self._queue.clear()
         self._queued_count = 0
-        order = np.argsort(streams, kind="stable")
-        streams, ordered = streams[order], minutes[order]
-        starts = np.flatnonzero(np.diff(streams, prepend=-1))
-        edges = [*starts.tolist(), len(streams)]
-        for stream, (first, last) in zip(streams[starts].tolist(), pairwise(edges), strict=True):
-            if last - first == 1:
-                self._add_minute(stream, int(ordered[first]))
-                continue
-            found = self._minutes[stream]
-            added = BitMap(ordered[first:last])
-            if isinstance(found, BitMap):
-                found |= added
-            elif found is not None:
-                added.add(found)
-            self._minutes[stream] = found if isinstance(found, BitMap) else added
+        self._minutes.add_all(streams, minutes)
 
 
-def _tags_in(key: bytes) -> tuple[str, ...]:
+def _tags_in(key: bytes) -> list[bytes]:
     """Return the tags in a stream *key*."""
-    names = split_stream_key(key)[1].decode("utf-8", "surrogateescape").split(",")
-    return tuple(dict.fromkeys(filter(None, names)))
+    return [tag for tag in split_stream_key(key)[1].split(b",") if tag]
+
+
+def _decoded(tag: bytes) -> str:
+    return tag.decode("utf-8", "surrogateescape")
+
+
+def _encoded(tag: str) -> bytes:
+    """Return *tag* as it stands in keys; empty when it can be in none."""
+    try:
+        encoded = tag.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return b""
+    return encoded if _decoded(encoded) == tag else b""

@@ -119,18 +119,17 @@ class Tables:
             raise ValueError(f"its generation is {generation!r}")
         return version, generation
 
-    def streams(self) -> dict[int, bytes]:
-        """Return the keys of all streams, by id.
+    def streams(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the ids and the keys of all streams, in the order of their ids.
 
         Raises:
             ValueError: if a row is corrupt.
         """
-        keys = {}
-        for stream, key, checksum in self._connection.execute("SELECT * FROM streams"):
+        rows = self._connection.execute("SELECT id, key, checksum FROM streams ORDER BY id")
+        for stream, key, checksum in rows:
             if checksum != checksum_of(key):
                 raise ValueError(f"stream {stream} is not what was written")
-            keys[stream] = key
-        return keys
+            yield stream, key
 
     def minutes(self) -> tuple[NDArray[np.void], dict[int, bytes]]:
         """Return the rows of all minutes, and their packed summaries by id.
