@@ -157,7 +157,8 @@ def test_stream_ids_that_cannot_be(rows: list[tuple[int, bytes]]) -> None:
 def test_tags_are_text_or_bytes_that_are_none() -> None:
     """A tag is found by the text it is shown as, and by no other."""
     streams = Streams()
-    streams.ids_of([stream_key(b"s", "\u00e9,b".encode() + b",\xff")])
+    streams.ids_of([stream_key(b"s", "\u00e9,b".encode() + b",\xff,,")])
+    streams.ids_of([stream_key(b"%d" % number, b",") for number in range(10)])
     assert set(streams.tags()) == {"\u00e9", "b", "\udcff"}
     assert all(map(streams.has_tag, streams.tags()))
     for other in ("", "\udcc3\udca9", "\ud800", "\udc41", "\u00e9,b"):

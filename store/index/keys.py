@@ -6,13 +6,14 @@ looked up and added at once, in numpy; a few that were asked for last are also i
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from store.columns import NarrowColumn
 
-__all__ = ["ABSENT", "KeyTable"]
+__all__ = ["ABSENT", "Assigned", "KeyTable"]
 
 ABSENT = -1
 """The id of no key."""
@@ -33,6 +34,14 @@ _RECENT_ENTRY_SIZE = 150
 
 _DEAD_MIN = 4096
 """The buffer is not compacted for fewer bytes of removed keys than this."""
+
+
+class Assigned(NamedTuple):
+    """The ids of some keys, and those among them that were added, with their ids."""
+
+    ids: NDArray[np.int64]
+    new: list[bytes]
+    new_ids: NDArray[np.int64]
 
 
 class KeyTable:
@@ -112,44 +121,37 @@ class KeyTable:
         self._slots[position] = number
         return number
 
-    def assign(self, keys: Sequence[bytes]) -> tuple[NDArray[np.int64], dict[bytes, int]]:
-        """Find *keys*, and add those that are not here yet.
-
-        Returns:
-            The ids of *keys*, and the keys that were added, with theirs.
-        """
+    def assign(self, keys: Sequence[bytes]) -> Assigned:
+        """Find *keys*, and add those that are not here yet."""
         try:
-            return np.fromiter(map(self._recent.__getitem__, keys), np.int64, len(keys)), {}
+            ids = np.fromiter(map(self._recent.__getitem__, keys), np.int64, len(keys))
+            return Assigned(ids, [], ids[:0])
         except KeyError:
             distinct = list(dict.fromkeys(keys))
         if len(distinct) <= _FEW:
             return self._assign_few(keys, distinct)
         hashes = self._hashes_of(distinct)
-        found = self._find_all(distinct, hashes)
-        missing = (found == ABSENT).nonzero()[0]
-        added: dict[bytes, int] = {}
-        if len(missing):
-            new = [distinct[each] for each in missing.tolist()]
-            ids = self._new_ids(len(new))
-            found[missing] = ids
-            self._set(ids, new, hashes[missing])
-            added = dict(zip(new, ids.tolist(), strict=True))
+        ids = self._find_all(distinct, hashes)
+        missing = (ids == ABSENT).nonzero()[0]
         is_new = len(missing) == len(distinct)
-        known = added if is_new else dict(zip(distinct, found.tolist(), strict=True))
-        self._remember(known)
+        new = distinct if is_new else [distinct[each] for each in missing.tolist()]
+        new_ids = ids[:0]
+        if new:
+            new_ids = ids[missing] = self._new_ids(len(new))
+            self._set(new_ids, new, hashes[missing])
         if len(distinct) < len(keys):
-            found = np.fromiter(map(known.__getitem__, keys), np.int64, len(keys))
-        return found, added
+            known = dict(zip(distinct, ids.tolist(), strict=True))
+            self._remember(known)
+            ids = np.fromiter(map(known.__getitem__, keys), np.int64, len(keys))
+        return Assigned(ids, new, new_ids)
 
-    def _assign_few(
-        self, keys: Sequence[bytes], distinct: Sequence[bytes]
-    ) -> tuple[NDArray[np.int64], dict[bytes, int]]:
-        added: dict[bytes, int] = {}
+    def _assign_few(self, keys: Sequence[bytes], distinct: Sequence[bytes]) -> Assigned:
         known = {key: self.find(key) for key in distinct}
-        for key in distinct:
-            if known[key] == ABSENT:
-                known[key] = added[key] = self.add(key)
-        return np.array([known[key] for key in keys], np.int64), added
+        new = [key for key in distinct if known[key] == ABSENT]
+        known |= {key: self.add(key) for key in new}
+        self._remember(known)
+        ids, new_ids = ([known[key] for key in some] for some in (keys, new))
+        return Assigned(np.array(ids, np.int64), new, np.array(new_ids, np.int64))
 
     def restore(self, ids: Sequence[int], keys: Sequence[bytes]) -> None:
         """Add *keys* with *ids*, which ascend and are larger than all so far; those left out are free.
@@ -292,11 +294,13 @@ class KeyTable:
         self._dead_size = 0
 
     def _remember(self, found: Mapping[bytes, int]) -> None:
+        if len(found) > _RECENT_SIZE_MAX // _RECENT_ENTRY_SIZE:
+            return
         size = sum(map(len, found)) + _RECENT_ENTRY_SIZE * len(found)
         if self._recent_size + size > _RECENT_SIZE_MAX:
             self._recent.clear()
             self._recent_size = 0
-        if size <= _RECENT_SIZE_MAX // 4:
+        if size <= _RECENT_SIZE_MAX:
             self._recent.update(found)
             self._recent_size += size
 

@@ -1,7 +1,7 @@
 """Streams: the sets of events with equal source and tags, how much there is of each, and in which minutes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -85,15 +85,15 @@ class Streams:
         found = self._keys.find(key)
         if found == ABSENT:
             found = self._keys.add(key)
-            self._admit({key: found})
+            self._admit([key], np.array([found]))
         return found
 
     def ids_of(self, keys: Sequence[bytes]) -> NDArray[np.int64]:
         """Return the ids of the streams with *keys*, new ones for those that are new."""
-        ids, added = self._keys.assign(keys)
-        if added:
-            self._admit(added)
-        return ids
+        assigned = self._keys.assign(keys)
+        if assigned.new:
+            self._admit(assigned.new, assigned.new_ids)
+        return assigned.ids
 
     def key(self, stream: int) -> bytes:
         """Return the key of *stream*."""
@@ -237,7 +237,7 @@ class Streams:
 
     def tags_of(self, streams: Iterable[int]) -> frozenset[str]:
         """Return the tags of *streams*."""
-        return frozenset(_decoded(tag) for each in streams for tag in _tags_in(self.key(each)))
+        return frozenset(map(_decoded, _tags_in(map(self.key, streams))[0]))
 
     # Keeping
 
@@ -283,7 +283,7 @@ class Streams:
                     raise ValueError("stream ids that cannot be")
                 last = stream
             self._keys.restore(ids, keys)
-            self._admit(dict(zip(keys, ids, strict=True)))
+            self._admit(keys, np.array(ids))
         self._unsaved.clear()
 
     def adopt(self, other: "Streams") -> None:
@@ -320,34 +320,30 @@ class Streams:
         lengths = np.bincount(streams, minlength=count)
         self.restore(StreamTotals(events, sizes, newest, lengths, minutes[order].astype(np.uint32)))
 
-    def _admit(self, added: Mapping[bytes, int]) -> None:
-        """Make room for streams *added*, by key; some may have ids of others that were forgotten."""
+    def _admit(self, keys: Sequence[bytes], ids: NDArray[np.int64]) -> None:
+        """Make room for streams with *keys* that have *ids*, some of which others had that were forgotten."""
         before, count = len(self._changed), len(self._keys)
         for column in (self._events, self._sizes, self._newest, self._changed, self._minutes):
             column.resize(count)
-        reused = [each for each in added.values() if each < before]
-        if reused:
-            self._changed.put(np.array(reused), 0)
+        reused = ids[ids < before]
+        if len(reused):
+            self._changed.put(reused, 0)
             self.generation += 1
-        self._unsaved.update((stream, key) for key, stream in added.items())
-        pairs = [(tag, stream) for key, stream in added.items() for tag in _tags_in(key)]
-        if pairs:
-            tags, streams = zip(*pairs, strict=True)
-            rows, _ = self._tags.assign(tags)
-            self._streams_by_tag.resize(len(self._tags))
-            self._streams_by_tag.add_all(rows, np.array(streams))
+        self._unsaved.update(zip(ids.tolist(), keys, strict=True))
+        tags, owners = _tags_in(keys)
+        rows = self._tags.assign(tags).ids
+        self._streams_by_tag.resize(len(self._tags))
+        self._streams_by_tag.add_all(rows, ids[owners])
 
     def _forget(self, streams: Sequence[int]) -> None:
         """Forget *streams*, which have no event left; others get their ids."""
         if not streams:
             return
-        pairs = [(tag, each) for each in streams for tag in _tags_in(self.key(each))]
-        if pairs:
-            tags, owners = zip(*pairs, strict=True)
-            rows, _ = self._tags.assign(tags)
-            self._streams_by_tag.remove_all(rows, np.array(owners))
-            self._tags.remove(np.unique(self._streams_by_tag.empty(rows)))
         ids = np.array(streams, np.int64)
+        tags, owners = _tags_in([self.key(each) for each in streams])
+        rows = self._tags.assign(tags).ids
+        self._streams_by_tag.remove_all(rows, ids[owners])
+        self._tags.remove(np.unique(self._streams_by_tag.empty(rows)))
         self._keys.remove(ids)
         self._newest.put(ids, 0)
         self._minutes.clear(ids)
@@ -369,9 +365,18 @@ class Streams:
         self._minutes.add_all(streams, minutes)
 
 
-def _tags_in(key: bytes) -> list[bytes]:
-    """Return the tags in a stream *key*."""
-    return [tag for tag in split_stream_key(key)[1].split(b",") if tag]
+def _tags_in(keys: Iterable[bytes]) -> tuple[list[bytes], NDArray[np.int64]]:
+    """Return all tags in stream *keys*, and for each tag the index of the key that it is in."""
+    tags = [split_stream_key(key)[1] for key in keys]
+    owners = np.arange(len(tags))
+    if b"," in b"".join(tags):
+        lists = [each.split(b",") for each in tags]
+        tags = list(chain.from_iterable(lists))
+        owners = owners.repeat(np.array([len(each) for each in lists]))
+    if b"" in tags:
+        owners = owners[np.array(list(map(bool, tags)))]
+        tags = list(filter(None, tags))
+    return tags, owners
 
 
 def _decoded(tag: bytes) -> str:
