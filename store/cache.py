@@ -39,12 +39,21 @@ class Cache:
             _, before = self._values.pop(key, (None, 0))
             self._values[key] = value, size
             self.size += size - before
-            while self.size > self._size_max and len(self._values) > 1:
-                _, (_, freed) = self._values.popitem(last=False)
-                self.size -= freed
+            self._shrink()
+
+    def limit(self, size_max: int) -> None:
+        """Change the budget to *size_max*, in bytes."""
+        with self._lock:
+            self._size_max = size_max
+            self._shrink()
 
     def pop(self, key: Hashable) -> None:
         """Forget the value of *key*, if it is here."""
         with self._lock:
             _, size = self._values.pop(key, (None, 0))
             self.size -= size
+
+    def _shrink(self) -> None:
+        while self.size > self._size_max and len(self._values) > 1:
+            _, (_, freed) = self._values.popitem(last=False)
+            self.size -= freed

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,13 @@ def test_flushed_bytes_leave_memory(tmp_path: Path) -> None:
         _, kept = memory(save)
         assert store.whole(Query()).size > count * size
     assert kept <= 4 * budget < count * size // 4
+
+
+def save_tags(store: NaiveEventStore, minute: int, numbers: Iterable[int]) -> None:
+    """Save an event with a tag of its own for each of *numbers*."""
+    store.save_all(
+        Event(f"{each}", "app", minute * MINUTE_S + 10, [f"tag {each}"]) for each in numbers
+    )
 
 
 def test_one_open_minute_keeps_no_other_alive(tmp_path: Path) -> None:
@@ -114,22 +121,59 @@ def test_all_caches_have_one_budget(tmp_path: Path, what: str) -> None:
     assert kept <= 2 * budget
 
 
+def test_minutes_that_were_written(tmp_path: Path) -> None:
+    """They are in the budget as large as they have become, as soon as they are flushed."""
+    budget = 1 << 20
+    with contextlib.closing(NaiveEventStore(str(tmp_path), NEVER_MS, memory_size=budget)) as store:
+
+        def save() -> None:
+            for minute in range(100):
+                for _ in range(10):
+                    save_lines(store, minute, 500)
+                store.sync()
+                store._flush_all()
+
+        _, kept = memory(save)
+    assert kept <= 2 * budget
+
+
 def test_many_tags(tmp_path: Path) -> None:
-    """Besides the budget, a tag of its own costs an event no more than 300 bytes of memory."""
-    budget, count = 1 << 20, 30_000
+    """With caches for which there is no room, an event with a tag of its own takes no more than 130 bytes of memory."""
+    budget, count = 1 << 20, 120_000
     directory = str(tmp_path)
     with contextlib.closing(NaiveEventStore(directory, NEVER_MS, memory_size=budget)) as store:
 
         def save() -> None:
             for first in range(0, count, 1000):
-                some = range(first, first + 1000)
-                store.save_all(Event(f"{each}", "app", 10, [f"tag {each}"]) for each in some)
-            store._tick()
+                save_tags(store, first // 20_000, range(first, first + 1000))
+            store._flush_all()
 
         _, kept = memory(save)
         assert store.has_tag("tag 12345")
         assert store.whole(Query().tagged("tag 12345")).events == 1
-    assert kept <= budget + 300 * count
+    assert kept <= budget + 130 * count
+
+
+def test_caches_get_what_streams_leave(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As there are more of them, caches shrink, down to an eighth of the budget; one message says so."""
+    budget, count = 8 << 20, 10_000
+    directory = str(tmp_path)
+    with contextlib.closing(NaiveEventStore(directory, NEVER_MS)) as store:
+        for minute in range(50):
+            save_lines(store, minute, 10_000)
+    with contextlib.closing(NaiveEventStore(directory, NEVER_MS, memory_size=budget)) as store:
+        lookup, sizes = store._state.lookup, []
+        for first in range(0, 8 * count, count):
+            save_tags(store, first, range(first, first + count))
+            store._flush_all()
+            for minute in range(50):
+                store.answer(Query().tagged("t"), name_of(minute)).read(0, 1 << 16)
+            sizes.append(lookup._cache.size)
+            taken = lookup.streams.size + lookup.catalog.size
+            assert sizes[-1] + taken <= budget or sizes[-1] <= budget // 8
+    assert sizes[0] > budget // 2
+    assert budget // 16 < sizes[-1] <= budget // 8
+    assert sum("-o memory" in each.message for each in caplog.records) == 1
 
 
 def test_a_search_over_a_hot_minute(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ options after -o, separated by commas:
   max_event=SIZE         size of the longest line, or record without its first line, that can be appended,
                          such as 64K or 1M (default: 1M)
   flush=MS               milliseconds between flushes to the minute files (default: 1000); 0: at every write
-  memory=SIZE            memory for all caches together (default: 256M)
+  memory=SIZE            memory for what is known of the store, and caches (default: 256M)
   log_keep=SIZE          the write-ahead log keeps at most this much of what is flushed (default: 1G)
   sync                   a write returns when its events are durable, even after a loss of power
   ro                     read-only: follow what another process flushes to the store

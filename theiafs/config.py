@@ -35,7 +35,7 @@ class Settings:
         umask: permission bits that no file has.
         event_size_max: size of the largest event that can be appended.
         flush_interval_ms: time between flushes of the store; 0 flushes at every write.
-        memory_size: budget of the store's caches.
+        memory_size: memory budget of the store.
         log_keep_size: maximum size of the flushed records that the write-ahead log keeps.
         syncs_writes: whether a write is durable when it returns.
         is_read_only: whether to follow a store that another process writes, and write nothing.

@@ -16,7 +16,7 @@ from store.ticks import TICKS_MAX, bound_in_ticks
 __all__ = ["MEMORY_SIZE", "FileStore"]
 
 MEMORY_SIZE = 256 << 20
-"""The default budget of all caches, in bytes."""
+"""The default memory budget, in bytes."""
 
 
 class FileStore(EventStore):

@@ -41,7 +41,7 @@ class FollowingStore(FileStore):
         refresh_interval: milliseconds between checks for changes.
         disk: the disk it is on.
         progress: called with the number of minute files read so far, and the number to read.
-        memory_size: the budget of all caches, in bytes.
+        memory_size: the memory budget, in bytes; caches get what the catalog and the streams leave of it.
 
     Raises:
         EventReadException: if the directory cannot be read.

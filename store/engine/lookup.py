@@ -39,6 +39,9 @@ _SEARCHED_AT_ONCE = 1000
 _MINUTE_SIZE = 2 << 10
 """Approximate memory of a minute without its entries, in bytes."""
 
+_CACHE_SHARE = 8
+"""Caches get this part of the budget even if the catalog and the streams leave less."""
+
 log = logging.getLogger(__name__)
 
 
@@ -52,7 +55,7 @@ class Lookup:
         disk: the disk it is on.
         database: the index.
         open_file: opens the file of a minute.
-        memory_size: the budget of all caches, in bytes.
+        memory_size: the memory budget, in bytes; caches get what the catalog and the streams leave of it.
         refresh: rescans the minute file with a name if it changed.
 
     Attributes:
@@ -84,7 +87,9 @@ class Lookup:
         self._database = database
         self._open_file = open_file
         self._refresh = refresh
+        self._memory_size = memory_size
         self._cache = Cache(memory_size)
+        self._is_short = False
         self._minutes: WeakValueDictionary[int, Minute] = WeakValueDictionary()
 
     def minute(self, minute: int) -> Minute:
@@ -281,10 +286,30 @@ class Lookup:
         self._cache.put(minute, kept, _MINUTE_SIZE + entries.memory_size)
         return kept
 
+    def weigh(self, minute: Minute) -> None:
+        """Note that *minute*, which may have grown, is as large in memory as it is now."""
+        with self.lock:
+            if self._minutes.get(minute.id) is minute:
+                self._cache.put(minute.id, minute, _MINUTE_SIZE + minute.entries.memory_size)
+
     def forget(self, minute: int) -> None:
         """Drop *minute*, by id, from the cache; the caller holds the lock."""
         self._minutes.pop(minute, None)
         self._cache.pop(minute)
+
+    def limit_cache(self) -> None:
+        """Give to the cache what the catalog and the streams leave of the budget now; the caller holds the lock."""
+        budget, taken = self._memory_size, self.catalog.size + self.streams.size
+        self._cache.limit(max(budget - taken, budget // _CACHE_SHARE))
+        if taken > budget // 2 and not self._is_short:
+            self._is_short = True
+            log.warning(
+                "%d MiB of the %d MiB for memory (-o memory=) are taken by what is known of %d streams and %d minutes",
+                taken >> 20,
+                budget >> 20,
+                len(self.streams),
+                len(self.catalog),
+            )
 
     def _rows(self, minutes: NDArray[np.int64]) -> tuple[dict[int, MinuteRow], int]:
         with self.lock:

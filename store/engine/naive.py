@@ -83,7 +83,7 @@ class NaiveEventStore(FileStore):
         flush_interval: milliseconds between flushes; 0 or less flushes at every save, infinity only at the end.
         disk: the disk it is on.
         progress: called with the number of minute files read so far, and the number to read.
-        memory_size: the budget of all caches, in bytes.
+        memory_size: the memory budget, in bytes; caches get what the catalog and the streams leave of it.
         log_keep_size: maximum size of the flushed records that the log keeps, in bytes.
 
     Raises:

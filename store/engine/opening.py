@@ -36,7 +36,7 @@ def open_store(
             read, milliseconds between checks for what another process has flushed.
         is_read_only: follow a store that another process may be writing.
         progress: called with the number of minute files read so far, and the number to read.
-        memory_size: the budget of all caches, in bytes.
+        memory_size: the memory budget, in bytes; caches get what the catalog and the streams leave of it.
         log_keep_size: maximum size of the flushed records that the log keeps, in bytes.
 
     Raises:

@@ -51,7 +51,7 @@ class State:
         disk: the disk it is on.
         database: the index.
         open_file: opens the file of a minute.
-        memory_size: the budget of all caches, in bytes.
+        memory_size: the memory budget, in bytes; caches get what the catalog and the streams leave of it.
 
     Attributes:
         append_lock: the lock that every change of the minutes holds.
@@ -334,12 +334,14 @@ class State:
                 continue
             if row is not None:
                 rows.append(row)
+                self.lookup.weigh(minute)
         self._save_rows(rows)
 
     def _save_rows(self, rows: Sequence[IndexRow]) -> None:
         with self.lock:
             removed, self._removed = self._removed, []
             changes = self.streams.take_changes()
+            self.lookup.limit_cache()
         self.database.save(rows, removed, changes)
 
     def _index_row(self, minute: Minute) -> IndexRow | None:

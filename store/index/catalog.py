@@ -48,6 +48,13 @@ class Catalog:
     def __len__(self) -> int:
         return len(self._order)
 
+    @property
+    def size(self) -> int:
+        """The memory of the catalog, in bytes, about."""
+        columns = sum(each.size for each in self._columns.values())
+        bases = self._base_entries.size + self._base_bytes.size
+        return columns + bases + self._changed.size + self._order.size
+
     # One minute
 
     def add(self, start: int, end: int) -> int:

@@ -26,6 +26,11 @@ class TimeOrder:
     def __len__(self) -> int:
         return len(self._ids)
 
+    @property
+    def size(self) -> int:
+        """The memory of the order, in bytes, about."""
+        return sum(each.__sizeof__() for each in (self._starts, self._ends, self._ids))
+
     def fill(
         self, starts: NDArray[np.int64], ends: NDArray[np.int64], ids: NDArray[np.int64]
     ) -> None:
