@@ -132,8 +132,11 @@ def test_ids_are_given_in_order() -> None:
     streams = Streams()
     assert streams.id_of(KEYS[2]) == 1
     assert streams.ids_of([KEYS[0], KEYS[2], KEYS[1], KEYS[0]]).tolist() == [2, 1, 3, 2]
-    assert streams.take_changes() == {1: KEYS[2], 2: KEYS[0], 3: KEYS[1]}
-    assert streams.take_changes() == {}
+    changes = streams.take_changes()
+    streams.id_of(KEYS[3])
+    assert dict(changes) == {1: KEYS[2], 2: KEYS[0], 3: KEYS[1]}
+    assert dict(streams.take_changes()) == {4: KEYS[3]}
+    assert dict(streams.take_changes()) == {}
 
 
 @pytest.mark.parametrize(
@@ -178,7 +181,7 @@ def test_a_stream_without_events_is_forgotten() -> None:
     streams.discount([(7, summary[:1])], 2.0)
     streams.forget_emptied()
     assert set(streams.tags()) == {"kept"}
-    assert streams.take_changes() == {1: None}
+    assert dict(streams.take_changes()) == {1: None}
     generation = streams.generation
     assert streams.id_of(stream_key(b"s", b"new")) == 1
     assert streams.generation > generation

@@ -342,7 +342,7 @@ class State:
             removed, self._removed = self._removed, []
             changes = self.streams.take_changes()
             self.lookup.limit_cache()
-        self.database.save(rows, removed, changes)
+        self.database.save(rows, removed, dict(changes))
 
     def _index_row(self, minute: Minute) -> IndexRow | None:
         with self.lock:

@@ -99,8 +99,15 @@ class KeyTable:
 
     def keys(self) -> Iterator[bytes]:
         """Return an iterator over all keys there are now, whatever is changed later; it needs no lock."""
-        ids = self.ids()
-        return _cut(bytes(self._data), self._starts.take(ids), self._sizes.take(ids))
+        return self.keys_of(self.ids())
+
+    def keys_of(self, ids: NDArray[np.int64]) -> Iterator[bytes]:
+        """Return an iterator over the keys with *ids*, as :meth:`keys` does; empty for those that are free."""
+        starts, sizes = (each.take(ids).astype(np.int64) for each in (self._starts, self._sizes))
+        # Those that were added together lie together.
+        first = int(starts[sizes > 0].min(initial=len(self._data)))
+        last = int((starts + sizes).max(initial=0))
+        return _cut(bytes(self._data[first:last]), starts - first, sizes)
 
     # Changing
 
@@ -289,7 +296,9 @@ class KeyTable:
         """Drop the bytes of removed keys."""
         ids = np.sort(self.ids())
         sizes = self._sizes.take(ids).astype(np.int64)
-        self._data = bytearray().join(_cut(self._data, self._starts.take(ids), sizes))
+        self._data = bytearray().join(
+            _cut(self._data, self._starts.take(ids).astype(np.int64), sizes)
+        )
         self._starts.put(ids, sizes.cumsum() - sizes)
         self._dead_size = 0
 
@@ -306,9 +315,8 @@ class KeyTable:
 
 
 def _cut(
-    data: bytes | bytearray, starts: NDArray[np.integer], sizes: NDArray[np.integer]
+    data: bytes | bytearray, starts: NDArray[np.int64], sizes: NDArray[np.int64]
 ) -> Iterator[bytes]:
     """Yield the parts of *data* at *starts*, of *sizes*."""
-    ends = starts.astype(np.int64) + sizes.astype(np.int64)
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        yield bytes(data[start:end])
+    for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
+        yield bytes(data[start : start + size])

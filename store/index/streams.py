@@ -1,5 +1,6 @@
 """Streams: the sets of events with equal source and tags, how much there is of each, and in which minutes."""
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import NamedTuple
@@ -62,11 +63,11 @@ class Streams:
         self._everything = Total(0, 0, 0)
         self._everything_changed = 0.0
         self._emptied: set[int] = set()
-        self._unsaved: dict[int, bytes | None] = {}
+        self._unsaved = array("i")  # some more than once
         self.stale: set[int] = set()
         self.generation = 0
         self.ids_of([b""])  # DAMAGED
-        self._unsaved.clear()
+        self.take_changes()
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -76,7 +77,8 @@ class Streams:
         """The memory of all streams, in bytes, about."""
         tables = (self._keys, self._tags, self._streams_by_tag, self._minutes)
         columns = (self._events, self._sizes, self._newest, self._changed)
-        return sum(each.size for each in (*tables, *columns))
+        unsaved = self._unsaved.itemsize * len(self._unsaved)
+        return sum(each.size for each in (*tables, *columns)) + unsaved
 
     # Ids
 
@@ -99,10 +101,15 @@ class Streams:
         """Return the key of *stream*."""
         return self._keys.key(stream)
 
-    def take_changes(self) -> dict[int, bytes | None]:
-        """Return the keys of the streams that are new since the last call, by id; None for those that were forgotten."""
-        changes, self._unsaved = self._unsaved, {}
-        return changes
+    def take_changes(self) -> Iterator[tuple[int, bytes | None]]:
+        """Return the ids and keys of the streams that are new since the last call; None for those that were forgotten.
+
+        The iterator needs no lock.
+        """
+        ids = np.unique(np.array(self._unsaved, np.int64))
+        self._unsaved = array("i")
+        keys = self._keys.keys_of(ids)
+        return ((stream, key or None) for stream, key in zip(map(int, ids), keys, strict=True))
 
     # Counting
 
@@ -284,7 +291,7 @@ class Streams:
                 last = stream
             self._keys.restore(ids, keys)
             self._admit(keys, np.array(ids))
-        self._unsaved.clear()
+            self._unsaved = array("i")
 
     def adopt(self, other: "Streams") -> None:
         """Become what *other* is, which must not be used any more."""
@@ -329,7 +336,7 @@ class Streams:
         if len(reused):
             self._changed.put(reused, 0)
             self.generation += 1
-        self._unsaved.update(zip(ids.tolist(), keys, strict=True))
+        self._unsaved.extend(ids.tolist())
         tags, owners = _tags_in(keys)
         rows = self._tags.assign(tags).ids
         self._streams_by_tag.resize(len(self._tags))
@@ -347,7 +354,7 @@ class Streams:
         self._keys.remove(ids)
         self._newest.put(ids, 0)
         self._minutes.clear(ids)
-        self._unsaved.update(dict.fromkeys(streams))
+        self._unsaved.extend(streams)
         self.stale.difference_update(streams)
         self.generation += 1
 

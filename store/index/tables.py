@@ -223,10 +223,10 @@ class Tables:
         for table in ("minutes", "entries", "ids"):
             connection.executemany(f"DELETE FROM {table} WHERE id = ?", gone)  # noqa: S608 - ours
         # Replacing a row runs no trigger.
-        connection.executemany("DELETE FROM streams WHERE id = ?", [(each,) for each in streams])
+        connection.executemany("DELETE FROM streams WHERE id = ?", ((each,) for each in streams))
         connection.executemany(
             "INSERT INTO streams VALUES (?, ?, ?)",
-            [(each, key, checksum_of(key)) for each, key in streams.items() if key is not None],
+            ((each, key, checksum_of(key)) for each, key in streams.items() if key is not None),
         )
         rows = [(each, pack_row(each.row), each.summary.tobytes()) for each in kept]
         connection.executemany(
