@@ -58,13 +58,16 @@ class OpenAnswers:
 
     def remove(self, location: Hashable, handle: AnswerHandle) -> None:
         """Remove *handle*, which is closed."""
-        size = handle.size()
         with self._lock:
             at = self._by_location[location]
             at.handles.remove(handle)
             if not at.handles:
                 del self._by_location[location]
-            elif at.closed is None or at.closed.size() < size:
+                return
+        # Others stay open: the size that was told for this one must last.
+        size = handle.size()
+        with self._lock:
+            if at.closed is None or at.closed.size() < size:
                 at.closed = handle
 
     def extend(self, location: Hashable, found: Extent | None) -> Extent | None:
