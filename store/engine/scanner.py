@@ -1,6 +1,7 @@
 """The scanner: it reads minute files and builds their entries."""
 
 import logging
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -8,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.disk.disk import Disk
-from store.disk.file import FileStat
+from store.disk.file import FileStat, ReadableFile
 from store.index.builder import DamageAt, build_entries
 from store.index.minute import EntryColumns, MinuteEntries
 from store.index.stamp import Stamp
 
 __all__ = ["Scanned", "Scanner"]
+
+_CHUNK_SIZE = 1 << 20
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +62,9 @@ class Scanner:
             return None
         with self._disk.open_to_read(path) as file:
             found = file.stat()
-            entries = MinuteEntries.of(self.entries_of(name, file.read, found.size))
-            checksum = file.checksum(found.size)
-        return Scanned(found, Stamp.of(found), checksum, entries)
+            reads = _ChecksummedReads(file)
+            entries = MinuteEntries.of(self.entries_of(name, reads.read, found.size))
+            return Scanned(found, Stamp.of(found), reads.checksum(found.size), entries)
 
     def entries_of(
         self, name: str, read: Callable[[int, int], bytes], size: int, start: int = 0
@@ -73,3 +76,32 @@ class Scanner:
             log.warning("damage in %s at byte %d: %s", path, damage.offset, damage.reason)
 
         return build_entries(read, size, start, self._ids_of, report)
+
+
+class _ChecksummedReads:
+    """Reads of a file, from its start to its end, with the CRC-32 of what was read; some bytes may be read twice, or not."""
+
+    def __init__(self, file: ReadableFile) -> None:
+        self._file = file
+        self._end = 0
+        self._checksum = 0
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Read *size* bytes at *offset*; fewer only at the end of the file."""
+        data = self._file.read(offset, size)
+        self._add(offset, data)
+        return data
+
+    def checksum(self, size: int) -> int:
+        """Return the CRC-32 of the first *size* bytes, of which those are read that were skipped."""
+        while self._end < size:
+            data = self._file.read(self._end, min(_CHUNK_SIZE, size - self._end))
+            if not data:
+                break
+            self._add(self._end, data)
+        return self._checksum
+
+    def _add(self, offset: int, data: bytes) -> None:
+        if offset <= self._end < offset + len(data):
+            self._checksum = zlib.crc32(memoryview(data)[self._end - offset :], self._checksum)
+            self._end = offset + len(data)

@@ -13,6 +13,9 @@ __all__ = ["NOTHING", "SUMMARY", "Total", "checksum_of", "merge_summaries", "sum
 SUMMARY = np.dtype([("stream", "<u4"), ("events", "<u4"), ("size", "<i8"), ("newest", "<i8")])
 """A row of a summary: the stream's id, its events, their bytes, the ticks of the newest; rows ascend by stream."""
 
+_FEW_ENTRIES = 32
+"""Up to this many entries are cheaper to sum up one by one: ten in a third of the time."""
+
 _DENSE_STREAMS_MAX = 8
 """With more streams per entry than this, np.unique is cheaper than counting all streams."""
 
@@ -46,8 +49,8 @@ def summarize(entries: EntryColumns, stream_count: int) -> NDArray[np.void]:
         Rows of type ``SUMMARY``, including damage.
     """
     streams, sizes, ticks = entries
-    if len(streams) == 1:
-        return np.array([(int(streams[0]), 1, int(sizes[0]), max(int(ticks[0]), 0))], SUMMARY)
+    if len(streams) <= _FEW_ENTRIES:
+        return _summarize_few(entries)
     if stream_count <= _DENSE_STREAMS_MAX * len(streams):
         ids, rows = np.arange(stream_count), streams
     else:
@@ -63,6 +66,15 @@ def summarize(entries: EntryColumns, stream_count: int) -> NDArray[np.void]:
     summary["size"] = np.bincount(rows, sizes, len(ids))[found]
     summary["newest"] = newest[found]
     return summary
+
+
+def _summarize_few(entries: EntryColumns) -> NDArray[np.void]:
+    """Sum *entries* up without arrays."""
+    found: dict[int, tuple[int, int, int, int]] = {}
+    for stream, size, ticks in zip(*(column.tolist() for column in entries), strict=True):
+        _, events, total, newest = found.get(stream, (0, 0, 0, 0))
+        found[stream] = stream, events + 1, total + size, max(newest, ticks)
+    return np.array(sorted(found.values()), SUMMARY)
 
 
 def merge_summaries(first: NDArray[np.void], second: NDArray[np.void]) -> NDArray[np.void]:
