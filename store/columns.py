@@ -4,7 +4,7 @@ One writer at a time changes a column. Readers need no lock: a slice that was ta
 """
 
 import bisect
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ __all__ = ["WIDTHS", "Column", "Integers", "NarrowColumn", "Reals", "ShortIntege
 
 WIDTHS = "BHIQ"
 """Types of unsigned integers of 1, 2, 4 and 8 bytes, as :mod:`struct` names them."""
+
+_LIMITS = {width: 1 << (8 * np.dtype(width).itemsize) for width in WIDTHS}
 
 _CAPACITY_MIN = 8
 _Number = TypeVar("_Number", bound=np.generic)
@@ -26,8 +28,13 @@ class Column(Generic[_Number]):
     """
 
     def __init__(self, values: NDArray[_Number]) -> None:
-        self._values = values
         self._length = len(values)
+        self._set(values)
+
+    def _set(self, values: NDArray[_Number]) -> None:
+        self._values = values
+        # One number comes from here in a third of the time that numpy takes.
+        self._cells: Any = values.data
 
     def __len__(self) -> int:
         return self._length
@@ -75,7 +82,7 @@ class Column(Generic[_Number]):
             capacity = max(needed, len(self._values) * 5 // 4, _CAPACITY_MIN)
             grown = np.empty(capacity, self._values.dtype)
             grown[: self._length] = self._values[: self._length]
-            self._values = grown
+            self._set(grown)
 
 
 class NarrowColumn(Column[np.unsignedinteger]):
@@ -89,11 +96,11 @@ class NarrowColumn(Column[np.unsignedinteger]):
         super().__init__(np.empty(0, WIDTHS[0]) if values is None else values)
 
     def __getitem__(self, position: int) -> int:
-        return int(self._values[self._checked(position)])
+        return self._cells[self._checked(position)]  # type: ignore[no-any-return]
 
     def __setitem__(self, position: int, number: int) -> None:
         self._widen(number)
-        self._values[self._checked(position)] = number
+        self._cells[self._checked(position)] = number
 
     def put(self, positions: NDArray[np.integer], numbers: NDArray[np.generic] | int) -> None:
         """Set the numbers at *positions* to *numbers*."""
@@ -108,7 +115,7 @@ class NarrowColumn(Column[np.unsignedinteger]):
         """Append *number*."""
         self._widen(number)
         self._reserve(1)
-        self._values[self._length] = number
+        self._cells[self._length] = number
         self._length += 1
 
     def extend(self, numbers: NDArray[np.generic]) -> None:
@@ -118,9 +125,9 @@ class NarrowColumn(Column[np.unsignedinteger]):
             super().extend(numbers)
 
     def _widen(self, largest: int) -> None:
-        if largest >> (8 * self._values.itemsize):
-            width = next(each for each in WIDTHS if not largest >> (8 * np.dtype(each).itemsize))
-            self._values = self._values.astype(width)
+        if largest >= 1 << (8 * self._values.itemsize):
+            width = next(each for each, limit in _LIMITS.items() if largest < limit)
+            self._set(self._values.astype(width))
 
 
 class Integers(Column[np.int64]):
@@ -136,15 +143,15 @@ class Integers(Column[np.int64]):
         super().__init__(np.empty(0, np.int64) if values is None else values)
 
     def __getitem__(self, position: int) -> int:
-        return int(self._values[position])
+        return self._cells[position]  # type: ignore[no-any-return]
 
     def __setitem__(self, position: int, number: int) -> None:
-        self._values[position] = number
+        self._cells[position] = number
 
     def append(self, number: int) -> None:
         """Append *number*."""
         self._reserve(1)
-        self._values[self._length] = number
+        self._cells[self._length] = number
         self._length += 1
 
 
@@ -155,10 +162,10 @@ class ShortIntegers(Column[np.int32]):
         super().__init__(np.empty(0, np.int32))
 
     def __getitem__(self, position: int) -> int:
-        return int(self._values[position])
+        return self._cells[position]  # type: ignore[no-any-return]
 
     def __setitem__(self, position: int, number: int) -> None:
-        self._values[position] = number
+        self._cells[position] = number
 
 
 class Reals(Column[np.float64]):
@@ -172,13 +179,13 @@ class Reals(Column[np.float64]):
         super().__init__(np.empty(0) if values is None else values)
 
     def __getitem__(self, position: int) -> float:
-        return float(self._values[position])
+        return self._cells[position]  # type: ignore[no-any-return]
 
     def __setitem__(self, position: int, number: float) -> None:
-        self._values[position] = number
+        self._cells[position] = number
 
     def append(self, number: float) -> None:
         """Append *number*."""
         self._reserve(1)
-        self._values[self._length] = number
+        self._cells[self._length] = number
         self._length += 1

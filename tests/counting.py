@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from store.disk import vectored
 from tests import debug_locks
 
 __all__ = [
@@ -71,6 +72,7 @@ def disk_operations() -> Iterator[Cost]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         for name, kind in _KINDS.items():
             monkeypatch.setattr(os, name, _counted(getattr(os, name), kind, count))
+        monkeypatch.setattr(vectored, "preadv", _counted(vectored.preadv, "read", count))
         yield cost
 
 

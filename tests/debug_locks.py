@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from store import locks
+from store.disk import vectored
 
 __all__ = ["DebugLock", "Violations", "held_short_locks", "installed"]
 
@@ -113,10 +114,10 @@ def installed() -> Iterator[Violations]:
     violations = Violations()
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(locks, "_factory", lambda name: DebugLock(name, violations))
-        for name in SLOW_CALLS:
+        for module, name in [*((os, each) for each in SLOW_CALLS), (vectored, "preadv")]:
             # Installed within another one, only the inner one notes.
-            function = inspect.unwrap(getattr(os, name))
-            monkeypatch.setattr(os, name, _watched(name, function, violations))
+            function = inspect.unwrap(getattr(module, name))
+            monkeypatch.setattr(module, name, _watched(name, function, violations))
         yield violations
 
 

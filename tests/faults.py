@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from store.disk.disk import Disk
 from store.disk.file import FileStat, ReadableFile, WritableFile
 from store.disk.lock import Lock
+from store.disk.vectored import ExtentBuffer
 from store.disk.watch import DirectoryWatch
 from store.errors import EventReadException, EventWriteException, FileChanged, StoreFull
 from store.query import DiskUsage
@@ -358,6 +359,14 @@ class FaultyReadable(ReadableFile):
 
     def duplicate(self) -> ReadableFile:
         return self
+
+    def gather(self, buffer: ExtentBuffer, first: int, last: int) -> None:
+        for position in range(first, last):
+            start, stop = int(buffer.starts[position]), int(buffer.stops[position])
+            data = self.read(start, stop - start)
+            if len(data) < stop - start:
+                raise EventReadException(f"{self.path} ends before byte {stop}")
+            buffer.place(position)[:] = data
 
     def close(self) -> None:
         pass

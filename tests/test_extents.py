@@ -1,5 +1,6 @@
 """Extents of files are read as if each were read by itself."""
 
+import itertools
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from store.disk.disk import Disk
+from store.disk.file import ReadableFile
+from store.disk.vectored import ExtentBuffer
 from store.errors import EventReadException
+from store.minutes.file import MinuteFile
 from tests.minutes import FilesOnDisk
 
 CONTENT = bytes(np.random.default_rng(1).integers(0, 256, 120_000, "u1"))
@@ -32,9 +36,19 @@ def extents(draw: st.DrawFn) -> list[tuple[int, int]]:
     return found or [(0, 1)]
 
 
+def ascends(wanted: list[tuple[int, int]]) -> bool:
+    return all(stop <= start for (_, stop), (start, _) in itertools.pairwise(wanted))
+
+
 def columns(wanted: list[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     starts, stops = zip(*wanted, strict=True)
     return np.array(starts, "q"), np.array(stops, "q")
+
+
+def gathered(file: ReadableFile | MinuteFile, wanted: list[tuple[int, int]]) -> bytes:
+    buffer = ExtentBuffer(*columns(wanted))
+    file.gather(buffer, 0, len(wanted))
+    return buffer.data()
 
 
 def expected(wanted: list[tuple[int, int]]) -> bytes:
@@ -49,24 +63,33 @@ def test_extents_of_a_file(wanted: list[tuple[int, int]]) -> None:
         path = Path(directory, "file")
         path.write_bytes(CONTENT)
         with Disk().open_to_read(str(path)) as file:
-            assert file.read_extents(*columns(wanted)) == expected(wanted)
+            assert gathered(file, wanted) == expected(wanted)
 
 
-@pytest.mark.parametrize("run_size", [1, 1000, 8 << 20])
-def test_many_extents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_size: int) -> None:
+@pytest.mark.parametrize("extents_max", [1, 7, 512])
+def test_many_extents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extents_max: int) -> None:
     """Each a byte, with a byte between them; however many are read by one call."""
-    monkeypatch.setattr("store.disk.file._RUN_SIZE_MAX", run_size)
+    monkeypatch.setattr("store.disk.vectored._EXTENTS_MAX", extents_max)
     (tmp_path / "file").write_bytes(CONTENT)
     many = [(start, start + 1) for start in range(0, 6000, 2)]
     with Disk().open_to_read(str(tmp_path / "file")) as file:
-        assert file.read_extents(*columns(many)) == expected(many)
+        assert gathered(file, many) == expected(many)
 
 
-def test_no_extents(tmp_path: Path) -> None:
-    """Nothing is read."""
+@pytest.mark.parametrize("size", [-1, 0, 10])
+def test_a_call_that_reads_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """After an interruption or an error, each extent is read by itself."""
+    monkeypatch.setattr("store.disk.vectored.preadv", lambda *_arguments: size)
     (tmp_path / "file").write_bytes(CONTENT)
+    wanted = [(10, 30), (40, 50), (90, 190)]
     with Disk().open_to_read(str(tmp_path / "file")) as file:
-        assert file.read_extents(np.empty(0, "q"), np.empty(0, "q")) == b""
+        assert gathered(file, wanted) == expected(wanted)
+
+
+def test_an_extent_that_stops_before_it_starts() -> None:
+    """It is refused: the system would write its length, as a number without a sign."""
+    with pytest.raises(ValueError, match="before it starts"):
+        ExtentBuffer(*columns([(0, 5), (9, 8)]))
 
 
 @pytest.mark.parametrize("stops", [(50, 101), (100, 301), (250, 300)])
@@ -77,7 +100,7 @@ def test_a_file_that_ends_before(tmp_path: Path, stops: tuple[int, int]) -> None
         Disk().open_to_read(str(tmp_path / "file")) as file,
         pytest.raises(EventReadException, match="ends before byte"),
     ):
-        file.read_extents(*columns([(10, stops[0]), (stops[0] + 1, stops[1])]))
+        gathered(file, [(10, stops[0]), (stops[0] + 1, stops[1])])
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
@@ -85,11 +108,11 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         Disk().open_to_read(str(tmp_path)) as directory,
         pytest.raises(EventReadException, match="Is a directory"),
     ):
-        directory.read_extents(*columns([(0, 1), (2, 3)]))
+        gathered(directory, [(0, 1), (2, 3)])
 
 
 @settings(deadline=None)
-@given(extents().filter(lambda found: found == sorted(found)), st.integers(0, len(CONTENT)))
+@given(extents().filter(ascends), st.integers(0, len(CONTENT)))
 def test_a_minute_file(wanted: list[tuple[int, int]], stored_size: int) -> None:
     """Part of it is in the file, the rest in the log."""
     with TemporaryDirectory() as directory, FilesOnDisk(directory) as files:
@@ -97,6 +120,6 @@ def test_a_minute_file(wanted: list[tuple[int, int]], stored_size: int) -> None:
         files.write(file, CONTENT[:stored_size])
         files.flush(file)
         files.write(file, CONTENT[stored_size:])
-        assert file.read_extents(*columns(wanted)) == expected(wanted)
+        assert gathered(file, wanted) == expected(wanted)
         with pytest.raises(EventReadException, match="ends before byte"):
-            file.read_extents(*columns([*wanted, (len(CONTENT), len(CONTENT) + 1)]))
+            gathered(file, [*wanted, (len(CONTENT), len(CONTENT) + 1)])

@@ -1,6 +1,5 @@
 """The bytes of an answer: finding and reading them."""
 
-import itertools
 import threading
 
 import numpy as np
@@ -9,7 +8,7 @@ from store.answers.extent_map import ExtentMap
 from store.answers.version import Access, Minute, Version
 from store.api import Answer
 from store.errors import EventReadException
-from store.index.extents import Extents, find_extents
+from store.index.extents import Extents, find_extents, flagged_extents
 from store.query import Query, Span
 
 __all__ = ["MinuteAnswer", "WholeAnswer"]
@@ -57,11 +56,10 @@ class MinuteAnswer(Answer):
             end = min(offset + size, self._minute.entries.size)
             if end <= offset:
                 return b""
-            extents = Extents(*(np.array([each]) for each in (self._minute.id, offset, end)))
-        else:
-            with self._lock:
-                self._advance()
-                extents = self._map.cut(offset, size)
+            return self._access.read(self._minute.id, offset, end)
+        with self._lock:
+            self._advance()
+            extents = self._map.cut(offset, size)
         return _read(self._access, extents)
 
     def _advance(self) -> None:
@@ -81,13 +79,10 @@ class MinuteAnswer(Answer):
 
     def _find(self, first: int, last: int) -> Extents:
         """Find the extents of the matching entries from *first* to before *last*."""
-        entries = self._minute.entries
-        found = entries.select(self._query, self._access.matching(self._query), first, last)
-        ends = np.concatenate(
-            (np.array([entries.offset(first)]), entries.layout(first, last).ends)
-        ).astype(np.int64)
-        minutes = np.full(len(found), self._minute.id)
-        return Extents(minutes, ends[found - first], ends[found - first + 1])
+        minute, entries = self._minute, self._minute.entries
+        layout = entries.layout(first, last) if first else self._access.layout(minute, last)
+        flags = entries.flags(self._query, self._access.matching(self._query), layout, first)
+        return flagged_extents(minute.id, entries.offset(first), layout.ends, flags)
 
 
 class WholeAnswer(Answer):
@@ -203,25 +198,17 @@ class WholeAnswer(Answer):
             if query.asks_everything:
                 self._arrived.append(minute, entries.offset(first), entries.offset(last))
                 return
-            found = entries.select(query, self._access.matching(query), first, last) - first
-            if not len(found):
-                return
-            ends = entries.layout(first, last).ends
-            edges = np.concatenate(([entries.offset(first)], ends)).astype(np.int64)
+            layout = entries.layout(first, last)
+            flags = entries.flags(query, self._access.matching(query), layout, first)
+            start = entries.offset(first)
         except EventReadException:
             return  # it was removed before any of it was read
-        self._arrived.extend(Extents(np.full(len(found), minute), edges[found], edges[found + 1]))
+        self._arrived.extend(flagged_extents(minute, start, layout.ends, flags))
 
 
 def _read(access: Access, extents: Extents) -> bytes:
-    """Read *extents*, the files one after the other."""
+    """Read *extents*."""
     minutes, starts, ends = extents
-    if not len(minutes):
-        return b""
     if len(minutes) == 1:
         return access.read(int(minutes[0]), int(starts[0]), int(ends[0]))
-    edges = [0, *((minutes[1:] != minutes[:-1]).nonzero()[0] + 1).tolist(), len(minutes)]
-    return b"".join(
-        access.read_extents(int(minutes[first]), starts[first:last], ends[first:last])
-        for first, last in itertools.pairwise(edges)
-    )
+    return access.read_extents(extents) if len(minutes) else b""

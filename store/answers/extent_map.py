@@ -60,14 +60,16 @@ class ExtentMap:
         last = min(bisect.bisect_left(self._ends, offset + size) + 1, len(self._ends))
         if first >= last:
             return Extents.none()
-        ends = np.array(self._ends[first:last])
-        starts = np.array(self._starts[first:last])
+        # Slices of an array are copies, which may be changed.
+        answer_ends = np.frombuffer(self._ends[first:last], np.int64)
+        starts = np.frombuffer(self._starts[first:last], np.int64)
         before = self._ends[first - 1] if first else 0
-        sizes = np.diff(ends, prepend=before)
-        ends = starts + sizes
+        ends = starts + answer_ends
+        ends[1:] -= answer_ends[:-1]
+        ends[0] -= before
         ends[-1] -= max(self._ends[last - 1] - (offset + size), 0)
         starts[0] += offset - before
-        return Extents(np.array(self._minutes[first:last]), starts, ends)
+        return Extents(np.frombuffer(self._minutes[first:last], np.int64), starts, ends)
 
     def _continues(self, minute: int, start: int) -> bool:
         """Return whether the last extent ends at *start* of *minute*."""

@@ -13,6 +13,7 @@ from store.answers.version import Minute, Version
 from store.errors import EventReadException
 from store.format.event import Event, decode_event
 from store.format.record import encode_text, parse
+from store.index.extents import Extents
 from store.index.minute import Entry
 from store.query import Query
 from store.ticks import TICKS_PER_S
@@ -40,10 +41,8 @@ class _Access(Protocol):
     def read(self, minute: int, start: int, end: int) -> bytes:
         """Read the bytes of *minute* from *start* to *end*, all of them."""
 
-    def read_extents(
-        self, minute: int, starts: NDArray[np.int64], stops: NDArray[np.int64]
-    ) -> bytes:
-        """Read the extents of *minute* from *starts* to *stops*, which ascend, and join them."""
+    def read_extents(self, extents: Extents) -> bytes:
+        """Read *extents*, which ascend within each minute, and join them."""
 
 
 class _Cursor:
@@ -83,7 +82,8 @@ class _Cursor:
         starts = np.array([each.start for each in some])
         stops = np.array([each.end for each in some])
         order = np.argsort(starts)
-        data = self._access.read_extents(self._minute.id, starts[order], stops[order])
+        minutes = np.full(len(some), self._minute.id)
+        data = self._access.read_extents(Extents(minutes, starts[order], stops[order]))
         ends = (stops - starts)[order].cumsum()
         events: list[Event | None] = [None] * len(some)
         for place, end in zip(order.tolist(), ends.tolist(), strict=True):

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from store.answers.read_ahead import ReadAhead
 from store.answers.version import Minute
 from store.errors import EventReadException
 from store.index.summary import NOTHING, Total, summarize, total_of
@@ -23,6 +24,9 @@ class Summaries(Protocol):
     def summaries(self, minutes: NDArray[np.int64]) -> dict[int, tuple[int, NDArray[np.void]]]:
         """Return by id the known summaries of *minutes*, each after the number of entries in it."""
 
+    def following(self, minute: int, window: ReadAhead) -> NDArray[np.int64]:
+        """Return the ids of *minute* and, in the order of time, of the next ones in *window*."""
+
     def matching(self, query: Query) -> NDArray[np.bool_]:
         """Return for each stream id whether its events answer *query*, their times aside."""
 
@@ -39,6 +43,7 @@ class Series:
         self._query = query
         self._access = access
         self._lock = threading.Lock()
+        self._read_ahead = ReadAhead()
         # By minute id: the number of entries added up, and their totals in rows as in Total.
         self._counted = np.zeros(0, np.int64)
         self._totals = np.zeros((3, 0), np.int64)
@@ -64,6 +69,19 @@ class Series:
                 if self._counted[minutes[place]] > entries[place]:
                     totals[:, place] = self._add_up(int(minutes[place]), 0, int(entries[place]))
             return totals
+
+    def total(self, minute: int, entries: int) -> Total:
+        """Return the total of the first *entries* of *minute*; nothing for one that is gone."""
+        with self._lock:
+            self._reserve(minute + 1)
+            if not self._counted[minute] and entries:
+                # Programs that list a directory ask for one minute after the other.
+                ahead = self._access.following(minute, self._read_ahead)
+                self._reserve(int(ahead.max(initial=0)) + 1)
+                self._read_summaries(ahead[self._counted[ahead] == 0])
+            if self._counted[minute] == entries:
+                return Total(*self._totals[:, minute].tolist())
+        return Total(*self.totals(np.array([minute]), np.array([entries]))[:, 0].tolist())
 
     def _reserve(self, length: int) -> None:
         if length > len(self._counted):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.answers.arrivals import Arrivals
-from store.index.extents import Layout
+from store.index.extents import Extents, Layout
 from store.index.minute import MinuteEntries
 from store.index.summary import Total
 from store.minutes.file import MinuteFile
@@ -69,16 +69,17 @@ class Access(Protocol):
     def minute(self, minute: int) -> Minute:
         """Return the minute with the id *minute*."""
 
+    def layout(self, minute: Minute, length: int) -> Layout:
+        """Return the layout of the first *length* entries of *minute*."""
+
     def layouts(self, minutes: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[Layout]:
         """Return the layouts of the first *lengths* entries of *minutes*; an empty one for a minute that is gone."""
 
     def read(self, minute: int, start: int, end: int) -> bytes:
         """Read the bytes of *minute* from *start* to *end*, all of them."""
 
-    def read_extents(
-        self, minute: int, starts: NDArray[np.int64], stops: NDArray[np.int64]
-    ) -> bytes:
-        """Read the extents of *minute* from *starts* to *stops*, which ascend, and join them."""
+    def read_extents(self, extents: Extents) -> bytes:
+        """Read *extents*, which ascend within each minute, and join them."""
 
     def matching(self, query: Query) -> NDArray[np.bool_]:
         """Return for each stream id whether its events answer *query*, their times aside."""

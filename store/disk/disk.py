@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 from store.disk import lock, renaming, watch
 from store.disk.file import FileStat, ReadableFile, WritableFile, file_stat
-from store.disk.os_errors import reading, writing
-from store.errors import EventReadException, FileChanged
+from store.disk.os_errors import read_failure, reading, writing
+from store.errors import FileChanged
 from store.query import DiskUsage
 
 __all__ = ["Disk"]
@@ -100,7 +100,7 @@ class Disk:
         except OSError as error:
             if error.errno in _NOT_THERE:
                 return None
-            raise EventReadException(f"cannot stat {path}: {error.strerror}") from error
+            raise read_failure("stat", path, error) from error
         return file_stat(path, status) if stat.S_ISREG(status.st_mode) else None
 
     def inode(self, directory: str) -> int:
@@ -139,7 +139,7 @@ class Disk:
         try:
             return ReadableFile(path, os.open(path, _READ_FLAGS))
         except OSError as error:
-            raise EventReadException(f"cannot open {path}: {error.strerror}") from error
+            raise read_failure("open", path, error) from error
 
     def create(self, path: str) -> WritableFile:
         """Create an empty file at *path* to write, in place of any that is there."""

@@ -9,19 +9,14 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from store.disk.os_errors import reading, write_failure, writing
+from store.disk.os_errors import read_failure, reading, write_failure, writing
+from store.disk.vectored import GAP_MAX, ExtentBuffer
 from store.errors import EventReadException
 
-__all__ = ["FileStat", "ReadableFile", "WritableFile", "coalesce", "cut", "file_stat"]
+__all__ = ["FileStat", "ReadableFile", "WritableFile", "file_stat"]
 
 _CHUNK_SIZE = 1 << 20
 _IOV_MAX = os.sysconf("SC_IOV_MAX")
-
-_GAP_MAX = 16 << 10
-"""Bytes between two extents above which they are read by two calls: below, reading the gap is cheaper."""
 
 _RUN_SIZE_MAX = 8 << 20
 """Bytes read by one call for several extents, so that the gaps never cost more memory than this."""
@@ -62,7 +57,7 @@ def file_stat(path: str, status: os.stat_result) -> FileStat:
     return FileStat(name, status.st_size, mtime_ns, ctime_ns, inode)
 
 
-def coalesce(starts: list[int], stops: list[int]) -> Iterator[tuple[int, int]]:
+def _coalesce(starts: list[int], stops: list[int]) -> Iterator[tuple[int, int]]:
     """Group the extents from *starts* to *stops* into runs that one call reads, gaps included.
 
     Yields:
@@ -71,27 +66,13 @@ def coalesce(starts: list[int], stops: list[int]) -> Iterator[tuple[int, int]]:
     first = 0
     limit = last_stop = -1
     for index, (start, stop) in enumerate(zip(starts, stops, strict=True)):
-        if not 0 <= start - last_stop <= _GAP_MAX or stop > limit:
+        if not 0 <= start - last_stop <= GAP_MAX or stop > limit:
             if index:
                 yield first, index
             first, limit = index, start + _RUN_SIZE_MAX
         last_stop = stop
     if starts:
         yield first, len(starts)
-
-
-def cut(
-    data: bytes, base: int, starts: list[int], stops: list[int]
-) -> list[bytes] | list[memoryview]:
-    """Cut the extents from *starts* to *stops* out of *data*, the bytes at *base*.
-
-    A scattering preadv(2) by ctypes was no faster: 1,440 files of 150 kB with 10 extents each, in CPU time, 51 ms so and
-    99 ms with an iovec array for each file; with 100 extents each, 124 and 141 ms.
-    """
-    if len(starts) == 1:
-        return [data]
-    view = memoryview(data)
-    return [view[start - base : stop - base] for start, stop in zip(starts, stops, strict=True)]
 
 
 class ReadableFile:
@@ -107,36 +88,52 @@ class ReadableFile:
 
     def stat(self) -> FileStat:
         """Return the FileStat of the open file, whatever file has its name now."""
-        with reading("stat", self.path):
+        try:
             return file_stat(self.path, os.fstat(self._descriptor))
+        except OSError as error:
+            raise read_failure("stat", self.path, error) from error
 
     def read(self, offset: int, size: int) -> bytes:
         """Read *size* bytes at *offset*; fewer only at the end of the file."""
-        with reading("read", self.path):
+        try:
             data = os.pread(self._descriptor, size, offset)
             while len(data) < size:
                 more = os.pread(self._descriptor, size - len(data), offset + len(data))
                 if not more:
                     break
                 data += more
+        except OSError as error:
+            raise read_failure("read", self.path, error) from error
         return data
 
-    def read_extents(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> bytes:
-        """Read the extents from *starts* to *stops*, in bytes, joined in the order given.
+    def parts(self, starts: list[int], stops: list[int]) -> Iterator[memoryview]:
+        """Read the extents from *starts* to *stops*, in bytes, one by one.
 
         Raises:
             EventReadException: if they cannot be read, or the file ends before.
         """
-        return b"".join(self.parts(starts.tolist(), stops.tolist()))
-
-    def parts(self, starts: list[int], stops: list[int]) -> Iterator[bytes | memoryview]:
-        """Read the extents from *starts* to *stops*, in bytes, one by one; see :meth:`read_extents`."""
-        for first, last in coalesce(starts, stops):
+        for first, last in _coalesce(starts, stops):
             base, stop = starts[first], stops[last - 1]
-            data = self.read(base, stop - base)
+            data = memoryview(self.read(base, stop - base))
             if len(data) < stop - base:
                 raise EventReadException(f"{self.path} ends before byte {stop}")
-            yield from cut(data, base, starts[first:last], stops[first:last])
+            for begin, end in zip(starts[first:last], stops[first:last], strict=True):
+                yield data[begin - base : end - base]
+
+    def gather(self, buffer: ExtentBuffer, first: int, last: int) -> None:
+        """Read the extents of *buffer* from *first* to before *last*.
+
+        Raises:
+            EventReadException: if they cannot be read, or the file ends before.
+        """
+        for begin, end in buffer.runs(first, last):
+            if not buffer.fill(self._descriptor, begin, end):
+                for position in range(begin, end):
+                    start, stop = int(buffer.starts[position]), int(buffer.stops[position])
+                    data = self.read(start, stop - start)
+                    if len(data) < stop - start:
+                        raise EventReadException(f"{self.path} ends before byte {stop}")
+                    buffer.place(position)[:] = data
 
     def chunks(self, start: int, end: int) -> Iterator[bytes]:
         """Read the bytes from *start* to *end* in chunks."""

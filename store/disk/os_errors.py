@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from store.errors import EventReadException, EventWriteException, StoreFull
 
-__all__ = ["reading", "write_failure", "writing"]
+__all__ = ["read_failure", "reading", "write_failure", "writing"]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -21,7 +21,7 @@ def reading(verb: str, path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise EventReadException(f"cannot {verb} {path}: {error.strerror}") from error
+        raise read_failure(verb, path, error) from error
 
 
 @contextlib.contextmanager
@@ -38,7 +38,12 @@ def writing(verb: str, path: str) -> Iterator[None]:
         raise write_failure(verb, path, error) from error
 
 
+def read_failure(verb: str, path: str, error: OSError) -> EventReadException:
+    """Make the exception that :func:`reading` raises, for calls so frequent that entering it would show."""
+    return EventReadException(f"cannot {verb} {path}: {error.strerror}")
+
+
 def write_failure(verb: str, path: str, error: OSError) -> EventWriteException:
-    """Make the exception that :func:`writing` raises, for calls so frequent that entering it would show."""
+    """Make the exception that :func:`writing` raises, for the same reason."""
     kind = StoreFull if error.errno in _FULL else EventWriteException
     return kind(f"cannot {verb} {path}: {error.strerror}")

@@ -4,8 +4,10 @@ Minutes come from memory, from the index, or from their files. Nothing is change
 lock is held while files or the index are read. See the protocols in :mod:`store.answers`.
 """
 
+import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Concatenate, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -13,16 +15,18 @@ from numpy.typing import NDArray
 
 from store.answers.arrivals import Arrivals
 from store.answers.fetch import id_hashes
+from store.answers.read_ahead import ReadAhead
 from store.answers.series import Series
 from store.answers.version import Minute, Version
 from store.cache import Cache
 from store.disk.disk import Disk
 from store.disk.file import FileStat
+from store.disk.vectored import ExtentBuffer
 from store.engine.scanner import Scanner
 from store.errors import EventReadException
 from store.index.catalog import Catalog
 from store.index.database import Database
-from store.index.extents import Layout
+from store.index.extents import Extents, Layout
 from store.index.minute import MinuteEntries
 from store.index.row import MinuteRow
 from store.index.streams import Streams
@@ -43,6 +47,9 @@ _CACHE_SHARE = 8
 """Caches get this part of the budget even if the catalog and the streams leave less."""
 
 log = logging.getLogger(__name__)
+
+_Arguments = ParamSpec("_Arguments")
+_Read = TypeVar("_Read")
 
 
 class Lookup:
@@ -90,6 +97,7 @@ class Lookup:
         self._memory_size = memory_size
         self._cache = Cache(memory_size)
         self._is_short = False
+        self._read_ahead = ReadAhead()
         self._minutes: WeakValueDictionary[int, Minute] = WeakValueDictionary()
 
     def minute(self, minute: int) -> Minute:
@@ -99,21 +107,18 @@ class Lookup:
             EventReadException: if it is gone.
         """
         with self.lock:
+            found = self._minutes.get(minute)
+            if found is not None:
+                if self._cache.get(minute) is None:
+                    self._cache.put(minute, found, _MINUTE_SIZE + found.entries.memory_size)
+                return found
             if not self.catalog.has(minute):
                 raise EventReadException(f"{self.catalog.name(minute)} was removed or replaced")
-            found = self._minutes.get(minute)
-            if found is None:
-                row = self.catalog.row(minute)
-                entries = MinuteEntries(
-                    row.entries,
-                    row.bytes,
-                    lambda: self._load_entries(minute),
-                    bool(row.ends_damaged),
-                )
-                found = self.keep(minute, entries, FileStat(row.name, *row.stamp))
-            elif self._cache.get(minute) is None:
-                self._cache.put(minute, found, _MINUTE_SIZE + found.entries.memory_size)
-        return found
+            row = self.catalog.row(minute)
+            entries = MinuteEntries(
+                row.entries, row.bytes, lambda: self._load_entries(minute), bool(row.ends_damaged)
+            )
+            return self.keep(minute, entries, FileStat(row.name, *row.stamp))
 
     def summaries(self, minutes: NDArray[np.int64]) -> dict[int, tuple[int, NDArray[np.void]]]:
         """Return the summaries of *minutes* that the index or the memory has; see :class:`store.answers.series.Summaries`."""
@@ -125,6 +130,29 @@ class Lookup:
                 count = len(there.entries)
                 found[minute] = count, summarize(there.entries.columns(0, count), stream_count)
         return found
+
+    def following(self, minute: int, window: ReadAhead) -> NDArray[np.int64]:
+        """Return the ids of *minute* and of the next ones in *window*; see :class:`store.answers.series.Summaries`."""
+        with self.lock:
+            position = self.catalog.position(minute)
+            return self.catalog.following(position, window.window(position))
+
+    def layout(self, minute: Minute, length: int) -> Layout:
+        """Return the layout of the first *length* entries of *minute*; see :class:`store.answers.version.Access`."""
+        if minute.entries.is_loaded or minute.entries.base_count != length:
+            return minute.entries.layout(0, length)
+        found = self._cache.get(("layout", minute.id))
+        if found is None:
+            ahead = self.following(minute.id, self._read_ahead)
+            known, stream_count = self._rows(ahead)
+            for each, layout in self._database.find_layouts(known, stream_count).items():
+                self._cache.put(
+                    ("layout", each), layout, layout.ends.nbytes + layout.streams.nbytes
+                )
+            found = self._cache.get(("layout", minute.id))
+        if found is None or len(found.ends) < length:
+            return minute.entries.layout(0, length)
+        return Layout(found.streams[:length], found.ends[:length])
 
     def layouts(self, minutes: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[Layout]:
         """Return the layouts of the first *lengths* entries of *minutes*; see :class:`store.answers.version.Access`."""
@@ -148,28 +176,35 @@ class Lookup:
         Raises:
             EventReadException: if it is gone, its file is not the one that is known, or ends before.
         """
-        data = self._refreshed(minute, lambda file: file.read(start, end - start))
+        data = self._refreshed(minute, MinuteFile.read, start, end - start)
         if len(data) < end - start:  # fewer bytes would move everything after them
             raise EventReadException(f"{self.catalog.name(minute)} ends before byte {end}")
         return data
 
-    def read_extents(
-        self, minute: int, starts: NDArray[np.int64], stops: NDArray[np.int64]
-    ) -> bytes:
-        """Read the extents of *minute*, by id, from *starts* to *stops*, which ascend, and join them.
+    def read_extents(self, extents: Extents) -> bytes:
+        """Read *extents*, which ascend within each minute, and join them.
 
         Raises:
             EventReadException: as :meth:`read` does.
         """
-        return self._refreshed(minute, lambda file: file.read_extents(starts, stops))
+        minutes, starts, stops = extents
+        buffer = ExtentBuffer(starts, stops)
+        # Where another minute begins, there is another file to read.
+        edges = [0, *((minutes[1:] != minutes[:-1]).nonzero()[0] + 1).tolist(), len(minutes)]
+        for first, last in itertools.pairwise(edges):
+            self._refreshed(int(minutes[first]), MinuteFile.gather, buffer, first, last)
+        return buffer.data()
 
-    def _refreshed(self, minute: int, read: Callable[[MinuteFile], bytes]) -> bytes:
+    def _refreshed(
+        self, minute: int, read: Callable[Concatenate[MinuteFile, _Arguments], _Read],
+        *arguments: _Arguments.args, **_named: _Arguments.kwargs,
+    ) -> _Read:  # fmt: skip
         """Return the result of *read* on the file of *minute*; retry it once after a refresh."""
         try:
-            return read(self.minute(minute).file)
+            return read(self.minute(minute).file, *arguments, **_named)
         except EventReadException:
             self._refresh(self.catalog.name(minute))
-            return read(self.minute(minute).file)
+            return read(self.minute(minute).file, *arguments, **_named)
 
     def matching(self, query: Query) -> NDArray[np.bool_]:
         """Return for each stream id whether its events answer *query*, their times aside."""
@@ -313,10 +348,7 @@ class Lookup:
 
     def _rows(self, minutes: NDArray[np.int64]) -> tuple[dict[int, MinuteRow], int]:
         with self.lock:
-            known = {
-                each: self.catalog.row(each) for each in minutes.tolist() if self.catalog.has(each)
-            }
-            return known, len(self.streams)
+            return self.catalog.rows_of(minutes), len(self.streams)
 
     def _continues(self, row: MinuteRow) -> bool:
         """Return whether the file of the minute with *row* still begins with the known bytes."""

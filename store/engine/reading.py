@@ -173,11 +173,12 @@ class Reader:
             row, changed = lookup.catalog.row(minute), lookup.catalog.changed(minute)
         if query.asks_everything:
             return Span(row.name, row.bytes, row.events, max(row.newest, 0), changed), row.entries
-        ids, entries = np.array([minute]), np.array([row.entries])
-        if row.oldest >= query.start and row.newest <= query.end:
-            total = Total(*self._inside(query, ids, entries)[:, 0].tolist())
-        else:
+        if not (row.oldest >= query.start and row.newest <= query.end):
             total = self._part(query, minute, row.entries)
+        elif query.tags:
+            total = lookup.series(query).total(minute, row.entries)
+        else:
+            total = Total(row.bytes - row.damage, row.events, max(row.newest, 0))
         return Span(row.name, *total, changed) if total.events else None, row.entries
 
     def _whole(self, version: Version) -> Span:

@@ -44,6 +44,7 @@ class Catalog:
         # Minutes with events outside of the seconds in their names, which other programs may write.
         self._odd: set[int] = set()
         self._free: list[int] = []  # never published
+        self._there = bytearray()  # by id, whether there is such a minute
 
     def __len__(self) -> int:
         return len(self._order)
@@ -60,6 +61,7 @@ class Catalog:
     def add(self, start: int, end: int) -> int:
         """Add a minute without entries from *start* to *end*, in whole seconds; return its id."""
         minute = self._free.pop() if self._free else self._append_row()
+        self._there[minute] = True
         self.set_row(MinuteRow(minute, start, end))
         self.set_base(minute, 0, 0)
         self._changed[minute] = 0.0
@@ -75,6 +77,7 @@ class Catalog:
         """Remove *minutes*, all at once."""
         self._order.remove(minutes, map(self.span, minutes))
         for minute in minutes:
+            self._there[minute] = False
             self.set_row(MinuteRow(minute, *self.span(minute)))
 
     def find(self, name: str) -> int | None:
@@ -88,7 +91,7 @@ class Catalog:
 
     def has(self, minute: int) -> bool:
         """Return whether there is a minute with the id *minute*."""
-        return minute < len(self._changed) and self.find_span(*self.span(minute)) == minute
+        return minute < len(self._there) and bool(self._there[minute])
 
     def find_home(self, ticks: int) -> tuple[int, int]:
         """Return the start and the end of the minute that an event at *ticks* belongs in; see :meth:`TimeOrder.find_home`."""
@@ -106,6 +109,13 @@ class Catalog:
     def row(self, minute: int) -> MinuteRow:
         """Return everything about *minute*."""
         return MinuteRow(minute, *[column[minute] for column in self._columns.values()])
+
+    def rows_of(self, minutes: NDArray[np.int64]) -> dict[int, MinuteRow]:
+        """Return everything about *minutes*, by id, of those that there are."""
+        there = [each for each in minutes.tolist() if self.has(each)]
+        columns = [column.take(np.array(there, np.int64)) for column in self._columns.values()]
+        rows = zip(there, *(column.tolist() for column in columns), strict=True)
+        return {row[0]: MinuteRow(*row) for row in rows}
 
     def set_row(self, row: MinuteRow) -> None:
         """Set everything about a minute."""
@@ -192,6 +202,7 @@ class Catalog:
         for column in self._columns.values():
             column.append(0)
         self._changed.append(0.0)
+        self._there.append(False)
         return len(self._changed) - 1
 
     # Many minutes
@@ -199,6 +210,14 @@ class Catalog:
     def ids(self) -> NDArray[np.int64]:
         """Return the ids of all minutes, in the order of time."""
         return self._order.ids()
+
+    def position(self, minute: int) -> int:
+        """Return how many minutes are before *minute* in the order of time."""
+        return self._order.position(*self.span(minute))
+
+    def following(self, position: int, count: int) -> NDArray[np.int64]:
+        """Return the ids of *count* minutes, in the order of time, from *position* on."""
+        return self._order.ids(position, position + count)
 
     def latest(self) -> int | None:
         """Return the id of the minute that starts last; None when there is none."""
@@ -272,6 +291,7 @@ class Catalog:
         unused = np.ones(length, np.bool_)
         unused[ids] = False
         self._free = unused.nonzero()[0].tolist()
+        self._there = bytearray((~unused).tobytes())
         self._order.fill(starts, ends, ids)
         is_odd = (rows["events"] > 0) & (
             (rows["oldest"] < rows["start"] * TICKS_PER_S)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Extents", "Layout", "coalesce", "find_extents"]
+__all__ = ["Extents", "Layout", "coalesce", "find_extents", "flagged_extents"]
 
 
 class Layout(NamedTuple):
@@ -63,6 +63,27 @@ def find_extents(
     starts[1:] = ends[:-1]
     starts[firsts[lengths > 0]] = 0
     return coalesce(Extents(minutes.repeat(lengths)[found], starts[found], ends[found]))
+
+
+def flagged_extents(
+    minute: int, start: int, ends: NDArray[np.unsignedinteger], flags: NDArray[np.bool_]
+) -> Extents:
+    """Find the extents of the entries of *minute* that have a flag, neighbours coalesced.
+
+    Args:
+        minute: the id of the minute.
+        start: where the first of the entries starts, in bytes.
+        ends: where each of them ends.
+        flags: for each of them, whether it is wanted.
+    """
+    edges = np.empty(len(ends) + 1, np.int64)
+    edges[0] = start
+    edges[1:] = ends
+    padded = np.zeros(len(flags) + 2, np.bool_)
+    padded[1:-1] = flags
+    turns = (padded[1:] != padded[:-1]).nonzero()[0]
+    starts = edges[turns[::2]]
+    return Extents(np.full(len(starts), minute), starts, edges[turns[1::2]])
 
 
 def coalesce(extents: Extents) -> Extents:

@@ -256,21 +256,27 @@ class MinuteEntries:
     def select(
         self, query: Query, matching: NDArray[np.bool_], first: int, last: int
     ) -> NDArray[np.intp]:
-        """Return the positions, from *first* to before *last*, of the entries that answer *query*.
+        """Return the positions, from *first* to before *last*, of the entries that answer *query*; see :meth:`flags`."""
+        flags = self.flags(query, matching, self.layout(first, last), first)
+        found: NDArray[np.intp] = flags.nonzero()[0] + first
+        return found
+
+    def flags(
+        self, query: Query, matching: NDArray[np.bool_], layout: Layout, first: int
+    ) -> NDArray[np.bool_]:
+        """Return for each entry of *layout* whether it answers *query*.
 
         Args:
             query: the query; its time bounds count.
             matching: for each stream id, whether its events match its other filters.
-            first: the first position.
-            last: the position after the last.
+            layout: the layout of some entries.
+            first: the position of the first of them.
         """
-        streams = self._joined(first, last, lambda part: part.streams)
-        flags = matching[streams]
+        flags: NDArray[np.bool_] = matching[layout.streams]
         if query.is_bounded:
-            ticks = self.ticks(first, last)
+            ticks = self.ticks(first, first + len(flags))
             flags &= (ticks >= query.start) & (ticks <= query.end)
-        found: NDArray[np.intp] = flags.nonzero()[0] + first
-        return found
+        return flags
 
     def outside(self, query: Query, length: int) -> NDArray[np.intp]:
         """Return the positions of those of the first *length* entries that are not in the time range of *query*."""

@@ -48,7 +48,7 @@ class TimeOrder:
 
     def add(self, minute: int, start: int, end: int) -> None:
         """Add *minute*, by id, from *start* to *end*."""
-        position = self._position(start, end)
+        position = self.position(start, end)
         self._starts.insert(position, start)
         self._ends.insert(position, end)
         self._ids.insert(position, minute)
@@ -60,7 +60,7 @@ class TimeOrder:
         """Remove *minutes*, by id, with *spans*, all at once."""
         if len(minutes) == 1:
             [span] = spans
-            position = self._position(*span)
+            position = self.position(*span)
             for column in (self._starts, self._ends, self._ids):
                 del column[position]
         else:
@@ -76,7 +76,7 @@ class TimeOrder:
 
     def find(self, start: int, end: int) -> int | None:
         """Return the id of the minute from *start* to *end*; None when there is none."""
-        position = self._position(start, end)
+        position = self.position(start, end)
         if (
             position < len(self._ids)
             and self._starts[position] == start
@@ -116,9 +116,9 @@ class TimeOrder:
             position -= 1
         return found
 
-    def ids(self) -> NDArray[np.int64]:
-        """Return the ids of all minutes."""
-        return np.array(self._ids, np.int64)
+    def ids(self, first: int = 0, last: int | None = None) -> NDArray[np.int64]:
+        """Return the ids of the minutes from the position *first* to before *last*; all by default."""
+        return np.array(self._ids[first:last], np.int64)
 
     def latest(self) -> int | None:
         """Return the id of the minute that starts last; None when there is none."""
@@ -136,7 +136,7 @@ class TimeOrder:
         """The ids of the minutes that span more than a minute."""
         return set(self._long)
 
-    def _position(self, start: int, end: int) -> int:
+    def position(self, start: int, end: int) -> int:
         """Return the index that the minute from *start* to *end* has, or would have."""
         first = bisect.bisect_left(self._starts, start)
         if first == len(self._starts) or self._starts[first] > start:

@@ -1,19 +1,18 @@
 """Minute files: the stored bytes, and the unflushed bytes after them."""
 
-import contextlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import NamedTuple, TypeVar
 
 from store.disk.disk import Disk
-from store.disk.file import FileStat, ReadableFile, coalesce, cut
+from store.disk.file import FileStat, ReadableFile
+from store.disk.vectored import ExtentBuffer
 from store.errors import EventReadException
 
 __all__ = ["MinuteFile", "Snapshot", "StoredFile"]
+
+_Read = TypeVar("_Read")
 
 
 class Snapshot(NamedTuple):
@@ -103,29 +102,33 @@ class MinuteFile(ABC):
         tail_start = max(start, now.stored_size)
         return stored + self._read_tail(tail_start, end) if tail_start < end else stored
 
-    def read_extents(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> bytes:
-        """Read the extents from *starts* to *stops*, flushed or not, joined in the order given.
+    def gather(self, buffer: ExtentBuffer, first: int, last: int) -> None:
+        """Read the extents of *buffer* from *first* to before *last*, which ascend, flushed or not.
 
         Raises:
             EventReadException: if they cannot be read, the file ends before, or has changed.
         """
+        end = int(buffer.stops[last - 1])
 
-        def read(now: Snapshot) -> bytes:
-            if len(stops) and int(stops.max()) > now.size:
-                raise EventReadException(f"{self.name} ends before byte {int(stops.max())}")
-            after = (stops > now.stored_size).nonzero()[0][:1].tolist()
-            stored = after[0] if after else len(stops)
-            pieces: list[bytes | memoryview] = []
-            if stored:
+        def read(now: Snapshot) -> None:
+            if end > now.size:
+                raise EventReadException(f"{self.name} ends before byte {end}")
+            stored = last
+            if end > now.stored_size:
+                stored = first + int(
+                    buffer.stops[first:last].searchsorted(now.stored_size, "right")
+                )
+            if first < stored:
                 with self._open(now) as file:
-                    pieces.append(file.read_extents(starts[:stored], stops[:stored]))
-            begins, ends = starts[stored:].tolist(), stops[stored:].tolist()
-            for first, last in coalesce(begins, ends):
-                data = self._read_range(now, begins[first], ends[last - 1])
-                pieces += cut(data, begins[first], begins[first:last], ends[first:last])
-            return b"".join(pieces)
+                    file.gather(buffer, first, stored)
+            for begin, after in buffer.runs(stored, last):
+                base = int(buffer.starts[begin])
+                data = memoryview(self._read_range(now, base, int(buffer.stops[after - 1])))
+                for position in range(begin, after):
+                    start, stop = int(buffer.starts[position]), int(buffer.stops[position])
+                    buffer.place(position)[:] = data[start - base : stop - base]
 
-        return self._retried(read)
+        self._retried(read)
 
     def tail(self) -> bytes:
         """Read all unflushed bytes.
@@ -142,16 +145,20 @@ class MinuteFile(ABC):
         return self._retried(read)
 
     def _open(self, now: Snapshot) -> ReadableFile:
-        """Open the file, which must be unchanged."""
-        with contextlib.ExitStack() as on_failure:
-            file = on_failure.enter_context(self._disk.open_to_read(self._path))
-            if not now.may_be(file.stat()):
-                raise EventReadException(f"{self._path} was changed by another program")
-            on_failure.pop_all()
+        """Open the file, which must be the one that is known."""
+        file = self._disk.open_to_read(self._path)
+        is_known = False
+        try:
+            is_known = now.may_be(file.stat())
+        finally:
+            if not is_known:
+                file.close()
+        if not is_known:
+            raise EventReadException(f"{self._path} was changed by another program")
         return file
 
-    def _retried(self, read: Callable[[Snapshot], bytes]) -> bytes:
-        """Return the result of *read* on a snapshot of the file; retry it if a flush intervened."""
+    def _retried(self, read: Callable[[Snapshot], _Read]) -> _Read:
+        """Return what *read* makes of the state of the file, again if a flush came in between."""
         while True:
             now = self.snapshot()
             try:
