@@ -174,6 +174,10 @@ class TestInTheSameDirectory:
             files.flush(files.open(MINUTE))
             files.write(files.open(MINUTE), *events(5, 10))
             (tmp_path / MINUTE).unlink()
+            files.write(files.open("60-120"), *events(0, 5))
+            prepared = files.open("60-120").prepare_flush()
+            assert prepared is not None
+            prepared.commit()  # the next opening marks it, before anything is flushed
             size = segment.stat().st_size
             files.log.reset({MINUTE: joined(5, 10)})
         with FilesOnDisk(str(tmp_path)) as files:
