@@ -80,6 +80,24 @@ def test_files_that_are_removed_when_nothing_is_known_of_them(tmp_path: Path) ->
     store.close()
 
 
+def test_the_newest_minute_of_a_tag_is_removed_before_the_end(tmp_path: Path) -> None:
+    """The next opening, which counts nothing again, shows the time of the newest event that is left."""
+    query = Query().tagged("web")
+    store = filled(tmp_path)
+    store.flush_interval = 0
+    store.save(event(8, 1e6))
+    before = [store.whole(query).newest, store.whole(Query()).newest]
+    store.save(Event("other", "other", 2e6, ["other"]))
+    os.remove(tmp_path / "1000000-1000060")
+    store._watcher.look()
+    store.close()
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    assert before == [int(1e6 * TICKS_PER_S)] * 2
+    newest = max(each.ticks for each in store.select(query))
+    assert store.whole(query).newest == newest < before[0]
+    store.close()
+
+
 def test_a_file_that_is_changed_in_place_while_it_is_read(tmp_path: Path) -> None:
     """An open answer raises an error rather than returning other bytes; a new one returns the new bytes."""
     filled(tmp_path).close()

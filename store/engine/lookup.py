@@ -221,14 +221,14 @@ class Lookup:
     def total(self, query: Query) -> tuple[Total, float]:
         """Return the total of the answer to *query*, which has no time bounds, and when it last changed."""
         matching = None if query.asks_everything else self.matching(query)
-        self._refresh_newest(matching)
+        self.refresh_newest(matching)
         with self.lock:
             return self.streams.total(matching)
 
     def version(self, query: Query) -> Version:
         """Return the current version for *query*."""
         matching = self.matching(query)
-        self._refresh_newest(matching)
+        self.refresh_newest(matching)
         with self.lock:
             catalog, total = self.catalog, None
             if query.is_bounded:
@@ -376,7 +376,7 @@ class Lookup:
             self._cache.put(minute, there, _MINUTE_SIZE + found.memory_size)
         return found
 
-    def _refresh_newest(self, matching: NDArray[np.bool_] | None) -> None:
+    def refresh_newest(self, matching: NDArray[np.bool_] | None) -> None:
         """Find the newest events of the stale ones among the *matching* streams; None for all."""
         with self.lock:
             stale = [

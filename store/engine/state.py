@@ -368,6 +368,7 @@ class State:
         """
         if is_complete and not self.must_recount:
             self.save([])
+            self.lookup.refresh_newest(None)
             # Nothing else uses the store any more.
             is_settled = self.catalog.is_settled()
             self.database.close(self.catalog if is_settled else None, self.streams)
