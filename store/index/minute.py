@@ -73,21 +73,29 @@ class _Part:
 
     Args:
         start: the start of the first, in bytes.
+        ends: their ends.
+        streams: their stream ids.
+        ticks: their ticks.
+
+    Attributes:
+        end: the end of the last, in bytes.
     """
 
-    def __init__(self, start: int) -> None:
+    def __init__(
+        self,
+        start: int,
+        ends: NDArray[np.unsignedinteger] | None = None,
+        streams: NDArray[np.unsignedinteger] | None = None,
+        ticks: NDArray[np.int64] | None = None,
+    ) -> None:
         self.start = start
-        self.ends = NarrowColumn()
-        self.streams = NarrowColumn()
-        self.ticks = Integers()
+        self.ends = NarrowColumn(ends)
+        self.streams = NarrowColumn(streams)
+        self.ticks = Integers(ticks)
+        self.end = int(ends[-1]) if ends is not None and len(ends) else start
 
     def __len__(self) -> int:
         return len(self.streams)
-
-    @property
-    def end(self) -> int:
-        """The end of the last entry, in bytes."""
-        return self.ends[len(self) - 1] if len(self) else self.start
 
     @property
     def memory_size(self) -> int:
@@ -104,24 +112,25 @@ class _Part:
             raise EventReadException(f"{len(self)} entries where {count} were known")
         if count == len(self):
             return self
-        part = _Part(self.start)
-        part.ends = NarrowColumn(self.ends.slice(0, count))
-        part.streams = NarrowColumn(self.streams.slice(0, count))
-        part.ticks = Integers(self.ticks.slice(0, count))
-        return part
+        columns = (self.ends.slice(0, count), self.streams.slice(0, count))
+        return _Part(self.start, *columns, self.ticks.slice(0, count))
 
     def extend(self, entries: EntryColumns) -> None:
         """Append *entries*; the stream ids last, because their number counts as that of the entries."""
         if len(entries.streams):
-            self.ends.extend(entries.sizes.cumsum(dtype=np.int64) + self.end)
+            ends = entries.sizes.cumsum(dtype=np.int64) + self.end
+            self.ends.extend(ends)
             self.ticks.extend(entries.ticks)
             self.streams.extend(entries.streams)
+            self.end = int(ends[-1])
 
     def append(self, stream: int, size: int, ticks: int) -> None:
         """Append one entry."""
-        self.ends.append(self.end + size)
+        end = self.end + size
+        self.ends.append(end)
         self.ticks.append(ticks)
         self.streams.append(stream)
+        self.end = end
 
 
 class MinuteEntries:
@@ -175,9 +184,8 @@ class MinuteEntries:
     @property
     def ends_damaged(self) -> bool:
         """Whether the last bytes are damage."""
-        if len(self._tail):
-            return self._tail.streams[len(self._tail) - 1] == DAMAGED
-        return self._base_ends_damaged
+        count = len(self._tail)
+        return self._tail.streams[count - 1] == DAMAGED if count else self._base_ends_damaged
 
     @property
     def base_count(self) -> int:
@@ -331,9 +339,7 @@ class MinuteEntries:
         ):
             raise ValueError("ticks that cannot be")
         entries = cls()
-        part = entries._tail
-        part.ends, part.streams = NarrowColumn(layout.ends), NarrowColumn(layout.streams)
-        part.ticks = Integers(ticks)
+        entries._tail = _Part(0, layout.ends, layout.streams, ticks)
         return entries
 
     def _loaded_base(self) -> _Part:
