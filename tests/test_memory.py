@@ -40,6 +40,7 @@ def test_flushed_bytes_leave_memory(tmp_path: Path) -> None:
             for _ in range(count // 500):
                 save_lines(store, 0, 500, size)
             store._flush_all()
+            store.sync()
 
         _, kept = memory(save)
         assert store.whole(Query()).size > count * size
@@ -160,7 +161,7 @@ def test_caches_get_what_streams_leave(tmp_path: Path, caplog: pytest.LogCapture
     directory = str(tmp_path)
     with contextlib.closing(NaiveEventStore(directory, NEVER_MS)) as store:
         for minute in range(50):
-            save_lines(store, minute, 10_000)
+            save_lines(store, minute, 20_000)
     with contextlib.closing(NaiveEventStore(directory, NEVER_MS, memory_size=budget)) as store:
         lookup, sizes = store._state.lookup, []
         for first in range(0, 8 * count, count):

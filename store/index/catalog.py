@@ -322,7 +322,7 @@ class Catalog:
         """Compare *files*, all of a directory, with the catalog."""
         listed = np.fromiter(
             (
-                (*span, *Stamp.exactly(file))
+                (*span, *file[1:])  # as in a Stamp
                 for file in files
                 if (span := parse_name(file.name)) is not None
             ),

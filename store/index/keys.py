@@ -4,6 +4,7 @@ The keys lie one after the other in one buffer. They are found through an open-a
 looked up and added at once, in numpy; a few that were asked for last are also in a dict, for single events.
 """
 
+import itertools
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -23,10 +24,10 @@ _EMPTY, _DELETED = -1, -2
 
 _SLOTS_MIN = 16
 
-_FEW = 8
+_FEW = 32
 """Up to this number of keys, one by one is cheaper than all at once."""
 
-_RECENT_SIZE_MAX = 256 << 10
+_RECENT_SIZE_MAX = 512 << 10
 """The memory of the dict of the keys asked for last, in bytes; when it would be more, it is emptied."""
 
 _RECENT_ENTRY_SIZE = 150
@@ -109,6 +110,9 @@ class KeyTable:
         last = int((starts + sizes).max(initial=0))
         return _cut(bytes(self._data[first:last]), starts - first, sizes)
 
+    def _keys_at(self, ids: NDArray[np.integer]) -> Iterator[bytes]:
+        return _cut(self._data, self._starts.take(ids), self._sizes.take(ids))
+
     # Changing
 
     def add(self, key: bytes) -> int:
@@ -137,18 +141,22 @@ class KeyTable:
             distinct = list(dict.fromkeys(keys))
         if len(distinct) <= _FEW:
             return self._assign_few(keys, distinct)
-        hashes = self._hashes_of(distinct)
-        ids = self._find_all(distinct, hashes)
-        missing = (ids == ABSENT).nonzero()[0]
-        is_new = len(missing) == len(distinct)
-        new = distinct if is_new else [distinct[each] for each in missing.tolist()]
-        new_ids = ids[:0]
+        recent = map(self._recent.get, distinct, itertools.repeat(ABSENT))
+        ids = np.fromiter(recent, np.int64, len(distinct))
+        others = (ids == ABSENT).nonzero()[0]
+        other_keys = _chosen(distinct, others)
+        hashes = self._hashes_of(other_keys)
+        found = self._find_all(other_keys, hashes)
+        missing, there = (found == ABSENT).nonzero()[0], (found != ABSENT).nonzero()[0]
+        # What was asked for before will be again, perhaps.
+        self._remember(dict(zip(_chosen(other_keys, there), found[there].tolist(), strict=True)))
+        new, new_ids = _chosen(other_keys, missing), found[:0]
         if new:
-            new_ids = ids[missing] = self._new_ids(len(new))
+            new_ids = found[missing] = self._new_ids(len(new))
             self._set(new_ids, new, hashes[missing])
+        ids[others] = found
         if len(distinct) < len(keys):
             known = dict(zip(distinct, ids.tolist(), strict=True))
-            self._remember(known)
             ids = np.fromiter(map(known.__getitem__, keys), np.int64, len(keys))
         return Assigned(ids, new, new_ids)
 
@@ -236,11 +244,12 @@ class KeyTable:
             goes_on = ids != _EMPTY
             similar = (ids >= 0).nonzero()[0]
             similar = similar[self._hashes.take(ids[similar]) == hashes[pending[similar]]]
-            for place in similar.tolist():
-                number = int(ids[place])
-                if self.key(number) == keys[int(pending[place])]:
-                    found[pending[place]] = number
-                    goes_on[place] = False
+            wanted = pending[similar]
+            there = [key == keys[each] for key, each in zip(
+                self._keys_at(ids[similar]), wanted.tolist(), strict=True
+            )]  # fmt: skip
+            found[wanted[there]] = ids[similar[there]]
+            goes_on[similar[there]] = False
             step += 1
             pending, positions = pending[goes_on], self._next(positions[goes_on], step)
         return found
@@ -314,8 +323,13 @@ class KeyTable:
             self._recent_size += size
 
 
+def _chosen(keys: list[bytes], places: NDArray[np.intp]) -> list[bytes]:
+    """Return those of *keys* at *places*, which may be all."""
+    return keys if len(places) == len(keys) else [keys[each] for each in places.tolist()]
+
+
 def _cut(
-    data: bytes | bytearray, starts: NDArray[np.int64], sizes: NDArray[np.int64]
+    data: bytes | bytearray, starts: NDArray[np.integer], sizes: NDArray[np.integer]
 ) -> Iterator[bytes]:
     """Yield the parts of *data* at *starts*, of *sizes*."""
     for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):

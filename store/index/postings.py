@@ -135,7 +135,10 @@ class Postings:
             several = BitMap(ids)
             if single != _NONE:
                 several.add(single)
-            self._set_several(row, several)
+            if len(several) == 1:
+                self._single[row] = several.min()
+            else:
+                self._set_several(row, several)
 
     def _set_several(self, row: int, several: BitMap) -> None:
         self._single[row] = _SEVERAL
@@ -170,4 +173,9 @@ class Postings:
     def restore(self, lengths: NDArray[np.int64], ids: NDArray[np.uint32]) -> None:
         """Set the ids of all rows to *ids*, as :meth:`export` returns them; the *lengths* were checked."""
         self.clear(np.arange(len(self)))
-        self.add_all(np.repeat(np.arange(len(self)), lengths), ids)
+        starts = lengths.cumsum() - lengths
+        has_one = lengths == 1
+        self._single.put(has_one.nonzero()[0], ids[starts[has_one]])
+        self._ids_end = max(self._ids_end, int(ids.max(initial=0)) + 1)
+        for row in (lengths > 1).nonzero()[0].tolist():
+            self._add_several(row, ids[int(starts[row]) : int(starts[row] + lengths[row])])

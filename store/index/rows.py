@@ -239,7 +239,18 @@ def check_snapshot(catalog: bytes, totals: bytes) -> bool:
         or int(events.sum()) != int(rows["entries"].sum())
         or int(events[DAMAGED]) != int((rows["entries"] - rows["events"]).sum())
         or int(sizes[DAMAGED]) != int(rows["damage"].sum())
-        or not np.array_equal(np.unique(postings), np.sort(rows["id"][rows["entries"] > 0]))
+        or not _are_distinct_values(rows["id"][rows["entries"] > 0], postings)
     ):
         raise ValueError("totals that are not those of the minutes")
     return True
+
+
+def _are_distinct_values(distinct: NDArray[np.int64], values: NDArray[np.uint32]) -> bool:
+    """Return whether *distinct* numbers are all that occur in *values*, without sorting those."""
+    largest = int(distinct.max(initial=0))
+    if int(values.max(initial=0)) > largest:
+        return False
+    occurs, may_occur = np.zeros(largest + 1, np.bool_), np.zeros(largest + 1, np.bool_)
+    occurs[values] = True
+    may_occur[distinct] = True
+    return np.array_equal(occurs, may_occur)
