@@ -1,9 +1,11 @@
-"""Test doubles: a store that is as simple as possible, and a clock that stands still."""
+"""Test doubles: a store that is as simple as possible, a clock that stands still, a disk that counts."""
 
 import re
 from collections.abc import Iterator
 
 from store import Event, EventNotFound, EventSerializer, EventStore, InvalidQuery, Query
+from store.disk.disk import Disk
+from store.disk.file import ReadableFile
 
 
 class ListStore(EventStore):
@@ -75,3 +77,24 @@ class Clock:
 
     def monotonic(self) -> float:
         return self.now
+
+
+class CountingDisk(Disk):
+    """Counts what is opened and how much is read."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.read_size = 0
+
+    def open_to_read(self, path: str) -> ReadableFile:
+        self.opened += 1
+        file = super().open_to_read(path)
+        read = file.read
+
+        def counted(offset: int, size: int) -> bytes:
+            data = read(offset, size)
+            self.read_size += len(data)
+            return data
+
+        file.read = counted  # type: ignore[method-assign]
+        return file

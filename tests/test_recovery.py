@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from store.disk.disk import Disk
-from store.disk.file import ReadableFile, WritableFile
+from store.disk.file import WritableFile
 from store.errors import EventWriteException, StoreFull
 from store.wal.recovery import is_left_over
 from store.wal.segment import LogRecord
 from tests.changes import append, cut_short, edit, remove, replace
+from tests.doubles import CountingDisk
 from tests.faults import Fate, FaultyDisk
 from tests.minutes import FilesOnDisk
 
@@ -400,50 +401,6 @@ class TestAnEarlierRelease:
             assert sorted(path.read_bytes()[:8] for path in aside) == [b"77e9895d", b"ab12 tor"]
             tags = (left / ".theiafs" / "tags").read_text()
             assert tags == "declared\nof an earlier release\n"
-
-
-class CountingDisk(Disk):
-    """Counts what is opened and how much is read."""
-
-    def __init__(self) -> None:
-        self.opened = 0
-        self.read_size = 0
-
-    def open_to_read(self, path: str) -> ReadableFile:
-        self.opened += 1
-        file = super().open_to_read(path)
-        read = file.read
-
-        def counted(offset: int, size: int) -> bytes:
-            data = read(offset, size)
-            self.read_size += len(data)
-            return data
-
-        file.read = counted  # type: ignore[method-assign]
-        return file
-
-
-def test_a_replay_is_one_pass(tmp_path: Path) -> None:
-    """Twice as many single events take twice as much reading, and hardly more opening."""
-
-    def replay(count: int) -> tuple[int, int]:
-        directory = tmp_path / str(count)
-        directory.mkdir()
-        with FilesOnDisk(str(directory)) as files:
-            opened = [files.open(f"{start}-{start + 60}") for start in range(0, 600, 60)]
-            for number in range(count):
-                files.write(opened[number % 10], *events(number, number + 1))
-        disk = CountingDisk()
-        with FilesOnDisk(str(directory), disk) as files:
-            assert len(files.files) == 10
-            files.flush(*files.files.values())
-            assert sum(file.size for file in files.files.values()) == len(joined(0, count))
-        return disk.opened, disk.read_size
-
-    opened, read_size = replay(5_000)
-    opened_twice, read_size_twice = replay(10_000)
-    assert read_size_twice < 2.5 * read_size
-    assert opened_twice < 1.1 * opened
 
 
 def contents(directory: Path) -> dict[str, bytes]:

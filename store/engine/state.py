@@ -97,12 +97,8 @@ class State:
         names = self.database.load(files, self.catalog, self.streams)
         for first in range(0, len(names), _SAVED_AT_ONCE):
             rows = []
-            for done, name in enumerate(names[first : first + _SAVED_AT_ONCE], first + 1):
-                try:
-                    scanned = self.scanner.scan(name)
-                except EventReadException as error:
-                    log.error("skipping %s: %s", name, error)  # noqa: TRY400 - not a bug
-                    scanned = None
+            some = names[first : first + _SAVED_AT_ONCE]
+            for done, scanned in enumerate(self.scanner.scan_all(some), first + 1):
                 if scanned is not None:
                     with self.append_lock, self.lock:
                         _minute, row, summary = self._add(scanned, has_arrived=False)

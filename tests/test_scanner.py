@@ -1,0 +1,80 @@
+"""Small minute files that are scanned together."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from store import Event, EventSerializer
+from store.disk.disk import Disk
+from store.engine import scanner as module
+from store.engine.scanner import Scanned, Scanner
+from tests.counting import disk_operations
+
+
+class Keys:
+    """Ids of stream keys, in the order in which they are asked for."""
+
+    def __init__(self) -> None:
+        self.ids: dict[bytes, int] = {}
+
+    def ids_of(self, keys: Sequence[bytes]) -> NDArray[np.int64]:
+        return np.array([self.ids.setdefault(key, len(self.ids) + 1) for key in keys], np.int64)
+
+
+def record(number: int, content: str = "content") -> bytes:
+    event = Event(f"id{number}", f"source{number % 3}", float(number), ["t"], content)
+    return EventSerializer().serialize(event) + b"\n"
+
+
+def facts(scanned: Scanned | None, keys: Keys) -> object:
+    """Return all that a scan found, with keys in place of ids."""
+    if scanned is None:
+        return None
+    names = {number: key for key, number in keys.ids.items()}
+    columns = scanned.entries.columns(0, len(scanned.entries))
+    streams = [names.get(each) for each in columns.streams.tolist()]
+    return scanned.stat, scanned.checksum, streams, columns.sizes.tolist(), columns.ticks.tolist()
+
+
+records = st.integers(0, 99).map(record)
+pieces = records | st.sampled_from(
+    [
+        b"\n", b"x\n", b"event: 1 2", record(7)[:-1], record(7)[:-2], record(7)[:20], record(7)[20:], record(7)[1:],
+        record(8, "a\n\nevent: 3 2 1\n"), record(9, "ü" * 9000), record(5).replace(b"id5", b"\xff"),
+    ]
+)  # fmt: skip
+files = st.lists(st.lists(pieces, max_size=5).map(b"".join), max_size=6)
+
+
+@settings(deadline=None, max_examples=150)
+@given(files)
+@example([record(1), record(2)[:-1], b"\n" + record(3)])
+@example([record(1)[:30], record(1)[30:], record(2)])
+@example([record(1), b"", record(2) * 3])
+def test_each_is_scanned_as_if_alone(contents: list[bytes]) -> None:
+    """Whatever one of them holds, and wherever it ends."""
+    with TemporaryDirectory() as directory:
+        names = [f"{60 * each}-{60 * each + 60}" for each in range(len(contents))]
+        for name, content in zip(names, contents, strict=True):
+            Path(directory, name).write_bytes(content)
+        together, alone = Keys(), Keys()
+        found = list(Scanner(directory, Disk(), together.ids_of).scan_all([*names, "9000-9060"]))
+        one_by_one = Scanner(directory, Disk(), alone.ids_of)
+        expected = [facts(one_by_one.scan(name), alone) for name in [*names, "9000-9060"]]
+        assert [facts(each, together) for each in found] == expected
+
+
+def test_small_files_are_read_once(tmp_path: Path) -> None:
+    """Parsed one by one after all, they would be opened again."""
+    names = [f"{60 * each}-{60 * each + 60}" for each in range(2 * module._TOGETHER)]
+    for number, name in enumerate(names):
+        (tmp_path / name).write_bytes(b"".join(record(each) for each in range(number, number + 10)))
+    with disk_operations() as cost:
+        scanned = list(Scanner(str(tmp_path), Disk(), Keys().ids_of).scan_all(names))
+    assert [len(each.entries) for each in scanned if each is not None] == [10] * len(names)
+    assert cost["open"] == len(names)
