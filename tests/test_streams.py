@@ -39,10 +39,12 @@ def tag_of(key: bytes) -> str:
 
 def refresh(streams: Streams, minutes: Minutes) -> None:
     """Find the newest events of the streams that lost theirs, as the state does."""
-    for stream in list(streams.stale):
+    found = np.zeros(len(streams), np.int64)
+    for stream in streams.stale:
         key = streams.key(stream)
         newest = [time for rows in minutes.values() for each, _, time in rows if each == key]
-        streams.set_newest(stream, max(newest, default=0))
+        found[stream] = max(newest, default=0)
+    streams.set_newest(found, dict(streams.stale))
 
 
 def check(streams: Streams, minutes: Minutes) -> None:
@@ -67,7 +69,7 @@ def check(streams: Streams, minutes: Minutes) -> None:
             if any(key and tag_of(key) == tag for key, _, _ in rows)
         )
         assert streams.has_tag(tag) == bool(wanted)
-    assert set(streams.minutes_of(DAMAGED).tolist()) == {
+    assert set(streams.minutes_of(np.array([DAMAGED])).tolist()) == {
         number for number, rows in minutes.items() if any(not key for key, _, _ in rows)
     }
 

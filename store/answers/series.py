@@ -1,5 +1,6 @@
 """Series: the totals of a filter by minute, independent of the time range of a query."""
 
+import logging
 import threading
 from typing import Protocol
 
@@ -13,6 +14,8 @@ from store.index.summary import NOTHING, Total, summarize, total_of
 from store.query import Query
 
 __all__ = ["Series", "Summaries"]
+
+log = logging.getLogger(__name__)
 
 
 class Summaries(Protocol):
@@ -67,7 +70,8 @@ class Series:
             for place in different.tolist():
                 # Another thread may have added up a later state of the minute.
                 if self._counted[minutes[place]] > entries[place]:
-                    totals[:, place] = self._add_up(int(minutes[place]), 0, int(entries[place]))
+                    earlier = self._add_up(int(minutes[place]), 0, int(entries[place]))
+                    totals[:, place] = earlier or NOTHING
             return totals
 
     def total(self, minute: int, entries: int) -> Total:
@@ -92,23 +96,28 @@ class Series:
             self._counted, self._totals = counted, totals
 
     def _read_summaries(self, minutes: NDArray[np.int64]) -> None:
+        summaries = self._access.summaries(minutes)
+        # After them, as they may have streams that are new.
         matching = self._access.matching(self._query)
-        for minute, (count, summary) in self._access.summaries(minutes).items():
+        for minute, (count, summary) in summaries.items():
             self._counted[minute] = count
             self._totals[:, minute] = total_of(summary, matching)
 
     def _update(self, minute: int, entries: int) -> None:
-        """Add up the new entries of *minute*, up to the first *entries*."""
+        """Add up the new entries of *minute*, up to the first *entries*; if they cannot be read, at the next call."""
         first = int(self._counted[minute])
         if first < entries:
             added = self._add_up(minute, first, entries)
-            self._totals[:, minute] = Total(*self._totals[:, minute].tolist()).plus(added)
-            self._counted[minute] = entries
+            if added is not None:
+                self._totals[:, minute] = Total(*self._totals[:, minute].tolist()).plus(added)
+                self._counted[minute] = entries
 
-    def _add_up(self, minute: int, first: int, last: int) -> Total:
-        matching = self._access.matching(self._query)
+    def _add_up(self, minute: int, first: int, last: int) -> Total | None:
+        """Return the total of the entries of *minute* from *first* to before *last*; None if they cannot be read."""
         try:
             columns = self._access.minute(minute).entries.columns(first, last)
-        except EventReadException:
-            return NOTHING
+        except EventReadException as error:
+            log.info("not counted now: %s", error)
+            return None
+        matching = self._access.matching(self._query)
         return total_of(summarize(columns, len(matching)), matching)

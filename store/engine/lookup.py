@@ -6,7 +6,7 @@ lock is held while files or the index are read. See the protocols in :mod:`store
 
 import itertools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
@@ -128,7 +128,9 @@ class Lookup:
             there = self._minutes.get(minute)
             if there is not None and there.entries.is_loaded:
                 count = len(there.entries)
-                found[minute] = count, summarize(there.entries.columns(0, count), stream_count)
+                # Some of its streams may be newer than what was looked up.
+                columns = there.entries.columns(0, count)
+                found[minute] = count, summarize(columns, len(self.streams))
         return found
 
     def following(self, minute: int, window: ReadAhead) -> NDArray[np.int64]:
@@ -142,7 +144,7 @@ class Lookup:
         if minute.entries.is_loaded or minute.entries.base_count != length:
             return minute.entries.layout(0, length)
         found = self._cache.get(("layout", minute.id))
-        if found is None:
+        if found is None or len(found.ends) < length:
             ahead = self.following(minute.id, self._read_ahead)
             known, stream_count = self._rows(ahead)
             for each, layout in self._database.find_layouts(known, stream_count).items():
@@ -208,15 +210,18 @@ class Lookup:
 
     def matching(self, query: Query) -> NDArray[np.bool_]:
         """Return for each stream id whether its events answer *query*, their times aside."""
-        key = ("matching", query.tags, query.asks_everything)
         with self.lock:
-            known = self._cache.get(key)
-            state = (self.streams.generation, len(self.streams))
-            if known is None or known[0] != state:
-                known = state, self.streams.matching(query)
-                self._cache.put(key, known, known[1].nbytes)
-            flags: NDArray[np.bool_] = known[1]
-            return flags
+            return self._matching(query)
+
+    def _matching(self, query: Query) -> NDArray[np.bool_]:
+        key = ("matching", query.tags, query.asks_everything)
+        known = self._cache.get(key)
+        state = (self.streams.generation, len(self.streams))
+        if known is None or known[0] != state:
+            known = state, self.streams.matching(query)
+            self._cache.put(key, known, known[1].nbytes)
+        flags: NDArray[np.bool_] = known[1]
+        return flags
 
     def total(self, query: Query) -> tuple[Total, float]:
         """Return the total of the answer to *query*, which has no time bounds, and when it last changed."""
@@ -237,8 +242,8 @@ class Lookup:
                 minutes = catalog.ids()
                 total, _ = self.streams.total(None)
             else:
-                if len(matching) < len(self.streams):
-                    matching = self.streams.matching(query)
+                # The lock was free meanwhile: there may be more streams, or others with the same ids.
+                matching = self._matching(query)
                 minutes = catalog.in_order(self.streams.minutes(matching))
                 total, _ = self.streams.total(matching)
             oldest, newest = catalog.times(minutes)
@@ -331,6 +336,7 @@ class Lookup:
         """Drop *minute*, by id, from the cache; the caller holds the lock."""
         self._minutes.pop(minute, None)
         self._cache.pop(minute)
+        self._cache.pop(("layout", minute))
 
     def limit_cache(self) -> None:
         """Give to the cache what the catalog and the streams leave of the budget now; the caller holds the lock."""
@@ -378,19 +384,34 @@ class Lookup:
 
     def refresh_newest(self, matching: NDArray[np.bool_] | None) -> None:
         """Find the newest events of the stale ones among the *matching* streams; None for all."""
+        if not self.streams.stale:
+            return
         with self.lock:
-            stale = [
-                each
-                for each in self.streams.stale
-                if matching is None or (each < len(matching) and matching[each])
-            ]
-            if not stale:
-                return
-            minutes = {each: self.streams.minutes_of(each) for each in stale}
-        for stream, ids in minutes.items():
-            found = 0
-            for _count, summary in self.summaries(ids).values():
-                rows = summary[summary["stream"] == stream]
-                found = max(found, int(rows["newest"].max(initial=0)))
-            with self.lock:
-                self.streams.set_newest(stream, found)
+            stale = {
+                stream: each
+                for stream, each in self.streams.stale.items()
+                if matching is None or (stream < len(matching) and matching[stream])
+            }
+            minutes = self.streams.minutes_of(np.array(list(stale), np.int64))
+        if not stale:
+            return
+        found = np.zeros(max(stale) + 1, np.int64)
+        for summary in self._full_summaries(minutes):
+            rows = summary[summary["stream"] < len(found)]
+            found[rows["stream"]] = np.maximum(found[rows["stream"]], rows["newest"])
+        with self.lock:
+            self.streams.set_newest(found, stale)
+
+    def _full_summaries(self, minutes: NDArray[np.int64]) -> Iterator[NDArray[np.void]]:
+        """Yield the summaries of all entries that *minutes* have now, as far as they can be read."""
+        known = self.summaries(minutes)
+        for each in minutes.tolist():
+            count, summary = known.get(each, (0, np.empty(0, SUMMARY)))
+            try:
+                entries = self.minute(each).entries
+                if count < len(entries):
+                    columns = entries.columns(count, len(entries))
+                    summary = merge_summaries(summary, summarize(columns, len(self.streams)))
+            except EventReadException as error:
+                log.info("its newest events are not counted: %s", error)
+            yield summary

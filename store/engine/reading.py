@@ -76,7 +76,8 @@ class Reader:
         matching = lookup.matching(query)
         if not query.is_bounded:
             with lookup.lock:
-                return lookup.streams.tags_of(matching.nonzero()[0].tolist())
+                tags = lookup.streams.tags_of(matching.nonzero()[0])
+            return frozenset(tags)
         version = lookup.version(query)
         streams: set[int] = set()
         inside = version.minutes[version.inside]
@@ -87,7 +88,8 @@ class Reader:
             streams.update(minute.entries.layout(0, entries).streams[found].tolist())
         with lookup.lock:
             there = [each for each in streams if each < len(matching) and matching[each]]
-            return lookup.streams.tags_of(there)
+            tags = lookup.streams.tags_of(np.array(there, np.int64))
+        return frozenset(tags)
 
     def has_tag(self, tag: str) -> bool:
         """Return whether some event has *tag*."""

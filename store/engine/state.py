@@ -110,7 +110,7 @@ class State:
         if not names:
             self.save([])
         with self.lock:
-            damaged = len(self.streams.minutes_of(DAMAGED))
+            damaged = len(self.streams.minutes_of(np.array([DAMAGED])))
         if damaged:
             log.warning("%d minute files are damaged; see theiafs check", damaged)
 

@@ -163,8 +163,9 @@ class KeyTable:
     def _assign_few(self, keys: Sequence[bytes], distinct: Sequence[bytes]) -> Assigned:
         known = {key: self.find(key) for key in distinct}
         new = [key for key in distinct if known[key] == ABSENT]
-        known |= {key: self.add(key) for key in new}
-        self._remember(known)
+        added = {key: self.add(key) for key in new}
+        known |= added
+        self._remember(added)
         ids, new_ids = ([known[key] for key in some] for some in (keys, new))
         return Assigned(np.array(ids, np.int64), new, np.array(new_ids, np.int64))
 

@@ -1,7 +1,7 @@
 """Streams: the sets of events with equal source and tags, how much there is of each, and in which minutes."""
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from store.index.postings import Postings
 from store.index.summary import Total
 from store.query import Query
 
-__all__ = ["StreamTotals", "Streams"]
+__all__ = ["Stale", "StreamTotals", "Streams"]
 
 _QUEUED_MIN, _QUEUED_MAX = 16, 1 << 16
 """Updates of the posting lists by minutes with at least _QUEUED_MIN streams are queued; the queue is merged at
@@ -27,6 +27,17 @@ _FREE_MAX = 1 << 20
 
 _RESTORED_AT_ONCE = 10_000
 """Keys that are restored in one step."""
+
+
+class Stale:
+    """A stream whose newest event was in a minute that is gone, so that another one is the newest now.
+
+    Attributes:
+        arrived: the ticks of the newest event that has arrived since then; 0 for none.
+    """
+
+    def __init__(self) -> None:
+        self.arrived = 0
 
 
 class StreamTotals(NamedTuple):
@@ -45,7 +56,7 @@ class Streams:
     Not safe for several threads: callers hold the store's state lock.
 
     Attributes:
-        stale: streams the newest event of which was in a minute that is gone.
+        stale: the streams whose newest events are to be found, by id.
         generation: changes whenever an id may mean another stream than before.
     """
 
@@ -64,7 +75,7 @@ class Streams:
         self._everything_changed = 0.0
         self._emptied: set[int] = set()
         self._unsaved = array("i")  # some more than once
-        self.stale: set[int] = set()
+        self.stale: dict[int, Stale] = {}
         self.generation = 0
         self.ids_of([b""])  # DAMAGED
         self.take_changes()
@@ -125,6 +136,9 @@ class Streams:
         self._events.put(ids, self._events.take(ids) + summary["events"])
         self._sizes.put(ids, self._sizes.take(ids) + summary["size"])
         self._newest.put(ids, np.maximum(self._newest.take(ids), summary["newest"]))
+        if self.stale:
+            for stream, newest in zip(ids.tolist(), summary["newest"].tolist(), strict=True):
+                self._note_newest(stream, newest)
         self._changed.slice(0, len(self))[ids] = np.maximum(self._changed.take(ids), changed)
         self._count_everything(summary, 1, changed)
         if len(ids) < _QUEUED_MIN:
@@ -141,6 +155,8 @@ class Streams:
         self._events[stream] += 1
         self._sizes[stream] += size
         self._newest[stream] = max(self._newest[stream], ticks)
+        if self.stale:
+            self._note_newest(stream, ticks)
         self._changed[stream] = changed
         total = self._everything
         self._everything = Total(total.size + size, total.events + 1, max(total.newest, ticks))
@@ -163,7 +179,10 @@ class Streams:
             self._count_everything(summary, -1, changed)
             events, newest = self._events.take(ids), self._newest.take(ids)
             is_stale = (summary["newest"] >= newest) & (ids != DAMAGED)
-            self.stale.update(ids[is_stale].tolist())
+            # Of those that are stale already, the newest may have been found in this minute a moment ago.
+            again = self.stale.keys() & ids.tolist() if self.stale else ()
+            for stream in (*ids[is_stale].tolist(), *again):
+                self.stale[stream] = Stale()
             self._minutes.remove_all(ids, np.full(len(ids), minute))
             self._emptied.update(ids[(events == 0) & (ids != DAMAGED)].tolist())
         self._everything = self._everything._replace(newest=self._newest_of_all())
@@ -174,11 +193,24 @@ class Streams:
         self._forget([each for each in emptied if not self._events[each] and self.key(each)])
         self._everything = self._everything._replace(newest=self._newest_of_all())
 
-    def set_newest(self, stream: int, ticks: int) -> None:
-        """Set the time of the newest event of *stream*, which was stale, to *ticks*."""
-        self._newest[stream] = ticks
-        self.stale.discard(stream)
+    def set_newest(self, found: NDArray[np.int64], stale: Mapping[int, "Stale"]) -> None:
+        """Set the times of the newest events of *stale* streams.
+
+        Args:
+            found: by stream id, the ticks of the newest event in minutes that were read after the streams were
+                stale, which may lack what arrived since then.
+            stale: the entries of :attr:`stale` at that time; one that lost another minute since then stays stale.
+        """
+        for stream, then in stale.items():
+            if self.stale.get(stream) is then:
+                self._newest[stream] = max(int(found[stream]), then.arrived)
+                del self.stale[stream]
         self._everything = self._everything._replace(newest=self._newest_of_all())
+
+    def _note_newest(self, stream: int, ticks: int) -> None:
+        stale = self.stale.get(stream)
+        if stale is not None:
+            stale.arrived = max(stale.arrived, ticks)
 
     def _newest_of_all(self) -> int:
         return int(self._newest.slice(0, len(self)).max(initial=0))
@@ -225,14 +257,13 @@ class Streams:
 
     def minutes(self, matching: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the ids of the minutes with events of *matching* streams, damage aside."""
-        self._merge_queue()
         ids = matching.nonzero()[0]
-        return self._minutes.union(ids[ids != DAMAGED])
+        return self.minutes_of(ids[ids != DAMAGED])
 
-    def minutes_of(self, stream: int) -> NDArray[np.int64]:
-        """Return the ids of the minutes with events of *stream*."""
+    def minutes_of(self, streams: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the ids of the minutes with events of any of *streams*."""
         self._merge_queue()
-        return self._minutes.of(stream)
+        return self._minutes.union(streams)
 
     def has_tag(self, tag: str) -> bool:
         """Return whether some event has *tag*."""
@@ -242,9 +273,9 @@ class Streams:
         """Return an iterator over the tags of all events, as they are now; it needs no lock."""
         return map(_decoded, self._tags.keys())
 
-    def tags_of(self, streams: Iterable[int]) -> frozenset[str]:
-        """Return the tags of *streams*."""
-        return frozenset(map(_decoded, _tags_in(map(self.key, streams))[0]))
+    def tags_of(self, streams: NDArray[np.int64]) -> Iterator[str]:
+        """Return an iterator over the tags of *streams*, some more than once; it needs no lock."""
+        return _decoded_tags_in(self._keys.keys_of(streams))
 
     # Keeping
 
@@ -355,7 +386,8 @@ class Streams:
         self._newest.put(ids, 0)
         self._minutes.clear(ids)
         self._unsaved.extend(streams)
-        self.stale.difference_update(streams)
+        for stream in streams:
+            self.stale.pop(stream, None)
         self.generation += 1
 
     def _merge_queue(self) -> None:
@@ -384,6 +416,11 @@ def _tags_in(keys: Iterable[bytes]) -> tuple[list[bytes], NDArray[np.int64]]:
         owners = owners[np.array(list(map(bool, tags)))]
         tags = list(filter(None, tags))
     return tags, owners
+
+
+def _decoded_tags_in(keys: Iterable[bytes]) -> Iterator[str]:
+    """Yield the tags in stream *keys*, some more than once."""
+    yield from map(_decoded, _tags_in(keys)[0])
 
 
 def _decoded(tag: bytes) -> str:

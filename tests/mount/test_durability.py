@@ -277,7 +277,7 @@ def test_the_hidden_directory_is_removed(make_mount: Callable[..., Mount]) -> No
     shutil.rmtree(mount.store_path / ".theiafs")
     mount.shell("seq 31 40 >> ingest && sync ingest")
     os.kill(process_id, signal.SIGKILL)
-    theiafs("umount", mount.path)
+    theiafs("umount", mount.path, check=False)  # 1: the log has more than the files
     mount.mount()
     assert [int(line) for line in mount.contents()] == list(range(1, 41))
 
@@ -293,7 +293,7 @@ def test_the_hidden_directory_is_removed_while_it_is_flushed(
     eventually((mount.store_path / ".theiafs" / "lock").exists)
     eventually((mount.store_path / ".theiafs" / "declared" / "declared").exists)
     os.kill(mount.process_id, signal.SIGKILL)
-    theiafs("umount", mount.path)
+    theiafs("umount", mount.path, check=False)  # 1: the log has more than the files
     mount.mount()
     assert [int(line) for line in mount.contents()] == list(range(1, 21))
     assert "declared" in os.listdir(mount.path / "by-tag")

@@ -1,0 +1,142 @@
+"""Looking things up while others change them, or while they cannot be read."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from store import Event, EventReadException, NaiveEventStore, Query
+from store.disk.disk import Disk
+from store.disk.file import ReadableFile
+from store.ticks import TICKS_PER_S
+
+NEVER_MS = 1e9
+TAGGED = Query().tagged("t")
+
+
+class FailingDisk(Disk):
+    """A disk that opens no file to read while it is failing."""
+
+    is_failing = False
+
+    def open_to_read(self, path: str) -> ReadableFile:
+        if self.is_failing:
+            raise EventReadException(f"cannot open {path}: Too many open files")
+        return super().open_to_read(path)
+
+
+@pytest.fixture
+def disk() -> FailingDisk:
+    return FailingDisk()
+
+
+@pytest.fixture
+def store(tmp_path: Path, disk: FailingDisk) -> Iterator[NaiveEventStore]:
+    opened = NaiveEventStore(str(tmp_path), NEVER_MS, disk)
+    yield opened
+    opened.close()
+
+
+def event(number: int, time: float, tag: str = "t", source: str = "s") -> Event:
+    return Event(f"id{number}", source, time, [tag], f"content {number}")
+
+
+def meanwhile(owner: Any, name: str, action: Callable[[], object]) -> None:
+    """Let *action* happen once, right after the method *name* of *owner* returned."""
+    original = getattr(owner, name)
+
+    def followed(*arguments: Any) -> Any:
+        setattr(owner, name, original)
+        result = original(*arguments)
+        action()
+        return result
+
+    setattr(owner, name, followed)
+
+
+def newest(store: NaiveEventStore) -> set[int]:
+    return {store.whole(TAGGED).newest, store.whole(Query()).newest}
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile", "removed meanwhile"])
+def test_the_newest_event_after_a_removal(
+    store: NaiveEventStore, tmp_path: Path, when: str
+) -> None:
+    """Also of what is not flushed, and of what arrives or goes while it is looked up."""
+    store.save_all([event(1, 10), event(2, 100), event(3, 1000)])
+    store._flush_all()
+    os.remove(tmp_path / "1000-1060")
+    store._watcher.look()
+
+    def remove() -> None:
+        os.remove(tmp_path / "100-160")
+        store._watcher.look()
+
+    expected = 120
+    if when == "before":
+        store.save(event(4, 120))
+    elif when == "meanwhile":
+        meanwhile(store._state.lookup, "summaries", lambda: store.save(event(4, 120)))
+    else:
+        meanwhile(store._state.lookup, "summaries", remove)
+        newest(store)
+        expected = 10
+    assert newest(store) == {expected * TICKS_PER_S}
+    store.save(event(5, 5))
+    assert newest(store) == {expected * TICKS_PER_S}
+
+
+def test_many_streams_lose_their_newest_events(store: NaiveEventStore, tmp_path: Path) -> None:
+    """They are found by one look at the index, whatever their number."""
+    for time in (10, 1000):
+        store.save_all(event(each, time, source=f"s{each}") for each in range(500))
+    store._flush_all()
+    os.remove(tmp_path / "1000-1060")
+    store._watcher.look()
+    calls = []
+    database = store._state.database
+    original = database.find_summaries
+    database.find_summaries = lambda *known: calls.append(known) or original(*known)  # type: ignore[method-assign,func-returns-value]
+    assert newest(store) == {10 * TICKS_PER_S}
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("count", [3, 40])
+def test_a_new_stream_while_summaries_are_read(store: NaiveEventStore, count: int) -> None:
+    """It is counted or not, and nothing fails."""
+    store.save_all(event(each, 10) for each in range(count))
+    new = event(99, 12, source="another")
+    meanwhile(store._state.database, "find_summaries", lambda: store.save(new))
+    assert [span.events for span in store.spans(TAGGED)] in ([count], [count + 1])
+    assert [span.events for span in store.spans(TAGGED)] == [count + 1]
+
+
+def test_what_could_not_be_read_is_counted_later(
+    store: NaiveEventStore, disk: FailingDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure that passes leaves nothing wrong."""
+    store.save_all(event(each, 10) for each in range(5))
+    store._flush_all()
+    lookup = store._state.lookup
+    lookup._minutes.clear()
+    lookup._cache.limit(0)
+    with monkeypatch.context() as context:
+        context.setattr(store._state.database, "_select", lambda *_arguments: [])
+        disk.is_failing = True
+        assert [span.events for span in store.spans(TAGGED)] in ([], [5])
+        disk.is_failing = False
+    assert [span.events for span in store.spans(TAGGED)] == [5]
+    assert store.answer(TAGGED, "10-70").read(0, 1 << 16).count(b"event: ") == 5
+
+
+def test_tags_of_many_streams_need_no_lock(store: NaiveEventStore) -> None:
+    """Only their keys are copied under it."""
+    store.save_all(Event(f"id{each}", "s", 10.0, ["t", f"tag {each}"], "x") for each in range(100))
+    with store._state.lookup.lock:
+        streams = store._state.lookup.streams
+        tags = streams.tags_of(streams.matching(TAGGED).nonzero()[0])
+    store.save(event(200, 10, "other", "s2"))
+    assert set(tags) == {"t", *(f"tag {each}" for each in range(100))}
+    assert store.tags(TAGGED) == {"t", *(f"tag {each}" for each in range(100))}
