@@ -1,7 +1,7 @@
 """The locks of the store, by name, so that tests can put locks in their place that check how they are used.
 
 A thread that holds one may only take those after it in ``ORDER``. No lock in ``SHORT`` is held during an fsync, a read
-of a file, or work that grows with the store.
+of a file, or a loop over the store that numpy does not do.
 """
 
 import threading
