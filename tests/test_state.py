@@ -13,8 +13,8 @@ import pytest
 from store import Event, NaiveEventStore, Query
 from store.cache import Cache
 from store.disk.disk import Disk
-from store.disk.file import FileStat
-from store.errors import EventReadException, StoreFull
+from store.disk.file import FileStat, WritableFile
+from store.errors import EventReadException, FileChanged, StoreFull
 from store.format.batch import Batch
 from store.ticks import TICKS_PER_S
 from tests.waiting import eventually
@@ -293,3 +293,51 @@ def test_others_append_to_a_minute_that_grows(tmp_path: Path) -> None:
         again = NaiveEventStore(str(root), NEVER_MS)
         assert sorted(str(each.id) for each in again.search(0, 59)) == ids
         again.close()
+
+
+class ForeignAppends(Disk):
+    """Another program appends to a minute file each of the next *count* times that it is to be replaced."""
+
+    count = 0
+
+    def create(self, path: str) -> WritableFile:
+        if self.count and path.endswith("/.0-60.tmp"):
+            self.count -= 1
+            with open(path.replace("/.0-60.tmp", "/0-60"), "ab") as file:
+                file.write(Batch.of([event(100 + self.count, 2.0)]).data)
+        return super().create(path)
+
+
+def ids_after_reopening(root: Path) -> list[str]:
+    store = NaiveEventStore(str(root), NEVER_MS)
+    found = sorted(str(each.id) for each in store.search(0, 59))
+    store.close()
+    return found
+
+
+def test_a_file_that_is_changed_while_the_store_is_closed(tmp_path: Path) -> None:
+    """The change is noticed, and what is unflushed follows it in the file."""
+    disk = ForeignAppends()
+    store = filled(tmp_path, disk)
+    store.save(event(6, 1.0))
+    disk.count = 1
+    store.close()
+    assert b"id:id6\n" in (tmp_path / "0-60").read_bytes()
+    assert ids_after_reopening(tmp_path) == ["id0", "id100", "id6"]
+
+
+def test_a_file_that_is_changed_all_the_time_while_the_store_is_closed(tmp_path: Path) -> None:
+    """Closing raises an error; what is unflushed is durable in the log, and flushed after the next opening."""
+    disk = ForeignAppends()
+    store = filled(tmp_path, disk)
+    store.save(event(6, 1.0))
+    synced: list[None] = []
+    sync = store._log.sync
+    store._log.sync = lambda: synced.append(sync())  # type: ignore[method-assign]
+    disk.count = 3
+    with pytest.raises(FileChanged, match="0-60"):
+        store.close()
+    assert synced
+    assert b"id:id6\n" not in (tmp_path / "0-60").read_bytes()
+    assert ids_after_reopening(tmp_path) == ["id0", "id100", "id101", "id102", "id6"]
+    assert b"id:id6\n" in (tmp_path / "0-60").read_bytes()

@@ -257,6 +257,15 @@ def test_marks_that_cannot_be_written_are_written_later(disk: FaultyDisk) -> Non
     assert disk.names(DIRECTORY) == []
 
 
+def test_what_is_not_flushed_is_not_removed(disk: FaultyDisk) -> None:
+    """Emptying the log is an error then."""
+    log = log_on(disk)
+    log.append([record(0)])
+    with pytest.raises(EventWriteException, match="not flushed"):
+        log.empty()
+    assert found(disk) == [record(0)]
+
+
 def test_a_write_that_failed_does_not_count(disk: FaultyDisk) -> None:
     """Even if all of it got to the disk: the next segment says so."""
     log = log_on(disk)

@@ -26,6 +26,7 @@ from store.errors import (
     EventReadException,
     EventStoreException,
     EventWriteException,
+    FileChanged,
 )
 from store.filenames import hidden_path, index_path, journal_path, lock_path
 from store.format.batch import Batch
@@ -312,7 +313,8 @@ class NaiveEventStore(FileStore):
         """Flush everything.
 
         Raises:
-            EventStoreException: if something could not be flushed.
+            FileChanged: if other programs change a minute file each time that is tried.
+            EventStoreException: if something could not be flushed for another reason.
         """
         for _ in range(_TRIES):
             # The tails of files that other programs changed are rebased, and flushed in the next round.
@@ -321,6 +323,10 @@ class NaiveEventStore(FileStore):
                 self._must_flush = False
                 return
             self._watcher.look(changed)
+        names = ", ".join(changed)
+        raise FileChanged(
+            f"other programs change {names} in {self.root_dir} all the time; try again"
+        )
 
     def _flush_now(self) -> None:
         try:
@@ -341,7 +347,7 @@ class NaiveEventStore(FileStore):
         if self._timer is not None:
             self._timer.cancel()
             self._timer.join()
-        self._watcher.close()
+        self._watcher.stop()
         is_complete = False
         try:
             self._flush_all()
@@ -351,6 +357,7 @@ class NaiveEventStore(FileStore):
             self._log.sync()
             raise
         finally:
+            self._watcher.close()
             self._state.close(is_complete=is_complete)
             try:
                 self._log.close()

@@ -90,13 +90,17 @@ class Watcher:
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
-        """Stop the thread."""
+    def stop(self) -> None:
+        """Stop the thread; :meth:`look` still works."""
         self._cancelled.set()
         if self._watch is not None:
             self._watch.wake()
         if self._thread is not None:
             self._thread.join()
+
+    def close(self) -> None:
+        """Stop the thread and end the watch."""
+        self.stop()
         if self._watch is not None:
             self._watch.close()
 

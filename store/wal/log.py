@@ -344,13 +344,14 @@ class WriteAheadLog:
         """Remove everything for good; all of it must be in the minute files.
 
         Raises:
-            EventWriteException: if that failed; some of it may still be there.
+            EventWriteException: if something is not flushed, or that failed; some of it may still be there.
         """
         with self._sync_lock:
             with self._lock:
                 if not self._segments:
                     return
-                assert not any(each.ends for each in self._segments), "only what is flushed"
+                if any(each.ends for each in self._segments):
+                    raise EventWriteException(f"{self._directory} has records that are not flushed")
                 self._unsynced.clear()
                 self._synced, self._must_rewrite = self._end, False
                 self._unmarked.clear()
