@@ -13,7 +13,8 @@ import pytest
 from store import Event, NaiveEventStore, Query
 from store.cache import Cache
 from store.disk.disk import Disk
-from store.disk.file import FileStat, WritableFile
+from store.disk.file import FileStat, ReadableFile, WritableFile
+from store.engine.watcher import Watcher
 from store.errors import EventReadException, FileChanged, StoreFull
 from store.format.batch import Batch
 from store.ticks import TICKS_PER_S
@@ -341,3 +342,76 @@ def test_a_file_that_is_changed_all_the_time_while_the_store_is_closed(tmp_path:
     assert b"id:id6\n" not in (tmp_path / "0-60").read_bytes()
     assert ids_after_reopening(tmp_path) == ["id0", "id100", "id101", "id102", "id6"]
     assert b"id:id6\n" in (tmp_path / "0-60").read_bytes()
+
+
+class UnreadableFile(Disk):
+    """A disk that cannot read the minute file at *path*, nor list any if *is_listing_broken*."""
+
+    path = ""
+    is_listing_broken = False
+
+    def watch(self, directory: str) -> None:
+        """inotify does not work here."""
+
+    def open_to_read(self, path: str) -> ReadableFile:
+        if path == self.path:
+            raise EventReadException(f"cannot read {path}: Input/output error")
+        return super().open_to_read(path)
+
+    def list_files(self, directory: str) -> Iterator[FileStat]:
+        if self.is_listing_broken:
+            raise EventReadException(f"cannot list {directory}: Input/output error")
+        return super().list_files(directory)
+
+
+@pytest.fixture
+def no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let only the test look for changes."""
+    monkeypatch.setattr(Watcher, "start", lambda _watcher: None)
+
+
+@pytest.mark.usefixtures("no_thread")
+def test_a_changed_file_that_cannot_be_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged once, other changes show, and it shows as soon as it can be read."""
+    disk = UnreadableFile()
+    store = filled(tmp_path, disk)
+    path = tmp_path / "0-60"
+    disk.path = str(path)
+    with path.open("ab") as file:
+        file.write(Batch.of([event(6, 1.0)]).data)
+    (tmp_path / "1000-1060").unlink()
+    (tmp_path / "2000-2060").unlink()
+    shutil.copy(tmp_path / "3000-3060", tmp_path / "7000-7060")
+    for _ in range(3):
+        store._watcher.look()
+    assert list(store.minutes(Query())) == [
+        "0-60",
+        "3000-3060",
+        "4000-4060",
+        "5000-5060",
+        "7000-7060",
+    ]
+    assert caplog.text.count("Input/output error") == 1
+    disk.path = ""
+    store._watcher.look()
+    assert {each.id for each in store.search(0, 59)} == {"id0", "id6"}
+    disk.path = str(path)
+    path.touch()
+    store._watcher.look()
+    assert caplog.text.count("Input/output error") == 2
+    store.close()
+
+
+@pytest.mark.usefixtures("no_thread")
+def test_a_directory_that_cannot_be_listed(tmp_path: Path) -> None:
+    """What is saved is flushed all the same."""
+    disk = UnreadableFile()
+    store = filled(tmp_path, disk)
+    disk.is_listing_broken = True
+    store.save(event(6, 1.0))
+    store._tick()
+    assert b"id:id6\n" in (tmp_path / "0-60").read_bytes()
+    disk.is_listing_broken = False
+    store.close()

@@ -294,6 +294,9 @@ class NaiveEventStore(FileStore):
             self._store_lock.keep()
             self._declared.restore()
             self._watcher.look()
+        except EventStoreException as error:
+            log.error("not checked for changes, will try again: %s", error)  # noqa: TRY400 - not a bug
+        try:
             changed = self._flusher.flush_due()
             if changed:
                 self._watcher.look(changed)

@@ -76,14 +76,14 @@ class Watcher:
         self._cancelled = threading.Event()
         # Names to compare again: their files are so recent that another change would not show.
         self._unsettled: set[str] = set()
+        # The errors of the last look by name, so that each is logged once.
+        self._errors: dict[str, str] = {}
         self._next_pass = 0.0
         self._must_pass = False
-        self._directory_ns = 0
 
     def begin(self) -> None:
         """Begin to collect changes; call this before listing the directory, so that none is missed."""
         self._watch = self._disk.watch(self._state.root_dir)
-        self._directory_ns = 0 if self._watch is not None else self._settled_ns()
 
     def start(self) -> None:
         """Start a thread that applies changes until :meth:`close`."""
@@ -107,8 +107,10 @@ class Watcher:
     def look(self, names: Iterable[str] = ()) -> None:
         """Apply all changes since the last call, and compare *names* as well.
 
+        A minute file that cannot be compared is logged, and compared again at the next call.
+
         Raises:
-            EventStoreException: if that was not possible; the next call tries again.
+            EventStoreException: if anything else was not possible; the next call tries again.
         """
         with self._tails.exclusive():
             self._look(names)
@@ -123,16 +125,30 @@ class Watcher:
         if self._watch is None or self._must_pass:
             found |= self._pass()
         try:
-            self._compare({each for each in found if parse_name(each) is not None})
+            failures = self._compare({each for each in found if parse_name(each) is not None})
         except EventStoreException:
             self._unsettled |= found
             raise
+        self._unsettled |= failures.keys()
+        self._note_errors({name: str(error) for name, error in failures.items()})
         self._state.recount()
 
+    def _note_errors(self, errors: dict[str, str]) -> None:
+        """Log those of *errors*, by name, that differ from those of the last look."""
+        for name, error in errors.items():
+            if self._errors.get(name) != error:
+                log.error("will check %s for changes again: %s", name, error)
+        self._errors = errors
+
     def refresh(self, name: str) -> None:
-        """Compare the minute file *name* with the catalog now."""
+        """Compare the minute file *name* with the catalog now.
+
+        Raises:
+            EventStoreException: if that was not possible.
+        """
         with self._tails.exclusive():
-            self._compare({name})
+            for error in self._compare({name}).values():
+                raise error
 
     def _run(self) -> None:
         while not self._cancelled.is_set():
@@ -158,7 +174,6 @@ class Watcher:
             with self._state.lock:
                 newest = self._state.catalog.ids()[-_NEWEST:]
                 return set(self._state.catalog.names(newest))
-        directory_ns = self._settled_ns()
         files = list(self._disk.list_files(self._state.root_dir))
         with self._state.lock:
             gone, changed, new = self._state.catalog.compare(files)
@@ -166,45 +181,58 @@ class Watcher:
         done = time.monotonic()
         if done - begin > _CHEAP_PASS_S:
             self._next_pass = done + _PASS_COST_MAX * (done - begin)
-        self._directory_ns = directory_ns
         self._must_pass = False
         return names | set(new)
 
-    def _settled_ns(self) -> int:
-        return self._disk.modified_ns(self._state.root_dir)
+    def _compare(self, names: set[str]) -> dict[str, EventStoreException]:
+        """Compare the minute files *names* with the catalog, and show every change.
 
-    def _compare(self, names: set[str]) -> None:
-        """Compare the minute files *names* with the catalog, and show every change."""
+        Returns:
+            By name, why some could not be compared; all others were.
+        """
+        failures: dict[str, EventStoreException] = {}
         gone: list[int] = []
         for name in sorted(names, key=parse_name):  # type: ignore[arg-type]
-            stat = self._disk.stat(f"{self._state.root_dir}/{name}")
-            with self._state.lock:
-                minute = self._state.catalog.find(name)
-                stamp = self._state.catalog.stamp(minute) if minute is not None else None
-            if minute is None or stamp is None:
-                if stat is not None:
-                    self._show_new(name)
-            elif stat is None:
-                if not stamp.inode:
-                    continue  # it has no file yet
-                if self._tails.has_tail(minute):
-                    self._show_changed(minute, None)
-                else:
-                    gone.append(minute)
-            elif Stamp.exactly(stat) != stamp:
-                self._show_changed(minute, stat)
+            try:
+                gone += self._compare_one(name)
+            except EventStoreException as error:
+                failures[name] = error
         if gone:
-            log.info("%d minute files were removed", len(gone))
-            for first in range(0, len(gone), _REMOVED_AT_ONCE):
-                some = gone[first : first + _REMOVED_AT_ONCE]
-                self._tails.note_removed(some)
-                self._state.drop(some, self._tails.has_tail)
-            # Minutes that got a tail meanwhile go to a new file with it.
-            for minute in gone:
-                with self._state.lock:
-                    is_there = self._state.catalog.has(minute)
-                if is_there:
-                    self._show_changed(minute, None)
+            self._show_gone(gone)
+        return failures
+
+    def _compare_one(self, name: str) -> list[int]:
+        """Compare the minute file *name*, and show its change; only return its id if it is gone and has no tail."""
+        stat = self._disk.stat(f"{self._state.root_dir}/{name}")
+        with self._state.lock:
+            minute = self._state.catalog.find(name)
+            stamp = self._state.catalog.stamp(minute) if minute is not None else None
+        if minute is None or stamp is None:
+            if stat is not None:
+                self._show_new(name)
+        elif stat is None:
+            if not stamp.inode:
+                return []  # it has no file yet
+            if not self._tails.has_tail(minute):
+                return [minute]
+            self._show_changed(minute, None)
+        elif Stamp.exactly(stat) != stamp:
+            self._show_changed(minute, stat)
+        return []
+
+    def _show_gone(self, gone: list[int]) -> None:
+        """Show that the files of the minutes *gone*, by id, were removed."""
+        log.info("%d minute files were removed", len(gone))
+        for first in range(0, len(gone), _REMOVED_AT_ONCE):
+            some = gone[first : first + _REMOVED_AT_ONCE]
+            self._tails.note_removed(some)
+            self._state.drop(some, self._tails.has_tail)
+        # Minutes that got a tail meanwhile go to a new file with it.
+        for minute in gone:
+            with self._state.lock:
+                is_there = self._state.catalog.has(minute)
+            if is_there:
+                self._show_changed(minute, None)
 
     def _show_new(self, name: str) -> None:
         try:
