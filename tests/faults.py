@@ -127,7 +127,6 @@ class FaultyDisk(Disk):
         content = self.content(path)
         del directory.seen[name]
         directory.sync()
-        directory.changes += 1
         return content
 
     def names(self, directory: str) -> list[str]:
@@ -256,9 +255,6 @@ class FaultyDisk(Disk):
     def open_to_read(self, path: str) -> ReadableFile:
         self.do(lambda: None, is_reading=True)
         return FaultyReadable(self, path, self._inode(path))
-
-    def modified_ns(self, path: str) -> int:
-        return self._directories[path].changes
 
     def create(self, path: str) -> WritableFile:
         directory, name = self._split(path)

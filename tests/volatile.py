@@ -126,10 +126,8 @@ class Directory:
     seen: dict[str, Inode] = field(default_factory=dict)
     safe: dict[str, Inode] = field(default_factory=dict)
     unsynced: list[Change] = field(default_factory=list)
-    changes: int = 1
 
     def change(self, change: Change) -> None:
-        self.changes += 1
         change.apply(self.seen)
         self.unsynced.append(change)
 
@@ -154,7 +152,6 @@ class Directory:
                 )
                 for each in self.unsynced
             ],
-            self.changes,
         )
 
     def after_a_power_cut(self, fate: Fate, inodes: dict[int, Inode]) -> "Directory":

@@ -108,11 +108,6 @@ class Disk:
         with reading("stat", directory):
             return os.stat(directory).st_ino
 
-    def modified_ns(self, directory: str) -> int:
-        """Return the mtime of *directory*, in nanoseconds since the epoch."""
-        with reading("stat", directory):
-            return os.stat(directory).st_mtime_ns
-
     def boot_id(self) -> str:
         """Return the kernel's boot ID, which changes at every reboot; empty where it cannot be read."""
         with contextlib.suppress(OSError), open(_BOOT_ID_PATH, encoding="ascii") as file:
