@@ -285,7 +285,7 @@ class TestInTheSameDirectory:
             files.log.sync()
             files.log.release({})
             assert files.log.kept_size == 0
-            assert files.log.is_empty
+            assert not files.log._segments
 
 
 class TestInACopy:

@@ -73,3 +73,17 @@ def test_the_size_of_a_line(part: Parts, resets: bool) -> None:
     each = made_of(part)._replace(resets=resets)
     size = line_size(each.minute, each.offset, len(each.data), resets=resets)
     assert size == len(each.encode()[0])
+
+
+def test_a_segment_that_cannot_be_begun_says_nothing(disk: FaultyDisk) -> None:
+    """Only a first line that was written tells the next opening what is flushed."""
+    log = log_on(disk, keep_s=600)
+    for number in range(3):
+        log.append([record(number)])
+        log._segments.current = None
+    disk.failing = range(disk.operations + 1, disk.operations + 100)
+    log.release({"0-60": 30})
+    disk.failing = range(0)
+    assert log._flushed == 0
+    log.release({})
+    assert [each.flushed for each in list_segments(disk, DIRECTORY)][-1] == log._flushed == 3

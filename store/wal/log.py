@@ -323,12 +323,6 @@ class WriteAheadLog:
         return found
 
     @property
-    def is_empty(self) -> bool:
-        """Whether there are no records, flushed or not."""
-        with self._lock:
-            return not self._segments
-
-    @property
     def kept_size(self) -> int:
         """How many bytes of records that are flushed are kept."""
         with self._lock:
@@ -385,10 +379,11 @@ class WriteAheadLog:
         carried = [piece for _, pieces in unsynced for piece in pieces]
         first = self._end - sum(map(len, carried))
         self._last_number += 1
-        self._flushed = max((each.number for each in self._segments.flushed()), default=0)
+        flushed = max((each.number for each in self._segments.flushed()), default=0)
         before, before_end = self._segments.find_before(first)
-        line = first_line(before, before_end, self._root_inode, self._boot_id, self._flushed)
+        line = first_line(before, before_end, self._root_inode, self._boot_id, flushed)
         begun = self._names.create(self._last_number, first, line, carried)
+        self._flushed = flushed
         self._segments.begin(begun)
         self._must_rewrite = False
         return begun
