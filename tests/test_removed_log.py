@@ -3,6 +3,7 @@
 Nothing that was acknowledged is lost: the log notices at the next sync, and writes again what is not flushed.
 """
 
+import errno
 import logging
 import math
 import shutil
@@ -14,6 +15,7 @@ import pytest
 
 from store import Event, EventWriteException, NaiveEventStore
 from store.disk.disk import Disk
+from store.disk.file import FileStat, WritableFile
 from store.wal.log import WriteAheadLog
 from store.wal.segment import LogRecord
 from tests.faults import Fate, FaultyDisk
@@ -330,3 +332,70 @@ def test_flushed_segments_are_not_held_open(disk: FaultyDisk) -> None:
     log.release({})
     assert len(log._segments) > 3
     assert len(log._segments.held()) <= 1
+
+
+class FullMeanwhile(FaultyDisk):
+    """Another thread appends to a full disk, before the call *moment* on a path of the log."""
+
+    moment = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.then: Callable[[], object] = lambda: None
+
+    def _reach(self, moment: str, path: str) -> None:
+        if moment == self.moment and path.startswith(DIRECTORY):
+            self.moment = ""
+            thread = threading.Thread(target=self.then)
+            thread.start()
+            thread.join()
+
+    def stat(self, path: str) -> FileStat | None:
+        found = super().stat(path)
+        self._reach("stat", path)
+        return found
+
+    def remake_directory(self, path: str) -> bool:
+        self._reach("find", path)
+        return super().remake_directory(path)
+
+    def create(self, path: str) -> WritableFile:
+        self._reach("create", path)
+        return super().create(path)
+
+
+@pytest.mark.parametrize(
+    ("moment", "is_removed"),
+    [("find", False), ("find", True), ("stat", False), ("stat", True), ("create", True)],
+)
+def test_a_full_disk_takes_a_segment_while_lost_ones_are_looked_for(
+    moment: str, *, is_removed: bool
+) -> None:
+    """It was only kept, so it does not come back."""
+    disk = FullMeanwhile()
+    disk.make_directory(DIRECTORY)
+    log = log_on(disk, keep_s=600)
+    log.append([record(0)])
+    log._segments.current = None
+    log.release({"0-60": 10})
+    log.sync()
+    first = log._segments[0]
+    assert first.released is not None
+    assert first.source is not None
+
+    def append() -> None:
+        disk.error_number = errno.ENOSPC
+        disk.failing = range(disk.operations + 1, disk.operations + 2)
+        log.append([record(1)])
+        assert first not in log._segments
+
+    if is_removed:
+        disk.lose(first.path)
+    disk.then, disk.moment = append, moment
+    log.sync()
+    assert not disk.moment
+    assert [f"{DIRECTORY}/{name}" for name in disk.names(DIRECTORY)] == [
+        each.path for each in log._segments
+    ]
+    log.sync()
+    assert found(disk.after_a_power_cut(Fate("dropped", 0))) == [record(1)]

@@ -428,10 +428,13 @@ class WriteAheadLog:
             if self._segments.current in lost:
                 self._segments.current = None
         for segment in lost:
-            source = self._names.write_again(segment)
             with self._lock:
-                segment.close()
-                segment.source = source
+                source = self._names.duplicate(segment)
+            if source is None:
+                continue  # a full disk took it meanwhile, because it is only kept
+            written = self._names.write_again(segment, source)
+            with self._lock:
+                self._segments.reopen(segment, written)
         if not self._names.is_synced:
             self._names.sync()
 

@@ -65,14 +65,26 @@ class LogDirectory:
             log.warning("%s: %d segments were removed; writing them again", self.path, len(lost))
         return lost
 
-    def write_again(self, segment: LogSegment) -> ReadableFile:
-        """Write the file of *segment* again; see :meth:`LogSegment.write_again`.
+    def duplicate(self, segment: LogSegment) -> ReadableFile | None:
+        """Open the file of *segment* once more, whether or not it has a name; None if the segment is closed.
 
         Raises:
             EventWriteException: if that failed.
         """
         try:
-            written = segment.write_again(self._disk)
+            return segment.source.duplicate() if segment.source is not None else None
+        except EventReadException as error:
+            raise EventWriteException(str(error)) from error
+
+    def write_again(self, segment: LogSegment, source: ReadableFile) -> ReadableFile:
+        """Write the file of *segment* again from *source*, and close that; see :meth:`LogSegment.write_again`.
+
+        Raises:
+            EventWriteException: if that failed.
+        """
+        try:
+            with source:
+                written = segment.write_again(self._disk, source)
         except EventReadException as error:
             raise EventWriteException(str(error)) from error
         self._changes += 1

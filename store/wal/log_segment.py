@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile, WritableFile
-from store.errors import EventStoreException, EventWriteException
+from store.errors import EventReadException, EventStoreException, EventWriteException
 
 __all__ = ["LogSegment", "create_segment"]
 
@@ -93,14 +93,26 @@ class LogSegment:
         self.seal()
 
     def is_lost(self, disk: Disk) -> bool:
-        """Return whether its file, which is still needed, is not at its path on *disk* any more."""
-        if self.source is None:
-            return False
-        there = disk.stat(self.path)
-        return there is None or there.inode != self.source.stat().inode
+        """Return whether its file, which is still needed, is not at its path on *disk* any more.
 
-    def write_again(self, disk: Disk) -> ReadableFile:
-        """Write its file again, which another program removed from *disk*; nothing is appended to it any more.
+        Another thread may close it meanwhile: then it is not needed.
+        """
+        source = self.source
+        if source is None:
+            return False
+        try:
+            there = disk.stat(self.path)
+            is_there = there is not None and there.inode == source.stat().inode
+        except EventReadException:
+            if self.source is source:
+                raise
+            return False
+        return not is_there and self.source is source
+
+    def write_again(self, disk: Disk, source: ReadableFile) -> ReadableFile:
+        """Write its file again from *source*, because another program removed it from *disk*.
+
+        Nothing is appended to it any more.
 
         Returns:
             The new file, durable but for its name.
@@ -108,13 +120,12 @@ class LogSegment:
         Raises:
             EventStoreException: if that failed.
         """
-        assert self.source is not None, "it is needed"
         with _created(disk, self.path) as file:
-            file.copy(self.source, self.start + self.size)
+            file.copy(source, self.start + self.size)
             file.sync()
-            source = file.to_read(self.path)
+            written = file.to_read(self.path)
         file.close()
-        return source
+        return written
 
     def discard(self, disk: Disk) -> None:
         """Close its file and remove it from *disk* if that can be done: a later segment makes it void."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
 from store.disk.disk import Disk
+from store.disk.file import ReadableFile
 from store.wal.log_segment import LogSegment
 
 __all__ = ["SegmentList"]
@@ -81,8 +82,15 @@ class SegmentList:
         self.current = begun
 
     def held(self) -> list[LogSegment]:
-        """Return the segments that are needed: from the first that is not flushed on."""
+        """Return the segments that are open: from the first that is not flushed on, and flushed ones not closed yet."""
         return [each for each in self._segments if each.source is not None]
+
+    def reopen(self, segment: LogSegment, source: ReadableFile) -> None:
+        """Read *segment* from *source*, to which it was written again; remove that if the segment was removed meanwhile."""
+        segment.close()
+        segment.source = source
+        if segment not in self._segments:
+            segment.discard(self._disk)
 
     def rotate(self, age_s: float) -> None:
         """Append no more to the current segment if it is *age_s* seconds old."""
