@@ -1,5 +1,6 @@
 """Recovery: what a log that a process left gives back, once, in its own store and in a copy of it."""
 
+import logging
 import os
 import re
 import shutil
@@ -11,7 +12,6 @@ import pytest
 from store.disk.disk import Disk
 from store.disk.file import WritableFile
 from store.errors import EventWriteException, StoreFull
-from store.wal.recovery import is_left_over
 from store.wal.segment import LogRecord
 from tests.changes import append, cut_short, edit, remove, replace
 from tests.doubles import CountingDisk
@@ -243,15 +243,24 @@ class TestInTheSameDirectory:
             with FilesOnDisk(str(tmp_path)) as files:
                 assert files.content(MINUTE) == joined(0, 2) + joined(3, 5)
 
-    def test_what_a_crash_left(self, tmp_path: Path) -> None:
-        """Temporary files are removed, others not."""
+    def test_what_a_crash_left(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        """Temporary files are removed, others not, and only what is removed is logged."""
+        caplog.set_level(logging.INFO)
+        journal = tmp_path / ".theiafs" / "journal"
         FilesOnDisk(str(tmp_path)).close()
         (tmp_path / ".0-60.tmp").write_bytes(b"")
-        (tmp_path / ".theiafs" / "journal" / "000000000001.tmp").write_bytes(b"")
-        (tmp_path / ".editor.tmp").write_bytes(b"")
+        (journal / "000000000001.tmp").write_bytes(b"")
+        (journal / ".000000000002.tmp").write_bytes(b"")  # of an earlier release
+        foreign = [".123456789012.tmp", ".editor.tmp", "123456789012.tmp"]
+        for name in foreign:
+            (tmp_path / name).write_bytes(b"")
         FilesOnDisk(str(tmp_path)).close()
-        assert sorted(contents(tmp_path)) == [".editor.tmp"]
-        assert is_left_over(".000000000001.tmp")  # of an earlier release
+        assert sorted(contents(tmp_path)) == foreign
+        assert list(journal.glob("*.tmp")) == list(journal.glob(".*.tmp")) == []
+        messages = [each for each in caplog.messages if "a crash left" in each]
+        assert sorted(each.rpartition(" ")[2] for each in messages) == [
+            ".0-60.tmp", ".000000000002.tmp", "000000000001.tmp",
+        ]  # fmt: skip
 
     def test_segments_that_are_flushed_are_not_read(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

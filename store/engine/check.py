@@ -133,8 +133,8 @@ class Audit:
 
     def _check_crashes(self) -> Iterator[Finding]:
         """Check for the leftovers of crashed processes."""
-        yield from self._check_left_overs(self._root_dir)
-        yield from self._check_left_overs(self._journal)
+        yield from self._check_left_overs(self._root_dir, is_log=False)
+        yield from self._check_left_overs(self._journal, is_log=True)
         yield from self._check_log()
 
     def _check_minutes(self, progress: Callable[[int], object]) -> Iterator[Finding]:
@@ -169,10 +169,10 @@ class Audit:
                 path = os.path.join(self._root_dir, name)
                 yield Finding(path, 0, "a symbolic link, which is not served as a minute")
 
-    def _check_left_overs(self, directory: str) -> Iterator[Finding]:
+    def _check_left_overs(self, directory: str, *, is_log: bool) -> Iterator[Finding]:
         if self._disk.exists(directory):
             for name in self._disk.list_names(directory):
-                if is_left_over(name):
+                if is_left_over(name, is_log=is_log):
                     path = os.path.join(directory, name)
                     yield Finding(path, 0, "left over from a crash while it was written")
 

@@ -25,7 +25,8 @@ from store.wal.tail import Tail, read_tail, tail_records
 
 __all__ = ["Recovered", "is_left_over", "open_log", "quarantine"]
 
-_LEFT_OVER = re.compile(r"\.[0-9]+-[0-9]+\.tmp|\.?[0-9]{12}\.tmp")
+_MINUTE_LEFT_OVER = re.compile(r"\.[0-9]+-[0-9]+\.tmp")
+_SEGMENT_LEFT_OVER = re.compile(r"\.?[0-9]{12}\.tmp")
 
 _CHUNK_SIZE = 1 << 20
 
@@ -68,7 +69,7 @@ def open_log(
     Raises:
         EventStoreException: if that was not possible, or a segment has an unknown format; nothing is lost then.
     """
-    for name in _left_overs(disk, directory):
+    for name in _left_overs(disk, directory, is_log=True):
         disk.remove(os.path.join(directory, name))
     root_inode = disk.inode(root_dir)
     replay = _Replay(disk, hidden_directory, root_inode, disk.boot_id())
@@ -99,9 +100,9 @@ def open_log(
     return opened, recovered
 
 
-def _left_overs(disk: Disk, directory: str) -> list[str]:
-    """List the files in *directory* that a process which ended was writing."""
-    names = [name for name in disk.list_names(directory) if is_left_over(name)]
+def _left_overs(disk: Disk, directory: str, *, is_log: bool) -> list[str]:
+    """List the files in *directory* that a process which ended was writing; *is_log* as in :func:`is_left_over`."""
+    names = [name for name in disk.list_names(directory) if is_left_over(name, is_log=is_log)]
     for name in names:
         log.info("removing what a crash left: %s", name)
     return names
@@ -124,9 +125,15 @@ def _is_synced(disk: Disk, directory: str, segments: list[LogSegment]) -> bool:
     return True
 
 
-def is_left_over(name: str) -> bool:
-    """Return whether *name* is that of a file which a process that ended was writing."""
-    return _LEFT_OVER.fullmatch(name) is not None
+def is_left_over(name: str, *, is_log: bool) -> bool:
+    """Return whether *name* is that of a file which a process that ended was writing.
+
+    Args:
+        name: the name.
+        is_log: whether the file is in the directory of the log, not in that of the minute files.
+    """
+    pattern = _SEGMENT_LEFT_OVER if is_log else _MINUTE_LEFT_OVER
+    return pattern.fullmatch(name) is not None
 
 
 def quarantine(
@@ -249,7 +256,7 @@ class _TemporaryFiles:
     def __init__(self, disk: Disk, root_dir: str) -> None:
         self._disk = disk
         self._root_dir = root_dir
-        self._minutes = {name[1:-4] for name in _left_overs(disk, root_dir)}
+        self._minutes = {name[1:-4] for name in _left_overs(disk, root_dir, is_log=False)}
         # Those that an intent is about; it has to be ended in the log before they are removed.
         self._intended: set[str] = set()
 
