@@ -59,8 +59,9 @@ class Flusher:
         self._log = write_ahead_log
         self._disk = disk
         self._interval_s = flush_interval_ms / 1000
-        # By id, changed under the append lock: minutes with a tail, and minutes whose files are being replaced.
+        # Minutes with a tail, by id; changed under the append lock.
         self._growths: dict[int, _Growth] = {}
+        # The ids of minutes whose files are being replaced; changed under the flush lock.
         self._busy: set[int] = set()
         # By name: sizes of minute files that are in place, but perhaps not durable.
         self._unsynced: dict[str, int] = {}

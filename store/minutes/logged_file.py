@@ -119,7 +119,7 @@ class LoggedFile(MinuteFile):
                 self._stat = stat
 
     def flushed(self, end: int) -> None:
-        """Note that the bytes before *end* are in the file, durably."""
+        """Note that the bytes before *end* are in the file at the path, durable or not, and read them from there."""
         with self._lock:
             self._tail.forget(end)
 
@@ -179,9 +179,9 @@ class PreparedFlush:
             self.file.replaced(stat)
 
     def finish(self) -> None:
-        """Note that the new file is durable: its bytes are read from it, and not from the log any more.
+        """Note that the new file is in place: its bytes are read from it, and not from the log any more.
 
-        Without this, because the directory could not be synced, the next flush writes them again.
+        The log keeps them until the directory was synced, because a loss of power may bring back the old file.
         """
         self.file.flushed(self._end)
 
