@@ -406,7 +406,7 @@ def test_a_changed_file_that_cannot_be_read(
 
 @pytest.mark.usefixtures("no_thread")
 def test_a_directory_that_cannot_be_listed(tmp_path: Path) -> None:
-    """What is saved is flushed all the same."""
+    """The events that are saved are flushed all the same."""
     disk = UnreadableFile()
     store = filled(tmp_path, disk)
     disk.is_listing_broken = True
