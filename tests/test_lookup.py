@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from store import Event, EventReadException, NaiveEventStore, Query
+from store import Answer, Event, EventReadException, NaiveEventStore, Query
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.ticks import TICKS_PER_S
@@ -89,7 +89,7 @@ def test_the_newest_event_after_a_removal(
 
 
 def test_many_streams_lose_their_newest_events(store: NaiveEventStore, tmp_path: Path) -> None:
-    """They are found by one look at the index, whatever their number."""
+    """One statement of the index finds them, whatever their number."""
     for time in (10, 1000):
         store.save_all(event(each, time, source=f"s{each}") for each in range(500))
     store._flush_all()
@@ -140,3 +140,49 @@ def test_tags_of_many_streams_need_no_lock(store: NaiveEventStore) -> None:
     store.save(event(200, 10, "other", "s2"))
     assert set(tags) == {"t", *(f"tag {each}" for each in range(100))}
     assert store.tags(TAGGED) == {"t", *(f"tag {each}" for each in range(100))}
+
+
+def read_all(answer: Answer, removed: int) -> bytes:
+    """Read what *answer* has after the first *removed* bytes, which are gone."""
+    with pytest.raises(EventReadException):
+        answer.read(0, removed)
+    return answer.read(removed, 1 << 16)
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+@pytest.mark.parametrize("change", ["removed", "removed twice", "replaced"])
+def test_a_minute_goes_with_a_tail(
+    store: NaiveEventStore, tmp_path: Path, change: str, is_read: bool
+) -> None:
+    """Open files have what was not flushed at its place, whether or not they were read before."""
+    store.save(event(1, 10))
+    store._flush_all()
+    size = store.whole(TAGGED).size
+    answer = store.answer(TAGGED)
+    if is_read:
+        assert answer.read(0, 1 << 16).count(b"event: ") == 1
+    expected = []
+    for number in (2, 3) if change == "removed twice" else (2,):
+        store.save(event(number, 10 + number))
+        expected.append(number)
+        if change == "replaced":
+            path = tmp_path / "10-70"
+            path.write_bytes(path.read_bytes().replace(b"content 1", b"another"))
+            os.truncate(path, 30)
+        else:
+            os.remove(tmp_path / "10-70")
+        store._watcher.look()
+        if change == "removed twice" and number == 2:
+            assert answer.size() == 2 * size
+            store._flush_all()
+    store.save(event(9, 20))
+    expected.append(9)
+    if change == "removed twice":
+        expected.remove(2)  # it was flushed, and removed
+        size *= 2
+    rest = read_all(answer, size)
+    assert [f"content {each}".encode() in rest for each in (1, 2, 3, 9)] == [
+        each in expected for each in (1, 2, 3, 9)
+    ]
+    assert rest.count(b"event: ") == len(expected)
+    assert answer.size() == size + len(rest)

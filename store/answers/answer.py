@@ -202,7 +202,12 @@ class WholeAnswer(Answer):
             flags = entries.flags(query, self._access.matching(query), layout, first)
             start = entries.offset(first)
         except EventReadException:
-            return  # it was removed before any of it was read
+            # It was removed before any of it was read; what was not flushed is elsewhere now.
+            moved = self._access.moved(minute)
+            if moved is not None and last > moved.position:
+                shift = moved.position_shift
+                self._append(moved.minute, max(first, moved.position) + shift, last + shift)
+            return
         self._arrived.extend(flagged_extents(minute, start, layout.ends, flags))
 
 

@@ -12,7 +12,7 @@ from store.index.summary import Total
 from store.minutes.file import MinuteFile
 from store.query import Query
 
-__all__ = ["Access", "Minute", "Version"]
+__all__ = ["Access", "Minute", "Moved", "Version"]
 
 
 class Minute:
@@ -25,6 +25,24 @@ class Minute:
         self.name = name
         self.file = file
         self.entries = entries
+
+
+class Moved(NamedTuple):
+    """The place of the tail of a minute that is gone: another program removed or changed its file before it was flushed.
+
+    Attributes:
+        start: the start of the tail in the minute that is gone, in bytes.
+        position: the position of its first entry there.
+        minute: the id of the minute that has it now.
+        shift: how many bytes further it is there.
+        position_shift: by how many entries its first one comes later there.
+    """
+
+    start: int
+    position: int
+    minute: int
+    shift: int
+    position_shift: int
 
 
 class Version(NamedTuple):
@@ -68,6 +86,9 @@ class Access(Protocol):
 
     def minute(self, minute: int) -> Minute:
         """Return the minute with the id *minute*."""
+
+    def moved(self, minute: int) -> Moved | None:
+        """Return the place of the tail of *minute*, which is gone; None if it had none."""
 
     def layout(self, minute: Minute, length: int) -> Layout:
         """Return the layout of the first *length* entries of *minute*."""

@@ -17,7 +17,7 @@ from store.answers.arrivals import Arrivals
 from store.answers.fetch import id_hashes
 from store.answers.read_ahead import ReadAhead
 from store.answers.series import Series
-from store.answers.version import Minute, Version
+from store.answers.version import Minute, Moved, Version
 from store.cache import Cache
 from store.disk.disk import Disk
 from store.disk.file import FileStat
@@ -45,6 +45,9 @@ _MINUTE_SIZE = 2 << 10
 
 _CACHE_SHARE = 8
 """Caches get this part of the budget even if the catalog and the streams leave less."""
+
+_MOVED_MAX = 1000
+"""Minutes whose tails have moved, of which the places are kept for open files."""
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +101,7 @@ class Lookup:
         self._cache = Cache(memory_size)
         self._is_short = False
         self._read_ahead = ReadAhead()
+        self._moved: dict[int, Moved] = {}
         self._minutes: WeakValueDictionary[int, Minute] = WeakValueDictionary()
 
     def minute(self, minute: int) -> Minute:
@@ -132,6 +136,23 @@ class Lookup:
                 columns = there.entries.columns(0, count)
                 found[minute] = count, summarize(columns, len(self.streams))
         return found
+
+    def moved(self, minute: int) -> Moved | None:
+        """Return the place of the tail of *minute*, which is gone; see :class:`store.answers.version.Access`."""
+        return self._moved.get(minute)
+
+    def note_moved(self, minute: int, moved: Moved) -> None:
+        """Note the place of the tail of *minute*, which is gone; the caller holds the lock."""
+        self._moved[minute] = moved
+        if len(self._moved) > _MOVED_MAX:
+            del self._moved[next(iter(self._moved))]
+
+    def _follow(self, minute: int, start: int) -> tuple[int, int]:
+        """Return the minute that has the byte at *start* of *minute* now, and how many bytes further it is there."""
+        shift = 0
+        while (moved := self._moved.get(minute)) is not None and start + shift >= moved.start:
+            minute, shift = moved.minute, shift + moved.shift
+        return minute, shift
 
     def following(self, minute: int, window: ReadAhead) -> NDArray[np.int64]:
         """Return the ids of *minute* and of the next ones in *window*; see :class:`store.answers.series.Summaries`."""
@@ -178,7 +199,8 @@ class Lookup:
         Raises:
             EventReadException: if it is gone, its file is not the one that is known, or ends before.
         """
-        data = self._refreshed(minute, MinuteFile.read, start, end - start)
+        minute, shift = self._follow(minute, start)
+        data = self._refreshed(minute, MinuteFile.read, start + shift, end - start)
         if len(data) < end - start:  # fewer bytes would move everything after them
             raise EventReadException(f"{self.catalog.name(minute)} ends before byte {end}")
         return data
@@ -189,13 +211,22 @@ class Lookup:
         Raises:
             EventReadException: as :meth:`read` does.
         """
-        minutes, starts, stops = extents
+        minutes, starts, stops = self._followed(extents) if self._moved else extents
         buffer = ExtentBuffer(starts, stops)
         # Where another minute begins, there is another file to read.
         edges = [0, *((minutes[1:] != minutes[:-1]).nonzero()[0] + 1).tolist(), len(minutes)]
         for first, last in itertools.pairwise(edges):
             self._refreshed(int(minutes[first]), MinuteFile.gather, buffer, first, last)
         return buffer.data()
+
+    def _followed(self, extents: Extents) -> Extents:
+        """Return *extents* with those in tails that have moved where they are now."""
+        found = [
+            self._follow(*each)
+            for each in zip(extents.minutes.tolist(), extents.starts.tolist(), strict=True)
+        ]
+        minutes, shifts = (np.array(column, np.int64) for column in zip(*found, strict=True))
+        return Extents(minutes, extents.starts + shifts, extents.ends + shifts)
 
     def _refreshed(
         self, minute: int, read: Callable[Concatenate[MinuteFile, _Arguments], _Read],

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -80,6 +80,30 @@ def test_a_follower_goes_on_while_minutes_are_removed(
         eventually(lambda: follower.has_seen(record(11, 10)))
         assert follower.messages == b""
         assert follower.seen == b"".join([*records, record(10, 1450), record(11, 10)])
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_a_minute_is_removed_with_events_that_are_not_flushed(
+    make_mount: Callable[..., Mount], is_settled: bool
+) -> None:
+    """They are shown all the same, for they go to a new file."""
+    mounted = make_mount("flush=3600000")
+    records = [record(number, 1000 + number) for number in range(3)]
+    (mounted.path / "ingest").write_bytes(records[0])
+    mounted.remount()
+    if not is_settled:
+        records.insert(1, record(9, 1000.5))
+        (mounted.path / "ingest").write_bytes(records[1])
+    path = mounted.path / "by-tag" / "web" / "events"
+    with tail(path) as following:
+        eventually(lambda: following.has_seen(b"".join(records[:-2])))
+        (mounted.path / "ingest").write_bytes(records[-2])
+        (mounted.store_path / "1000-1060").unlink()
+        eventually(lambda: following.has_seen(records[-2]))
+        (mounted.path / "ingest").write_bytes(records[-1])
+        eventually(lambda: following.has_seen(records[-1]))
+        assert (following.seen, following.messages) == (b"".join(records), b"")
+    assert path.read_bytes() == b"".join(records[1:])
 
 
 def test_a_range_moves_on_while_it_is_followed(mounted: Mount) -> None:
