@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.answers.arrivals import Arrivals
-from store.answers.version import Minute
+from store.answers.version import Minute, Moved
 from store.api import Progress
 from store.disk.disk import Disk
 from store.disk.file import FileStat
@@ -215,6 +215,8 @@ class State:
         Returns:
             The minute that is shown now; None if there is nothing to show.
         """
+        old, stored_size = minute.entries, minute.file.stored_size
+        position = old.position_at(stored_size)
         with self.lock:
             self.must_recount |= not self._drop([minute.id], known)
             made = None
@@ -229,6 +231,11 @@ class State:
                 # The tail does not arrive again: open files have it already, or have lost it.
                 self._fold()
                 self.catalog.extend_bases([made.id])
+                if position < len(old):
+                    # It has the same end in both.
+                    shift, further = made.entries.size - old.size, len(made.entries) - len(old)
+                    moved = Moved(stored_size, position, made.id, shift, further)
+                    self.lookup.note_moved(minute.id, moved)
             self.streams.forget_emptied()
         return made
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from store.answers.version import Minute, Moved
+from store.answers.version import Minute
 from store.disk.disk import Disk
 from store.engine.flusher import Flusher
 from store.engine.scanner import Scanned
@@ -146,28 +146,20 @@ class LoggedTails:
         tail: bytes,
     ) -> Minute | None:
         entries, stored_size = minute.entries, minute.file.stored_size
-        position = entries.position_at(stored_size)
-        columns = entries.columns(position, len(entries))
+        columns = entries.columns(entries.position_at(stored_size), len(entries))
         stat = scanned.stat if scanned is not None else None
-        start = stat.size if stat is not None else 0
-        count = len(scanned.entries) if scanned is not None else 0
-        is_ended = False
         if tail and scanned is not None and scanned.entries.ends_damaged:
             tail = b"\n" + tail
             columns = _joined(EntryColumns.of_damage(1), columns)
-            is_ended = True
         file = LoggedFile(minute.name, self._state.root_dir, self._log, self._disk, stat)
         if tail:
+            start = stat.size if stat is not None else 0
             lsns = self._log.reset({minute.name: tail}, {minute.name: start})
             file.extend(len(tail), lsns[minute.name])
         self._flusher.forget(minute)
         made = self._state.replace(minute, known, scanned, columns, file, has_arrived=True)
         if tail and made is not None:
             self._flusher.note_growth(made)
-            shift, position_shift = start + is_ended - stored_size, count + is_ended - position
-            moved = Moved(stored_size, position, made.id, shift, position_shift)
-            with self._state.lookup.lock:
-                self._state.lookup.note_moved(minute.id, moved)
         return made
 
 
