@@ -357,12 +357,7 @@ class FaultyReadable(ReadableFile):
         return self
 
     def gather(self, buffer: ExtentBuffer, first: int, last: int) -> None:
-        for position in range(first, last):
-            start, stop = int(buffer.starts[position]), int(buffer.stops[position])
-            data = self.read(start, stop - start)
-            if len(data) < stop - start:
-                raise EventReadException(f"{self.path} ends before byte {stop}")
-            buffer.place(position)[:] = data
+        self._gather_each(buffer, first, last)
 
     def close(self) -> None:
         pass

@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store import Audit, Event, EventSerializer, NaiveEventStore, Query, StoreFull, StoreLocked
-from store.disk.file import ReadableFile
 from store.engine.duplicates import DuplicateFinder
 from store.wal.segment import LogRecord, first_line, segment_path
+from tests.counting import disk_operations
 from tests.faults import FaultyDisk
 
 ROOT = Path(__file__).parents[1]
@@ -307,24 +307,15 @@ def test_the_memory_of_an_audit_does_not_grow_with_the_store(
     assert max(held) == 30_000
 
 
-def test_the_reading_of_an_audit_is_linear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reading_of_an_audit_is_linear(tmp_path: Path) -> None:
     """Every byte of the minute files is read about once, whether or not the ids fit in memory."""
-    sizes: list[int] = []
-    read = ReadableFile.read
-
-    def counted(file: ReadableFile, offset: int, size: int) -> bytes:
-        data = read(file, offset, size)
-        sizes.append(len(data))
-        return data
-
-    monkeypatch.setattr(ReadableFile, "read", counted)
     for count in (10_000, 20_000):
         size = fill(tmp_path, count, lambda number: f"id{number}")
         for memory_size in (0, 1 << 30):
-            sizes.clear()
-            assert list(Audit(str(tmp_path), memory_size=memory_size).run()) == []
-            assert sum(sizes) < 1.1 * size
-            assert len(sizes) < 20
+            with disk_operations() as cost:
+                assert list(Audit(str(tmp_path), memory_size=memory_size).run()) == []
+            assert size <= cost["read bytes"] < 1.1 * size
+            assert cost["read"] < 20
 
 
 def test_a_full_disk_for_temporary_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

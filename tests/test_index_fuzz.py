@@ -34,22 +34,13 @@ from store.filenames import index_path
 from store.format.scan import scan
 from store.index.database import remove_database
 from store.index.summary import checksum_of
-from store.ticks import TICKS_PER_S
 from tests.faults import FaultyDisk
+from tests.test_index import QUERIES
 from tests.volatile import Fate
 
 ROOT = "/s"
 INDEX = "index.sqlite"
 NEVER_MS = 1e9
-QUERIES = [
-    Query(),
-    Query().tagged("web"),
-    Query().tagged("db", "rare"),
-    Query().tagged("web").tagged("db"),
-    Query().within(30 * TICKS_PER_S, 130 * TICKS_PER_S),
-    Query().tagged("web").within(65 * TICKS_PER_S, 10**12),
-    Query().tagged("never"),
-]
 COLUMNS = {
     "state": ("version", "generation", "digest"),
     "streams": ("id", "key", "checksum"),

@@ -3,12 +3,11 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store import Event, NaiveEventStore, Query
-from store.disk.file import ReadableFile
+from tests.counting import disk_operations
 from tests.test_index import NEVER_MS, expected, looks, opened
 
 
@@ -49,9 +48,7 @@ def test_events_one_by_one_are_as_events_together(
     assert shown[0] == shown[1]
 
 
-def test_events_of_many_minutes_in_no_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_events_of_many_minutes_in_no_order(tmp_path: Path) -> None:
     """To flush them reads the journal about once, not once for each minute."""
     minutes, rounds = 200, 8
     store = NaiveEventStore(str(tmp_path), NEVER_MS)
@@ -60,19 +57,10 @@ def test_events_of_many_minutes_in_no_order(
             Event(f"{turn}-{minute}", "s", 60.0 * minute + turn, [], "x" * 500)
             for minute in range(minutes)
         )
-    sizes: list[int] = []
-    read = ReadableFile.read
-
-    def counted(file: ReadableFile, offset: int, size: int) -> bytes:
-        data = read(file, offset, size)
-        sizes.append(len(data))
-        return data
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ReadableFile, "read", counted)
+    with disk_operations() as cost:
         store._flush_all()
     journal_size = minutes * rounds * 700
-    assert sum(sizes) < 10 * journal_size
+    assert 0 < cost["read bytes"] < 10 * journal_size
     assert store.whole(Query()).events == minutes * rounds
     store.close()
     assert opened(tmp_path) == expected(tmp_path)

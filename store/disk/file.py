@@ -128,12 +128,16 @@ class ReadableFile:
         """
         for begin, end in buffer.runs(first, last):
             if not buffer.fill(self._descriptor, begin, end):
-                for position in range(begin, end):
-                    start, stop = int(buffer.starts[position]), int(buffer.stops[position])
-                    data = self.read(start, stop - start)
-                    if len(data) < stop - start:
-                        raise EventReadException(f"{self.path} ends before byte {stop}")
-                    buffer.place(position)[:] = data
+                self._gather_each(buffer, begin, end)
+
+    def _gather_each(self, buffer: ExtentBuffer, first: int, last: int) -> None:
+        """Read the extents one by one; see :meth:`gather`."""
+        for position in range(first, last):
+            start, stop = int(buffer.starts[position]), int(buffer.stops[position])
+            data = self.read(start, stop - start)
+            if len(data) < stop - start:
+                raise EventReadException(f"{self.path} ends before byte {stop}")
+            buffer.place(position)[:] = data
 
     def chunks(self, start: int, end: int) -> Iterator[bytes]:
         """Read the bytes from *start* to *end* in chunks."""

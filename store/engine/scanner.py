@@ -13,16 +13,12 @@ from store.disk.disk import Disk
 from store.disk.file import FileStat, ReadableFile
 from store.errors import EventReadException
 from store.format.block import read_block
+from store.format.scan import MANY_SIZE
 from store.index.builder import DamageAt, build_entries
 from store.index.minute import EntryColumns, MinuteEntries
 from store.index.stamp import Stamp
 
 __all__ = ["Scanned", "Scanner"]
-
-_CHUNK_SIZE = 1 << 20
-
-_SMALL_SIZE = 16 << 10
-"""Files of fewer bytes are parsed together."""
 
 _TOGETHER = 64
 """Number of files that are parsed together: enough that the overhead of a block does not show."""
@@ -120,12 +116,12 @@ class Scanner:
         """Read the file *name*; nothing if it is large, empty, or not there."""
         path = f"{self._root_dir}/{name}"
         there = self._disk.stat(path)
-        if there is None or not 0 < there.size < _SMALL_SIZE:
+        if there is None or not 0 < there.size < MANY_SIZE:
             return []
         with self._disk.open_to_read(path) as file:
             stat = file.stat()
-            data = file.read(0, _SMALL_SIZE)
-        return [(stat, data)] if len(data) == stat.size < _SMALL_SIZE else []
+            data = file.read(0, MANY_SIZE)
+        return [(stat, data)] if len(data) == stat.size < MANY_SIZE else []
 
     def entries_of(
         self, name: str, read: Callable[[int, int], bytes], size: int, start: int = 0
@@ -155,11 +151,8 @@ class _ChecksummedReads:
 
     def checksum(self, size: int) -> int:
         """Return the CRC-32 of the first *size* bytes, of which those are read that were skipped."""
-        while self._end < size:
-            data = self._file.read(self._end, min(_CHUNK_SIZE, size - self._end))
-            if not data:
-                break
-            self._add(self._end, data)
+        for chunk in self._file.chunks(self._end, size):
+            self._add(self._end, chunk)
         return self._checksum
 
     def _add(self, offset: int, data: bytes) -> None:
