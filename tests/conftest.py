@@ -1,5 +1,8 @@
 """The locks of the store are checked in the whole suite (see :mod:`tests.debug_locks`), and no test has a deadline."""
 
+import errno
+import fcntl
+import os
 from collections.abc import Iterator
 
 import hypothesis
@@ -24,3 +27,16 @@ def _locks_are_used_well(lock_violations: debug_locks.Violations) -> Iterator[No
     yield
     found = lock_violations.take()
     assert not found, "\n".join(found)
+
+
+@pytest.fixture
+def unlockable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No directory can be locked, as on NFS."""
+    flock = fcntl.flock
+
+    def files_only(descriptor: int, operation: int) -> None:
+        if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.EBADF, "not a directory")
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", files_only)

@@ -330,6 +330,9 @@ class HeldLock(Lock):
     def is_held(self) -> bool:
         return True
 
+    def check(self) -> None:
+        pass
+
     def keep(self) -> None:
         pass
 

@@ -257,18 +257,6 @@ class TestLock:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         lock.close()
 
-    @pytest.fixture
-    def unlockable(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """No directory can be locked, as on NFS."""
-        flock = fcntl.flock
-
-        def files_only(descriptor: int, operation: int) -> None:
-            if os.path.isdir(f"/proc/self/fd/{descriptor}"):
-                raise OSError(errno.EBADF, "not a directory")
-            flock(descriptor, operation)
-
-        monkeypatch.setattr(fcntl, "flock", files_only)
-
     @pytest.mark.usefixtures("unlockable")
     def test_where_a_directory_cannot_be_locked(self, paths: tuple[str, str]) -> None:
         """The file is, as long as it is the one that was locked."""

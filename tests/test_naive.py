@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from store import (
     Event,
     EventReadException,
     EventSerializer,
+    EventWriteException,
     NaiveEventStore,
     Query,
     StoreFull,
@@ -239,6 +241,33 @@ def test_what_was_open_when_a_file_was_removed(tmp_path: Path) -> None:
     assert re.findall(rb"id:(\w+)", answer.read(size, 1 << 20)) == [b"new"]
     assert re.findall(rb"id:(\w+)", store.answer(Query()).read(0, 1 << 20)) == [b"tail", b"new"]
     store.close()
+
+
+@pytest.mark.usefixtures("unlockable")
+def test_a_cleaner_removes_the_lock_where_only_its_file_can_be_locked(tmp_path: Path) -> None:
+    """The file is made again; where another process was faster, this one writes no more, and loses nothing."""
+    lock = tmp_path / ".theiafs" / "lock"
+    first = NaiveEventStore(str(tmp_path), NEVER_MS)
+    lock.unlink()
+    first.save(Event("1", "s", 10, [], "x"))
+    assert lock.exists()
+    lock.unlink()
+    second = NaiveEventStore(str(tmp_path), NEVER_MS)
+    writes: list[Callable[[], object]] = [
+        lambda: first.save(Event("2", "s", 20, [], "x")),
+        first.sync,
+        first._tick,
+        lambda: first.delete("1"),
+        lambda: first.declare_tag("t"),
+        first.close,
+    ]
+    for write in writes:
+        with pytest.raises(EventWriteException, match="lost its lock"):
+            write()
+    second.save(Event("3", "s", 30, [], "x"))
+    assert [each.id for each in second.search(0)] == ["1", "3"]
+    second.close()
+    assert b"".join(path.read_bytes() for path in tmp_path.glob("[0-9]*")).count(b"event: ") == 2
 
 
 class UnreadableDisk(Disk):

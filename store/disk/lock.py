@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 
 from store.disk.os_errors import reading, writing
-from store.errors import StoreLocked
+from store.errors import EventWriteException, StoreLocked
 
 __all__ = ["Lock", "is_locked", "wait"]
 
@@ -66,6 +66,18 @@ class Lock:
     def is_held(self) -> bool:
         """Return whether no other process can have the lock, whatever became of the file."""
         return self._directory >= 0 or self._is_file_there()
+
+    def check(self) -> None:
+        """Check that no other process has got the lock; where only the file can be locked, make it again if it was removed.
+
+        Raises:
+            EventWriteException: if one has, or the file cannot be written.
+        """
+        if not self.is_held():
+            try:
+                self.touch()
+            except StoreLocked as error:
+                raise EventWriteException(f"this process lost its lock: {error}") from error
 
     def keep(self) -> None:
         """Do what :meth:`touch` does if the file was removed, and once a day."""

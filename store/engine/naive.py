@@ -171,6 +171,7 @@ class NaiveEventStore(FileStore):
 
     def sync(self) -> None:
         """See :meth:`EventStore.sync`."""
+        self._store_lock.check()
         if self._must_flush:
             try:
                 self._flush_all()
@@ -283,6 +284,7 @@ class NaiveEventStore(FileStore):
         Raises:
             EventWriteException: if something may not be durable.
         """
+        self._store_lock.check()
         # The fsync first: flushing may take long.
         failure = None
         try:
@@ -353,11 +355,13 @@ class NaiveEventStore(FileStore):
         self._watcher.stop()
         is_complete = False
         try:
+            self._store_lock.check()
             self._flush_all()
             self._log.empty()
             is_complete = not self._flusher.has_repaired
         except EventStoreException:
-            self._log.sync()
+            if self._store_lock.is_held():  # else the log is another process's now
+                self._log.sync()
             raise
         finally:
             self._watcher.close()
@@ -370,6 +374,7 @@ class NaiveEventStore(FileStore):
     def _check_open(self) -> None:
         if self._closed:
             raise EventWriteException(f"the store {self.root_dir} is closed")
+        self._store_lock.check()
 
     # Deleting
 
@@ -429,7 +434,7 @@ class NaiveEventStore(FileStore):
             prepared = prepare(self._disk, path, old.chunks(entry.end, size), old, entry.start)
         with self._disk.open_to_read(prepared.temporary) as written:
             checksum = written.checksum(written.size())
-        rest = MinuteEntries.of([_without(minute.entries, position)])
+        rest = MinuteEntries.of([minute.entries.without(position)])
         with self._state.append_lock:
             if minute.entries.size != size or self._flusher.grows(minute.id):
                 prepared.discard()
@@ -440,10 +445,3 @@ class NaiveEventStore(FileStore):
             made = self._state.replace(minute, known, scanned, nothing, file, has_arrived=False)
         self._state.save([made] if made is not None else [])
         return True
-
-
-def _without(entries: MinuteEntries, position: int) -> EntryColumns:
-    """Return *entries* without the one at *position*."""
-    return EntryColumns(
-        *(np.delete(column, position) for column in entries.columns(0, len(entries)))
-    )
