@@ -1,7 +1,7 @@
 """Looking up the minutes of a store.
 
-Minutes come from memory, from the index, or from their files. Nothing is changed, except that new streams get their ids. No
-lock is held while files or the index are read. See the protocols in :mod:`store.answers`.
+Minutes come from memory, from the index, or from their files; what was found is kept within the memory budget. No lock is held
+while files or the index are read. See the protocols in :mod:`store.answers`.
 """
 
 import itertools
