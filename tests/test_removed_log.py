@@ -18,6 +18,7 @@ from store.disk.disk import Disk
 from store.disk.file import FileStat, WritableFile
 from store.wal.log import WriteAheadLog
 from store.wal.segment import LogRecord
+from tests.endings import end_process
 from tests.faults import Fate, FaultyDisk
 from tests.test_wal import DIRECTORY, disk, found, log_on, record
 
@@ -75,10 +76,8 @@ class Program:
             self.saved.append(name)
 
     def kill(self) -> None:
-        """Do what the end of the process does."""
-        self.store._watcher.close()
-        self.store._log.close()
-        self.store._store_lock.close()
+        """Do what the end of the process does; open the store again before the test ends."""
+        end_process(self.store)
 
     def check(self) -> None:
         """Everything that was saved is there once."""
@@ -263,9 +262,8 @@ def test_declared_tags_and_the_lock(program: Program) -> None:
     program.store._tick()
     assert (program.root / ".theiafs" / "lock").read_text().strip().isdigit()
     program.kill()
-    store = NaiveEventStore(str(program.root), NEVER_MS)
-    assert store.tags() == {"declared", "also/declared"}
-    store.close()
+    program.store = NaiveEventStore(str(program.root), NEVER_MS)
+    assert program.store.tags() == {"declared", "also/declared"}
 
 
 @pytest.mark.parametrize("length", [1, 2, 100])
