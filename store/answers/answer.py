@@ -4,8 +4,9 @@ import threading
 
 import numpy as np
 
+from store.answers.access import Access
 from store.answers.extent_map import ExtentMap
-from store.answers.version import Access, Minute, Version
+from store.answers.version import Minute, Version
 from store.api import Answer
 from store.errors import EventReadException
 from store.index.extents import Extents, find_extents, flagged_extents

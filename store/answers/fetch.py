@@ -4,11 +4,11 @@ import heapq
 import re
 import zlib
 from collections.abc import Iterator
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from store.answers.access import Access
 from store.answers.version import Minute, Version
 from store.errors import EventReadException
 from store.format.event import Event, decode_event
@@ -29,27 +29,11 @@ _UUID7 = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}
 _ID_LINE = re.compile(rb"^id:(.*)$", re.MULTILINE)
 
 
-class _Access(Protocol):
-    """Access to minutes by their ids, as in :class:`store.answers.version.Access`."""
-
-    def minute(self, minute: int) -> Minute:
-        """Return the minute with the id *minute*, or raise EventReadException."""
-
-    def matching(self, query: Query) -> NDArray[np.bool_]:
-        """Return for each stream id whether its events answer *query*, their times aside."""
-
-    def read(self, minute: int, start: int, end: int) -> bytes:
-        """Read the bytes of *minute* from *start* to *end*, all of them."""
-
-    def read_extents(self, extents: Extents) -> bytes:
-        """Read *extents*, which ascend within each minute, and join them."""
-
-
 class _Cursor:
     """The matching events of one minute, in time order."""
 
     def __init__(
-        self, access: _Access, minute: Minute, positions: NDArray[np.intp], sign: int
+        self, access: Access, minute: Minute, positions: NDArray[np.intp], sign: int
     ) -> None:
         self._access = access
         self._minute = minute
@@ -92,7 +76,7 @@ class _Cursor:
         return [each for each in events if each is not None]
 
 
-def sorted_events(version: Version, access: _Access, newest_first: bool) -> Iterator[Event]:
+def sorted_events(version: Version, access: Access, newest_first: bool) -> Iterator[Event]:
     """Read the events of *version*, sorted by time; of the same time, by arrival.
 
     Only minutes that overlap are open at once, and of each only some events are in memory.
@@ -141,7 +125,7 @@ class IdSearch:
         access: the access to minutes.
     """
 
-    def __init__(self, access: "IdAccess") -> None:
+    def __init__(self, access: Access) -> None:
         self._access = access
 
     def find(self, event_id: str) -> Iterator[tuple[Minute, int]]:
@@ -185,17 +169,7 @@ class IdSearch:
         return self._access.version(Query().within(start, start + TICKS_PER_S // 1000)).minutes
 
 
-class IdAccess(_Access, Protocol):
-    """Access to the ids in minutes."""
-
-    def version(self, query: Query) -> Version:
-        """Return what there is now that may answer *query*."""
-
-    def minutes_with_id(self, hashed: int) -> NDArray[np.int64]:
-        """Return the ids of the minutes that may have an event whose id has the hash *hashed*."""
-
-
-def id_hashes(access: _Access, minute: int, size: int) -> NDArray[np.uint32]:
+def id_hashes(access: Access, minute: int, size: int) -> NDArray[np.uint32]:
     """Return the sorted CRC-32s of the ids in the first *size* bytes of *minute*, and perhaps of lines like ids in contents."""
     hashes: set[int] = set()
     for _, data in _chunks(access, minute, size):
@@ -203,7 +177,7 @@ def id_hashes(access: _Access, minute: int, size: int) -> NDArray[np.uint32]:
     return np.sort(np.fromiter(hashes, np.uint32, len(hashes)))
 
 
-def _positions(access: _Access, minute: Minute, wanted: bytes) -> Iterator[int]:
+def _positions(access: Access, minute: Minute, wanted: bytes) -> Iterator[int]:
     """Yield the positions of the events of *minute* with the id *wanted*."""
     line = b"id:%s\n" % wanted
     last = -1
@@ -218,7 +192,7 @@ def _positions(access: _Access, minute: Minute, wanted: bytes) -> Iterator[int]:
             found = data.find(line, found + 1)
 
 
-def _chunks(access: _Access, minute: int, size: int) -> Iterator[tuple[int, bytes]]:
+def _chunks(access: Access, minute: int, size: int) -> Iterator[tuple[int, bytes]]:
     """Yield the first *size* bytes of *minute* in pieces of whole lines, each with its start."""
     start, rest = 0, b""
     while start + len(rest) < size:
@@ -232,7 +206,7 @@ def _chunks(access: _Access, minute: int, size: int) -> Iterator[tuple[int, byte
         start, rest = start + end, data[end:]
 
 
-def _has_id(access: _Access, minute: Minute, position: int, wanted: bytes) -> bool:
+def _has_id(access: Access, minute: Minute, position: int, wanted: bytes) -> bool:
     if position >= len(minute.entries) or minute.entries.is_damage(position):
         return False
     entry = minute.entries.entry(position)

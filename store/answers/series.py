@@ -2,36 +2,19 @@
 
 import logging
 import threading
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from store.answers.access import Access
 from store.answers.read_ahead import ReadAhead
-from store.answers.version import Minute
 from store.errors import EventReadException
 from store.index.summary import NOTHING, Total, summarize, total_of
 from store.query import Query
 
-__all__ = ["Series", "Summaries"]
+__all__ = ["Series"]
 
 log = logging.getLogger(__name__)
-
-
-class Summaries(Protocol):
-    """Access to the summaries of minutes by their ids."""
-
-    def minute(self, minute: int) -> Minute:
-        """Return the minute with the id *minute*, or raise EventReadException."""
-
-    def summaries(self, minutes: NDArray[np.int64]) -> dict[int, tuple[int, NDArray[np.void]]]:
-        """Return by id the known summaries of *minutes*, each after the number of entries in it."""
-
-    def following(self, minute: int, window: ReadAhead) -> NDArray[np.int64]:
-        """Return the ids of *minute* and, in the order of time, of the next ones in *window*."""
-
-    def matching(self, query: Query) -> NDArray[np.bool_]:
-        """Return for each stream id whether its events answer *query*, their times aside."""
 
 
 class Series:
@@ -42,7 +25,7 @@ class Series:
         access: the access to minutes.
     """
 
-    def __init__(self, query: Query, access: Summaries) -> None:
+    def __init__(self, query: Query, access: Access) -> None:
         self._query = query
         self._access = access
         self._lock = threading.Lock()

@@ -1,18 +1,17 @@
 """Versions: the minutes of a store and their arrival order at one moment."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from store.answers.arrivals import Arrivals
-from store.index.extents import Extents, Layout
 from store.index.minute import MinuteEntries
 from store.index.summary import Total
 from store.minutes.file import MinuteFile
 from store.query import Query
 
-__all__ = ["Access", "Minute", "Moved", "Version"]
+__all__ = ["Minute", "Moved", "Version"]
 
 
 class Minute:
@@ -79,28 +78,3 @@ class Version(NamedTuple):
     arrivals: Arrivals
     position: tuple[int, int]
     epoch: int
-
-
-class Access(Protocol):
-    """Access to minutes by their ids. Each call raises EventReadException for one that is gone."""
-
-    def minute(self, minute: int) -> Minute:
-        """Return the minute with the id *minute*."""
-
-    def moved(self, minute: int) -> Moved | None:
-        """Return the place of the tail of *minute*, which is gone; None if it had none."""
-
-    def layout(self, minute: Minute, length: int) -> Layout:
-        """Return the layout of the first *length* entries of *minute*."""
-
-    def layouts(self, minutes: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[Layout]:
-        """Return the layouts of the first *lengths* entries of *minutes*; an empty one for a minute that is gone."""
-
-    def read(self, minute: int, start: int, end: int) -> bytes:
-        """Read the bytes of *minute* from *start* to *end*, all of them."""
-
-    def read_extents(self, extents: Extents) -> bytes:
-        """Read *extents*, which ascend within each minute, and join them."""
-
-    def matching(self, query: Query) -> NDArray[np.bool_]:
-        """Return for each stream id whether its events answer *query*, their times aside."""

@@ -125,7 +125,7 @@ class Lookup:
             return self.keep(minute, entries, FileStat(row.name, *row.stamp))
 
     def summaries(self, minutes: NDArray[np.int64]) -> dict[int, tuple[int, NDArray[np.void]]]:
-        """Return the summaries of *minutes* that the index or the memory has; see :class:`store.answers.series.Summaries`."""
+        """Return the summaries of *minutes* that the index or the memory has; see :class:`store.answers.access.Access`."""
         known, stream_count = self._rows(minutes)
         found = self._database.find_summaries(known, stream_count)
         for minute in known.keys() - found.keys():
@@ -138,7 +138,7 @@ class Lookup:
         return found
 
     def moved(self, minute: int) -> Moved | None:
-        """Return the place of the tail of *minute*, which is gone; see :class:`store.answers.version.Access`."""
+        """Return the place of the tail of *minute*, which is gone; see :class:`store.answers.access.Access`."""
         return self._moved.get(minute)
 
     def note_moved(self, minute: int, moved: Moved) -> None:
@@ -155,13 +155,13 @@ class Lookup:
         return minute, shift
 
     def following(self, minute: int, window: ReadAhead) -> NDArray[np.int64]:
-        """Return the ids of *minute* and of the next ones in *window*; see :class:`store.answers.series.Summaries`."""
+        """Return the ids of *minute* and of the next ones in *window*; see :class:`store.answers.access.Access`."""
         with self.lock:
             position = self.catalog.position(minute)
             return self.catalog.following(position, window.window(position))
 
     def layout(self, minute: Minute, length: int) -> Layout:
-        """Return the layout of the first *length* entries of *minute*; see :class:`store.answers.version.Access`."""
+        """Return the layout of the first *length* entries of *minute*; see :class:`store.answers.access.Access`."""
         if minute.entries.is_loaded or minute.entries.base_count != length:
             return minute.entries.layout(0, length)
         found = self._cache.get(("layout", minute.id))
@@ -178,7 +178,7 @@ class Lookup:
         return Layout(found.streams[:length], found.ends[:length])
 
     def layouts(self, minutes: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[Layout]:
-        """Return the layouts of the first *lengths* entries of *minutes*; see :class:`store.answers.version.Access`."""
+        """Return the layouts of the first *lengths* entries of *minutes*; see :class:`store.answers.access.Access`."""
         known, stream_count = self._rows(minutes)
         found = self._database.find_layouts(known, stream_count)
         layouts = []

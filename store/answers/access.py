@@ -1,0 +1,50 @@
+"""Access to the minutes of a store by their ids: all that answers need of the engine."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.answers.read_ahead import ReadAhead
+from store.answers.version import Minute, Moved, Version
+from store.index.extents import Extents, Layout
+from store.query import Query
+
+__all__ = ["Access"]
+
+
+class Access(Protocol):
+    """Access to minutes by their ids. Each call raises EventReadException for one that is gone."""
+
+    def minute(self, minute: int) -> Minute:
+        """Return the minute with the id *minute*."""
+
+    def moved(self, minute: int) -> Moved | None:
+        """Return the place of the tail of *minute*, which is gone; None if it had none."""
+
+    def layout(self, minute: Minute, length: int) -> Layout:
+        """Return the layout of the first *length* entries of *minute*."""
+
+    def layouts(self, minutes: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[Layout]:
+        """Return the layouts of the first *lengths* entries of *minutes*; an empty one for a minute that is gone."""
+
+    def read(self, minute: int, start: int, end: int) -> bytes:
+        """Read the bytes of *minute* from *start* to *end*, all of them."""
+
+    def read_extents(self, extents: Extents) -> bytes:
+        """Read *extents*, which ascend within each minute, and join them."""
+
+    def matching(self, query: Query) -> NDArray[np.bool_]:
+        """Return for each stream id whether its events answer *query*, their times aside."""
+
+    def version(self, query: Query) -> Version:
+        """Return the current version for *query*."""
+
+    def summaries(self, minutes: NDArray[np.int64]) -> dict[int, tuple[int, NDArray[np.void]]]:
+        """Return by id the known summaries of *minutes*, each after the number of entries in it."""
+
+    def following(self, minute: int, window: ReadAhead) -> NDArray[np.int64]:
+        """Return the ids of *minute* and, in the order of time, of the next ones in *window*."""
+
+    def minutes_with_id(self, hashed: int) -> NDArray[np.int64]:
+        """Return the ids of the minutes that may have an event whose id has the hash *hashed*."""
