@@ -50,6 +50,16 @@ class Answer(ABC):
             EventReadException: if the store cannot read them.
         """
 
+    def read_last(self, size: int) -> bytes:
+        """Read the last *size* bytes that were there at the opening, fewer if there were fewer, and find nothing before them.
+
+        Raises:
+            EventReadException: if the store cannot read them.
+        """
+        end = self.span.size if self.span is not None else 0
+        start = max(end - size, 0)
+        return self.read(start, end - start)
+
 
 class EventStore(ABC):
     """An event store. Any number of threads may use it.

@@ -249,6 +249,7 @@ class StoreContract:
                 for offset in range(0, len(data) + size, size)
             ]
             assert b"".join(pieces) == data
+            assert filled.answer(query).read_last(size) == data[-size:]
         assert filled.answer(query).read(len(data), 10) == b""
         assert filled.span(query, "1-2") is None
         assert filled.answer(query, "1-2").read(0, 10) == b""
@@ -258,7 +259,9 @@ class StoreContract:
         answer = store.answer(Query().tagged("web"))
         before = b""
         for number in range(10):
+            last = store.answer(Query().tagged("web"))
             store.save(Event(str(number), "s", 10 + number * 20, ["web"], "x"))
+            assert last.read_last(100) == before[-100:]
             store.save(Event(f"other {number}", "s", 10 + number * 20, ["db"], "x"))
             data = answer.read(0, EVERYTHING)
             assert data.startswith(before)

@@ -6,6 +6,7 @@ Each test names what it costs, and counts it for n and 2n of everything else: se
 import contextlib
 import itertools
 import math
+import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -328,6 +329,19 @@ def test_a_long_range(new_directory: NewDirectory, what: str) -> None:
             return cost_of(lambda: LOOKS[what](store, query))
 
     assert_constant(measure, 200)
+
+
+@pytest.mark.parametrize("filters", ["all", "tagged", "in a range"])
+def test_the_end_of_an_answer(new_directory: NewDirectory, filters: str) -> None:
+    """The kernel needs it when the file grows: it costs the same, however much comes before it."""
+
+    def measure(n: int) -> Cost:
+        query = {"all": Query(), "tagged": Query().tagged("t")}.get(filters)
+        with opened_with(new_directory(), n) as store:
+            answer = store.answer(query or range_of(MINUTE_S + 1, n * MINUTE_S).tagged("t"))
+            return cost_of(lambda: answer.read_last(mmap.PAGESIZE))
+
+    assert_constant(measure, 100)
 
 
 def test_a_range_that_moves(new_directory: NewDirectory) -> None:

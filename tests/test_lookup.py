@@ -186,3 +186,38 @@ def test_a_minute_goes_with_a_tail(
     ]
     assert rest.count(b"event: ") == len(expected)
     assert answer.size() == size + len(rest)
+
+
+@pytest.mark.parametrize("query", [TAGGED, Query()])
+def test_what_has_arrived_and_is_gone_is_not_needed_before_it(
+    store: NaiveEventStore, tmp_path: Path, query: Query
+) -> None:
+    """The bytes before it are read as ever."""
+    store.save(event(1, 10))
+    store._flush_all()
+    store._state.fold_arrivals()
+    answer = store.answer(query)
+    store.save(event(2, 1000))
+    store._flush_all()
+    data = answer.read(0, 1 << 16)
+    assert data.count(b"event: ") == 2
+    os.remove(tmp_path / "1000-1060")
+    store._watcher.look()
+    first = data.index(b"event: ", 1)
+    assert answer.read(0, first) == data[:first]
+    assert answer.read_last(1 << 16) == data[:first]
+
+
+@pytest.mark.parametrize("query", [TAGGED, Query()])
+def test_the_end_of_an_answer_is_no_other_when_it_is_gone(
+    store: NaiveEventStore, tmp_path: Path, query: Query
+) -> None:
+    """The bytes before it never take its place."""
+    store.save_all([event(1, 10), event(2, 1000)])
+    store._flush_all()
+    store._state.fold_arrivals()
+    answer = store.answer(query)
+    os.remove(tmp_path / "1000-1060")
+    store._watcher.look()
+    with pytest.raises(EventReadException):
+        answer.read_last(20)

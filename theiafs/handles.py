@@ -1,11 +1,12 @@
 """Handles: files that are open."""
 
+import contextlib
 import itertools
 import logging
 import mmap
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 
 from store import Answer, EventReadException, EventStore, EventStoreException, Query, Span
 from theiafs.errors import NotPermitted
@@ -74,6 +75,9 @@ class AnswerHandle(Handle):
         query: the query.
         span: the answer as it was at the opening.
         on_release: is called with the handle when it is released.
+
+    Attributes:
+        peers: the files that share the kernel's cache with this one: they have the same bytes.
     """
 
     def __init__(
@@ -85,7 +89,9 @@ class AnswerHandle(Handle):
     ) -> None:
         self._answer = answer
         self._on_release = on_release
+        self._opening_size = span.size
         self._last_page = (0, b"")  # its offset, and its bytes so far
+        self.peers: Iterable[AnswerHandle] = ()
         if span.changed < time.time() - _SETTLED_AFTER_S:
             # Includes the query: the bytes at the path of a moving range change.
             self.version = (query, span.size, span.changed)
@@ -94,29 +100,48 @@ class AnswerHandle(Handle):
         """Return the size now, in bytes."""
         return self._answer.size()
 
+    def keep_last_page(self) -> None:
+        """Keep the last page, as far as there is one, if the kernel caches the file.
+
+        The kernel reads whole pages. When the file has grown, it reads with what arrived the bytes of that page before it,
+        which may have been removed, also for a program that never asked for them.
+        """
+        size = self._opening_size % mmap.PAGESIZE
+        if self.version is None or not size:
+            return
+        page = self._opening_size - size
+        known = self._find(page)
+        if len(known) < size:
+            with contextlib.suppress(EventReadException):  # which a read of it says
+                known = self._answer.read_last(size)
+        self._last_page = page, known[:size]
+
     def read(self, offset: int, size: int) -> bytes:
         """See :meth:`Handle.read`."""
+        known = self.kept(offset)[:size]
         try:
-            data = self._answer.read(offset, size)
+            data = known + self._answer.read(offset + len(known), size - len(known))
         except EventReadException:
-            data = self._reread(offset, size)
-            if not data:
+            found = self._find(offset)[:size]
+            if len(found) <= len(known):
                 raise
+            data = found + self._answer.read(offset + len(found), size - len(found))
         if self.version is not None and len(data) < size:
             page = (offset + len(data)) // mmap.PAGESIZE * mmap.PAGESIZE
             if page >= offset:
                 self._last_page = page, data[page - offset :]
         return data
 
-    def _reread(self, offset: int, size: int) -> bytes:
-        """Return the last page from *offset* on, with the bytes that arrived after it was read.
+    def kept(self, offset: int) -> bytes:
+        """Return what is kept of the last page from *offset* on."""
+        page, data = self._last_page
+        return data[offset - page :] if offset >= page else b""
 
-        The kernel caches whole pages. When the file has grown, it rereads the last one, whose first bytes may have been
-        removed.
-        """
-        page, known = self._last_page
-        known = known[offset - page :] if offset >= page else b""
-        return known and known + self._answer.read(offset + len(known), size - len(known))
+    def _find(self, offset: int) -> bytes:
+        """Return what is kept from *offset* on, here or by a peer: what one has read, the kernel has cached for all."""
+        if self.version is None:
+            return b""
+        return max((each.kept(offset) for each in (self, *self.peers)), key=len)
 
     def release(self) -> None:
         """See :meth:`Handle.release`."""

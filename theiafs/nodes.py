@@ -192,6 +192,8 @@ class AnswerFile(File):
             answer, self._query, answer.span, lambda closed: open_answers.remove(location, closed)
         )
         open_answers.add(location, handle, answer.span.newest)
+        if not self._minute:  # a minute that is removed grows no more
+            handle.keep_last_page()
         return handle
 
 

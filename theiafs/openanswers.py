@@ -54,6 +54,7 @@ class OpenAnswers:
             if any(other.version != handle.version for other in at.handles):
                 handle.version = None
             at.handles.append(handle)
+            handle.peers = at.handles
             at.newest = max(at.newest, newest)
 
     def remove(self, location: Hashable, handle: AnswerHandle) -> None:

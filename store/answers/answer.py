@@ -125,14 +125,25 @@ class WholeAnswer(Answer):
         with self._lock:
             self._advance()
             assert self._base_size is not None, "it was just found"
-            in_base = min(offset + size, self._base_size) - offset
-            parts = []
-            if in_base > 0:
-                parts.append(self._cut_base(offset, in_base))
-            else:
-                in_base = 0
-            parts.append(self._arrived.cut(offset + in_base - self._base_size, size - in_base))
-            return b"".join(_read(self._access, each) for each in parts)
+            in_base = max(min(offset + size, self._base_size) - offset, 0)
+            parts = [self._cut_base(offset, in_base)] if in_base else []
+            return self._join(parts, offset + in_base, size - in_base)
+
+    def read_last(self, size: int) -> bytes:
+        """See :meth:`Answer.read_last`."""
+        with self._lock:
+            self._advance()
+            assert self._base_size is not None, "it was just found"
+            start = max(self._opening_size - size, 0)
+            in_base = max(self._base_size - start, 0)
+            parts = [self._cut_base_end(in_base)] if in_base else []
+            return self._join(parts, start + in_base, self._opening_size - start - in_base)
+
+    def _join(self, parts: list[Extents], offset: int, size: int) -> bytes:
+        """Read *parts* of the base, and *size* bytes at *offset*, after it."""
+        if size:  # else nothing of what has arrived is needed, which may be gone
+            parts.append(self._arrived.cut(offset - (self._base_size or 0), size))
+        return b"".join(_read(self._access, each) for each in parts)
 
     def _cut_base(self, offset: int, size: int) -> Extents:
         end = offset + size
@@ -146,33 +157,55 @@ class WholeAnswer(Answer):
             )
         return self._base.cut(offset, size)
 
+    def _cut_base_end(self, size: int) -> Extents:
+        """Find the extents of the last *size* bytes of the base, from its end back."""
+        found: list[Extents] = []
+        first, count, missing = len(self._version.minutes), 1, size
+        while missing > 0 and first:
+            some = slice(max(first - count, 0), first)
+            extents, is_complete = self._find_base(some)
+            if not is_complete:
+                break
+            found.append(extents)
+            missing -= int((extents.ends - extents.starts).sum())
+            first, count = some.start, min(2 * count, _MINUTES_AT_ONCE)
+        if missing > 0:
+            raise EventReadException("minutes were removed before they were read")
+        end = ExtentMap()
+        for each in reversed(found):
+            end.extend(each)
+        return end.cut(end.size - size, size)
+
     def _look_up_base(self) -> None:
         """Find the extents in the bases of some more minutes."""
-        version, first = self._version, self._base_seen
-        query = version.query
-        some = slice(first, first + _MINUTES_AT_ONCE)
+        count = len(self._version.minutes)
+        if not self._version.query.asks_everything:
+            count = min(self._base_seen + _MINUTES_AT_ONCE, count)
+        extents, _ = self._find_base(slice(self._base_seen, count))
+        self._base.extend(extents)
+        self._base_seen = count
+
+    def _find_base(self, some: slice) -> tuple[Extents, bool]:
+        """Find the extents in the bases of *some* of the minutes; return also whether none of them is gone."""
+        version, query = self._version, self._version.query
         if query.asks_everything:
-            # All of their bytes, damage included.
-            some = slice(first, len(version.minutes))
+            # All of their bytes, damage included; those of a minute that is gone cannot be read.
             sizes = version.base_bytes[some]
             there = sizes > 0
-            self._base.extend(
-                Extents(version.minutes[some][there], np.zeros(there.sum(), np.int64), sizes[there])
-            )
-            self._base_seen = some.stop
-            return
+            starts = np.zeros(there.sum(), np.int64)
+            return Extents(version.minutes[some][there], starts, sizes[there]), True
         minutes, lengths = version.minutes[some], version.base_entries[some]
         layouts = self._access.layouts(minutes, lengths)
+        found = [len(each.streams) for each in layouts]
         excluded = []
         if query.is_bounded:
-            for place in range(len(layouts)):
-                length = len(layouts[place].streams)
-                if length and not version.inside[first + place]:
+            for place, length in enumerate(found):
+                if length and not version.inside[some.start + place]:
                     entries = self._access.minute(int(minutes[place])).entries
                     excluded.append((place, entries.outside(query, length)))
         matching = self._access.matching(query)
-        self._base.extend(find_extents(minutes, layouts, matching, excluded))
-        self._base_seen = min(some.stop, len(version.minutes))
+        extents = find_extents(minutes, layouts, matching, excluded)
+        return extents, np.array_equal(found, lengths)
 
     def _advance(self) -> None:
         """Find the extents of what has arrived since the last call."""

@@ -29,6 +29,15 @@ class Tail:
             assert pipe is not None
             os.set_blocking(pipe.fileno(), False)
 
+    def is_following(self, path: Path) -> bool:
+        """Return whether it has opened the file at *path*, and is at its end."""
+        for each in Path(f"/proc/{self._process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if each.readlink() == path:
+                    position = Path(str(each).replace("/fd/", "/fdinfo/")).read_text().split()[1]
+                    return int(position) == path.stat().st_size
+        return False
+
     def has_seen(self, wanted: bytes) -> bool:
         """Return whether the bytes that it printed end with *wanted*."""
         assert self._process.stdout is not None
@@ -39,9 +48,9 @@ class Tail:
 
 
 @contextlib.contextmanager
-def tail(path: Path) -> Iterator[Tail]:
-    """Run ``tail -f`` of all of the file at *path*."""
-    command = ["tail", "-n", "+1", "-s", "0.1", "-f", str(path)]
+def tail(path: Path, lines: str = "+1") -> Iterator[Tail]:
+    """Run ``tail -f`` of the last *lines* of the file at *path*, of all of them by default."""
+    command = ["tail", "-n", lines, "-s", "0.1", "-f", str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
             yield Tail(process)
@@ -80,6 +89,30 @@ def test_a_follower_goes_on_while_minutes_are_removed(
         eventually(lambda: follower.has_seen(record(11, 10)))
         assert follower.messages == b""
         assert follower.seen == b"".join([*records, record(10, 1450), record(11, 10)])
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_a_follower_of_what_arrives_needs_nothing_else(mounted: Mount, is_read: bool) -> None:
+    """The kernel reads whole pages: with what arrives it reads what stood before it, which is removed.
+
+    Another program may have read that before: then the kernel has it, and the follower's first read is the one that fails.
+    """
+    records = [record(number, 1000 + 100 * number) for number in range(5)]
+    (mounted.path / "ingest").write_bytes(b"".join(records))
+    mounted.remount()
+    path = mounted.path / "by-tag" / "web" / "events"
+    if is_read:
+        assert path.read_bytes() == b"".join(records)
+    arrived = [record(10, 3000), record(11, 10)]
+    with tail(path, lines="0") as follower:
+        eventually(lambda: follower.is_following(path))
+        for minute in mounted.store_path.glob("*-*"):
+            minute.unlink()
+        eventually(lambda: os.listdir(mounted.path / "minutes") == [])
+        for each in arrived:
+            (mounted.path / "ingest").write_bytes(each)
+            eventually(lambda: follower.has_seen(each))  # noqa: B023 - called at once
+        assert (follower.seen, follower.messages) == (b"".join(arrived), b"")
 
 
 @pytest.mark.parametrize("is_settled", [False, True])
