@@ -5,6 +5,7 @@ end in an adjective come from the theia log aggregator, whose store this one des
 """
 
 __all__ = [
+    "DiskUnreadable",
     "EOFException",
     "EventNotFound",
     "EventReadException",
@@ -59,6 +60,10 @@ class StoreReadOnly(EventWriteException):
 
 class EventReadException(EventStoreException):
     """An event could not be read."""
+
+
+class DiskUnreadable(EventReadException):
+    """The system refuses to read a file, for a reason that is no change of the file by another program."""
 
 
 class EventNotFound(EventReadException):

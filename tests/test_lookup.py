@@ -1,5 +1,6 @@
 """Looking things up while others change them, or while they cannot be read."""
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,20 +11,30 @@ import pytest
 from store import Answer, Event, EventReadException, NaiveEventStore, Query
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
+from store.disk.os_errors import reading
+from store.errors import DiskUnreadable
 from store.ticks import TICKS_PER_S
+from tests.counting import disk_operations
 
 NEVER_MS = 1e9
 TAGGED = Query().tagged("t")
 
 
 class FailingDisk(Disk):
-    """A disk that opens no file to read while it is failing."""
+    """A disk that opens no file to read while it is failing.
+
+    Attributes:
+        failures: how often it has failed.
+    """
 
     is_failing = False
+    failures = 0
 
     def open_to_read(self, path: str) -> ReadableFile:
         if self.is_failing:
-            raise EventReadException(f"cannot open {path}: Too many open files")
+            self.failures += 1
+            with reading("open", path):
+                raise OSError(errno.EMFILE, "Too many open files")
         return super().open_to_read(path)
 
 
@@ -221,3 +232,20 @@ def test_the_end_of_an_answer_is_no_other_when_it_is_gone(
     store._watcher.look()
     with pytest.raises(EventReadException):
         answer.read_last(20)
+
+
+@pytest.mark.parametrize("query", [TAGGED, Query()])
+def test_what_the_disk_refuses_is_not_tried_again(
+    store: NaiveEventStore, disk: FailingDisk, query: Query
+) -> None:
+    """No change of the file explains it, so the file is not compared either."""
+    store.save_all([event(1, 10), event(2, 11, "other")])
+    store._flush_all()
+    answer = store.answer(query)
+    data = answer.read(0, 1 << 16)
+    disk.is_failing = True
+    with pytest.raises(DiskUnreadable), disk_operations() as cost:
+        answer.read(0, 1 << 16)
+    assert (disk.failures, cost["stat"]) == (1, 0)
+    disk.is_failing = False
+    assert answer.read(0, 1 << 16) == data

@@ -4,11 +4,17 @@ import contextlib
 import errno
 from collections.abc import Iterator
 
-from store.errors import EventReadException, EventWriteException, StoreFull
+from store.errors import DiskUnreadable, EventReadException, EventWriteException, StoreFull
 
 __all__ = ["read_failure", "reading", "write_failure", "writing"]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+_CHANGED = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ESTALE}
+)
+"""The answers of the system for a file that another program has removed or replaced."""
 
 
 @contextlib.contextmanager
@@ -16,7 +22,8 @@ def reading(verb: str, path: str) -> Iterator[None]:
     """Translate errors while something at *path* is read; *verb* says what is being done to it.
 
     Raises:
-        EventReadException: ``cannot <verb> <path>``, if the system says so.
+        DiskUnreadable: ``cannot <verb> <path>``, if the system says so.
+        EventReadException: if it says that the file has changed.
     """
     try:
         yield
@@ -40,7 +47,8 @@ def writing(verb: str, path: str) -> Iterator[None]:
 
 def read_failure(verb: str, path: str, error: OSError) -> EventReadException:
     """Make the exception that :func:`reading` raises, for calls so frequent that entering it would show."""
-    return EventReadException(f"cannot {verb} {path}: {error.strerror}")
+    kind = EventReadException if error.errno in _CHANGED else DiskUnreadable
+    return kind(f"cannot {verb} {path}: {error.strerror}")
 
 
 def write_failure(verb: str, path: str, error: OSError) -> EventWriteException:

@@ -13,7 +13,7 @@ from store.locks import new_lock
 from store.minutes.logged_file import LoggedFile, PreparedFlush
 from store.wal.log import WriteAheadLog
 
-__all__ = ["Flusher"]
+__all__ = ["FlushResult", "Flusher"]
 
 _RELAXED_SIZE = 64 << 10
 """Maximum size of a minute file that is rewritten in each flush interval, in bytes; larger ones are flushed less often, because
@@ -32,6 +32,18 @@ class _Growth(NamedTuple):
     minute: Minute
     first: float
     last: float
+
+
+class FlushResult(NamedTuple):
+    """The result of a flush, in which every minute was tried.
+
+    Attributes:
+        changed: the names of the minutes not flushed because other programs changed their files.
+        failure: the reason why others were not flushed; None if all were.
+    """
+
+    changed: list[str]
+    failure: EventStoreException | None
 
 
 class Flusher:
@@ -93,20 +105,16 @@ class Flusher:
         """Return whether the file of the minute with the id *minute* is being replaced."""
         return minute in self._busy
 
-    def flush_due(self) -> list[str]:
-        """Flush the minutes that are due; return the names of those not flushed because other programs changed them.
-
-        Raises:
-            EventStoreException: if one could not be flushed; all were tried.
-        """
+    def flush_due(self) -> FlushResult:
+        """Flush the minutes that are due."""
         with self.lock:
             with self._state.append_lock:
                 due = [each.minute for each in self._growths.values() if self._is_due(each)]
             self._log.rotate()
             return self._flush(due)
 
-    def flush(self) -> list[str]:
-        """Flush all minutes; see :meth:`flush_due`."""
+    def flush(self) -> FlushResult:
+        """Flush all minutes."""
         with self.lock:
             with self._state.append_lock:
                 growing = [each.minute for each in self._growths.values()]
@@ -120,7 +128,10 @@ class Flusher:
         """
         with self._state.append_lock:
             growth = self._growths.get(minute)
-        if self._flush([growth.minute] if growth is not None else []):
+        changed, failure = self._flush([growth.minute] if growth is not None else [])
+        if failure is not None:
+            raise failure
+        if changed:
             raise FileChanged("the minute file was changed by another program; try again")
 
     def _is_due(self, growth: _Growth) -> bool:
@@ -128,21 +139,19 @@ class Flusher:
         intervals = growth.minute.entries.size / _RELAXED_SIZE - 1
         return now - growth.first >= intervals * self._interval_s or now - growth.last >= _QUIET_S
 
-    def _flush(self, minutes: list[Minute]) -> list[str]:
+    def _flush(self, minutes: list[Minute]) -> FlushResult:
         failure: EventStoreException | None = None
         changed: list[str] = []
         for first in range(0, max(len(minutes), 1), _PREPARED_MAX):
             try:
-                changed += self._flush_some(minutes[first : first + _PREPARED_MAX])
+                self._flush_some(minutes[first : first + _PREPARED_MAX], changed)
             except EventStoreException as error:
                 failure = error
-        if failure is not None:
-            raise failure
-        return changed
+        return FlushResult(changed, failure)
 
-    def _flush_some(self, minutes: list[Minute]) -> list[str]:
+    def _flush_some(self, minutes: list[Minute], changed: list[str]) -> None:
+        """Flush *minutes*; add the names of those that other programs changed to *changed*, also if this raises."""
         failure: EventStoreException | None = None
-        changed: list[str] = []
         committed: list[tuple[Minute, int]] = []
         with self._state.append_lock:
             self._busy.update(minute.id for minute in minutes)
@@ -183,7 +192,6 @@ class Flusher:
             self._save([minute for minute, _ in committed])
         if failure is not None:
             raise failure
-        return changed
 
     def _retry_marks(self) -> frozenset[str]:
         """Write the flush marks that could not be written; returns the names of minutes that still lack theirs."""

@@ -23,7 +23,7 @@ from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.disk.vectored import ExtentBuffer
 from store.engine.scanner import Scanner
-from store.errors import EventReadException
+from store.errors import DiskUnreadable, EventReadException
 from store.index.catalog import Catalog
 from store.index.database import Database
 from store.index.extents import Extents, Layout
@@ -232,9 +232,11 @@ class Lookup:
         self, minute: int, read: Callable[Concatenate[MinuteFile, _Arguments], _Read],
         *arguments: _Arguments.args, **_named: _Arguments.kwargs,
     ) -> _Read:  # fmt: skip
-        """Return the result of *read* on the file of *minute*; retry it once after a refresh."""
+        """Return the result of *read* on the file of *minute*; retry it once, after a refresh, if the file may have changed."""
         try:
             return read(self.minute(minute).file, *arguments, **_named)
+        except DiskUnreadable:
+            raise
         except EventReadException:
             self._refresh(self.catalog.name(minute))
             return read(self.minute(minute).file, *arguments, **_named)

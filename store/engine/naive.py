@@ -6,18 +6,15 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-import numpy as np
-
 from store.answers.version import Minute
 from store.api import Progress, show_nothing
-from store.disk.atomic import prepare
 from store.disk.disk import Disk
 from store.disk.file import FileStat
+from store.engine.deleter import Deleter
 from store.engine.file_store import MEMORY_SIZE, FileStore
-from store.engine.flusher import Flusher
+from store.engine.flusher import Flusher, FlushResult
 from store.engine.partition import Part, Partition
 from store.engine.reading import Reader
-from store.engine.scanner import Scanned
 from store.engine.state import State
 from store.engine.tails import LoggedTails
 from store.engine.watcher import Watcher
@@ -33,7 +30,6 @@ from store.format.batch import Batch
 from store.format.event import Event
 from store.index.database import Database
 from store.index.minute import EntryColumns, MinuteEntries
-from store.index.stamp import Stamp
 from store.minutes.logged_file import LoggedFile
 from store.timer import PeriodicTimer
 from store.wal.recovery import Recovered, open_log
@@ -43,7 +39,7 @@ from store.wal.tail import read_tail
 __all__ = ["NaiveEventStore"]
 
 _TRIES = 3
-"""Maximum number of attempts to change a minute between two saves to it."""
+"""Maximum number of attempts to flush files that other programs change."""
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +118,7 @@ class NaiveEventStore(FileStore):
             self._state = State(self.root_dir, self._disk, database, self._open_file, memory_size)
             on_failure.callback(database.close)
             self._flusher = Flusher(self._state, self._log, self._disk, flush_interval)
+            self._deleter = Deleter(self._state, self._log, self._disk, self._flusher)
             tails = LoggedTails(self._state, self._log, self._disk, self._flusher)
             self._watcher = Watcher(self._state, self._disk, tails)
             self._reader = Reader(self._state, self._disk, self._is_busy, self._watcher.refresh)
@@ -299,9 +296,7 @@ class NaiveEventStore(FileStore):
         except EventStoreException as error:
             log.error("not checked for changes, will try again: %s", error)  # noqa: TRY400 - not a bug
         try:
-            changed = self._flusher.flush_due()
-            if changed:
-                self._watcher.look(changed)
+            self._show_changed(self._flusher.flush_due())
         except EventStoreException as error:
             log.error("not flushed, will try again: %s", error)  # noqa: TRY400 - not a bug
         if failure is not None:
@@ -323,15 +318,26 @@ class NaiveEventStore(FileStore):
         """
         for _ in range(_TRIES):
             # The tails of files that other programs changed are rebased, and flushed in the next round.
-            changed = self._flusher.flush()
+            changed = self._show_changed(self._flusher.flush())
             if not changed:
                 self._must_flush = False
                 return
-            self._watcher.look(changed)
         names = ", ".join(changed)
         raise FileChanged(
             f"other programs change {names} in {self.root_dir} all the time; try again"
         )
+
+    def _show_changed(self, result: FlushResult) -> list[str]:
+        """Show the changes by other programs that a flush with *result* met, and return the names of their files.
+
+        Raises:
+            EventStoreException: if that was not possible, or the flush has failed otherwise.
+        """
+        if result.changed:
+            self._watcher.look(result.changed)
+        if result.failure is not None:
+            raise result.failure
+        return result.changed
 
     def _flush_now(self) -> None:
         try:
@@ -376,72 +382,10 @@ class NaiveEventStore(FileStore):
             raise EventWriteException(f"the store {self.root_dir} is closed")
         self._store_lock.check()
 
-    # Deleting
-
     def delete(self, event_id: object) -> None:
         """Remove every event with *event_id*; a minute file that is left empty is removed, too."""
         self._check_open()
         found = [(minute.name, position) for minute, position in self._reader.find_id(event_id)]
         if not found:
             raise EventNotFound(f"no event has the id {str(event_id)!r}")
-        try:
-            with self._flusher.lock:
-                for name, position in reversed(found):
-                    self._remove(name, position)
-                # Durable or not, the deletion shows.
-                self._disk.sync_directory(self.root_dir)
-                self._log.sync()
-        except EventReadException as error:
-            raise EventWriteException(str(error)) from error
-
-    def _remove(self, name: str, position: int) -> None:
-        """Remove the entry at *position* of the minute *name*; the caller holds the flush lock."""
-        for _ in range(_TRIES):
-            with self._state.lock:
-                found = self._state.catalog.find(name)
-            if found is None:
-                return
-            self._flusher.flush_one(found)
-            minute = self._state.lookup.minute(found)
-            with self._state.append_lock:
-                if self._flusher.grows(found):
-                    continue
-                # Void the log's records durably: otherwise the next opening would append what the file lacks of them.
-                self._log.reset({name: b""}, {name: minute.entries.size})
-            self._log.sync()
-            if self._rewrite(minute, position):
-                return
-        raise EventWriteException(f"{name} grows too fast to remove an event from it; try again")
-
-    def _rewrite(self, minute: Minute, position: int) -> bool:
-        """Replace the file of *minute* by one without the entry at *position*; returns whether that was possible."""
-        path = f"{self.root_dir}/{minute.name}"
-        entry, size = minute.entries.entry(position), minute.entries.size
-        known = self._state.lookup.summaries(np.array([minute.id]))
-        if len(minute.entries) == 1:
-            with self._state.append_lock:
-                if minute.entries.size != size or self._flusher.grows(minute.id):
-                    return False
-                self._disk.remove(path)
-                file = self._open_file(minute.name, None)
-                nothing = EntryColumns(*(np.empty(0, np.int64) for _ in range(3)))
-                self._state.replace(minute, known, None, nothing, file, has_arrived=False)
-            self._state.save([])
-            return True
-        with self._disk.open_to_read(path) as old:
-            if old.size() != size:
-                return False
-            prepared = prepare(self._disk, path, old.chunks(entry.end, size), old, entry.start)
-        with self._disk.open_to_read(prepared.temporary) as written:
-            checksum = written.checksum(written.size())
-        rest = MinuteEntries.of([minute.entries.without(position)])
-        with self._state.append_lock:
-            if minute.entries.size != size or self._flusher.grows(minute.id):
-                prepared.discard()
-                return False
-            stat = prepared.commit()
-            scanned = Scanned(stat, Stamp.exactly(stat), checksum, rest)
-            file, nothing = self._open_file(minute.name, stat), rest.columns(0, 0)
-            made = self._state.replace(minute, known, scanned, nothing, file, has_arrived=False)
-        self._state.save([made] if made is not None else [])
-        return True
+        self._deleter.delete(found)

@@ -13,7 +13,7 @@ from store.disk.file import FileStat
 from store.disk.watch import DirectoryWatch
 from store.engine.scanner import Scanned
 from store.engine.state import State
-from store.errors import EventReadException, EventStoreException
+from store.errors import EventStoreException
 from store.index.stamp import Stamp
 from store.minutes.names import parse_name
 
@@ -235,11 +235,7 @@ class Watcher:
                 self._show_changed(minute, None)
 
     def _show_new(self, name: str) -> None:
-        try:
-            scanned = self._state.scanner.scan(name)
-        except EventReadException as error:
-            log.warning("skipping %s: %s", name, error)
-            return
+        scanned = self._state.scanner.scan(name)
         if scanned is None:
             return
         with self._state.lock:
