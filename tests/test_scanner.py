@@ -1,10 +1,11 @@
 """Small minute files that are scanned together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from store import Event, EventSerializer
 from store.disk.disk import Disk
 from store.engine import scanner as module
 from store.engine.scanner import Scanned, Scanner
+from store.format.block import RecordBlock, read_block
+from store.index.minute import EntryColumns
 from tests.counting import disk_operations
 
 
@@ -69,12 +72,37 @@ def test_each_is_scanned_as_if_alone(contents: list[bytes]) -> None:
         assert [facts(each, together) for each in found] == expected
 
 
-def test_small_files_are_read_once(tmp_path: Path) -> None:
-    """Parsed one by one after all, they would be opened again."""
+@pytest.mark.parametrize("damaged", [[], [0], [50], [63], [10, 11, 40], list(range(128))])
+def test_small_files_are_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: list[int]
+) -> None:
+    """Those that are damaged are parsed one by one, and few of the others with them."""
     names = [f"{60 * each}-{60 * each + 60}" for each in range(2 * module._TOGETHER)]
     for number, name in enumerate(names):
-        (tmp_path / name).write_bytes(b"".join(record(each) for each in range(number, number + 10)))
+        data = b"".join(record(each) for each in range(number, number + 10))
+        (tmp_path / name).write_bytes(data[: -5 if number in damaged else None])
+    scanner = Scanner(str(tmp_path), Disk(), Keys().ids_of)
+    parsed: list[int] = []
+    alone: list[str] = []
+    entries_of = scanner.entries_of
+
+    def parse(data: bytes) -> RecordBlock:
+        parsed.append(len(data))
+        return read_block(data)
+
+    def entries_alone(
+        name: str, read: Callable[[int, int], bytes], size: int
+    ) -> Iterator[EntryColumns]:
+        alone.append(name)
+        return entries_of(name, read, size)
+
+    monkeypatch.setattr(module, "read_block", parse)
+    monkeypatch.setattr(scanner, "entries_of", entries_alone)
     with disk_operations() as cost:
-        scanned = list(Scanner(str(tmp_path), Disk(), Keys().ids_of).scan_all(names))
+        scanned = list(scanner.scan_all(names))
     assert [len(each.entries) for each in scanned if each is not None] == [10] * len(names)
     assert cost["open"] == len(names)
+    assert {names[each] for each in damaged} <= set(alone)
+    # Every second of neighbours is tried with the others in vain.
+    assert len(alone) <= len(damaged) + (len(damaged) > 1)
+    assert sum(parsed) <= 2 * sum((tmp_path / name).stat().st_size for name in names)

@@ -1,9 +1,10 @@
 """The scanner: it reads minute files and builds their entries."""
 
 import contextlib
+import itertools
 import logging
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -90,29 +91,53 @@ class Scanner:
             return None
 
     def _scan_small(self, names: Sequence[str]) -> dict[str, Scanned]:
-        """Scan those of the files *names* that are small; none if one of them has anything but canonical records."""
-        small: list[tuple[FileStat, bytes]] = []
+        """Scan those of the files *names* that are small."""
+        small: list[_SmallFile] = []
         for name in names:
             with contextlib.suppress(EventReadException):  # scanned by itself, it says so
                 small += self._read_small(name)
-        ends = np.array([len(data) for _, data in small], np.int64).cumsum()
-        records = read_block(b"".join([data for _, data in small]))
+        scanned: list[Scanned] = []
+        count, alone = len(small), 1
+        while len(scanned) < len(small):
+            some = small[len(scanned) :][:count]
+            canonical = self._scan_canonical(some)
+            scanned += canonical
+            if len(canonical) == len(some):
+                count *= 2
+                continue
+            # If more are like the next one, little is parsed twice: fewer are tried together, and that more rarely.
+            count, alone = 2 * len(canonical) + 2, 1 if canonical else alone
+            scanned += map(self._scan_read, small[len(scanned) :][:alone])
+            alone *= 2
+        return {each.name: each for each in scanned}
+
+    def _scan_canonical(self, files: Sequence["_SmallFile"]) -> list[Scanned]:
+        """Scan *files* together, up to the first that has anything but canonical records."""
+        records = read_block(b"".join([file.data for file in files]))
+        ends = np.array([len(file.data) for file in files], np.int64).cumsum()
         lasts = records.ends.searchsorted(ends)
         # Each must end where a record does: then it is parsed as if it stood alone.
-        if not len(records.ends) or not np.array_equal(np.append(records.ends, -1)[lasts], ends):
-            return {}
+        is_canonical = np.append(records.ends, -1)[lasts] == ends
+        counts = (lasts[np.logical_and.accumulate(is_canonical)] + 1).tolist()
+        records = records.first(counts[-1] if counts else 0)
         columns = EntryColumns(
             self._ids_of(records.keys), records.ends - records.starts, records.ticks
         )
-        scanned, begin = {}, 0
-        for (stat, data), last in zip(small, (lasts + 1).tolist(), strict=True):
-            streams, sizes, ticks = (each[begin:last] for each in columns)
-            entries = MinuteEntries.of([EntryColumns(streams, sizes, ticks.astype(np.int64))])
-            scanned[stat.name] = Scanned(stat, Stamp.of(stat), zlib.crc32(data), entries)
-            begin = last
+        scanned = []
+        for file, (begin, end) in zip(files, itertools.pairwise([0, *counts]), strict=False):
+            streams, sizes, ticks = (each[begin:end] for each in columns)
+            entries = EntryColumns(streams, sizes, ticks.astype(np.int64))
+            scanned.append(file.scanned([entries]))
         return scanned
 
-    def _read_small(self, name: str) -> list[tuple[FileStat, bytes]]:
+    def _scan_read(self, file: "_SmallFile") -> Scanned:
+        """Scan *file* by itself."""
+        stat, data = file
+        return file.scanned(
+            self.entries_of(stat.name, lambda offset, size: data[offset : offset + size], stat.size)
+        )
+
+    def _read_small(self, name: str) -> list["_SmallFile"]:
         """Read the file *name*; nothing if it is large, empty, or not there."""
         path = f"{self._root_dir}/{name}"
         there = self._disk.stat(path)
@@ -121,7 +146,7 @@ class Scanner:
         with self._disk.open_to_read(path) as file:
             stat = file.stat()
             data = file.read(0, MANY_SIZE)
-        return [(stat, data)] if len(data) == stat.size < MANY_SIZE else []
+        return [_SmallFile(stat, data)] if len(data) == stat.size < MANY_SIZE else []
 
     def entries_of(
         self, name: str, read: Callable[[int, int], bytes], size: int, start: int = 0
@@ -133,6 +158,18 @@ class Scanner:
             log.warning("damage in %s at byte %d: %s", path, damage.offset, damage.reason)
 
         return build_entries(read, size, start, self._ids_of, report)
+
+
+class _SmallFile(NamedTuple):
+    """A small minute file that was read: its FileStat and bytes."""
+
+    stat: FileStat
+    data: bytes
+
+    def scanned(self, entries: Iterable[EntryColumns]) -> Scanned:
+        """Return the file with its *entries*."""
+        stat, data = self
+        return Scanned(stat, Stamp.of(stat), zlib.crc32(data), MinuteEntries.of(entries))
 
 
 class _ChecksummedReads:
