@@ -1,6 +1,7 @@
 """Atomic replacement of files: at any instant either the old or the new one is there whole."""
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterable
 
@@ -14,6 +15,8 @@ from store.errors import (
 )
 
 __all__ = ["Prepared", "prepare", "replace_file"]
+
+log = logging.getLogger(__name__)
 
 
 class Prepared:
@@ -90,11 +93,14 @@ class Prepared:
             return
         try:
             self._check(kept, self.temporary)
-        except EventStoreException:
-            # It may have been removed again meanwhile: then there is nothing to exchange with.
-            with contextlib.suppress(FileChanged):
+        except EventStoreException as error:
+            try:
                 self._disk.exchange(self.temporary, self._path)
-            raise
+            except FileChanged:
+                # There is nothing to exchange with: the new file was in place, and was removed.
+                log.warning("%s; then it was removed", error)
+            else:
+                raise
         self.discard()
 
     def _check(self, kept: FileStat, path: str) -> None:

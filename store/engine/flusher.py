@@ -171,8 +171,16 @@ class Flusher:
                     changed.append(minute.name)
                 except EventStoreException as error:
                     failure = self._postpone(minute, error)
-            self._log.intend([each.intent for _, each in prepared])
             uncommitted: list[PreparedFlush] = []
+            while prepared:
+                try:
+                    self._log.intend([each.intent for _, each in prepared])
+                    break
+                except EventWriteException as error:
+                    # Without their intents, files that another program removes before their marks would come back.
+                    failure = self._refuse(prepared[len(prepared) // 2 :], error)
+                    # The others may have room for theirs now.
+                    del prepared[len(prepared) // 2 :]
             for minute, each in prepared:
                 try:
                     each.commit()
@@ -192,6 +200,15 @@ class Flusher:
             self._save([minute for minute, _ in committed])
         if failure is not None:
             raise failure
+
+    def _refuse(
+        self, prepared: list[tuple[Minute, PreparedFlush]], error: EventStoreException
+    ) -> EventStoreException:
+        """Discard *prepared* files, which may not be put in place because of *error*, and postpone their minutes."""
+        self._discard([each for _, each in prepared])
+        for minute, _ in prepared:
+            self._postpone(minute, error)
+        return error
 
     def _retry_marks(self) -> frozenset[str]:
         """Write the flush marks that could not be written; returns the names of minutes that still lack theirs."""

@@ -236,13 +236,11 @@ class WriteAheadLog:
     def intend(self, intents: Sequence[LogRecord]) -> None:
         """Append *intents* to put files in place, before that is done; a flush mark for each has to follow.
 
-        Without them, which is logged, a minute file that another program removes before its mark may come back.
+        Raises:
+            EventWriteException: if that failed; some of them may be there then, so that the marks have to follow all the same.
         """
         for start in range(0, len(intents), _BATCH_LENGTH):
-            try:
-                self.append(list(intents[start : start + _BATCH_LENGTH]))
-            except EventWriteException as error:
-                log.warning("flushing without a note of it in the log: %s", error)
+            self.append(list(intents[start : start + _BATCH_LENGTH]))
 
     def mark(self, stored_sizes: Mapping[str, int]) -> None:
         """Append flush marks; those that cannot be written are logged, and written with the next ones.
