@@ -1,6 +1,6 @@
 """Another program removes or changes a minute file while it is flushed, and the process is killed, or the power goes.
 
-What was removed stays removed, and nothing else is lost or doubled.
+What was removed stays removed, what the other program wrote stays there, and nothing else is lost or doubled.
 """
 
 import contextlib
@@ -77,6 +77,7 @@ class SharedDisk(FaultyDisk):
                 changed.sync()
                 directory.change(Change(name, changed))
                 self.promises.tried["other"] = OTHER[name]
+                self.promises.saved.add("other")
 
     def _after(self, path: str) -> None:
         if self._is_time(path, "after"):

@@ -38,6 +38,8 @@ class Prepared:
         self.temporary = temporary
         self._written = written._replace(name=os.path.basename(path))
         self._kept = kept
+        # Whether the temporary name is that of another program's file, which this one has displaced.
+        self._has_displaced = False
 
     @property
     def inode(self) -> int:
@@ -74,16 +76,27 @@ class Prepared:
         return found if found is not None and found.inode == self.inode else self._written
 
     def discard(self) -> None:
-        """Remove the temporary file; a failure leaves it to the next opening of the store."""
-        with contextlib.suppress(EventWriteException):
-            self._disk.remove(self.temporary)
+        """Remove the temporary file, or put it back; a failure leaves it to the next opening of the store."""
+        with contextlib.suppress(EventStoreException):
+            if not self._put_back():
+                self._disk.remove(self.temporary)
 
     def empty(self) -> None:
         """Free the room that the temporary file takes, which keeps its name and its inode number."""
         with contextlib.suppress(EventStoreException):
-            there = self._disk.stat(self._path)
-            if there is None or there.inode != self.inode:  # it has one name only
+            if not self._put_back() and not self._is_placed():  # it has one name only
                 self._disk.create(self.temporary).close()
+
+    def _is_placed(self) -> bool:
+        there = self._disk.stat(self._path)
+        return there is not None and there.inode == self.inode
+
+    def _put_back(self) -> bool:
+        """Put back the file of another program that this one has displaced; return whether there is one."""
+        has_displaced = self._has_displaced and self._is_placed()
+        if has_displaced:
+            self._disk.rename(self.temporary, self._path)
+        return has_displaced
 
     def _exchange(self, kept: FileStat) -> None:
         self._check(kept, self._path)
@@ -99,6 +112,9 @@ class Prepared:
             except FileChanged:
                 # There is nothing to exchange with: the new file was in place, and was removed.
                 log.warning("%s; then it was removed", error)
+            except EventWriteException as failure:
+                self._has_displaced = True
+                raise error from failure
             else:
                 raise
         self.discard()

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from store.disk.atomic import replace_file
@@ -270,6 +270,7 @@ class _TemporaryFiles:
         for minute, intents in replay.intents.items():
             if minute not in replay.tails:
                 continue
+            self._put_back(minute, intents, replay.tails[minute][0].start)
             there = self._inode(minute)
             prepared = self._inode(f".{minute}.tmp") if minute in self._minutes else 0
             # Where another file is there, it has to be compared.
@@ -286,6 +287,34 @@ class _TemporaryFiles:
         for minute in self._minutes - self._intended:
             self._disk.remove(self._path(minute))
         return sizes
+
+    def _put_back(self, minute: str, intents: Sequence[LogRecord], size: int) -> None:
+        """Put back what another program wrote to the file of *minute* just before it was exchanged for the new one.
+
+        A kill may come before that is done. What the new one has after it is in the log.
+
+        Args:
+            minute: the name of the minute.
+            intents: its intents.
+            size: the size of the file that the new one continues, in bytes.
+        """
+        path, temporary = os.path.join(self._root_dir, minute), self._path(minute)
+        written = {each.inode for each in intents}
+        if minute not in self._minutes or self._inode(minute) not in written:
+            return
+        other = self._disk.stat(temporary)
+        if other is None or other.inode in written:
+            return
+        with (
+            self._disk.open_to_read(temporary) as replaced,
+            self._disk.open_to_read(path) as placed,
+        ):
+            is_continued = replaced.size() == size and (
+                replaced.checksum(size) == placed.checksum(size)
+            )
+        if not is_continued:
+            log.warning("%s was changed by another program, which is put back", path)
+            self._disk.rename(temporary, path)
 
     def remove(self, unmarked: frozenset[str]) -> None:
         """Remove those that were needed; those of the minutes *unmarked* stay."""
