@@ -73,7 +73,8 @@ class Database:
             with self._lock:
                 loaded = self._load(files)
         if loaded is None:
-            self.clear()
+            if self._tables is None:
+                self.clear()
         else:
             catalog.adopt(loaded.catalog)
             streams.adopt(loaded.streams)
@@ -87,11 +88,13 @@ class Database:
     def _load(self, files: Sequence[FileStat]) -> Loaded | None:
         try:
             self._tables = self._open()
-            return None if self._tables.is_empty else load(self._tables, files)
+            if not self._tables.is_empty:
+                return load(self._tables, files)
+            self._tables.create()
         except (TablesError, *CORRUPT, EventStoreException) as error:
             log.warning("rebuilding the index %s: %s", self._path, error)
             self._close()
-            return None
+        return None
 
     def clear(self) -> None:
         """Delete everything."""

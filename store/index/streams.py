@@ -77,8 +77,8 @@ class Streams:
         self._unsaved = array("i")  # some more than once
         self.stale: dict[int, Stale] = {}
         self.generation = 0
-        self.ids_of([b""])  # DAMAGED
-        self.take_changes()
+        self.id_of(b"")  # DAMAGED
+        self._unsaved = array("i")
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -117,6 +117,8 @@ class Streams:
 
         The iterator needs no lock.
         """
+        if not self._unsaved:
+            return iter(())
         ids = np.unique(np.array(self._unsaved, np.int64))
         self._unsaved = array("i")
         keys = self._keys.keys_of(ids)

@@ -31,7 +31,15 @@ TablesError = sqlite3.Error
 VERSION = 4
 """Schema version; an index of any other is rebuilt."""
 
+_SETTINGS = """
+PRAGMA page_size = 8192;
+-- Where there is no shared memory (NFS, 9p), SQLite stays with a rollback journal.
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+"""
+
 _SCHEMA = """
+BEGIN;
 -- One row. The generation grows with every transaction that changes a minute or a stream. The digest is one of all
 -- streams: a minute does not tell that it is of a stream whose row is lost, or was that of another stream before.
 CREATE TABLE state (version INTEGER NOT NULL, generation INTEGER NOT NULL, digest INTEGER NOT NULL);
@@ -73,10 +81,7 @@ class Tables:
     def open(cls, path: str) -> "Tables":
         """Open the database file *path*, made if it is missing; an empty *path* is a private one."""
         connection = sqlite3.connect(path, timeout=1, check_same_thread=False)
-        connection.execute("PRAGMA page_size = 8192")
-        # Where there is no shared memory (NFS, 9p), SQLite stays with a rollback journal.
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.executescript(_SETTINGS)
         return cls(connection)
 
     @classmethod
@@ -96,7 +101,7 @@ class Tables:
         return not count
 
     def create(self) -> None:
-        """Create all tables, empty."""
+        """Create all tables, empty, in one transaction."""
         self._connection.executescript(_SCHEMA)
         self._connection.execute("INSERT INTO state VALUES (?, 1, 0)", (VERSION,))
         self._connection.commit()
