@@ -28,7 +28,16 @@ SLOW_CALLS = ("fsync", "fdatasync", "pread", "preadv", "scandir", "listdir", "co
 _FRAMES = 12
 """Frames of the stack that a violation names: as far as from the test to the lock."""
 
-_held = threading.local()
+
+class _Held(threading.local):
+    """The locks that the thread holds, in the order in which it took them."""
+
+    def __init__(self) -> None:
+        self.locks: list[DebugLock] = []
+
+
+_held = _Held()
+_places = {name: place for place, name in enumerate(locks.ORDER)}
 
 
 class Violations:
@@ -60,30 +69,26 @@ class DebugLock:
     def __init__(self, name: str, violations: Violations) -> None:
         assert name in locks.ORDER, f"{name} is not in the order of locks"
         self.name = name
-        self.holder: str | None = None
         self._violations = violations
         self._lock = threading.Lock()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        held = _held_locks()
-        if blocking:
+        held = _held.locks
+        if blocking and held:
             self._check(held)
         if not self._lock.acquire(blocking, timeout):
             return False
-        self.holder = threading.current_thread().name
         held.append(self)
         return True
 
     def release(self) -> None:
-        _held_locks().remove(self)
-        self.holder = None
+        _held.locks.remove(self)
         self._lock.release()
 
     def locked(self) -> bool:
         return self._lock.locked()
 
-    def __enter__(self) -> bool:
-        return self.acquire()
+    __enter__ = acquire
 
     def __exit__(
         self,
@@ -97,7 +102,7 @@ class DebugLock:
         # The thread would wait for itself for ever.
         assert self not in held, f"the lock {self.name} is taken twice by one thread"
         for each in held:
-            if locks.ORDER.index(each.name) >= locks.ORDER.index(self.name):
+            if _places[each.name] >= _places[self.name]:
                 self._violations.note(f"the lock {self.name} is taken under {each.name}")
             elif each.name in locks.SHORT and self.name not in locks.SHORT:
                 self._violations.note(f"{each.name} waits for {self.name}, which may be held long")
@@ -105,7 +110,7 @@ class DebugLock:
 
 def held_short_locks() -> list[str]:
     """Return the names of the short locks that the calling thread holds."""
-    return [each.name for each in _held_locks() if each.name in locks.SHORT]
+    return [each.name for each in _held.locks if each.name in locks.SHORT]
 
 
 @contextmanager
@@ -130,10 +135,3 @@ def _watched(name: str, function: Callable[..., Any], violations: Violations) ->
         return function(*args, **kwargs)
 
     return watched
-
-
-def _held_locks() -> list[DebugLock]:
-    found: list[DebugLock] | None = getattr(_held, "locks", None)
-    if found is None:
-        found = _held.locks = []
-    return found

@@ -95,6 +95,10 @@ class FaultyDisk(Disk):
             found.update(f"{name} {len(data)}\n".encode() + data)
         return found.digest()
 
+    def first_failure(self, failing: range) -> int:
+        """Return the first of the operations *failing* that can fail; 0 when there is none."""
+        return next((each for each in failing if each in self._can_fail), 0)
+
     def fails_equally(self, failing: range) -> bool:
         """Return whether the same operations would have failed if all those in *failing* had been told to."""
         return self._can_fail.intersection(failing) == self._can_fail.intersection(self.failing)
@@ -119,7 +123,7 @@ class FaultyDisk(Disk):
 
     def content(self, path: str) -> bytes:
         """Return the content of the file at *path*."""
-        return bytes(self._inode(path).seen)
+        return self._inode(path).seen
 
     def lose(self, path: str) -> bytes:
         """Remove the file at *path* as another program does, durably; returns its content."""
@@ -354,7 +358,7 @@ class FaultyReadable(ReadableFile):
 
     def read(self, offset: int, size: int) -> bytes:
         self._disk.do(lambda: None, is_reading=True)
-        return bytes(self._inode.seen[offset : offset + size])
+        return self._inode.seen[offset : offset + size]
 
     def duplicate(self) -> ReadableFile:
         return self

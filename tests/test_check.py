@@ -99,8 +99,10 @@ def test_repair_keeps_every_whole_event(flips: list[tuple[int, int]]) -> None:
     store.save_all(Event(name, "app", int(name[3]), ["web"], f"line {name}") for name in IDS)
     store.close()
     inode = disk._inode("/s/0-60")
+    damaged = bytearray(inode.seen)
     for place, change in flips:
-        inode.seen[place % len(inode.seen)] ^= change
+        damaged[place % len(damaged)] ^= change
+    inode.seen = bytes(damaged)
     inode.mtime_ns += 1
     before = NaiveEventStore("/s", math.inf, disk)
     served = list(before.search(0))

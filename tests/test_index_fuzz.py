@@ -81,7 +81,7 @@ def disk() -> Iterator[FaultyDisk]:
         store.save_all(events())
         store.close()
         file = made._inode(f"{ROOT}/120-180")
-        data = bytes(file.seen)
+        data = file.seen
         file.truncate(0)
         file.write(data[:80] + data[89:])
         file.sync()

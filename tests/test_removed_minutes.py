@@ -30,7 +30,7 @@ __all__ = ["always_the_same"]
 OLD, NEW = "10-70", "200-260"
 FATES = [("dropped", 0), ("torn", 1), ("torn", 2)]
 OTHER = {
-    minute: Event("other", "s", time, ["t"], "by another program")
+    minute: Event(f"other in {minute}", "s", time, ["t"], "by another program")
     for minute, time in ((OLD, 12.0), (NEW, 203.0))
 }
 
@@ -70,14 +70,14 @@ class SharedDisk(FaultyDisk):
             if self.change == "removed before":
                 self._remove(path)
             else:
-                content = bytes(directory.seen[name].seen) if name in directory.seen else b""
+                content = directory.seen[name].seen if name in directory.seen else b""
                 self._last_inode += 1
                 changed = Inode(number=self._last_inode)
                 changed.write(content + EventSerializer().serialize(OTHER[name]) + b"\n")
                 changed.sync()
                 directory.change(Change(name, changed))
-                self.promises.tried["other"] = OTHER[name]
-                self.promises.saved.add("other")
+                self.promises.tried[OTHER[name].id] = OTHER[name]
+                self.promises.saved.add(OTHER[name].id)
 
     def _after(self, path: str) -> None:
         if self._is_time(path, "after"):
@@ -142,6 +142,13 @@ def minute(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="module")
+def survivors() -> Survivors:
+    """Return those of all tests: most disks are left by several of them."""
+    return Survivors()
+
+
+@functools.cache
 def flush_cuts(minute: str, change: str) -> list[Cut]:
     disk = SharedDisk(minute, change)
     flush = Flush(disk)
@@ -150,9 +157,8 @@ def flush_cuts(minute: str, change: str) -> list[Cut]:
     return list(cuts.values())
 
 
-def test_a_kill_anywhere(minute: str, change: str) -> None:
+def test_a_kill_anywhere(survivors: Survivors, minute: str, change: str) -> None:
     """Everything that was saved is there once, but for what was removed."""
-    survivors = Survivors()
     cuts = flush_cuts(minute, change)
     for cut in cuts:
         with naming(cut.cut_at, cut.phase):
@@ -162,9 +168,8 @@ def test_a_kill_anywhere(minute: str, change: str) -> None:
         assert any(cut.promises.deleted for cut in cuts)
 
 
-def test_a_loss_of_power_anywhere(minute: str, change: str) -> None:
+def test_a_loss_of_power_anywhere(survivors: Survivors, minute: str, change: str) -> None:
     """Everything that was synced is there once; names that were removed may be back."""
-    survivors = Survivors()
     for cut in flush_cuts(minute, change):
         promises = cut.promises.copy()
         promises.deleted.clear()
@@ -174,9 +179,8 @@ def test_a_loss_of_power_anywhere(minute: str, change: str) -> None:
                 survivors.check_promises(survived, promises, is_power_cut=True)
 
 
-def test_a_second_kill_during_recovery(minute: str, change: str) -> None:
+def test_a_second_kill_during_recovery(survivors: Survivors, minute: str, change: str) -> None:
     """At every third operation of the recovery after a kill at every operation, so at all of them after three kills."""
-    survivors = Survivors()
     recoveries: dict[bytes, dict[tuple[int, str], Cut]] = {}
     for first in flush_cuts(minute, change):
         if first.phase != "after":
@@ -196,9 +200,10 @@ def test_a_second_kill_during_recovery(minute: str, change: str) -> None:
 @pytest.mark.parametrize(
     ("error_number", "length"), [(errno.EIO, 1), (errno.EIO, 3), (errno.ENOSPC, 40)]
 )
-def test_errors_and_a_kill(minute: str, change: str, error_number: int, length: int) -> None:
+def test_errors_and_a_kill(
+    survivors: Survivors, minute: str, change: str, error_number: int, length: int
+) -> None:
     """Nothing is lost or doubled, and nothing that was removed comes back, although the log cannot be written."""
-    survivors = Survivors()
     undisturbed = SharedDisk(minute, change)
     Flush(undisturbed).run()
     for first in range(1, undisturbed.operations + 1):

@@ -44,7 +44,7 @@ def test_damage_in_the_first_line_costs_no_record(disk: FaultyDisk) -> None:
     """The records after it are found all the same."""
     log = log_on(disk)
     log.append([record(0), record(1)])
-    disk._inode(f"{DIRECTORY}/000000000001").seen[3] ^= 1
+    disk._inode(f"{DIRECTORY}/000000000001").flip(3)
     assert found(disk) == [record(0), record(1)]
 
 

@@ -275,7 +275,7 @@ def test_a_write_that_failed_does_not_count(disk: FaultyDisk) -> None:
     with pytest.raises(EventWriteException):
         log.append([LogRecord("0-60", 10, b"never acknowledged")])
     inode = disk._inode(f"{DIRECTORY}/000000000001")
-    del inode.seen[size:]
+    inode.seen = inode.seen[:size]
     inode.write(b"".join(LogRecord("0-60", 10, b"never acknowledged").encode()))
     log.append([record(1)])
     assert found(disk) == [record(0), record(1)]
@@ -387,7 +387,7 @@ def test_damage_under_a_running_process(disk: FaultyDisk) -> None:
     """It is an error, not something else."""
     log = log_on(disk)
     lsn = log.append([record(0)])[0]
-    disk._inode(f"{DIRECTORY}/000000000001").seen[-1] ^= 1
+    disk._inode(f"{DIRECTORY}/000000000001").flip(-1)
     tail = Tail("0-60", 0)
     tail.extend(10, lsn)
     with pytest.raises(EventReadException, match="0-60: bytes 0 to 10 are not in the log"):

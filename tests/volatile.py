@@ -6,7 +6,7 @@ not synced; when the power goes, each is kept or lost, a write also torn, by a s
 
 import itertools
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from store.disk.file import FileStat
@@ -45,15 +45,18 @@ class Fate:
         return self._random.random() < 0.5 if self.name == "torn" else self.name == "kept"
 
 
-@dataclass
+@dataclass(slots=True)
 class Inode:
     """A file: what is seen, what survives, and the writes in between, each with whether a failed sync lost it."""
 
-    seen: bytearray = field(default_factory=bytearray)
+    seen: bytes = b""
     safe: bytes = b""
     unsynced: tuple[tuple[int, bytes, bool], ...] = ()
     mtime_ns: int = 0
     number: int = field(default_factory=next_moment)
+
+    def copy(self) -> "Inode":
+        return Inode(self.seen, self.safe, self.unsynced, self.mtime_ns, self.number)
 
     def stat(self, name: str) -> FileStat:
         return FileStat(name, len(self.seen), self.mtime_ns, self.mtime_ns, self.number)
@@ -62,6 +65,12 @@ class Inode:
         self.mtime_ns = next_moment()
         self.unsynced += ((len(self.seen), data, False),)
         self.seen += data
+
+    def flip(self, place: int) -> None:
+        """Change one bit of the byte at *place*, as a failing disk does."""
+        damaged = bytearray(self.seen)
+        damaged[place] ^= 1
+        self.seen = bytes(damaged)
 
     def sync(self) -> None:
         lost = tuple(write for write in self.unsynced if write[2])
@@ -72,7 +81,7 @@ class Inode:
         self.unsynced = lost
 
     def truncate(self, size: int) -> None:
-        del self.seen[size:]
+        self.seen = self.seen[:size]
         self.unsynced = tuple(
             (at, data[: size - at], lost) for at, data, lost in self.unsynced if at < size
         )
@@ -90,7 +99,8 @@ class Inode:
             if kept:
                 content += bytes(max(0, offset - len(content)))
                 content[offset : offset + len(kept)] = kept
-        return Inode(content, bytes(content), (), self.mtime_ns, self.number)
+        survived = bytes(content)
+        return Inode(survived, survived, (), self.mtime_ns, self.number)
 
 
 class Change(NamedTuple):
@@ -139,18 +149,17 @@ class Directory:
         """Copy it; *inodes* has the copies of files by the ids of the originals, and is added to."""
 
         def copied(inode: Inode) -> Inode:
-            if id(inode) not in inodes:
-                inodes[id(inode)] = replace(inode, seen=inode.seen.copy())
-            return inodes[id(inode)]
+            found = inodes.get(id(inode))
+            if found is None:
+                found = inodes[id(inode)] = inode.copy()
+            return found
 
         return Directory(
             {name: copied(inode) for name, inode in self.seen.items()},
             {name: copied(inode) for name, inode in self.safe.items()},
             [
-                each._replace(
-                    inode=each.inode and copied(each.inode), other=each.other and copied(each.other)
-                )
-                for each in self.unsynced
+                Change(name, inode and copied(inode), old_name, other and copied(other))
+                for name, inode, old_name, other in self.unsynced
             ],
         )
 
