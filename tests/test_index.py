@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -223,27 +224,44 @@ def test_an_index_that_is_lost(root: Path) -> None:
     assert index_of(root).exists()
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=40)), max_size=5), st.data()
-)
-def test_an_index_that_is_corrupt(damages: list[tuple[float, bytes]], data: st.DataObject) -> None:
-    """Whatever is overwritten or cut off, what is shown is what is in the minute files."""
+class Closed(NamedTuple):
+    """A store that was closed in order: its directory, its index, and what it shows."""
+
+    root: Path
+    database: bytes
+    shown: list[object]
+
+
+@pytest.fixture(scope="module")
+def closed() -> Iterator[Closed]:
+    """A store whose minute files stay as they are."""
     with TemporaryDirectory() as directory:
-        root = Path(directory)
         store = NaiveEventStore(directory, NEVER_MS)
         store.save_all(events(0, 60))
         store.close()
-        wanted = expected(root)
-        content = bytearray(index_of(root).read_bytes())
-        for place, other in damages:
-            start = int(place * len(content))
-            content[start : start + len(other)] = other
-        if data.draw(st.booleans()):
-            del content[data.draw(st.integers(0, len(content))) :]
-        index_of(root).write_bytes(bytes(content))
-        assert opened(root) == wanted
-        assert opened(root) == wanted
+        root = Path(directory)
+        yield Closed(root, index_of(root).read_bytes(), expected(root))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    damages=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=40)), max_size=5),
+    data=st.data(),
+)
+def test_an_index_that_is_corrupt(
+    closed: Closed, damages: list[tuple[float, bytes]], data: st.DataObject
+) -> None:
+    """Whatever is overwritten or cut off, what is shown is what is in the minute files."""
+    content = bytearray(closed.database)
+    for place, other in damages:
+        start = int(place * len(content))
+        content[start : start + len(other)] = other
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(0, len(content))) :]
+    assert sorted(index_of(closed.root).parent.glob("index*")) == [index_of(closed.root)]
+    index_of(closed.root).write_bytes(bytes(content))
+    assert opened(closed.root) == closed.shown
+    assert opened(closed.root) == closed.shown
 
 
 def test_an_index_that_others_keep_from_being_written(root: Path) -> None:

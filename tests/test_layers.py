@@ -1,6 +1,7 @@
 """The imports that are allowed: a table for each package, compared with the actual imports."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -97,10 +98,12 @@ def modules(package: str) -> dict[str, Path]:
 MODULES = {**modules("store"), **modules("theiafs")}
 
 
+@functools.cache
 def parse(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text())
 
 
+@functools.cache
 def imported(module: str) -> set[str]:
     """Full names of the modules that a module imports; ``from package import name`` may name one too."""
     found = set()
