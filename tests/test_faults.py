@@ -23,30 +23,13 @@ from store.format.scan import scan
 from store.index.tables import Tables
 from store.minutes.names import parse_name
 from tests.doubles import Clock
-from tests.faults import FaultyDisk, PowerCut
+from tests.faults import FaultyDisk, PowerCut, copy_of_new_tables
 from tests.volatile import Fate
 
 ROOT = "/s"
 NEVER_MS = math.inf
 PHASES = ("before", "middle", "after")
 FATES = [("kept", 0), ("dropped", 0), ("torn", 1), ("torn", 2), ("torn", 3)]
-
-
-def copy_of_new_tables(create: Callable[[Tables], None]) -> Callable[[Tables], None]:
-    """Return what does the same as *create*, for tables in memory by a copy: SQLite takes ten times as long to make them."""
-    new = Tables.open(":memory:")
-    create(new)
-    content = new._connection.serialize()
-    new.close()
-
-    def copy_or_create(tables: Tables) -> None:
-        [(_, _, path)] = tables._connection.execute("PRAGMA database_list")
-        if path:
-            create(tables)
-        else:
-            tables._connection.deserialize(content)
-
-    return copy_or_create
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -302,6 +285,28 @@ def run_until(
     return workload
 
 
+class Runs:
+    """Runs of one workload, each disturbed by other failures; those that fail at the same operations are one.
+
+    Args:
+        run: runs it on a disk that fails at operations.
+    """
+
+    def __init__(self, run: Callable[[range], Workload]) -> None:
+        self._run = run
+        self.undisturbed = run(range(0))
+        self._known = {0: [self.undisturbed]}  # by the operation that fails first
+
+    def with_failing(self, failing: range) -> Workload:
+        """Return the run in which the operations *failing* fail, as far as they can."""
+        known = self._known.setdefault(self.undisturbed.disk.first_failure(failing), [])
+        for each in known:
+            if each.disk.fails_equally(failing):
+                return each
+        known.append(self._run(failing))
+        return known[-1]
+
+
 @contextlib.contextmanager
 def naming(*what: object) -> Iterator[None]:
     """Say how to repeat what fails."""
@@ -385,27 +390,22 @@ def test_an_error_anywhere(
         workload.run()
         return workload
 
-    undisturbed = run(range(0))
-    # Reading needs no room: many runs are as another one, which has failed at the same operation first.
-    runs: dict[int, list[Workload]] = {0: [undisturbed]}
+    # Reading needs no room: many runs are as another one.
+    runs = Runs(run)
     for length in (1, 4, 40):
         failures = 0
-        for first in range(1, undisturbed.disk.operations + 1):
+        for first in range(1, runs.undisturbed.disk.operations + 1):
             failing = range(first, first + length)
             with naming(failing, error_number):
-                known = runs.setdefault(undisturbed.disk.first_failure(failing), [])
-                equal = (each for each in known if each.disk.fails_equally(failing))
-                last = next(equal, None) or run(failing)
-                if last not in known:
-                    known.append(last)
+                workload = runs.with_failing(failing)
                 # However often it failed, segments that are not needed are removed.
-                assert len(last.disk.names(f"{ROOT}/.theiafs/journal")) <= 12
-            failures += last.disk.failures
+                assert len(workload.disk.names(f"{ROOT}/.theiafs/journal")) <= 12
+            failures += workload.disk.failures
             for fate in (Fate("kept"), Fate("dropped"), Fate("torn", first)):
                 with naming(failing, error_number, fate.name):
-                    survived = last.disk.after_a_power_cut(fate)
+                    survived = workload.disk.after_a_power_cut(fate)
                     is_power_cut = fate.name != "kept"
-                    survivors.check_promises(survived, last.promises, is_power_cut)
+                    survivors.check_promises(survived, workload.promises, is_power_cut)
         assert failures > 0
 
 

@@ -17,6 +17,7 @@ from tests.test_faults import (
     ROOT,
     Cut,
     Promises,
+    Runs,
     Survivors,
     Workload,
     always_the_same,
@@ -204,13 +205,17 @@ def test_errors_and_a_kill(
     survivors: Survivors, minute: str, change: str, error_number: int, length: int
 ) -> None:
     """Nothing is lost or doubled, and nothing that was removed comes back, although the log cannot be written."""
-    undisturbed = SharedDisk(minute, change)
-    Flush(undisturbed).run()
-    for first in range(1, undisturbed.operations + 1):
+
+    def run(failing: range) -> Flush:
         disk = SharedDisk(minute, change)
-        disk.failing, disk.error_number = range(first, first + length), error_number
+        disk.failing, disk.error_number = failing, error_number
         flush = Flush(disk)
         flush.run()
+        return flush
+
+    runs = Runs(run)
+    for first in range(1, runs.undisturbed.disk.operations + 1):
+        flush = runs.with_failing(range(first, first + length))
         with naming(first, length, error_number):
-            survived = disk.after_a_power_cut(Fate("kept"))
+            survived = flush.disk.after_a_power_cut(Fate("kept"))
             survivors.check_promises(survived, flush.promises, is_power_cut=False)
