@@ -4,7 +4,6 @@ The keys lie one after the other in one buffer. They are found through an open-a
 looked up and added at once, in numpy; a few that were asked for last are also in a dict, for single events.
 """
 
-import itertools
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -30,7 +29,7 @@ _FEW = 32
 _RECENT_SIZE_MAX = 512 << 10
 """The memory of the dict of the keys asked for last, in bytes; when it would be more, it is emptied."""
 
-_RECENT_ENTRY_SIZE = 150
+_RECENT_ENTRY_SIZE = 120
 """The memory of one of them besides its bytes, about."""
 
 _DEAD_MIN = 4096
@@ -138,36 +137,30 @@ class KeyTable:
             ids = np.fromiter(map(self._recent.__getitem__, keys), np.int64, len(keys))
             return Assigned(ids, [], ids[:0])
         except KeyError:
-            distinct = list(dict.fromkeys(keys))
-        if len(distinct) <= _FEW:
-            return self._assign_few(keys, distinct)
-        recent = map(self._recent.get, distinct, itertools.repeat(ABSENT))
-        ids = np.fromiter(recent, np.int64, len(distinct))
-        others = (ids == ABSENT).nonzero()[0]
-        other_keys = _chosen(distinct, others)
-        hashes = self._hashes_of(other_keys)
-        found = self._find_all(other_keys, hashes)
-        missing, there = (found == ABSENT).nonzero()[0], (found != ABSENT).nonzero()[0]
-        # What was asked for before will be again, perhaps.
-        self._remember(dict(zip(_chosen(other_keys, there), found[there].tolist(), strict=True)))
-        new, new_ids = _chosen(other_keys, missing), found[:0]
-        if new:
-            new_ids = found[missing] = self._new_ids(len(new))
-            self._set(new_ids, new, hashes[missing])
-        ids[others] = found
-        if len(distinct) < len(keys):
-            known = dict(zip(distinct, ids.tolist(), strict=True))
-            ids = np.fromiter(map(known.__getitem__, keys), np.int64, len(keys))
-        return Assigned(ids, new, new_ids)
+            others = [key for key in dict.fromkeys(keys) if key not in self._recent]
+        assigned = (self._assign_few if len(others) <= _FEW else self._assign_many)(others)
+        known = dict(zip(others, assigned.ids.tolist(), strict=True))
+        ids = np.fromiter(map((self._recent | known).__getitem__, keys), np.int64, len(keys))
+        self._remember(known)
+        return assigned._replace(ids=ids)
 
-    def _assign_few(self, keys: Sequence[bytes], distinct: Sequence[bytes]) -> Assigned:
-        known = {key: self.find(key) for key in distinct}
-        new = [key for key in distinct if known[key] == ABSENT]
-        added = {key: self.add(key) for key in new}
-        known |= added
-        self._remember(added)
-        ids, new_ids = ([known[key] for key in some] for some in (keys, new))
-        return Assigned(np.array(ids, np.int64), new, np.array(new_ids, np.int64))
+    def _assign_few(self, distinct: Sequence[bytes]) -> Assigned:
+        ids = [self._find(key, self._hash_of(key)) for key in distinct]
+        places = [place for place, number in enumerate(ids) if number == ABSENT]
+        for place in places:
+            ids[place] = self.add(distinct[place])
+        found = np.array(ids, np.int64)
+        return Assigned(found, [distinct[place] for place in places], found[places])
+
+    def _assign_many(self, distinct: list[bytes]) -> Assigned:
+        hashes = self._hashes_of(distinct)
+        ids = self._find_all(distinct, hashes)
+        missing = (ids == ABSENT).nonzero()[0]
+        new, new_ids = _chosen(distinct, missing), ids[:0]
+        if new:
+            new_ids = ids[missing] = self._new_ids(len(new))
+            self._set(new_ids, new, hashes[missing])
+        return Assigned(ids, new, new_ids)
 
     def restore(self, ids: Sequence[int], keys: Sequence[bytes]) -> None:
         """Add *keys* with *ids*, which ascend and are larger than all so far; those left out are free.
