@@ -32,7 +32,7 @@ from store.index.row import MinuteRow
 from store.index.streams import Streams
 from store.index.summary import SUMMARY, Total, merge_summaries, summarize
 from store.locks import new_lock
-from store.minutes.file import MinuteFile
+from store.minutes.file import MinuteFile, StoredFile
 from store.query import Query
 
 __all__ = ["Lookup"]
@@ -169,9 +169,7 @@ class Lookup:
             ahead = self.following(minute.id, self._read_ahead)
             known, stream_count = self._rows(ahead)
             for each, layout in self._database.find_layouts(known, stream_count).items():
-                self._cache.put(
-                    ("layout", each), layout, layout.ends.nbytes + layout.streams.nbytes
-                )
+                self._cache.put(("layout", each), layout, layout.memory_size)
             found = self._cache.get(("layout", minute.id))
         if found is None or len(found.ends) < length:
             return minute.entries.layout(0, length)
@@ -221,10 +219,8 @@ class Lookup:
 
     def _followed(self, extents: Extents) -> Extents:
         """Return *extents* with those in tails that have moved where they are now."""
-        found = [
-            self._follow(*each)
-            for each in zip(extents.minutes.tolist(), extents.starts.tolist(), strict=True)
-        ]
+        starts = zip(extents.minutes.tolist(), extents.starts.tolist(), strict=True)
+        found = [self._follow(*each) for each in starts]
         minutes, shifts = (np.array(column, np.int64) for column in zip(*found, strict=True))
         return Extents(minutes, extents.starts + shifts, extents.ends + shifts)
 
@@ -234,12 +230,20 @@ class Lookup:
     ) -> _Read:  # fmt: skip
         """Return the result of *read* on the file of *minute*; retry it once, after a refresh, if the file may have changed."""
         try:
-            return read(self.minute(minute).file, *arguments, **_named)
+            return read(self._file(minute), *arguments, **_named)
         except DiskUnreadable:
             raise
         except EventReadException:
             self._refresh(self.catalog.name(minute))
-            return read(self.minute(minute).file, *arguments, **_named)
+            return read(self._file(minute), *arguments, **_named)
+
+    def _file(self, minute: int) -> MinuteFile:
+        """Return the file of *minute*, by id; one that is not in memory has no tail, and need not come there to be read."""
+        with self.lock:
+            if (there := self._minutes.get(minute)) is not None:
+                return there.file
+            stat = self.catalog.file_stat(minute)
+        return StoredFile(stat.name, self.root_dir, self._disk, stat)
 
     def matching(self, query: Query) -> NDArray[np.bool_]:
         """Return for each stream id whether its events answer *query*, their times aside."""
@@ -280,14 +284,13 @@ class Lookup:
                 minutes = catalog.in_order(self.streams.minutes(matching))
                 total, _ = self.streams.total(matching)
             oldest, newest = catalog.times(minutes)
-            bases = catalog.bases(minutes)
             return Version(
                 query,
                 total,
                 float(catalog.changes(minutes).max(initial=0.0)),
                 minutes,
                 catalog.values("entries", minutes),
-                *bases,
+                *catalog.bases(minutes),
                 oldest,
                 newest,
                 (oldest >= query.start) & (newest <= query.end),
@@ -410,8 +413,7 @@ class Lookup:
             if scanned is None or not (row.stamp.fits(scanned.stat) or self._continues(row)):
                 raise EventReadException(f"{row.name} has changed, and is not rescanned yet")
             found = scanned.entries
-        there = self._minutes.get(minute)
-        if there is not None:
+        if (there := self._minutes.get(minute)) is not None:
             self._cache.put(minute, there, _MINUTE_SIZE + found.memory_size)
         return found
 

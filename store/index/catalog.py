@@ -134,6 +134,10 @@ class Catalog:
         """Return the stamp of the file of *minute*."""
         return Stamp(*[self._columns[name][minute] for name in _STAMP])
 
+    def file_stat(self, minute: int) -> FileStat:
+        """Return the FileStat that the file of *minute* had; one that fits no file if *minute* is gone."""
+        return FileStat(self.name(minute), *self.stamp(minute))
+
     def checksum(self, minute: int) -> int:
         """Return the CRC-32 of the file of *minute*."""
         return self._columns["checksum"][minute]

@@ -15,6 +15,11 @@ class Layout(NamedTuple):
     streams: NDArray[np.unsignedinteger]
     ends: NDArray[np.unsignedinteger]
 
+    @property
+    def memory_size(self) -> int:
+        """The memory of the layout, in bytes."""
+        return self.streams.nbytes + self.ends.nbytes
+
 
 class Extents(NamedTuple):
     """Byte ranges of minutes; a row of each column is one of them.

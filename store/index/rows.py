@@ -36,6 +36,7 @@ __all__ = [
 CORRUPT = (ValueError, TypeError, LookupError, OverflowError, struct.error)
 """The errors of Python and numpy for a corrupt row."""
 
+_ROW = struct.Struct(f"<{len(MinuteRow._fields)}q")  # as of the type ROW
 _TOTALS_HEADER = struct.Struct("<QQ")  # the number of streams, and of postings
 _HASHES_HEADER = struct.Struct("<II")  # a checksum of the hashes, and that of the file
 
@@ -95,17 +96,17 @@ def unpack_totals(packed: bytes, stream_count: int) -> StreamTotals:
 
 def pack_row(row: MinuteRow) -> bytes:
     """Pack *row*."""
-    return np.array([tuple(row)], ROW).tobytes()
+    return _ROW.pack(*row)
 
 
 def _row_of(packed: bytes, known: MinuteRow) -> MinuteRow:
     """Unpack the row of the minute *known*, which must be of its file as it is."""
-    [values] = np.frombuffer(packed, ROW).tolist()
-    row = MinuteRow(*values)
-    if (row.id, row.name, row.stamp) != (known.id, known.name, known.stamp):
+    row = MinuteRow(*_ROW.unpack(packed))
+    is_same = row == known
+    if not is_same and (row.id, row.name, row.stamp) != (known.id, known.name, known.stamp):
         raise _Outdated(f"{known.name} is not what it was")
     # If nothing has arrived since, it is the row in the catalog.
-    if row.bytes != row.size or (known.bytes == known.size and row != known):
+    if row.bytes != row.size or (known.bytes == known.size and not is_same):
         raise ValueError(f"{known.name} contradicts the catalog")
     return row
 

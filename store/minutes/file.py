@@ -1,6 +1,5 @@
 """Minute files: the stored bytes, and the unflushed bytes after them."""
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
@@ -57,7 +56,7 @@ class MinuteFile(ABC):
     def __init__(self, name: str, directory: str, disk: Disk) -> None:
         self.name = name
         self._disk = disk
-        self._path = os.path.join(directory, name)
+        self._path = f"{directory}/{name}"
 
     @abstractmethod
     def snapshot(self) -> Snapshot:
