@@ -353,7 +353,7 @@ def test_a_crash_anywhere(
     record_property("crash_points", points)
 
 
-@pytest.mark.parametrize("survivors", ["not due"], indirect=True)
+@pytest.mark.parametrize("survivors", ["due"], indirect=True)
 @pytest.mark.parametrize(("fate", "seed"), [("kept", 0), ("torn", 4)])
 def test_a_second_crash_during_recovery(survivors: Survivors, fate: str, seed: int) -> None:
     """At every operation of the recovery, after a crash at every operation."""
@@ -409,7 +409,7 @@ def test_an_error_anywhere(
         assert failures > 0
 
 
-@pytest.mark.parametrize("survivors", ["not due"], indirect=True)
+@pytest.mark.parametrize("survivors", ["due"], indirect=True)
 @pytest.mark.parametrize("error_number", [errno.EIO, errno.ENOSPC])
 def test_writing_works_again_when_the_error_is_gone(
     survivors: Survivors, error_number: int

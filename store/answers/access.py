@@ -5,8 +5,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from store.answers.moved import MovedTails
 from store.answers.read_ahead import ReadAhead
-from store.answers.version import Minute, Moved, Version
+from store.answers.version import Minute, Version
 from store.index.extents import Extents, Layout
 from store.query import Query
 
@@ -14,13 +15,16 @@ __all__ = ["Access"]
 
 
 class Access(Protocol):
-    """Access to minutes by their ids. Each call raises EventReadException for one that is gone."""
+    """Access to minutes by their ids. Each call raises EventReadException for one that is gone.
+
+    Attributes:
+        moved: the tails that have moved.
+    """
+
+    moved: MovedTails
 
     def minute(self, minute: int) -> Minute:
         """Return the minute with the id *minute*."""
-
-    def moved(self, minute: int) -> Moved | None:
-        """Return the place of the tail of *minute*, which is gone; None if it had none."""
 
     def layout(self, minute: Minute, length: int) -> Layout:
         """Return the layout of the first *length* entries of *minute*."""

@@ -240,7 +240,7 @@ class WholeAnswer(Answer):
             start = entries.offset(first)
         except EventReadException:
             # It was removed before any of it was read; what was not flushed is elsewhere now.
-            moved = self._access.moved(minute)
+            moved = self._access.moved.find(minute)
             if moved is not None and last > moved.position:
                 shift = moved.position_shift
                 self._append(moved.minute, max(first, moved.position) + shift, last + shift)

@@ -11,7 +11,7 @@ from store.index.summary import Total
 from store.minutes.file import MinuteFile
 from store.query import Query
 
-__all__ = ["Minute", "Moved", "Version"]
+__all__ = ["Minute", "Version"]
 
 
 class Minute:
@@ -24,24 +24,6 @@ class Minute:
         self.name = name
         self.file = file
         self.entries = entries
-
-
-class Moved(NamedTuple):
-    """The place of the tail of a minute that is gone: another program removed or changed its file before it was flushed.
-
-    Attributes:
-        start: the start of the tail in the minute that is gone, in bytes.
-        position: the position of its first entry there.
-        minute: the id of the minute that has it now.
-        shift: how many bytes further it is there.
-        position_shift: by how many entries its first one comes later there.
-    """
-
-    start: int
-    position: int
-    minute: int
-    shift: int
-    position_shift: int
 
 
 class Version(NamedTuple):

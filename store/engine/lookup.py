@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from store.answers.arrivals import Arrivals
 from store.answers.fetch import id_hashes
+from store.answers.moved import MovedTails
 from store.answers.read_ahead import ReadAhead
 from store.answers.series import Series
-from store.answers.version import Minute, Moved, Version
+from store.answers.version import Minute, Version
 from store.cache import Cache
 from store.disk.disk import Disk
 from store.disk.file import FileStat
@@ -46,9 +47,6 @@ _MINUTE_SIZE = 2 << 10
 _CACHE_SHARE = 8
 """Caches get this part of the budget even if the catalog and the streams leave less."""
 
-_MOVED_MAX = 1000
-"""Minutes whose tails have moved, of which the places are kept for open files."""
-
 log = logging.getLogger(__name__)
 
 _Arguments = ParamSpec("_Arguments")
@@ -74,6 +72,7 @@ class Lookup:
         streams: the streams.
         arrivals: the order of arrival.
         epoch: a counter of removals of minutes, and of arrivals folded into the bases.
+        moved: the tails that have moved.
         scanner: reads minute files.
     """
 
@@ -93,6 +92,7 @@ class Lookup:
         self.streams = Streams()
         self.arrivals = Arrivals()
         self.epoch = 0
+        self.moved = MovedTails()
         self.scanner = Scanner(root_dir, disk, self.ids_of)
         self._database = database
         self._open_file = open_file
@@ -101,7 +101,6 @@ class Lookup:
         self._cache = Cache(memory_size)
         self._is_short = False
         self._read_ahead = ReadAhead()
-        self._moved: dict[int, Moved] = {}
         self._minutes: WeakValueDictionary[int, Minute] = WeakValueDictionary()
 
     def minute(self, minute: int) -> Minute:
@@ -136,23 +135,6 @@ class Lookup:
                 columns = there.entries.columns(0, count)
                 found[minute] = count, summarize(columns, len(self.streams))
         return found
-
-    def moved(self, minute: int) -> Moved | None:
-        """Return the place of the tail of *minute*, which is gone; see :class:`store.answers.access.Access`."""
-        return self._moved.get(minute)
-
-    def note_moved(self, minute: int, moved: Moved) -> None:
-        """Note the place of the tail of *minute*, which is gone; the caller holds the lock."""
-        self._moved[minute] = moved
-        if len(self._moved) > _MOVED_MAX:
-            del self._moved[next(iter(self._moved))]
-
-    def _follow(self, minute: int, start: int) -> tuple[int, int]:
-        """Return the minute that has the byte at *start* of *minute* now, and how many bytes further it is there."""
-        shift = 0
-        while (moved := self._moved.get(minute)) is not None and start + shift >= moved.start:
-            minute, shift = moved.minute, shift + moved.shift
-        return minute, shift
 
     def following(self, minute: int, window: ReadAhead) -> NDArray[np.int64]:
         """Return the ids of *minute* and of the next ones in *window*; see :class:`store.answers.access.Access`."""
@@ -197,7 +179,7 @@ class Lookup:
         Raises:
             EventReadException: if it is gone, its file is not the one that is known, or ends before.
         """
-        minute, shift = self._follow(minute, start)
+        minute, shift = self.moved.follow(minute, start)
         data = self._refreshed(minute, MinuteFile.read, start + shift, end - start)
         if len(data) < end - start:  # fewer bytes would move everything after them
             raise EventReadException(f"{self.catalog.name(minute)} ends before byte {end}")
@@ -209,20 +191,13 @@ class Lookup:
         Raises:
             EventReadException: as :meth:`read` does.
         """
-        minutes, starts, stops = self._followed(extents) if self._moved else extents
+        minutes, starts, stops = self.moved.follow_all(extents)
         buffer = ExtentBuffer(starts, stops)
         # Where another minute begins, there is another file to read.
         edges = [0, *((minutes[1:] != minutes[:-1]).nonzero()[0] + 1).tolist(), len(minutes)]
         for first, last in itertools.pairwise(edges):
             self._refreshed(int(minutes[first]), MinuteFile.gather, buffer, first, last)
         return buffer.data()
-
-    def _followed(self, extents: Extents) -> Extents:
-        """Return *extents* with those in tails that have moved where they are now."""
-        starts = zip(extents.minutes.tolist(), extents.starts.tolist(), strict=True)
-        found = [self._follow(*each) for each in starts]
-        minutes, shifts = (np.array(column, np.int64) for column in zip(*found, strict=True))
-        return Extents(minutes, extents.starts + shifts, extents.ends + shifts)
 
     def _refreshed(
         self, minute: int, read: Callable[Concatenate[MinuteFile, _Arguments], _Read],

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.answers.arrivals import Arrivals
-from store.answers.version import Minute, Moved
+from store.answers.moved import Moved
+from store.answers.version import Minute
 from store.api import Progress
 from store.disk.disk import Disk
 from store.disk.file import FileStat
@@ -235,7 +236,7 @@ class State:
                     # It has the same end in both.
                     shift, further = made.entries.size - old.size, len(made.entries) - len(old)
                     moved = Moved(stored_size, position, made.id, shift, further)
-                    self.lookup.note_moved(minute.id, moved)
+                    self.lookup.moved.add(minute.id, moved)
             self.streams.forget_emptied()
         return made
 
