@@ -101,7 +101,8 @@ class Disk:
             if error.errno in _NOT_THERE:
                 return None
             raise read_failure("stat", path, error) from error
-        return file_stat(path, status) if stat.S_ISREG(status.st_mode) else None
+        name = path.rpartition("/")[2]
+        return file_stat(name, status) if stat.S_ISREG(status.st_mode) else None
 
     def inode(self, directory: str) -> int:
         """Return the inode number of *directory*."""

@@ -45,16 +45,18 @@ class FileStat(NamedTuple):
     inode: int
 
 
-def file_stat(path: str, status: os.stat_result) -> FileStat:
-    """Make the FileStat of *status*, which stat(2) returned for *path*."""
-    name, inode = path.rpartition("/")[2], status.st_ino
-    mtime_ns, ctime_ns = status.st_mtime_ns, status.st_ctime_ns
-    if (
-        max(mtime_ns, ctime_ns, inode) > _INT64_MAX
-    ):  # beyond the year 2262; columns of these are int64
+def file_stat(name: str, status: os.stat_result) -> FileStat:
+    """Make the FileStat of the file *name* from its *status*, which stat(2) returned."""
+    mtime_ns, ctime_ns, inode = status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+    # Columns of these are int64, which ends in the year 2262.
+    if mtime_ns > _INT64_MAX or ctime_ns > _INT64_MAX or inode > _INT64_MAX:
         mtime_ns, ctime_ns = min(mtime_ns, _INT64_MAX), min(ctime_ns, _INT64_MAX)
         inode &= _INT64_MAX
     return FileStat(name, status.st_size, mtime_ns, ctime_ns, inode)
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _coalesce(starts: list[int], stops: list[int]) -> Iterator[tuple[int, int]]:
@@ -89,7 +91,7 @@ class ReadableFile:
     def stat(self) -> FileStat:
         """Return the FileStat of the open file, whatever file has its name now."""
         try:
-            return file_stat(self.path, os.fstat(self._descriptor))
+            return file_stat(_name(self.path), os.fstat(self._descriptor))
         except OSError as error:
             raise read_failure("stat", self.path, error) from error
 
@@ -251,7 +253,7 @@ class WritableFile:
     def stat(self) -> FileStat:
         """Return the FileStat of the open file."""
         with reading("stat", self.path):
-            return file_stat(self.path, os.fstat(self._descriptor))
+            return file_stat(_name(self.path), os.fstat(self._descriptor))
 
     def close(self) -> None:
         """Close the file; closing again does nothing."""

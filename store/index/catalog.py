@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from store.columns import Integers, Reals
 from store.disk.file import FileStat
-from store.index.row import COLUMNS, ROW, MinuteRow, check_rows
+from store.index.row import COLUMNS, ROW, MinuteRow
 from store.index.stamp import NO_TIME, Stamp
 from store.index.timeorder import TimeOrder
 from store.minutes.names import parse_name
@@ -276,12 +276,7 @@ class Catalog:
     # Loading
 
     def restore(self, rows: NDArray[np.void]) -> None:
-        """Fill an empty catalog with *rows*, of the type ``ROW``.
-
-        Raises:
-            ValueError: if they cannot be; see :func:`check_rows`.
-        """
-        check_rows(rows)
+        """Fill an empty catalog with *rows*, of the type ``ROW``, which were checked; see :func:`store.index.row.check_rows`."""
         order = np.lexsort((rows["end"], rows["start"]))
         starts, ends, ids = (rows[name][order] for name in ("start", "end", "id"))
         length = int(ids.max()) + 1 if len(rows) else 0
