@@ -1,7 +1,6 @@
 """The reader: it answers queries from the state, and changes nothing."""
 
 import itertools
-import os
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -160,7 +159,7 @@ class Reader:
                 stamp = self._lookup.catalog.stamp(minute)
             if not is_first or self._is_busy(minute):
                 break
-            stat = self._disk.stat(os.path.join(self._lookup.root_dir, name))
+            stat = self._disk.stat(f"{self._lookup.root_dir}/{name}")
             if stat is not None and Stamp.exactly(stat) == stamp:
                 break
             self._refresh(name)
