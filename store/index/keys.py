@@ -26,7 +26,7 @@ _SLOTS_MIN = 16
 _FEW = 32
 """Up to this number of keys, one by one is cheaper than all at once."""
 
-_RECENT_SIZE_MAX = 512 << 10
+_RECENT_SIZE_MAX = 256 << 10
 """The memory of the dict of the keys asked for last, in bytes; when it would be more, it is emptied."""
 
 _RECENT_ENTRY_SIZE = 120
