@@ -12,7 +12,7 @@ from store.errors import EventWriteException
 from store.format.batch import Batch
 from store.format.event import Event, encode_event
 from store.matching import matches
-from store.query import MINUTE_S, DiskUsage, Query, Span
+from store.query import MINUTE_S, DiskUsage, Query, Span, Stream
 from store.ticks import TICKS_PER_S, in_seconds
 
 __all__ = ["Answer", "EventStore", "Progress", "show_nothing"]
@@ -158,17 +158,38 @@ class EventStore(ABC):
         found = self.search(in_seconds(query.start) - 1, in_seconds(query.end) + 1)
         return (event for event in found if matches(query, event))
 
+    def streams(self, query: Query) -> Iterable[Stream]:
+        """Return the streams that have at least one event that answers *query*."""
+        found = Counter((str(event.source), tuple(event.tags)) for event in self.select(query))
+        return [Stream(*stream, events) for stream, events in found.items()]
+
     def tags(self, query: Query | None = None) -> frozenset[str]:
         """Return the tags of the events that answer *query*; without one, declared tags as well."""
-        return frozenset(tag for event in self.select(query or Query()) for tag in event.tags)
+        return frozenset(tag for each in self.streams(query or Query()) for tag in each.tags)
+
+    def sources(self, query: Query | None = None) -> frozenset[str]:
+        """Return the sources of the events that answer *query*."""
+        return frozenset(each.source for each in self.streams(query or Query()))
 
     def has_tag(self, tag: str) -> bool:
         """Return whether *tag* is declared or some event has it."""
         return tag in self.tags()
 
-    def tags_starting_with(self, prefix: str) -> Iterable[str]:
-        """Return the tags that are declared or that some event has, and that start with *prefix*."""
-        return [tag for tag in self.tags() if tag.startswith(prefix)]
+    def has_source(self, source: str) -> bool:
+        """Return whether some event is from *source*."""
+        return source in self.sources()
+
+    def histogram(self, query: Query, width: int) -> dict[int, int]:
+        """Count the events that answer *query* by time.
+
+        Args:
+            query: the query.
+            width: the width of a bucket, in ticks; buckets are counted from the epoch.
+
+        Returns:
+            The numbers of events by the numbers of their buckets; only of buckets that have some.
+        """
+        return Counter(event.ticks // width for event in self.select(query))
 
     def declare_tag(self, tag: str) -> None:
         """Declare *tag* before the first event has it.

@@ -1,14 +1,88 @@
 """Queries and the shape of their answers: plain values, without any knowledge of a store."""
 
 from dataclasses import dataclass, replace
+from types import UnionType
 from typing import NamedTuple
 
 from store.ticks import TICKS_MAX
 
-__all__ = ["MINUTE_S", "DiskUsage", "Query", "Span"]
+__all__ = [
+    "MINUTE_S",
+    "AtLevel",
+    "ContentFilter",
+    "DiskUsage",
+    "During",
+    "Filter",
+    "FromSource",
+    "HasTag",
+    "Matches",
+    "Not",
+    "Query",
+    "Span",
+    "Stream",
+    "StreamFilter",
+    "Untagged",
+]
 
 MINUTE_S = 60
 """How many seconds a new minute file spans, unless the next file starts earlier."""
+
+
+@dataclass(frozen=True)
+class HasTag:
+    """At least one of the tags *any_of*."""
+
+    any_of: frozenset[str]
+
+
+@dataclass(frozen=True)
+class FromSource:
+    """One of the sources *any_of*."""
+
+    any_of: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Untagged:
+    """No tag at all."""
+
+
+@dataclass(frozen=True)
+class AtLevel:
+    """One of the levels *any_of*, each a name in :data:`store.format.levels.LEVELS`."""
+
+    any_of: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Matches:
+    """A content in which the regular expression *pattern* matches; see :mod:`store.matching.pattern`."""
+
+    pattern: str
+
+
+@dataclass(frozen=True)
+class During:
+    """A time from *start* to *end*, both included, in ticks since the epoch."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Not:
+    """The events that *filter* does not select."""
+
+    filter: "Filter"
+
+
+StreamFilter = HasTag | FromSource | Untagged
+"""The filters that the source and the tags of an event decide."""
+
+ContentFilter = AtLevel | Matches
+"""The filters that its content may decide."""
+
+Filter = StreamFilter | ContentFilter | During | Not
 
 
 @dataclass(frozen=True)
@@ -18,18 +92,27 @@ class Query:
     Two queries that ask for the same in another order are equal.
 
     Attributes:
-        tags: sets of tags; an event has at least one tag of each set.
+        filters: the filters, those of :class:`During` aside.
         start: ticks since the epoch; no event is older.
         end: ticks since the epoch; no event is newer.
     """
 
-    tags: frozenset[frozenset[str]] = frozenset()
+    filters: frozenset[Filter] = frozenset()
     start: int = 0
     end: int = TICKS_MAX
 
+    def where(self, added: Filter) -> "Query":
+        """Ask, besides, for what the filter *added* selects."""
+        match added:
+            case During(start, end):
+                return self.within(start, end)
+            case Not(Not(selected)):
+                return self.where(selected)
+        return replace(self, filters=self.filters | {added})
+
     def tagged(self, *names: str) -> "Query":
         """Ask, besides, for at least one of the tags *names*."""
-        return replace(self, tags=self.tags | {frozenset(names)})
+        return self.where(HasTag(frozenset(names)))
 
     def within(self, start: int, end: int) -> "Query":
         """Ask, besides, for a time from *start* to *end*, both included, in ticks since the epoch."""
@@ -37,22 +120,42 @@ class Query:
 
     def includes(self, ticks: int) -> bool:
         """Return whether an event of the time *ticks* may answer."""
-        return self.start <= ticks <= self.end
+        return self.start <= ticks <= self.end and not any(
+            gap.start <= ticks <= gap.end for gap in self.gaps
+        )
+
+    @property
+    def gaps(self) -> list[During]:
+        """The times that are excluded."""
+        return [
+            each.filter
+            for each in self.filters
+            if isinstance(each, Not) and isinstance(each.filter, During)
+        ]
 
     @property
     def is_bounded(self) -> bool:
         """Whether the time of an event matters."""
-        return self.start > 0 or self.end < TICKS_MAX
+        return self.start > 0 or self.end < TICKS_MAX or bool(self.gaps)
 
     @property
     def asks_everything(self) -> bool:
         """Whether there is no filter at all."""
-        return not self.tags and not self.is_bounded
+        return not self.filters and not self.is_bounded
 
     @property
     def at_any_time(self) -> "Query":
         """The same filters without bounds of time."""
-        return replace(self, start=0, end=TICKS_MAX)
+        return Query(self.filters.difference(map(Not, self.gaps)))
+
+    @property
+    def of_streams(self) -> "Query":
+        """The filters that the source and the tags of an event decide."""
+        return Query(frozenset(each for each in self.filters if _is(StreamFilter, each)))
+
+
+def _is(kind: UnionType, found: Filter) -> bool:
+    return isinstance(found.filter if isinstance(found, Not) else found, kind)
 
 
 class Span(NamedTuple):
@@ -72,6 +175,20 @@ class Span(NamedTuple):
     events: int
     newest: int
     changed: float
+
+
+class Stream(NamedTuple):
+    """The events of an answer that have the same source and tags.
+
+    Attributes:
+        source: their source.
+        tags: their tags.
+        events: how many there are.
+    """
+
+    source: str
+    tags: tuple[str, ...]
+    events: int
 
 
 class DiskUsage(NamedTuple):

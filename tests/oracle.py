@@ -28,6 +28,9 @@ TAGS = [
 ]
 SOURCES = ["nginx", "/var/log/a b", "", "s:\r", "日本"]
 
+DAY_TICKS = 86_400 * TICKS_PER_S
+DAYS_NAMED = (datetime(9999, 12, 31, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)).days + 1
+
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.binary(max_size=20).map(
     lambda data: data.decode("utf-8", "surrogateescape")
 )
@@ -35,7 +38,17 @@ times = (
     st.integers(0, 400).map(lambda seconds: seconds * TICKS_PER_S)
     | st.integers(0, 400 * TICKS_PER_S)
     | st.sampled_from(
-        [0, 599_999_999, 600_000_000, 1_199_999_999, 10**16 + 1, TICKS_MAX - 1, TICKS_MAX]
+        [
+            0,
+            599_999_999,
+            600_000_000,
+            1_199_999_999,
+            DAY_TICKS - 1,
+            DAY_TICKS,
+            10**16 + 1,
+            TICKS_MAX - 1,
+            TICKS_MAX,
+        ]
     )
 )
 tag_lists = st.lists(st.sampled_from(TAGS), unique=True, max_size=3)
@@ -78,6 +91,7 @@ class Step:
     text: str
     admits: Callable[[Event], bool]
     tags: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 def tag_step(tags: list[str]) -> Step:
@@ -86,6 +100,23 @@ def tag_step(tags: list[str]) -> Step:
     return Step(
         f"/by-tag/{name}", lambda event: any(tag in event.tags for tag in tags), tuple(tags)
     )
+
+
+def source_step(sources: list[str]) -> Step:
+    """From one of these sources."""
+    name = ",".join(map(escape, sources))
+    return Step(f"/by-source/{name}", lambda event: event.source in sources, sources=tuple(sources))
+
+
+def day_step(day: int) -> Step:
+    """On a day, counted from the epoch."""
+    name = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)
+    return Step(f"/by-date/{name:%Y-%m-%d}", lambda event: event.ticks // DAY_TICKS == day)
+
+
+def negated(step: Step) -> Step:
+    """Everything else."""
+    return Step(f"/not{step.text}", lambda event: not step.admits(event), step.tags, step.sources)
 
 
 def in_seconds(ticks: int) -> str:
@@ -112,14 +143,23 @@ def range_step(
     return Step(f"/range/{written}", lambda event: low <= event.ticks <= high)
 
 
-steps = st.builds(
-    tag_step, st.lists(st.sampled_from(TAGS), min_size=1, max_size=3, unique=True)
-) | st.builds(
-    lambda bounds, *form: range_step(*bounds, *form),
-    st.tuples(times, times).map(sorted) | st.tuples(times, st.none()) | st.tuples(st.none(), times),
-    st.sampled_from(["-", ".."]),
-    st.sampled_from([in_seconds, in_iso]),
+positive_steps = (
+    st.builds(tag_step, st.lists(st.sampled_from(TAGS), min_size=1, max_size=3, unique=True))
+    | st.builds(
+        source_step, st.lists(st.sampled_from(SOURCES), min_size=1, max_size=2, unique=True)
+    )
+    | st.just(Step("/untagged", lambda event: not event.tags))
+    | st.builds(day_step, st.integers(0, 1))
+    | st.builds(
+        lambda bounds, *form: range_step(*bounds, *form),
+        st.tuples(times, times).map(sorted)
+        | st.tuples(times, st.none())
+        | st.tuples(st.none(), times),
+        st.sampled_from(["-", ".."]),
+        st.sampled_from([in_seconds, in_iso]),
+    )
 )
+steps = positive_steps | positive_steps.map(negated)
 queries = st.lists(steps, min_size=1, max_size=4) | st.lists(steps, min_size=16, max_size=16)
 
 
@@ -135,24 +175,32 @@ def record(event: Event) -> bytes:
 
 @dataclass(frozen=True)
 class Expected:
-    """The contents of a query directory: for each minute and for all of it the bytes, and the count."""
+    """The contents of a query directory: for each minute and for all of it the bytes, and the events in it."""
 
     minutes: dict[str, bytes]
     events: bytes
-    count: int
+    found: list[Event]
+
+    @property
+    def days(self) -> set[str]:
+        """The names of the days with events, of those with four digits for the year."""
+        days = {event.ticks // DAY_TICKS for event in self.found}
+        start = datetime(1970, 1, 1, tzinfo=UTC)
+        return {f"{start + timedelta(days=day):%Y-%m-%d}" for day in days if day < DAYS_NAMED}
 
 
 def expect(model: Model, query: list[Step]) -> Expected | None:
     """Work out the contents of a query directory; None when it must not be there."""
-    known = {tag for event, _minute in model.arrived for tag in event.tags}
-    if any(tag not in known for step in query for tag in step.tags):
+    tags = {tag for event, _minute in model.arrived for tag in event.tags}
+    sources = {event.source for event, _minute in model.arrived}
+    if not all(tags.issuperset(step.tags) and sources.issuperset(step.sources) for step in query):
         return None
     minutes: dict[str, bytes] = {}
     everything = b""
-    count = 0
+    found = []
     for event, minute in model.arrived:
         if all(step.admits(event) for step in query):
             minutes[minute] = minutes.get(minute, b"") + record(event)
             everything += record(event)
-            count += 1
-    return Expected(minutes, everything, count)
+            found.append(event)
+    return Expected(minutes, everything, found)

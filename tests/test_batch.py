@@ -14,6 +14,7 @@ from store.format.event import IDS_PER_STEM
 from store.format.record import OPENING, Record, split_stream_key, stream_key
 from store.format.scan import scan
 from store.ticks import TICKS_PER_S
+from tests.test_addition import addition_of
 from theiafs import ingest as ingest_module
 from theiafs import lines as lines_module
 from theiafs.ingest import IngestBuffer, Origin
@@ -91,7 +92,7 @@ queries = st.sampled_from([
 def outcome(writes: list[bytes], query: Query) -> list[object]:
     """Return everything that is told to the writer and stored, except for the ids of lines."""
     told: list[object] = []
-    buffer = IngestBuffer(query, 300)
+    buffer = IngestBuffer(addition_of(query), 300)
 
     def save(batch: Batch) -> None:
         check_columns(batch)
@@ -265,7 +266,7 @@ def test_an_odd_record_among_many(odd: bytes, query: Query, is_refused: bool) ->
     """A refused record ends the write before it; one that lacks the path's tag gets it; the others are as given."""
     good = encoded(b"good", b"10.0000000", b"s", b"a", b"x") * 50
     saved: list[Batch] = []
-    buffer = IngestBuffer(query, 300)
+    buffer = IngestBuffer(addition_of(query), 300)
     taken = buffer.append(good + odd + good, ORIGIN, saved.append)
     assert taken == len(good if is_refused else good + odd + good)
     if is_refused:

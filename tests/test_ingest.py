@@ -12,13 +12,18 @@ from store import (
     Event,
     EventSerializer,
     EventTooLarge,
+    FromSource,
     InvalidEvent,
     Query,
     StoreFull,
 )
+from tests.test_addition import addition_of
 from theiafs.ingest import IngestBuffer, Origin
 
 ORIGIN = Origin("test", 1000 * TICKS_PER_S + 5_000_000)
+
+
+EVERYTHING = addition_of(Query())
 
 
 class Sink:
@@ -39,7 +44,7 @@ def ingest(
     *writes: bytes, query: Query | None = None, size_max: int = 1 << 20, finish: bool = True
 ) -> Sink:
     sink = Sink()
-    buffer = IngestBuffer(query or Query(), size_max)
+    buffer = IngestBuffer(addition_of(query or Query()), size_max)
     for data in writes:
         assert buffer.append(data, ORIGIN, sink.save) == len(data)
     if finish:
@@ -154,7 +159,7 @@ def test_a_canonical_record_keeps_its_bytes(
         return b"event: %d %d 1\n%bx\n\n" % (len(header) + 1, len(header), header)
 
     saved: list[bytes] = []
-    buffer = IngestBuffer(Query(), 1 << 20)
+    buffer = IngestBuffer(EVERYTHING, 1 << 20)
     buffer.append(spelled(time, tags) * count, ORIGIN, lambda batch: saved.append(batch.data))
     assert saved == [spelled(stored_time, stored_tags) * count]
 
@@ -164,6 +169,19 @@ def test_events_get_the_tags_of_the_path() -> None:
     query = Query().tagged("b", "a").tagged("c")
     sink = ingest(b"line\n" + record("f", tags=["z", "a"]), query=query)
     assert [event.tags for event in sink.events] == [["a", "b", "c"], ["z", "a", "b", "c"]]
+
+
+def test_the_source_of_the_path_is_that_of_the_events() -> None:
+    """Whatever they say themselves, lines and records alike, one by one or many together."""
+    query = Query().where(FromSource(frozenset({"nginx"})))
+    for count in (1, 100):
+        for data in (
+            b"line\n",
+            record("f"),
+            EventSerializer().serialize(Event("f", "nginx", 10.0)),
+        ):
+            events = ingest(data * count, query=query).events
+            assert [event.source for event in events] == ["nginx"] * count
 
 
 @pytest.mark.parametrize(
@@ -193,7 +211,7 @@ def test_a_bad_record_costs_nothing_else(bad: bytes) -> None:
     """Everything before it is saved and counted; the next write, which begins with it, fails."""
     good = b"line\n" + record("good") + b"\n"
     sink = Sink()
-    buffer = IngestBuffer(Query(), 1 << 20)
+    buffer = IngestBuffer(EVERYTHING, 1 << 20)
     taken = buffer.append(good + bad + b"after\n", ORIGIN, sink.save)
     assert taken == len(good)
     assert sink.contents == ["line", "x"]
@@ -206,7 +224,7 @@ def test_a_bad_record_costs_nothing_else(bad: bytes) -> None:
 def test_a_bad_record_that_began_in_an_earlier_write_fails_the_write_that_shows_it() -> None:
     """Its beginning is dropped with it, and the file goes on being usable."""
     sink = Sink()
-    buffer = IngestBuffer(Query(), 1 << 20)
+    buffer = IngestBuffer(EVERYTHING, 1 << 20)
     data = record("a", "content")
     assert buffer.append(data[:-3], ORIGIN, sink.save) == len(data) - 3
     with pytest.raises(InvalidEvent):
@@ -240,7 +258,7 @@ def test_a_whole_record_that_is_refused_at_the_end_says_why() -> None:
 def test_a_line_that_looks_like_an_opening_swallows_nothing() -> None:
     """The line after it shows that it is none: that write fails, and the next is accepted."""
     sink = Sink()
-    buffer = IngestBuffer(Query(), 1 << 20)
+    buffer = IngestBuffer(EVERYTHING, 1 << 20)
     buffer.append(b"event: 500000 400000 100000\n", ORIGIN, sink.save)
     with pytest.raises(InvalidEvent):
         buffer.append(b"a line\n", ORIGIN, sink.save)
@@ -256,7 +274,7 @@ def test_a_line_that_looks_like_an_opening_swallows_nothing() -> None:
 def test_a_failure_to_save_does_not_hold_back_what_comes_after() -> None:
     """The needed size of a record that was not accepted is forgotten with it."""
     sink = Sink()
-    buffer = IngestBuffer(Query(), 1 << 20)
+    buffer = IngestBuffer(EVERYTHING, 1 << 20)
 
     def fail(_batch: Batch) -> None:
         raise StoreFull("full")
@@ -282,7 +300,7 @@ class Writer:
 
     def __init__(self, size_max: int, piece_size: int) -> None:
         self.sink = Sink()
-        self._buffer = IngestBuffer(Query(), size_max)
+        self._buffer = IngestBuffer(EVERYTHING, size_max)
         self.piece_size = piece_size
 
     def write(self, data: bytes) -> int:
@@ -398,7 +416,7 @@ def test_an_event_as_large_as_the_limit_is_accepted() -> None:
 def test_a_write_that_cannot_be_saved_was_not_accepted() -> None:
     """When there is room again, writing the same again makes each event once."""
     sink = Sink()
-    buffer = IngestBuffer(Query(), 1 << 20)
+    buffer = IngestBuffer(EVERYTHING, 1 << 20)
 
     def fail(_batch: Batch) -> None:
         raise StoreFull("full")

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from store import Event, NaiveEventStore
 from tests.oracle import Model, Step, events, expect, queries
 from theiafs.errors import NotFound
+from theiafs.names import escape
 from theiafs.nodes import Directory, File
+from theiafs.paths import FILTERS_MAX
 from theiafs.tree import Tree
 
 NEVER_MS = 1e9
@@ -45,7 +47,18 @@ def check(tree: Tree, model: Model, query: list[Step], chunk_size: int) -> None:
     for minute, data in expected.minutes.items():
         assert data == read_all(tree, f"{path}/{minute}", chunk_size)
     assert expected.events == read_all(tree, f"{path}/events", chunk_size)
-    assert b"%d\n" % expected.count == read_all(tree, f"{path}/count", chunk_size)
+    assert b"%d\n" % len(expected.found) == read_all(tree, f"{path}/count", chunk_size)
+    tags = {tag for event in expected.found for tag in event.tags}
+    applied = {tag for step in query if not step.text.startswith("/not") for tag in step.tags}
+    sources = {str(event.source) for event in expected.found}
+    if any(step.text.startswith("/by-source") for step in query):
+        sources = set()
+    if len(query) < FILTERS_MAX:
+        assert sorted(listed(tree, f"{path}/by-tag")) == sorted(map(escape, tags - applied))
+        assert sorted(listed(tree, f"{path}/by-source")) == sorted(map(escape, sources))
+        days = expected.days
+        if len(days) > 1:
+            assert listed(tree, f"{path}/by-date") == sorted(days)
     for minute in {minute for _event, minute in model.arrived} - set(expected.minutes):
         with pytest.raises(NotFound):
             tree.resolve(f"{path}/{minute}").attributes()
@@ -84,6 +97,8 @@ def test_every_directory_and_file_is_what_the_oracle_says(
             for query in asked:
                 check(tree, model, query, chunk_size)
         tags = {tag for event, _minute in model.arrived for tag in event.tags}
-        assert len(tags) == len(listed(tree, "/by-tag"))
+        sources = {str(event.source) for event, _minute in model.arrived}
+        assert sorted(map(escape, tags)) == sorted(listed(tree, "/by-tag"))
+        assert sorted(map(escape, sources)) == sorted(listed(tree, "/by-source"))
         assert {minute for _event, minute in model.arrived} == set(listed(tree, "/minutes"))
         store.close()

@@ -4,15 +4,17 @@ from datetime import UTC
 
 import pytest
 
-from store import TICKS_MAX, TICKS_PER_S, Query
+from store import TICKS_MAX, TICKS_PER_S, During, FromSource, HasTag, Not, Query, Untagged
 from theiafs.errors import InvalidName, NameTooLong, NotFound
 from theiafs.names import unescape
-from theiafs.paths import FILTERS_MAX, Location, NodeKind, Paths, Tags, to_query
-from theiafs.timerange import Days, Last, Newest, Range
+from theiafs.paths import FILTERS_MAX, Location, Negated, NodeKind, Paths, to_query
+from theiafs.timerange import Days, Last, Newest
 
 
 def parse(path: str) -> Location:
-    return Paths(lambda name: unescape(name, lambda _start: ())).locate(path)
+    return Paths(lambda name: unescape(name, tuple), lambda name: unescape(name, tuple)).locate(
+        path
+    )
 
 
 @pytest.mark.parametrize(
@@ -22,19 +24,39 @@ def parse(path: str) -> Location:
         ("/README", Location(NodeKind.README)),
         ("/latest", Location(NodeKind.LATEST)),
         ("/minutes", Location(NodeKind.MINUTES)),
-        ("/minutes/10-70", Location(NodeKind.MINUTE, minute="10-70")),
+        ("/minutes/10-70", Location(NodeKind.MINUTE, name="10-70")),
         ("/ingest", Location(NodeKind.INGEST)),
         ("/events", Location(NodeKind.EVENTS)),
         ("/by-tag", Location(NodeKind.BY_TAG)),
         ("/range", Location(NodeKind.RANGE)),
-        ("/by-tag/web", Location(NodeKind.QUERY, (Tags(("web",)),))),
-        ("/by-tag/by-tag", Location(NodeKind.QUERY, (Tags(("by-tag",)),))),
-        ("/by-tag/web,db/count", Location(NodeKind.COUNT, (Tags(("web", "db")),))),
-        ("/by-tag/a%2Fb/10-70", Location(NodeKind.MINUTE, (Tags(("a/b",)),), "10-70")),
-        ("/range/1-2/by-tag", Location(NodeKind.BY_TAG, (Range(TICKS_PER_S, 2 * TICKS_PER_S),))),
+        ("/by-tag/web", Location(NodeKind.QUERY, (HasTag(frozenset({"web"})),))),
+        ("/by-tag/by-tag", Location(NodeKind.QUERY, (HasTag(frozenset({"by-tag"})),))),
+        ("/by-tag/web,db/count", Location(NodeKind.COUNT, (HasTag(frozenset({"web", "db"})),))),
+        ("/by-tag/a%2Fb/10-70", Location(NodeKind.MINUTE, (HasTag(frozenset({"a/b"})),), "10-70")),
+        ("/range/1-2/by-tag", Location(NodeKind.BY_TAG, (During(TICKS_PER_S, 2 * TICKS_PER_S),))),
+        ("/by-source", Location(NodeKind.BY_SOURCE)),
+        (
+            "/by-source/a%2Cb,c/ingest",
+            Location(NodeKind.INGEST, (FromSource(frozenset({"a,b", "c"})),)),
+        ),
+        ("/untagged/count", Location(NodeKind.COUNT, (Untagged(),))),
+        ("/by-date", Location(NodeKind.BY_DATE)),
+        ("/by-date/1970-01-01", Location(NodeKind.QUERY, (During(0, 86400 * TICKS_PER_S - 1),))),
+        ("/not", Location(NodeKind.NOT, is_negated=True)),
+        ("/not/by-tag", Location(NodeKind.BY_TAG, is_negated=True)),
+        (
+            "/not/by-tag/x/untagged/not/untagged/events",
+            Location(
+                NodeKind.EVENTS,
+                (Not(HasTag(frozenset({"x"}))), Untagged(), Not(Untagged())),
+            ),
+        ),
+        ("/not/range/last-15m", Location(NodeKind.QUERY, (Negated(Last(900 * TICKS_PER_S)),))),
+        ("/by-id", Location(NodeKind.BY_ID)),
+        ("/by-id/x", Location(NodeKind.EVENT, name="x")),
         (
             "/range/last-15m/by-tag/x/events",
-            Location(NodeKind.EVENTS, (Last(900 * TICKS_PER_S), Tags(("x",)))),
+            Location(NodeKind.EVENTS, (Last(900 * TICKS_PER_S), HasTag(frozenset({"x"})))),
         ),
     ],
 )
@@ -56,7 +78,8 @@ def test_a_query_that_depends_on_the_moment() -> None:
     [
         "/nothing", "/10-70", "/minutes/x", "/minutes/events", "/minutes/10-70/x", "/README/x", "/latest/x",
         "/events/x", "/by-tag/web/nothing", "/by-tag/web/events/x", "/by-tag/web/10-70/x", "/.git", "/by-tag/.git",
-        "/range/.git", "/range/autorun.inf", "/by-tag/web/.hidden", "/range/Thumbs.db", "/by-tag/web/README",
+        "/range/.git", "/range/autorun.inf", "/not/not", "/not/events", "/not/1-2", "/not/by-tag/x/.git", "/by-date/Thumbs.db",
+        "/by-id/x/y", "/by-tag/x/by-id", "/by-tag/web/.hidden", "/range/Thumbs.db", "/by-tag/web/README",
     ],
 )  # fmt: skip
 def test_a_path_outside_the_grammar_is_not_found(path: str) -> None:
@@ -65,7 +88,18 @@ def test_a_path_outside_the_grammar_is_not_found(path: str) -> None:
         parse(path)
 
 
-@pytest.mark.parametrize("path", ["/range/x", "/range/2-1/events", "/by-tag/a,,b", "/by-tag/,a"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/range/x",
+        "/range/2-1/events",
+        "/by-tag/a,,b",
+        "/by-tag/,a",
+        "/by-source/a,",
+        "/by-date/2026-13-01",
+        "/not/range/x",
+    ],
+)
 def test_a_name_that_means_nothing_where_it_could_is_invalid(path: str) -> None:
     """A typo is seen."""
     with pytest.raises(InvalidName):

@@ -56,7 +56,7 @@ def check(streams: Streams, minutes: Minutes) -> None:
     assert total.events == len(real)
     assert total.size == sum(size for _, size, _ in found)
     assert total.newest == max((time for _, _, time in real), default=0)
-    assert set(streams.tags()) == {tag_of(key) for key, _, _ in real}
+    assert set(streams.tags.all()) == {tag_of(key) for key, _, _ in real}
     for tag in ("t0", "t1", "t2"):
         matching = streams.matching(Query().tagged(tag))
         wanted = [row for row in real if tag_of(row[0]) == tag]
@@ -68,7 +68,7 @@ def check(streams: Streams, minutes: Minutes) -> None:
             for number, rows in minutes.items()
             if any(key and tag_of(key) == tag for key, _, _ in rows)
         )
-        assert streams.has_tag(tag) == bool(wanted)
+        assert streams.tags.has(tag) == bool(wanted)
     assert set(streams.minutes_of(np.array([DAMAGED])).tolist()) == {
         number for number, rows in minutes.items() if any(not key for key, _, _ in rows)
     }
@@ -164,11 +164,12 @@ def test_tags_are_text_or_bytes_that_are_none() -> None:
     streams = Streams()
     streams.ids_of([stream_key(b"s", "\u00e9,b".encode() + b",\xff,,")])
     streams.ids_of([stream_key(b"%d" % number, b",") for number in range(10)])
-    assert set(streams.tags()) == {"\u00e9", "b", "\udcff"}
-    assert all(map(streams.has_tag, streams.tags()))
-    for other in ("", "\udcc3\udca9", "\ud800", "\udc41", "\u00e9,b"):
-        assert not streams.has_tag(other)
-        assert not len(streams.with_tag(other))
+    assert set(streams.tags.all()) == {"", "\u00e9", "b", "\udcff"}
+    assert all(map(streams.tags.has, streams.tags.all()))
+    assert streams.tags.streams("").tolist() == list(range(2, 12))
+    for other in ("\udcc3\udca9", "\ud800", "\udc41", "\u00e9,b"):
+        assert not streams.tags.has(other)
+        assert not len(streams.tags.streams(other))
 
 
 def test_a_stream_without_events_is_forgotten() -> None:
@@ -182,7 +183,7 @@ def test_a_stream_without_events_is_forgotten() -> None:
     streams.take_changes()
     streams.discount([(7, summary[:1])], 2.0)
     streams.forget_emptied()
-    assert set(streams.tags()) == {"kept"}
+    assert set(streams.tags.all()) == {"kept"}
     assert dict(streams.take_changes()) == {1: None}
     generation = streams.generation
     assert streams.id_of(stream_key(b"s", b"new")) == 1

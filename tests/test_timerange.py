@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from store import TICKS_MAX, TICKS_PER_S
+from store import TICKS_MAX, TICKS_PER_S, During
 from theiafs.errors import InvalidName
-from theiafs.timerange import Days, Last, Newest, Range, parse_range
+from theiafs.timerange import Days, Last, Newest, day_name, parse_date, parse_range
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -22,9 +22,9 @@ def ticks(*fields: int, zone: tzinfo = UTC) -> int:
     return (datetime(*fields, tzinfo=zone) - EPOCH) // timedelta(seconds=1) * TICKS_PER_S  # type: ignore[misc,arg-type]
 
 
-def parse(name: str) -> Range:
+def parse(name: str) -> During:
     found = parse_range(name)
-    assert isinstance(found, Range)
+    assert isinstance(found, During)
     return found
 
 
@@ -54,7 +54,7 @@ def parse(name: str) -> Range:
 )  # fmt: skip
 def test_a_number_says_its_unit_by_its_digits(name: str, start: int, end: int) -> None:
     """They count before the point; numbers are points, rounded down to a tick, and either end may be left out."""
-    assert parse(name) == Range(start, end)
+    assert parse(name) == During(start, end)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_calendar_time_is_the_whole_of_what_it_names(
     name: str, start: tuple[int, ...], after: tuple[int, ...]
 ) -> None:
     """From its first tick, as a start, to its last, as an end."""
-    assert parse(name) == Range(ticks(*start), ticks(*after) - 1)
+    assert parse(name) == During(ticks(*start), ticks(*after) - 1)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_calendar_time_is_the_whole_of_what_it_names(
 def test_a_fraction_of_a_second_names_its_last_digit(name: str, start: int, end: int) -> None:
     """A tenth of a second is a tenth long; what is shorter than a tick is that tick."""
     second = ticks(2026, 11, 23, 10, 15)
-    assert parse(name) == Range(second + start, second + end)
+    assert parse(name) == During(second + start, second + end)
 
 
 def test_the_year_9999_has_an_end() -> None:
@@ -130,8 +130,8 @@ def test_a_duration_moves(name: str, seconds: int) -> None:
     assert parse_range(name) == parse_range(f"last-{name}") == Last(seconds * TICKS_PER_S)
     assert parse_range(f"newest-{name}") == Newest(seconds * TICKS_PER_S)
     now = 2 * seconds * TICKS_PER_S
-    assert Last(seconds * TICKS_PER_S).at(now) == Range(now // 2, TICKS_MAX)
-    assert Newest(seconds * TICKS_PER_S).at(5) == Range(0, TICKS_MAX)
+    assert Last(seconds * TICKS_PER_S).at(now) == During(now // 2, TICKS_MAX)
+    assert Newest(seconds * TICKS_PER_S).at(5) == During(0, TICKS_MAX)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_today_and_yesterday_move_at_midnight(name: str, first_day: int, day_aft
     for zone in (UTC, timezone(timedelta(hours=9)), timezone(timedelta(hours=-8))):
         found = parse_range(name, zone)
         assert isinstance(found, Days)
-        day = Range(
+        day = During(
             ticks(2026, 11, first_day, zone=zone), ticks(2026, 11, day_after, zone=zone) - 1
         )
         assert found.at(ticks(2026, 11, 24, zone=zone)) == day
@@ -166,12 +166,12 @@ def test_a_time_without_an_offset_is_of_the_zone() -> None:
     assert parse_range("2026-07-01T12Z", zone) == parse("2026-07-01T12")
     for day, hours in (("2026-03-29", 23), ("2026-10-25", 25), ("2026-11-23", 24)):
         found = parse_range(day, zone)
-        assert isinstance(found, Range)
+        assert isinstance(found, During)
         assert found.end + 1 - found.start == hours * 3600 * TICKS_PER_S
     assert parse_range("2026-10-25T02", zone) == parse(
         "2026-10-25T02:00:00+02:00..2026-10-25T02:59:59+01:00"
     )
-    assert parse_range("1970", zone) == Range(0, ticks(1970, 12, 31, 23) - 1)
+    assert parse_range("1970", zone) == During(0, ticks(1970, 12, 31, 23) - 1)
 
 
 @pytest.mark.parametrize(
@@ -328,21 +328,21 @@ def test_two_times_are_a_range_with_both_ends_included(
         with pytest.raises(InvalidName):
             parse_range(name)
         return
-    assert parse_range(name) == Range(one.first, other.last), name
+    assert parse_range(name) == During(one.first, other.last), name
 
 
 @given(times, separators)
 def test_either_end_may_be_left_out(time: Time, separator: str) -> None:
     """Then there is no start or no end."""
-    assert parse_range(f"{time.text}{separator}") == Range(time.first, TICKS_MAX)
-    assert parse_range(f"{separator}{time.text}") == Range(0, time.last)
+    assert parse_range(f"{time.text}{separator}") == During(time.first, TICKS_MAX)
+    assert parse_range(f"{separator}{time.text}") == During(0, time.last)
 
 
 @given(times, st.integers(1, 10**6), st.sampled_from([("s", 1), ("m", 60), ("h", 3600), ("d", 86400), ("w", 604800)]))  # fmt: skip
 def test_a_margin_widens_a_time_at_both_ends(time: Time, count: int, unit: tuple[str, int]) -> None:
     """As far as there are times."""
     margin = count * unit[1] * TICKS_PER_S
-    expected = Range(max(time.first - margin, 0), min(time.last + margin, TICKS_MAX))
+    expected = During(max(time.first - margin, 0), min(time.last + margin, TICKS_MAX))
     assert parse_range(f"{time.text}~{count}{unit[0]}") == expected
 
 
@@ -350,7 +350,7 @@ def test_a_margin_widens_a_time_at_both_ends(time: Time, count: int, unit: tuple
 def test_only_a_calendar_time_is_a_range_by_itself(time: Time) -> None:
     """A number is a moment; a negative offset might be a second end."""
     if time.is_calendar and not time.has_negative_offset:
-        assert parse_range(time.text) == Range(time.first, time.last)
+        assert parse_range(time.text) == During(time.first, time.last)
     else:
         with pytest.raises(InvalidName):
             parse_range(time.text)
@@ -363,5 +363,25 @@ def test_any_name_is_a_range_or_refused(name: str) -> None:
         found = parse_range(name)
     except InvalidName:
         return
-    if isinstance(found, Range):
+    if isinstance(found, During):
         assert 0 <= found.start <= found.end <= TICKS_MAX
+
+
+def test_a_date_is_one_calendar_time() -> None:
+    """Days are listed; months, hours and the like are understood."""
+    assert parse_date(day_name(20_000)) == parse_range("2024-10-04")
+    assert day_name(20_000) == "2024-10-04"
+    for name in ("2026", "2026-11", "2026-11-23T10", "20261123", "2026-11-23T10:15Z"):
+        assert parse_date(name) == parse_range(name)
+    assert parse_date("yesterday") == Days("yesterday", UTC)
+    for name in (
+        "2026-13-01",
+        "2026-02-30",
+        "x",
+        "1-2",
+        "..2026",
+        "last-1d",
+        "2026-11-23..2026-11-24",
+    ):
+        with pytest.raises(InvalidName):
+            parse_date(name)

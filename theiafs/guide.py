@@ -10,14 +10,19 @@ This directory is a theiafs mount: log events as files.
   latest                  the newest of these files
   by-tag/<tag>/           the events that have a tag, a file for each minute
   by-tag/<tag>,<tag>/     the events that have at least one of these tags
+  by-source/<source>/     the events from a source; several with commas
+  by-date/<yyyy-mm-dd>/   the events of a day, in UTC; a month (2026-11) or an hour (2026-11-23T10) works too
   range/<from>-<to>/      the events of a time range, both ends included; see below
+  untagged/               the events without a tag
+  not/<filter>/           the events that a filter does not select: not/by-tag/debug
+  by-id/<id>              one event
 
-In by-tag/<tag>/, range/<range>/ and any combination of them there are also, without being listed:
+In each of these directories but the last there are also, without being listed:
 
   events                  all of it as one file; made for tail -f
   count                   the number of events
-  ingest                  append here, and the events get the tags the path says
-  by-tag/, range/         filters within filters: by-tag/web/range/last-15m/by-tag/error/events
+  ingest                  append here, and the events get the tags and the source that the path says
+  by-tag/, range/, ...    filters within filters: by-tag/web/range/last-15m/not/by-source/cron/events
 
 Try, from this directory:
 

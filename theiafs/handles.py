@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable
 
 from store import Answer, EventReadException, EventStore, EventStoreException, Query, Span
+from theiafs.addition import Addition
 from theiafs.errors import NotPermitted
 from theiafs.ingest import IngestBuffer, Origin
 from theiafs.processes import command_name
@@ -153,13 +154,13 @@ class IngestHandle(Handle):
 
     Args:
         store: where events are saved.
-        query: the query of the path.
+        addition: what the path says of them.
         event_size_max: size limit of an event, in bytes.
     """
 
-    def __init__(self, store: EventStore, query: Query, event_size_max: int) -> None:
+    def __init__(self, store: EventStore, addition: Addition, event_size_max: int) -> None:
         self._store = store
-        self._buffer = IngestBuffer(query, event_size_max)
+        self._buffer = IngestBuffer(addition, event_size_max)
         self._lock = threading.Lock()
         self._last_writer = 0
 

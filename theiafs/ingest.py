@@ -12,17 +12,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from store import Batch, Event, EventTooLarge, InvalidEvent, MalformedEvent, Query, in_decimal
+from store import Batch, Event, EventTooLarge, InvalidEvent, MalformedEvent, in_decimal
 from store.format.block import read_block
+from store.format.event import split_tags
 from store.format.record import (
     OPENING,
     Record,
     check_header_start,
     decode_preamble,
+    decode_text,
     is_canonical,
     parse,
     split_stream_key,
 )
+from theiafs.addition import Addition
 from theiafs.lines import Lines, only_line, read_line, read_lines
 
 __all__ = ["IngestBuffer", "Origin"]
@@ -82,14 +85,12 @@ class IngestBuffer:
     Only one thread at a time may use it.
 
     Args:
-        query: the query of the directory appended to. Every event gets the tags that it asks for, and must be of a time
-            that it asks for: what is appended to a directory shows up in that directory.
+        addition: what the directory appended to says of its events.
         event_size_max: size limit of a line or record, in bytes.
     """
 
-    def __init__(self, query: Query, event_size_max: int) -> None:
-        self._query = query
-        self._tags = sorted(frozenset().union(*query.tags))
+    def __init__(self, addition: Addition, event_size_max: int) -> None:
+        self._addition = addition
         self._event_size_max = event_size_max
         self._partial = bytearray()
         self._needed = 0  # minimum size of the partial event when it is whole, in bytes
@@ -116,7 +117,8 @@ class IngestBuffer:
         line = None if self._partial else only_line(data)
         if line is not None and self._accepts_line(line, origin):
             batch = Batch()
-            batch.add_line(line, origin.now, origin.source, self._tags)
+            source = _source(self._addition, origin)
+            batch.add_line(line, origin.now, source, self._addition.tags)
             save(batch)
             return len(data)
         size_before = len(self._partial)
@@ -147,7 +149,7 @@ class IngestBuffer:
 
     def _accepts_line(self, line: bytes, origin: Origin) -> bool:
         """Return whether *line* is valid; if not, a split says why."""
-        return len(line) <= self._event_size_max and self._query.includes(origin.now)
+        return len(line) <= self._event_size_max and self._addition.query.includes(origin.now)
 
     @property
     def is_empty(self) -> bool:
@@ -179,7 +181,7 @@ class IngestBuffer:
         self._needed = 0
 
     def _split(self, buffer: bytes, origin: Origin) -> "_Split":
-        split = _Split(buffer, origin, self._query, self._tags, self._event_size_max)
+        split = _Split(buffer, origin, self._addition, self._event_size_max)
         split.run()
         self._needed = split.needed
         return split
@@ -191,8 +193,7 @@ class _Split:
     Args:
         buffer: the bytes that were appended.
         origin: their default source and time.
-        query: the query that every event has to answer.
-        tags: the tags that every event gets.
+        addition: what is said of every event.
         event_size_max: size limit of a line or record, in bytes.
 
     Attributes:
@@ -203,7 +204,7 @@ class _Split:
     """
 
     def __init__(
-        self, buffer: bytes, origin: Origin, query: Query, tags: list[str], event_size_max: int
+        self, buffer: bytes, origin: Origin, addition: Addition, event_size_max: int
     ) -> None:
         self.batch = Batch()
         self.position = 0
@@ -211,8 +212,7 @@ class _Split:
         self.needed = 0
         self._buffer = buffer
         self._origin = origin
-        self._query = query
-        self._tags = tags
+        self._addition = addition
         self._event_size_max = event_size_max
 
     def run(self) -> None:
@@ -240,20 +240,32 @@ class _Split:
     def _add_block(self) -> None:
         """Add the records at the position that are canonical and can be stored as they are."""
         records = read_block(self._buffer, self.position)
+        query = self._addition.query
         refused = (
             (records.sizes > self._event_size_max)
-            | (records.ticks < self._query.start)
-            | (records.ticks > self._query.end)
+            | (records.ticks < query.start)
+            | (records.ticks > query.end)
         )
-        if self._tags:
-            wanted = [name.encode("utf-8", "surrogateescape") for name in self._tags]
-            lists = [split_stream_key(each)[1].split(b",") for each in records.keys]
-            lacking = [any(tag not in tags for tag in wanted) for tags in lists]
-            refused |= np.array(lacking, np.bool_)
+        if self._addition.tags or self._addition.source is not None:
+            refused |= np.array([self._lacks(each) for each in records.keys], np.bool_)
         records = records.before_first(refused)
         self.batch.add_block(self._buffer, records)
         if len(records.ends):
             self.position = int(records.ends[-1])
+
+    def _lacks(self, key: bytes) -> bool:
+        """Return whether the stream with *key* lacks something that is said of every event."""
+        source, tags = split_stream_key(key)
+        return self._missing(source, tags) != (None, [])
+
+    def _missing(self, source: bytes, tags: bytes) -> tuple[str | None, list[str]]:
+        """Return the other source that an event from *source* gets, if any, and the tags besides *tags*."""
+        wanted = self._addition.source
+        has = split_tags(decode_text(tags))
+        return (
+            None if wanted == decode_text(source) else wanted,
+            [tag for tag in self._addition.tags if tag not in has],
+        )
 
     def _add_record(self, header_start: int) -> bool:
         """Add the record at the position, whose header is at *header_start*; return whether it is whole."""
@@ -264,16 +276,15 @@ class _Split:
         self._check_time(found.header.ticks)
         # Without its closing, which may be missing.
         record = self._buffer[start : start + found.content_start + found.content_size + 1]
-        tags = [tag for tag in _text(found.header.tags).split(",") if tag]
-        missing = [tag for tag in self._tags if tag not in tags]
-        if is_canonical(record) and not missing:
+        other_source, missing = self._missing(found.header.source, found.header.tags)
+        if is_canonical(record) and other_source is None and not missing:
             self.batch.add_record(record, found.header)
         else:
-            event_id, ticks, source, _ = found.header
-            content = _text(record[found.content_start : -1])
-            self.batch.add(
-                Event(_text(event_id), _text(source), None, tags + missing, content, ticks=ticks)
-            )
+            event_id, ticks, own_source, own_tags = found.header
+            source = decode_text(own_source) if other_source is None else other_source
+            tags = split_tags(decode_text(own_tags)) + missing
+            content = decode_text(record[found.content_start : -1])
+            self.batch.add(Event(decode_text(event_id), source, None, tags, content, ticks=ticks))
         self.position += found.size
         return True
 
@@ -309,7 +320,8 @@ class _Split:
         if lines.contents:
             self._check_size(lines.size_max)
             self._check_time(self._origin.now)
-            self.batch.add_lines(lines.contents, self._origin.now, self._origin.source, self._tags)
+            source = _source(self._addition, self._origin)
+            self.batch.add_lines(lines.contents, self._origin.now, source, self._addition.tags)
         self.position = lines.end
 
     def _check_size(self, size: int) -> None:
@@ -319,7 +331,7 @@ class _Split:
             )
 
     def _check_time(self, ticks: int) -> None:
-        if not self._query.includes(ticks):
+        if not self._addition.query.includes(ticks):
             raise InvalidEvent(
                 f"an event of the time {in_decimal(ticks)} does not belong in this range"
             )
@@ -331,5 +343,6 @@ def _start(data: bytes) -> bytes:
     return data[: line_end or _START_SIZE_MAX]
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
+def _source(addition: Addition, origin: Origin) -> str:
+    """Return the source of an event that does not say its own."""
+    return origin.source if addition.source is None else addition.source

@@ -1,9 +1,9 @@
-"""File names for tags: a reversible percent-encoding.
+"""File names for tags and sources: a reversible percent-encoding.
 
-Everything stays as it is but ``/``, ``%``, control characters, a leading dot, and bytes that are not valid
+Everything stays as it is but ``/``, ``%``, ``,`` (which separates alternatives), control characters, a leading dot, and bytes that are not valid
 UTF-8: those become ``%`` and two hexadecimal digits for each byte. The empty name becomes ``%``. A name
-too long for a directory entry is cut, and ends in ``%%`` and a digest of the whole: decoding it is a search among the tags
-with the same start.
+too long for a directory entry is cut, and ends in ``%%`` and a digest of the whole: decoding it is a search among
+those that there are.
 """
 
 import hashlib
@@ -20,11 +20,11 @@ NAME_SIZE_MAX = 255
 _EMPTY = "%"
 _DIGEST = "%%"
 _DIGEST_SIZE = 16
-_UNSAFE = re.compile("[\x00-\x1f\x7f/%\udc80-\udcff]|^\\.")
+_UNSAFE = re.compile("[\x00-\x1f\x7f/%,\udc80-\udcff]|^\\.")
 
 
 def escape(name: str) -> str:
-    """Turn the tag *name* into a file name."""
+    """Turn *name*, a tag or a source, into a file name."""
     if not name:
         return _EMPTY
     escaped = _UNSAFE.sub(_percent, name)
@@ -37,29 +37,29 @@ def escape(name: str) -> str:
     return re.sub("%.?$", "", shown) + ending
 
 
-def unescape(file_name: str, tags_starting_with: Callable[[str], Iterable[str]]) -> str:
-    """Turn *file_name* back into the tag.
+def unescape(file_name: str, known: Callable[[], Iterable[str]]) -> str:
+    """Turn *file_name* back into the name that it was made of.
 
     Args:
         file_name: the file name.
-        tags_starting_with: returns the known tags that start with a string; called only for a name that was too long.
+        known: returns the names that there are; called only for a name that was too long.
 
     Raises:
-        NotFound: if no tag has this file name.
+        NotFound: if no name is written so.
         NameTooLong: if no file has such a name.
     """
     if len(file_name.encode("utf-8", "surrogateescape")) > NAME_SIZE_MAX:
         raise NameTooLong(f"a name of more than {NAME_SIZE_MAX} bytes: {file_name!r}")
     if _DIGEST in file_name:
         start = _decode(file_name.partition(_DIGEST)[0])
-        for name in tags_starting_with(start):
-            if escape(name) == file_name:
+        for name in known():
+            if name.startswith(start) and escape(name) == file_name:
                 return name
         raise NotFound(f"no name is written {file_name!r}")
     if file_name == _EMPTY:
         return ""
     decoded = _decode(file_name)
-    # One tag has one file name: otherwise its directory would exist many times.
+    # One name has one file name: otherwise its directory would exist many times.
     if escape(decoded) != file_name:
         raise NotFound(f"no name is written {file_name!r}")
     return decoded

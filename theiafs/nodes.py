@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 from store import EventStore, Query
+from store.format.event import encode_event
+from theiafs.addition import Addition
 from theiafs.errors import NotFound
 from theiafs.handles import AnswerHandle, Handle, IngestHandle, TextHandle
 from theiafs.openanswers import Extent, OpenAnswers
@@ -16,6 +18,7 @@ __all__ = [
     "CountFile",
     "Directory",
     "Entries",
+    "EventFile",
     "File",
     "IngestFile",
     "Link",
@@ -197,26 +200,49 @@ class AnswerFile(File):
         return handle
 
 
+class EventFile(File):
+    """One event of *store*, that with the id *event_id*.
+
+    Raises:
+        EventNotFound: if there is none.
+    """
+
+    MODE = stat.S_IFREG | 0o444
+
+    def __init__(self, store: EventStore, event_id: str) -> None:
+        event = store.get(event_id)
+        self._data = encode_event(event)[0]
+        self._ticks = event.ticks
+
+    def attributes(self) -> Attributes:
+        """See :meth:`Node.attributes`."""
+        return Attributes(self.MODE, len(self._data), self._ticks)
+
+    def open(self) -> TextHandle:
+        """See :meth:`File.open`."""
+        return TextHandle(self._data, changes=True)
+
+
 class IngestFile(File):
-    """A file that events are appended to; they get the tags of its path.
+    """A file that events are appended to; they get the tags and the source of its path.
 
     Args:
         store: where they are saved.
-        query: the query of the path.
+        addition: what the path says of them.
         event_size_max: size limit of an event, in bytes.
     """
 
     MODE = stat.S_IFREG | 0o666
 
-    def __init__(self, store: EventStore, query: Query, event_size_max: int) -> None:
+    def __init__(self, store: EventStore, addition: Addition, event_size_max: int) -> None:
         self._store = store
-        self._query = query
+        self._addition = addition
         self._event_size_max = event_size_max
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`; however much was appended, an ingest file is empty."""
-        return Attributes(self.MODE, 0, self._store.whole(self._query).newest)
+        return Attributes(self.MODE, 0, self._store.whole(self._addition.query).newest)
 
     def open(self) -> IngestHandle:
         """See :meth:`File.open`."""
-        return IngestHandle(self._store, self._query, self._event_size_max)
+        return IngestHandle(self._store, self._addition, self._event_size_max)

@@ -2,27 +2,30 @@
 
 ::
 
-    path    = "/" | "/README" | "/latest" | "/minutes" [ "/" minute ] | "/" query
+    path    = "/" | "/README" | "/latest" | "/minutes" [ "/" minute ] | "/by-id" [ "/" id ] | "/" query
     query   = { filter "/" } [ leaf ]
-    filter  = "by-tag/" tag { "," tag }  |  "range/" range
-    leaf    = "events" | "count" | "ingest" | minute | "by-tag" | "range"
+    filter  = [ "not/" ] selection
+    selection = "by-tag/" tag { "," tag }  |  "by-source/" source { "," source }  |  "untagged"
+              | "by-date/" date  |  "range/" range
+    leaf    = "events" | "count" | "ingest" | minute | "not" | a selection without what follows its first "/"
 """
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from store import Query
+from store import During, FromSource, HasTag, Not, Query, Untagged
+from store import Filter as StoreFilter
 from theiafs.errors import InvalidName, NotFound
-from theiafs.timerange import Days, Last, Newest, Range, parse_range
+from theiafs.timerange import Days, Last, Newest, parse_date, parse_range
 
-__all__ = ["FILTERS_MAX", "Filter", "Location", "NodeKind", "Paths", "Tags", "to_query"]
+__all__ = ["FILTERS_MAX", "Filter", "Location", "Negated", "NodeKind", "Paths", "to_query"]
 
 FILTERS_MAX = 16
-"""Maximum number of filters in a path."""
+"""Maximum number of filters in a path; ``not`` and what follows are one."""
 
 _DIRECTORIES_MAX = 1024
 
@@ -31,15 +34,18 @@ _PROBED = frozenset({"autorun.inf", "AUTORUN.INF", "desktop.ini", "Desktop.ini",
 _EVERYTHING = Query()
 _MINUTE = re.compile(r"[0-9]+-[0-9]+")
 
+MovingRange = Last | Newest | Days
+
 
 @dataclass(frozen=True)
-class Tags:
-    """At least one of these tags."""
+class Negated:
+    """A range that moves, of which the outside is asked for."""
 
-    any_of: tuple[str, ...]
+    filter: MovingRange
 
 
-Filter = Tags | Range | Last | Newest | Days
+Filter = StoreFilter | MovingRange | Negated
+"""A filter of a path: one of the store, or a range that depends on the moment."""
 
 
 class NodeKind(StrEnum):
@@ -49,8 +55,14 @@ class NodeKind(StrEnum):
     README = "README"
     LATEST = "latest"
     MINUTES = "minutes"
+    BY_ID = "by-id"
+    EVENT = "event"
     BY_TAG = "by-tag"
+    BY_SOURCE = "by-source"
+    BY_DATE = "by-date"
     RANGE = "range"
+    UNTAGGED = "untagged"
+    NOT = "not"
     QUERY = "query"
     EVENTS = "events"
     COUNT = "count"
@@ -64,20 +76,30 @@ class Location(NamedTuple):
     Attributes:
         kind: the kind of node that may be there.
         filters: the filters that the path goes through.
-        minute: the name of the minute, if the kind is one.
+        name: the name of the minute, or the id of the event, if the kind is one.
         query: the query of the filters; None if it depends on the moment.
+        is_negated: whether the path goes on with a filter that is negated.
     """
 
     kind: NodeKind
     filters: tuple[Filter, ...] = ()
-    minute: str = ""
+    name: str = ""
     query: Query | None = _EVERYTHING
+    is_negated: bool = False
 
 
 _ROOT = Location(NodeKind.ROOT)
-_ROOT_ONLY = {kind.value: kind for kind in (NodeKind.README, NodeKind.LATEST, NodeKind.MINUTES)}
-_QUERY_LEAVES = {kind.value: kind for kind in (NodeKind.EVENTS, NodeKind.COUNT, NodeKind.INGEST)}
-_FILTER_KINDS = {kind.value: kind for kind in (NodeKind.BY_TAG, NodeKind.RANGE)}
+
+
+def _by_name(*kinds: NodeKind) -> dict[str, NodeKind]:
+    return {kind.value: kind for kind in kinds}
+
+
+_ROOT_ONLY = _by_name(NodeKind.README, NodeKind.LATEST, NodeKind.MINUTES, NodeKind.BY_ID)
+_LEAVES = _by_name(NodeKind.EVENTS, NodeKind.COUNT, NodeKind.INGEST)
+_SELECTIONS = _by_name(
+    NodeKind.BY_TAG, NodeKind.BY_SOURCE, NodeKind.BY_DATE, NodeKind.RANGE, NodeKind.UNTAGGED
+)
 
 
 class Paths:
@@ -85,10 +107,12 @@ class Paths:
 
     Args:
         read_tag: turns a file name into a tag, or raises a :class:`theiafs.errors.FilesystemError`.
+        read_source: turns a file name into a source likewise.
     """
 
-    def __init__(self, read_tag: Callable[[str], str]) -> None:
+    def __init__(self, read_tag: Callable[[str], str], read_source: Callable[[str], str]) -> None:
         self._read_tag = read_tag
+        self._read_source = read_source
         # Most paths lead to many files in few directories.
         self._directory = functools.lru_cache(_DIRECTORIES_MAX)(self.locate)
 
@@ -97,55 +121,82 @@ class Paths:
 
         Raises:
             NotFound: if the path has no meaning.
-            InvalidName: if it names an invalid range.
+            InvalidName: if it names an invalid range or date.
         """
         above, _, name = path.rpartition("/")
         if not name:
             return _ROOT
-        if name[0] != "." or name.startswith(".."):
-            found = self._step(self._directory(above), name)
-            if found is not None:
-                return found
-        raise NotFound(f"no such file: {path!r}")
+        found = self._step(self._directory(above), name)
+        if found is None:
+            raise NotFound(f"no such file: {path!r}")
+        return found
 
     def _step(self, above: Location, name: str) -> Location | None:
         """Return the meaning of *name* in the directory *above*; None if it has none."""
+        if name[0] == "." and not name.startswith(".."):
+            return None
         match above.kind:
+            case NodeKind.RANGE | NodeKind.BY_DATE if name in _PROBED:
+                return None
             case NodeKind.RANGE:
-                return None if name in _PROBED else self._filtered(above, parse_range(name))
+                return _filtered(above, parse_range(name))
             case _ if name[0] == ".":
                 return None  # only a range may start with dots
             case NodeKind.BY_TAG:
-                return self._filtered(above, _parse_tags(name, self._read_tag))
+                return _filtered(above, HasTag(_parse_alternatives(name, self._read_tag)))
+            case NodeKind.BY_SOURCE:
+                return _filtered(above, FromSource(_parse_alternatives(name, self._read_source)))
+            case NodeKind.BY_DATE:
+                return _filtered(above, parse_date(name))
+            case NodeKind.BY_ID:
+                return Location(NodeKind.EVENT, name=name)
             case NodeKind.MINUTES:
-                return Location(NodeKind.MINUTE, minute=name) if _MINUTE.fullmatch(name) else None
-            case NodeKind.QUERY if _MINUTE.fullmatch(name):
-                return above._replace(kind=NodeKind.MINUTE, minute=name)
+                return Location(NodeKind.MINUTE, name=name) if _MINUTE.fullmatch(name) else None
             case NodeKind.ROOT if name in _ROOT_ONLY:
                 return Location(_ROOT_ONLY[name])
-            case NodeKind.QUERY | NodeKind.ROOT if name in _QUERY_LEAVES:
-                return above._replace(kind=_QUERY_LEAVES[name])
-            case NodeKind.QUERY | NodeKind.ROOT if (
-                name in _FILTER_KINDS and len(above.filters) < FILTERS_MAX
-            ):
-                return above._replace(kind=_FILTER_KINDS[name])
+            case NodeKind.NOT:
+                return _selecting(above, name)
+            case NodeKind.QUERY | NodeKind.ROOT:
+                return _leaf(above, name) or _selecting(above, name)
         return None
 
-    @staticmethod
-    def _filtered(above: Location, added: Filter) -> Location:
-        filters = (*above.filters, added)
-        is_fixed = all(isinstance(each, Tags | Range) for each in filters)
-        return Location(NodeKind.QUERY, filters, query=to_query(filters) if is_fixed else None)
+
+def _leaf(above: Location, name: str) -> Location | None:
+    """Return the file *name* in the query directory *above*; None if there is none."""
+    if above.kind is NodeKind.QUERY and _MINUTE.fullmatch(name):
+        return above._replace(kind=NodeKind.MINUTE, name=name)
+    return above._replace(kind=_LEAVES[name]) if name in _LEAVES else None
 
 
-def _parse_tags(name: str, read_tag: Callable[[str], str]) -> Tags:
+def _selecting(above: Location, name: str) -> Location | None:
+    """Return the directory *name*, which begins a filter, in the directory *above*; None if there is none."""
+    if len(above.filters) == FILTERS_MAX:
+        return None
+    if name == NodeKind.NOT and not above.is_negated:
+        return above._replace(kind=NodeKind.NOT, is_negated=True)
+    if name == NodeKind.UNTAGGED:
+        return _filtered(above, Untagged())
+    return above._replace(kind=_SELECTIONS[name]) if name in _SELECTIONS else None
+
+
+def _filtered(above: Location, added: Filter) -> Location:
+    """Return the query directory that adds the filter *added*, or its contrary, to those of *above*."""
+    if above.is_negated:
+        assert not isinstance(added, Negated), "nothing is negated twice"
+        added = Negated(added) if isinstance(added, MovingRange) else Not(added)
+    filters = (*above.filters, added)
+    is_fixed = not any(isinstance(each, MovingRange | Negated) for each in filters)
+    return Location(NodeKind.QUERY, filters, query=to_query(filters) if is_fixed else None)
+
+
+def _parse_alternatives(name: str, read: Callable[[str], str]) -> frozenset[str]:
     names = name.split(",")
     if "" in names:
-        raise InvalidName(f"tags separated by commas, one of them empty: {name!r}")
-    return Tags(tuple(read_tag(part) for part in names))
+        raise InvalidName(f"names separated by commas, one of them empty: {name!r}")
+    return frozenset(map(read, names))
 
 
-def to_query(filters: tuple[Filter, ...], now: int = 0, newest: int = 0) -> Query:
+def to_query(filters: Collection[Filter], now: int = 0, newest: int = 0) -> Query:
     """Turn *filters* into their query at a moment.
 
     Args:
@@ -159,12 +210,14 @@ def to_query(filters: tuple[Filter, ...], now: int = 0, newest: int = 0) -> Quer
     query = _EVERYTHING
     for each in filters:
         match each:
-            case Tags(any_of):
-                query = query.tagged(*any_of)
-            case Range(start, end):
-                query = query.within(start, end)
-            case Newest():
-                query = query.within(*each.at(newest))
-            case Last() | Days():
-                query = query.within(*each.at(now))
+            case Negated(moving):
+                query = query.where(Not(_at(moving, now, newest)))
+            case Last() | Newest() | Days():
+                query = query.where(_at(each, now, newest))
+            case _:
+                query = query.where(each)
     return query
+
+
+def _at(moving: MovingRange, now: int, newest: int) -> During:
+    return moving.at(newest if isinstance(moving, Newest) else now)

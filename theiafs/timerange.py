@@ -22,10 +22,20 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import NamedTuple
 
-from store import TICKS_MAX, TICKS_PER_S
+from store import TICKS_MAX, TICKS_PER_S, During
 from theiafs.errors import InvalidName
 
-__all__ = ["Days", "Last", "Newest", "Range", "now_in_ticks", "parse_range"]
+__all__ = [
+    "LAST_DAY",
+    "TICKS_PER_DAY",
+    "Days",
+    "Last",
+    "Newest",
+    "day_name",
+    "now_in_ticks",
+    "parse_date",
+    "parse_range",
+]
 
 _FORMS = (
     "a range is <from>..<to> or <from>-<to> (either may be left out), <time>~30s, last-15m, 15m, newest-15m (s, m, h, d, w), "
@@ -58,14 +68,10 @@ _EXTENDED = re.compile(
 _BASIC = re.compile(
     r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(?:(\d{2})(?:(\d{2})(?:[.,](\d+))?)?)?)?" + _OFFSET, re.ASCII
 )
+TICKS_PER_DAY = 86_400 * TICKS_PER_S
+LAST_DAY = (date.max - date(1970, 1, 1)).days
+"""The last day, counted from the epoch, that has a name."""
 _DAYS_AGO = {"today": 0, "yesterday": 1}
-
-
-class Range(NamedTuple):
-    """From *start* to *end*, both included, in ticks since the epoch."""
-
-    start: int
-    end: int
 
 
 class Last(NamedTuple):
@@ -76,9 +82,9 @@ class Last(NamedTuple):
 
     duration: int
 
-    def at(self, now: int) -> Range:
+    def at(self, now: int) -> During:
         """Return the range as of *now*, in ticks since the epoch."""
-        return Range(max(now - self.duration, 0), TICKS_MAX)
+        return During(max(now - self.duration, 0), TICKS_MAX)
 
 
 class Newest(NamedTuple):
@@ -86,9 +92,9 @@ class Newest(NamedTuple):
 
     duration: int
 
-    def at(self, newest: int) -> Range:
+    def at(self, newest: int) -> During:
         """Return the range for the time of the *newest* event, in ticks since the epoch."""
-        return Range(max(newest - self.duration, 0), TICKS_MAX)
+        return During(max(newest - self.duration, 0), TICKS_MAX)
 
 
 class Days(NamedTuple):
@@ -97,7 +103,7 @@ class Days(NamedTuple):
     name: str
     zone: tzinfo
 
-    def at(self, now: int) -> Range:
+    def at(self, now: int) -> During:
         """Return the range as of *now*, in ticks since the epoch.
 
         Raises:
@@ -107,12 +113,17 @@ class Days(NamedTuple):
         return _Parser(self.name, self.zone, moment.astimezone(self.zone).date()).parse()
 
 
+def day_name(day: int) -> str:
+    """Return the name of the *day*, counted from the epoch, in UTC: that of a date."""
+    return (_EPOCH + timedelta(days=day)).date().isoformat()
+
+
 def now_in_ticks() -> int:
     """Return the time of the clock, in ticks since the epoch."""
     return time.time_ns() // 100
 
 
-def parse_range(name: str, zone: tzinfo = UTC) -> Range | Last | Newest | Days:
+def parse_range(name: str, zone: tzinfo = UTC) -> During | Last | Newest | Days:
     """Parse the *name* of a range; calendar times without an offset are those of *zone*.
 
     Raises:
@@ -130,6 +141,17 @@ def parse_range(name: str, zone: tzinfo = UTC) -> Range | Last | Newest | Days:
     return _Parser(name, zone).parse()
 
 
+def parse_date(name: str, zone: tzinfo = UTC) -> During | Days:
+    """Parse the *name* of a date: a day, or any other calendar time; without an offset, it is of *zone*.
+
+    Raises:
+        InvalidName: if it is none.
+    """
+    if name in _DAYS_AGO:
+        return Days(name, zone)
+    return _Parser(name, zone).parse_date()
+
+
 class _Parser:
     """A parser of the *name* of a range with ends, as of the day *today* in *zone*."""
 
@@ -138,7 +160,7 @@ class _Parser:
         self._zone = zone
         self._today = today
 
-    def parse(self, checks_order: bool = True) -> Range:
+    def parse(self, checks_order: bool = True) -> During:
         """Return the range; with *checks_order*, refuse one that ends before it starts."""
         name = self._name
         found = None
@@ -154,19 +176,28 @@ class _Parser:
             )
         return found
 
-    def _around(self, middle: str, margin: str) -> Range:
+    def parse_date(self) -> During:
+        """Return the range of one calendar time."""
+        found = self._calendar(self._name)
+        if found is None:
+            raise InvalidName(
+                f"not a date: {self._name!r}: a date is a calendar time like 2026-11-23, 2026-11, or 2026-11-23T10"
+            )
+        return found.range
+
+    def _around(self, middle: str, margin: str) -> During:
         duration = _duration(margin)
         if duration is None:
             raise self._refusal(f"{margin!r} is no duration")
-        start, end = self._time(middle)
-        return Range(max(start - duration, 0), min(end + duration, TICKS_MAX))
+        around = self._time(middle)
+        return During(max(around.start - duration, 0), min(around.end + duration, TICKS_MAX))
 
-    def _between(self, start: str, end: str) -> Range:
-        return Range(
+    def _between(self, start: str, end: str) -> During:
+        return During(
             self._time(start).start if start else 0, self._time(end).end if end else TICKS_MAX
         )
 
-    def _alone(self) -> Range | None:
+    def _alone(self) -> During | None:
         """Return the range of a name that is one calendar time; None for any other."""
         name = self._name
         found = self._calendar(name)
@@ -187,7 +218,7 @@ class _Parser:
             )
         return None
 
-    def _split_at_a_dash(self) -> Range:
+    def _split_at_a_dash(self) -> During:
         refusals = []
         for start, end in _splits(self._name):
             try:
@@ -199,7 +230,7 @@ class _Parser:
             raise refusals[0]
         raise self._refusal("it is no time, nor two times with a dash between them")
 
-    def _time(self, text: str) -> Range:
+    def _time(self, text: str) -> During:
         """Return the ticks of the time that *text* is."""
         found = self._calendar(text)
         if found is not None:
@@ -209,7 +240,7 @@ class _Parser:
             raise self._refusal(f"{text!r} is no time")
         return self._point(*number.groups(""))
 
-    def _point(self, at: str, digits: str, decimals: str) -> Range:
+    def _point(self, at: str, digits: str, decimals: str) -> During:
         """Return the tick of a number: *at* is "@" for epoch seconds; otherwise how many *digits* it has says its unit."""
         shift = 0 if at else _DECIMALS_BY_DIGITS.get(len(digits))
         if shift is None:
@@ -243,10 +274,10 @@ class _Parser:
         ticks = self._checked(first * TICKS_PER_S + int(start), last * TICKS_PER_S + int(end))
         return _Calendar(ticks, (offset or "").startswith("-"))
 
-    def _checked(self, start: int, end: int) -> Range:
+    def _checked(self, start: int, end: int) -> During:
         if end < 0 or start > TICKS_MAX:
             raise self._refusal("no event can be of a time before 1970, or after 31197")
-        return Range(max(start, 0), min(end, TICKS_MAX))
+        return During(max(start, 0), min(end, TICKS_MAX))
 
     def _refusal(self, reason: str) -> InvalidName:
         return InvalidName(f"not a time range: {self._name!r}: {reason}; {_FORMS}")
@@ -255,7 +286,7 @@ class _Parser:
 class _Calendar(NamedTuple):
     """A calendar time: its first and last tick as a *range*, and whether its offset is negative."""
 
-    range: Range
+    range: During
     has_negative_offset: bool
 
 

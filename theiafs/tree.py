@@ -5,7 +5,8 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from store import EventStore, Query
+from store import During, EventStore, FromSource, HasTag, Not, Query
+from theiafs.addition import Addition
 from theiafs.errors import AlreadyThere, InvalidName, NotFound, NotPermitted
 from theiafs.guide import GUIDE
 from theiafs.handles import Handle
@@ -16,6 +17,7 @@ from theiafs.nodes import (
     CountFile,
     Directory,
     Entries,
+    EventFile,
     File,
     IngestFile,
     Link,
@@ -23,11 +25,25 @@ from theiafs.nodes import (
     TextFile,
 )
 from theiafs.openanswers import OpenAnswers
-from theiafs.paths import Filter, Location, NodeKind, Paths, Tags
+from theiafs.paths import Filter, Location, NodeKind, Paths
+from theiafs.timerange import LAST_DAY, TICKS_PER_DAY, day_name, parse_date
 
 __all__ = ["Tree"]
 
 _NAMES_AT_ONCE = 1 << 10
+_ROOT_DIRECTORIES = [
+    NodeKind.MINUTES,
+    NodeKind.BY_TAG,
+    NodeKind.BY_SOURCE,
+    NodeKind.BY_DATE,
+    NodeKind.RANGE,
+    NodeKind.NOT,
+    NodeKind.BY_ID,
+]
+
+
+_Filters = tuple[Filter, ...]
+_Listing = Callable[[Query, _Filters], Iterable[Entries]]
 
 
 class Tree:
@@ -41,9 +57,20 @@ class Tree:
     def __init__(self, store: EventStore, event_size_max: int) -> None:
         self._store = store
         self._event_size_max = event_size_max
-        self._paths = Paths(self._read_tag)
+        self._paths = Paths(self._read_tag, self._read_source)
         self._moments = Moments(lambda: store.whole(Query()).newest)
         self._open_answers = OpenAnswers()
+        self._listings: dict[NodeKind, _Listing] = {
+            NodeKind.ROOT: self._list_root,
+            NodeKind.MINUTES: self._list_minutes,
+            NodeKind.QUERY: self._list_minutes,
+            NodeKind.BY_TAG: self._list_tags,
+            NodeKind.BY_SOURCE: self._list_sources,
+            NodeKind.BY_DATE: self._list_days,
+            NodeKind.RANGE: _list_nothing,
+            NodeKind.NOT: _list_nothing,
+            NodeKind.BY_ID: _list_nothing,
+        }
 
     def resolve(self, path: str) -> Node:
         """Return the node at *path*; a minute's node finds out by itself whether anything in it answers.
@@ -89,45 +116,56 @@ class Tree:
         self._store.declare_tag(tag)
 
     def _read_tag(self, name: str) -> str:
-        return unescape(name, self._store.tags_starting_with)
+        return unescape(name, self._store.tags)
 
-    def _check_tags(self, path: str, filters: tuple[Filter, ...]) -> None:
-        for each in filters:
-            for tag in each.any_of if isinstance(each, Tags) else ():
-                if not self._store.has_tag(tag):
-                    raise NotFound(f"no event has the tag {tag!r}: {path!r}")
+    def _read_source(self, name: str) -> str:
+        return unescape(name, self._store.sources)
+
+    def _check(self, path: str, each: Filter) -> None:
+        """Check that every name in the filter *each* of *path* is known."""
+        match each:
+            case Not(negated):
+                self._check(path, negated)
+            case HasTag(any_of):
+                for tag in any_of:
+                    if not self._store.has_tag(tag):
+                        raise NotFound(f"no event has the tag {tag!r}: {path!r}")
+            case FromSource(any_of):
+                for source in any_of:
+                    if not self._store.has_source(source):
+                        raise NotFound(f"no event is from the source {source!r}: {path!r}")
 
     def _resolve(self, path: str, is_open: bool) -> Node:
         location = self._paths.locate(path)
         # An open file stays when the last event with its tags is removed.
         if not self._open_answers.has(location):
-            self._check_tags(path, location.filters)
+            for each in location.filters:
+                self._check(path, each)
         query = location.query
         if query is None:
             query = self._moments.query(location.filters, is_open)
         return self._node(path, location, query)
 
     def _node(self, path: str, location: Location, query: Query) -> Node:
-        store, filters = self._store, location.filters
+        list_entries = self._listings.get(location.kind)
+        if list_entries is not None:
+            return self._directory(lambda: list_entries(query, location.filters), query)
+        store = self._store
         match location.kind:
             case NodeKind.EVENTS | NodeKind.MINUTE:
-                return AnswerFile(store, query, location.minute, location, self._open_answers)
-            case NodeKind.ROOT:
-                return self._directory(self._list_root, query)
+                return AnswerFile(store, query, location.name, location, self._open_answers)
             case NodeKind.README:
                 return TextFile(GUIDE)
             case NodeKind.LATEST:
                 return self._latest(path)
-            case NodeKind.BY_TAG:
-                return self._directory(lambda: self._list_tags(query, filters), query)
-            case NodeKind.RANGE:
-                return self._directory(lambda: iter(()), query)
-            case NodeKind.QUERY | NodeKind.MINUTES:
-                return self._directory(lambda: self._list_minutes(query), query)
+            case NodeKind.EVENT:
+                return EventFile(store, unescape(location.name, tuple))
             case NodeKind.COUNT:
                 return CountFile(store, query)
             case NodeKind.INGEST if store.is_writable:
-                return IngestFile(store, query, self._event_size_max)
+                addition = Addition.of(query)
+                if addition is not None:
+                    return IngestFile(store, addition, self._event_size_max)
         raise NotFound(f"no such file: {path!r}")
 
     def _directory(self, entries: Callable[[], Iterable[Entries]], query: Query) -> Directory:
@@ -140,21 +178,41 @@ class Tree:
         span = self._store.span(Query(), newest)
         return Link(f"{NodeKind.MINUTES}/{newest}", span.newest if span else 0)
 
-    def _list_root(self) -> Iterator[Entries]:
+    def _list_root(self, _query: Query, _filters: _Filters) -> Iterator[Entries]:
         yield Entries([NodeKind.README], TextFile.MODE)
         if self._store.is_writable:
             yield Entries([NodeKind.INGEST], IngestFile.MODE)
-        yield Entries([NodeKind.MINUTES, NodeKind.BY_TAG, NodeKind.RANGE], Directory.MODE)
+        yield Entries(_ROOT_DIRECTORIES, Directory.MODE)
         if self._store.latest() is not None:
             yield Entries([NodeKind.LATEST], Link.MODE)
 
-    def _list_tags(self, query: Query, filters: tuple[Filter, ...]) -> Iterator[Entries]:
+    def _list_tags(self, query: Query, filters: _Filters) -> Iterator[Entries]:
         """List the tags that are not in the path already."""
-        applied = {tag for each in filters if isinstance(each, Tags) for tag in each.any_of}
-        tags = sorted(self._store.tags(query) - applied)
-        yield Entries([escape(tag) for tag in tags], Directory.MODE)
+        applied = {tag for each in filters if isinstance(each, HasTag) for tag in each.any_of}
+        yield _names(self._store.tags(query) - applied)
 
-    def _list_minutes(self, query: Query) -> Iterator[Entries]:
+    def _list_sources(self, query: Query, filters: _Filters) -> Iterator[Entries]:
+        """List the sources, unless the path says which already."""
+        is_applied = any(isinstance(each, FromSource) for each in filters)
+        yield _names(frozenset() if is_applied else self._store.sources(query))
+
+    def _list_days(self, query: Query, _filters: _Filters) -> Iterator[Entries]:
+        """List the days that have events, except one that the path asks for already, and those without a name."""
+        days = sorted(self._store.histogram(query, TICKS_PER_DAY))
+        names = [day_name(day) for day in days if day <= LAST_DAY]
+        asked = During(query.start, query.end)
+        names = [name for name in names if parse_date(name) != asked]
+        yield Entries(names, Directory.MODE)
+
+    def _list_minutes(self, query: Query, _filters: _Filters) -> Iterator[Entries]:
         names = self._store.minutes(query)
         while some := list(islice(names, _NAMES_AT_ONCE)):
             yield Entries(some, AnswerFile.MODE)
+
+
+def _names(labels: frozenset[str]) -> Entries:
+    return Entries([escape(label) for label in sorted(labels)], Directory.MODE)
+
+
+def _list_nothing(_query: Query, _filters: _Filters) -> Iterable[Entries]:
+    return ()

@@ -39,7 +39,7 @@ class Access(Protocol):
         """Read *extents*, which ascend within each minute, and join them."""
 
     def matching(self, query: Query) -> NDArray[np.bool_]:
-        """Return for each stream id whether its events answer *query*, their times aside."""
+        """Return for each stream id whether its events may answer *query*, as far as their sources and tags decide."""
 
     def version(self, query: Query) -> Version:
         """Return the current version for *query*."""

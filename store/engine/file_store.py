@@ -10,7 +10,7 @@ from store.engine.reading import Reader
 from store.errors import InvalidQuery
 from store.format.event import Event
 from store.matching import content_filter
-from store.query import DiskUsage, Query, Span
+from store.query import DiskUsage, Query, Span, Stream
 from store.ticks import TICKS_MAX, bound_in_ticks
 
 __all__ = ["MEMORY_SIZE", "FileStore"]
@@ -63,15 +63,33 @@ class FileStore(EventStore):
         """See :meth:`EventStore.get`."""
         return self._reader.get(event_id)
 
+    def streams(self, query: Query) -> Iterator[Stream]:
+        """See :meth:`EventStore.streams`."""
+        return self._reader.streams(query)
+
     def tags(self, query: Query | None = None) -> frozenset[str]:
         """See :meth:`EventStore.tags`."""
-        found = self._reader.tags(query or Query())
-        is_everything = query is None or query.asks_everything
-        return found | self._declared.tags() if is_everything else found
+        if query is None or query.asks_everything:
+            return self._reader.tags() | self._declared.tags()
+        return super().tags(query)
+
+    def sources(self, query: Query | None = None) -> frozenset[str]:
+        """See :meth:`EventStore.sources`."""
+        if query is None or query.asks_everything:
+            return self._reader.sources()
+        return super().sources(query)
 
     def has_tag(self, tag: str) -> bool:
         """See :meth:`EventStore.has_tag`."""
         return self._reader.has_tag(tag) or self._declared.has(tag)
+
+    def has_source(self, source: str) -> bool:
+        """See :meth:`EventStore.has_source`."""
+        return self._reader.has_source(source)
+
+    def histogram(self, query: Query, width: int) -> dict[int, int]:
+        """See :meth:`EventStore.histogram`."""
+        return self._reader.histogram(query, width)
 
     def minutes(self, query: Query) -> Iterator[str]:
         """See :meth:`EventStore.minutes`."""

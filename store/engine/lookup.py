@@ -32,6 +32,7 @@ from store.index.minute import MinuteEntries
 from store.index.row import MinuteRow
 from store.index.streams import Streams
 from store.index.summary import SUMMARY, Total, merge_summaries, summarize
+from store.index.times import are_inside
 from store.locks import new_lock
 from store.minutes.file import MinuteFile, StoredFile
 from store.query import Query
@@ -221,12 +222,12 @@ class Lookup:
         return StoredFile(stat.name, self.root_dir, self._disk, stat)
 
     def matching(self, query: Query) -> NDArray[np.bool_]:
-        """Return for each stream id whether its events answer *query*, their times aside."""
+        """Return for each stream id whether its events may answer *query*, as far as their sources and tags decide."""
         with self.lock:
             return self._matching(query)
 
     def _matching(self, query: Query) -> NDArray[np.bool_]:
-        key = ("matching", query.tags, query.asks_everything)
+        key = ("matching", query.of_streams, query.asks_everything)
         known = self._cache.get(key)
         state = (self.streams.generation, len(self.streams))
         if known is None or known[0] != state:
@@ -268,7 +269,7 @@ class Lookup:
                 *catalog.bases(minutes),
                 oldest,
                 newest,
-                (oldest >= query.start) & (newest <= query.end),
+                are_inside(oldest, newest, query),
                 self.arrivals,
                 self.arrivals.position(),
                 self.epoch,
@@ -276,7 +277,7 @@ class Lookup:
 
     def series(self, query: Query) -> Series:
         """Return the totals by minute of the filters of *query*, its time bounds aside."""
-        key = ("series", query.tags)
+        key = ("series", query.at_any_time)
         found = self._cache.get(key)
         series: Series = Series(query.at_any_time, self) if found is None else found
         self._cache.put(key, series, series.memory_size)
@@ -406,13 +407,13 @@ class Lookup:
         if not stale:
             return
         found = np.zeros(max(stale) + 1, np.int64)
-        for summary in self._full_summaries(minutes):
+        for summary in self.full_summaries(minutes):
             rows = summary[summary["stream"] < len(found)]
             found[rows["stream"]] = np.maximum(found[rows["stream"]], rows["newest"])
         with self.lock:
             self.streams.set_newest(found, stale)
 
-    def _full_summaries(self, minutes: NDArray[np.int64]) -> Iterator[NDArray[np.void]]:
+    def full_summaries(self, minutes: NDArray[np.int64]) -> Iterator[NDArray[np.void]]:
         """Yield the summaries of all entries that *minutes* have now, as far as they can be read."""
         known = self.summaries(minutes)
         for each in minutes.tolist():

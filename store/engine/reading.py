@@ -1,6 +1,7 @@
 """The reader: it answers queries from the state, and changes nothing."""
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -13,11 +14,14 @@ from store.api import Answer
 from store.disk.disk import Disk
 from store.engine.state import State
 from store.errors import EventNotFound, EventReadException
-from store.format.event import Event
-from store.index.minute import EntryColumns
+from store.format.event import Event, split_tags
+from store.format.record import decode_text, split_stream_key
+from store.index.minute import DAMAGED, EntryColumns
+from store.index.row import MinuteRow
 from store.index.stamp import Stamp
 from store.index.summary import NOTHING, Total, summarize, total_of
-from store.query import Query, Span
+from store.index.times import are_inside
+from store.query import Query, Span, Stream
 
 __all__ = ["Reader"]
 
@@ -65,35 +69,88 @@ class Reader:
 
     # What the filesystem shows
 
-    def tags(self, query: Query) -> frozenset[str]:
-        """Return the tags of the events that answer *query*."""
-        lookup = self._lookup
-        if query.asks_everything:
-            with lookup.lock:
-                everything = lookup.streams.tags()
-            return frozenset(everything)
-        matching = lookup.matching(query)
-        if not query.is_bounded:
-            with lookup.lock:
-                tags = lookup.streams.tags_of(matching.nonzero()[0])
-            return frozenset(tags)
-        version = lookup.version(query)
-        streams: set[int] = set()
-        inside = version.minutes[version.inside]
-        for _count, summary in lookup.summaries(inside).values():
-            streams.update(summary["stream"].tolist())
-        for minute, entries in self._partly(version):
-            found = minute.entries.select(query, matching, 0, entries)
-            streams.update(minute.entries.layout(0, entries).streams[found].tolist())
-        with lookup.lock:
-            there = [each for each in streams if each < len(matching) and matching[each]]
-            tags = lookup.streams.tags_of(np.array(there, np.int64))
-        return frozenset(tags)
+    def tags(self) -> frozenset[str]:
+        """Return the tags of all events."""
+        with self._lookup.lock:
+            tags = self._lookup.streams.tags.all()
+        return frozenset(tags) - {""}
+
+    def sources(self) -> frozenset[str]:
+        """Return the sources of all events."""
+        with self._lookup.lock:
+            sources = self._lookup.streams.sources.all()
+        return frozenset(sources)
 
     def has_tag(self, tag: str) -> bool:
         """Return whether some event has *tag*."""
         with self._lookup.lock:
-            return self._lookup.streams.has_tag(tag)
+            return bool(tag) and self._lookup.streams.tags.has(tag)
+
+    def has_source(self, source: str) -> bool:
+        """Return whether some event is from *source*."""
+        with self._lookup.lock:
+            return self._lookup.streams.sources.has(source)
+
+    def streams(self, query: Query) -> Iterator[Stream]:
+        """See :meth:`EventStore.streams`."""
+        counts = self._events_by_stream(query)
+        ids = counts.nonzero()[0]
+        with self._lookup.lock:
+            keys = self._lookup.streams.keys_of(ids)
+        for key, events in zip(keys, counts[ids].tolist(), strict=True):
+            source, tags = map(decode_text, split_stream_key(key))
+            yield Stream(source, tuple(split_tags(tags)), events)
+
+    def _events_by_stream(self, query: Query) -> NDArray[np.int64]:
+        """Return for each stream id the number of its events that answer *query*, damage aside."""
+        lookup = self._lookup
+        matching = lookup.matching(query)
+        counts = np.zeros(len(matching), np.int64)
+        if not query.is_bounded:
+            with lookup.lock:
+                counts += lookup.streams.events(len(counts))
+        else:
+            version = lookup.version(query)
+            for summary in lookup.full_summaries(version.minutes[version.inside]):
+                rows = summary[summary["stream"] < len(counts)]
+                counts[rows["stream"]] += rows["events"]
+            for minute, entries in self._partly(version):
+                found = minute.entries.select(query, matching, 0, entries)
+                streams = minute.entries.layout(0, entries).streams[found]
+                counts += np.bincount(streams, minlength=len(counts))[: len(counts)]
+        counts[~matching] = 0
+        counts[DAMAGED] = 0
+        return counts
+
+    def histogram(self, query: Query, width: int) -> dict[int, int]:
+        """See :meth:`EventStore.histogram`."""
+        version = self._lookup.version(query)
+        buckets = version.oldest // width
+        events = self._totals(version)[1]
+        is_divided = (buckets != version.newest // width) & (events > 0)
+        counts: Counter[int] = Counter()
+        is_whole = ~is_divided & (events > 0)
+        for bucket, count in zip(
+            buckets[is_whole].tolist(), events[is_whole].tolist(), strict=True
+        ):
+            counts[bucket] += count
+        matching = self._lookup.matching(query)
+        for place in is_divided.nonzero()[0].tolist():
+            ticks = self._ticks(
+                query, matching, int(version.minutes[place]), int(version.entries[place])
+            )
+            counts.update((ticks // width).tolist())
+        return counts
+
+    def _ticks(
+        self, query: Query, matching: NDArray[np.bool_], number: int, entries: int
+    ) -> NDArray[np.int64]:
+        """Return the times of those of the first *entries* of the minute *number* that answer *query*; none if it is gone."""
+        try:
+            found = self._lookup.minute(number).entries
+            return found.ticks(0, entries)[found.select(query, matching, 0, entries)]
+        except EventReadException:
+            return np.empty(0, np.int64)
 
     def minutes(self, query: Query) -> Iterator[str]:
         """See :meth:`EventStore.minutes`."""
@@ -174,9 +231,9 @@ class Reader:
             row, changed = lookup.catalog.row(minute), lookup.catalog.changed(minute)
         if query.asks_everything:
             return Span(row.name, row.bytes, row.events, max(row.newest, 0), changed), row.entries
-        if not (row.oldest >= query.start and row.newest <= query.end):
+        if query.is_bounded and not _is_inside(row, query):
             total = self._part(query, minute, row.entries)
-        elif query.tags:
+        elif query.at_any_time.filters:
             total = lookup.series(query).total(minute, row.entries)
         else:
             total = Total(row.bytes - row.damage, row.events, max(row.newest, 0))
@@ -210,7 +267,7 @@ class Reader:
         self, query: Query, minutes: NDArray[np.int64], entries: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Return the totals of *minutes* as if all of their *entries* were in the time range of *query*."""
-        if query.tags:
+        if query.at_any_time.filters:
             return self._lookup.series(query).totals(minutes, entries)
         with self._lookup.lock:
             values = self._lookup.catalog.values
@@ -241,3 +298,7 @@ class Reader:
             except EventReadException:
                 continue
             yield minute, int(version.entries[place])
+
+
+def _is_inside(row: MinuteRow, query: Query) -> bool:
+    return bool(are_inside(np.array([row.oldest]), np.array([row.newest]), query).all())

@@ -5,7 +5,7 @@ import re
 import time
 
 from store.errors import InvalidEvent
-from store.format.record import Record, encode, encode_text
+from store.format.record import Record, decode_text, encode, encode_text
 from store.ticks import bound_in_ticks, in_seconds, in_ticks
 
 __all__ = [
@@ -149,10 +149,10 @@ def decode_event(data: bytes, record: Record, start: int = 0) -> Event:
     content = start + record.content_start
     event_id, ticks, source, tags = record.header
     return Event(
-        _text(event_id),
-        _text(source),
-        tags=split_tags(_text(tags)),
-        content=_text(data[content : content + record.content_size]),
+        decode_text(event_id),
+        decode_text(source),
+        tags=split_tags(decode_text(tags)),
+        content=decode_text(data[content : content + record.content_size]),
         ticks=ticks,
     )
 
@@ -189,7 +189,3 @@ def _new_uuid(ticks: int) -> int:
 def _text_of(uuid: int) -> str:
     digits = f"{uuid:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")

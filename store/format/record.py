@@ -36,6 +36,7 @@ __all__ = [
     "check_header_start",
     "decode_header",
     "decode_preamble",
+    "decode_text",
     "encode",
     "encode_alike",
     "encode_text",
@@ -198,6 +199,11 @@ def encode_text(text: str, encoding: str = "utf-8") -> bytes:
         return text.encode(encoding, "surrogateescape")
     except UnicodeEncodeError as error:
         raise InvalidEvent(f"text that cannot be encoded as {encoding}: {error}") from error
+
+
+def decode_text(data: bytes) -> str:
+    """Decode *data* as UTF-8; other bytes become lone surrogates (PEP 383)."""
+    return data.decode("utf-8", "surrogateescape")
 
 
 def stream_key(source: bytes, tags: bytes) -> bytes:

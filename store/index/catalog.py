@@ -11,6 +11,7 @@ from store.disk.file import FileStat
 from store.index.row import COLUMNS, ROW, MinuteRow
 from store.index.stamp import NO_TIME, Stamp
 from store.index.timeorder import TimeOrder
+from store.index.times import may_overlap
 from store.minutes.names import parse_name
 from store.query import Query
 from store.ticks import TICKS_PER_S
@@ -249,8 +250,7 @@ class Catalog:
 
     def within(self, query: Query, minutes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return those of *minutes* with events in the time range of *query*, as far as the catalog tells."""
-        oldest, newest = self.times(minutes)
-        return minutes[(newest >= query.start) & (oldest <= query.end)]
+        return minutes[may_overlap(*self.times(minutes), query)]
 
     def values(self, name: str, minutes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return for each of *minutes* the value of the column *name* of :class:`MinuteRow`."""

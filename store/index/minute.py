@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from store.columns import WIDTHS, Integers, NarrowColumn
 from store.errors import EventReadException
 from store.index.extents import Layout
+from store.index.times import are_within
 from store.query import Query
 from store.ticks import TICKS_MAX
 
@@ -286,14 +287,12 @@ class MinuteEntries:
         """
         flags: NDArray[np.bool_] = matching[layout.streams]
         if query.is_bounded:
-            ticks = self.ticks(first, first + len(flags))
-            flags &= (ticks >= query.start) & (ticks <= query.end)
+            flags &= are_within(self.ticks(first, first + len(flags)), query)
         return flags
 
     def outside(self, query: Query, length: int) -> NDArray[np.intp]:
         """Return the positions of those of the first *length* entries that are not in the time range of *query*."""
-        ticks = self.ticks(0, length)
-        found: NDArray[np.intp] = ((ticks < query.start) | (ticks > query.end)).nonzero()[0]
+        found: NDArray[np.intp] = (~are_within(self.ticks(0, length), query)).nonzero()[0]
         return found
 
     def equals(self, other: "MinuteEntries", length: int) -> bool:

@@ -2,19 +2,19 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from store.columns import Integers, Reals
-from store.format.record import split_stream_key
 from store.index.keys import ABSENT, KeyTable
+from store.index.labels import Labels, sources_in, tags_in
 from store.index.minute import DAMAGED
 from store.index.postings import Postings
 from store.index.summary import Total
-from store.query import Query
+from store.query import Filter, FromSource, HasTag, Not, Query, Untagged
 
 __all__ = ["Stale", "StreamTotals", "Streams"]
 
@@ -56,16 +56,16 @@ class Streams:
     Not safe for several threads: callers hold the store's state lock.
 
     Attributes:
+        sources: the sources of all streams.
+        tags: the tags of all streams; the empty one stands for no tag.
         stale: the streams whose newest events are to be found, by id.
         generation: changes whenever an id may mean another stream than before.
     """
 
     def __init__(self) -> None:
         self._keys = KeyTable()
-        self._tags = KeyTable()
-        # Of each tag, the ids of its streams; of each stream, the ids of its minutes.
-        self._streams_by_tag = Postings()
-        self._minutes = Postings()
+        self.sources, self.tags = Labels(sources_in), Labels(tags_in)
+        self._minutes = Postings()  # of each stream, the ids of its minutes
         self._queue: list[tuple[int, NDArray[np.integer]]] = []
         self._queued_count = 0
         self._events, self._sizes, self._newest = Integers(), Integers(), Integers()
@@ -77,8 +77,8 @@ class Streams:
         self._unsaved = array("i")  # some more than once
         self.stale: dict[int, Stale] = {}
         self.generation = 0
-        self.id_of(b"")  # DAMAGED
-        self._unsaved = array("i")
+        self._keys.add(b"")  # DAMAGED, which has neither a source nor tags
+        self._make_room()
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -86,7 +86,7 @@ class Streams:
     @property
     def size(self) -> int:
         """The memory of all streams, in bytes, about."""
-        tables = (self._keys, self._tags, self._streams_by_tag, self._minutes)
+        tables = (self._keys, self.sources, self.tags, self._minutes)
         columns = (self._events, self._sizes, self._newest, self._changed)
         unsaved = self._unsaved.itemsize * len(self._unsaved)
         return sum(each.size for each in (*tables, *columns)) + unsaved
@@ -241,21 +241,37 @@ class Streams:
         )
         return total, float(self._changed.take(ids).max(initial=0.0))
 
+    def events(self, count: int) -> NDArray[np.int64]:
+        """Return the numbers of events of the first *count* streams."""
+        return self._events.slice(0, count).copy()
+
     def matching(self, query: Query) -> NDArray[np.bool_]:
-        """Return for each stream id whether its events answer *query*, their times aside; for no filter, damage too."""
+        """Return for each stream id whether its events answer *query*, as far as their sources and tags decide.
+
+        For no filter at all, damage does, too.
+        """
         flags = np.ones(len(self), np.bool_)
-        for any_of in query.tags:
-            wanted = np.zeros(len(self), np.bool_)
-            for tag in any_of:
-                wanted[self.with_tag(tag)] = True
-            flags &= wanted
+        for each in query.of_streams.filters:
+            flags &= self._selected(each)
         flags[DAMAGED] = query.asks_everything
         return flags
 
-    def with_tag(self, tag: str) -> NDArray[np.integer]:
-        """Return the ids of the streams with *tag*."""
-        found = self._tags.find(_encoded(tag))
-        return np.empty(0, np.int64) if found == ABSENT else self._streams_by_tag.of(found)
+    def _selected(self, each: Filter) -> NDArray[np.bool_]:
+        match each:
+            case Not(negated):
+                return ~self._selected(negated)
+            case HasTag(any_of):
+                streams = map(self.tags.streams, any_of)
+            case FromSource(any_of):
+                streams = map(self.sources.streams, any_of)
+            case Untagged():
+                streams = map(self.tags.streams, [""])
+            case _:
+                raise AssertionError(f"streams do not decide {each}")
+        flags = np.zeros(len(self), np.bool_)
+        for ids in streams:
+            flags[ids] = True
+        return flags
 
     def minutes(self, matching: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the ids of the minutes with events of *matching* streams, damage aside."""
@@ -267,17 +283,9 @@ class Streams:
         self._merge_queue()
         return self._minutes.union(streams)
 
-    def has_tag(self, tag: str) -> bool:
-        """Return whether some event has *tag*."""
-        return self._tags.find(_encoded(tag)) != ABSENT
-
-    def tags(self) -> Iterator[str]:
-        """Return an iterator over the tags of all events, as they are now; it needs no lock."""
-        return map(_decoded, self._tags.keys())
-
-    def tags_of(self, streams: NDArray[np.int64]) -> Iterator[str]:
-        """Return an iterator over the tags of *streams*, some more than once; it needs no lock."""
-        return _decoded_tags_in(self._keys.keys_of(streams))
+    def keys_of(self, streams: NDArray[np.int64]) -> Iterator[bytes]:
+        """Return an iterator over the keys of *streams*; it needs no lock."""
+        return self._keys.keys_of(streams)
 
     # Keeping
 
@@ -362,28 +370,29 @@ class Streams:
 
     def _admit(self, keys: Sequence[bytes], ids: NDArray[np.int64]) -> None:
         """Make room for streams with *keys* that have *ids*, some of which others had that were forgotten."""
-        before, count = len(self._changed), len(self._keys)
-        for column in (self._events, self._sizes, self._newest, self._changed, self._minutes):
-            column.resize(count)
+        before = len(self._changed)
+        self._make_room()
         reused = ids[ids < before]
         if len(reused):
             self._changed.put(reused, 0)
             self.generation += 1
         self._unsaved.extend(ids.tolist())
-        tags, owners = _tags_in(keys)
-        rows = self._tags.assign(tags).ids
-        self._streams_by_tag.resize(len(self._tags))
-        self._streams_by_tag.add_all(rows, ids[owners])
+        for labels in (self.sources, self.tags):
+            labels.admit(keys, ids)
+
+    def _make_room(self) -> None:
+        count = len(self._keys)
+        for column in (self._events, self._sizes, self._newest, self._changed, self._minutes):
+            column.resize(count)
 
     def _forget(self, streams: Sequence[int]) -> None:
         """Forget *streams*, which have no event left; others get their ids."""
         if not streams:
             return
         ids = np.array(streams, np.int64)
-        tags, owners = _tags_in([self.key(each) for each in streams])
-        rows = self._tags.assign(tags).ids
-        self._streams_by_tag.remove_all(rows, ids[owners])
-        self._tags.remove(np.unique(self._streams_by_tag.empty(rows)))
+        keys = [self.key(each) for each in streams]
+        for labels in (self.sources, self.tags):
+            labels.forget(keys, ids)
         self._keys.remove(ids)
         self._newest.put(ids, 0)
         self._minutes.clear(ids)
@@ -404,35 +413,3 @@ class Streams:
         self._queue.clear()
         self._queued_count = 0
         self._minutes.add_all(streams, minutes)
-
-
-def _tags_in(keys: Iterable[bytes]) -> tuple[list[bytes], NDArray[np.int64]]:
-    """Return all tags in stream *keys*, and for each tag the index of the key that it is in."""
-    tags = [split_stream_key(key)[1] for key in keys]
-    owners = np.arange(len(tags))
-    if b"," in b"".join(tags):
-        lists = [each.split(b",") for each in tags]
-        tags = list(chain.from_iterable(lists))
-        owners = owners.repeat(np.array([len(each) for each in lists]))
-    if b"" in tags:
-        owners = owners[np.array(list(map(bool, tags)))]
-        tags = list(filter(None, tags))
-    return tags, owners
-
-
-def _decoded_tags_in(keys: Iterable[bytes]) -> Iterator[str]:
-    """Yield the tags in stream *keys*, some more than once."""
-    yield from map(_decoded, _tags_in(keys)[0])
-
-
-def _decoded(tag: bytes) -> str:
-    return tag.decode("utf-8", "surrogateescape")
-
-
-def _encoded(tag: str) -> bytes:
-    """Return *tag* as it stands in keys; empty when it can be in none."""
-    try:
-        encoded = tag.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return b""
-    return encoded if _decoded(encoded) == tag else b""
