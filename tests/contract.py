@@ -1,20 +1,27 @@
 """The contract of every event store. The tests of a store subclass this and say how to make one."""
 
 import math
+from collections import Counter
 
 import pytest
 
 from store import (
     Answer,
     Batch,
+    During,
     Event,
     EventNotFound,
     EventReadException,
     EventStore,
+    FromSource,
+    HasTag,
     InvalidEvent,
     InvalidQuery,
+    Not,
     Query,
+    Untagged,
 )
+from store.matching import matches
 from store.ticks import TICKS_MAX, TICKS_PER_S
 
 EVENTS = [
@@ -27,13 +34,24 @@ EVENTS = [
 ]
 
 
-EVERYTHING = 1 << 20
-"""More bytes than any answer here has."""
-
-
 def seconds(start: float, end: float) -> tuple[int, int]:
     """Return a range of seconds in ticks."""
     return int(start * TICKS_PER_S), int(end * TICKS_PER_S)
+
+
+TAGGED, FROM_S3 = HasTag(frozenset({"web"})), FromSource(frozenset({"/s/3"}))
+QUERIES = [
+    Query(), Query().tagged("web"), Query().tagged("web").tagged("db"), Query().tagged("web", "db"),
+    Query().within(*seconds(10, 75.25)), Query().within(*seconds(0, 11)).tagged("web"), Query().tagged("none"),
+    Query().within(*seconds(1, 2)), Query().within(*seconds(0, 75)).tagged("web"),
+    Query().where(FROM_S3), Query().where(FromSource(frozenset({"/s/1", ""}))).within(*seconds(0, 75)),
+    Query().where(Untagged()), Query().where(Not(Untagged())), Query().where(Not(TAGGED)), Query().where(Not(Not(TAGGED))),
+    Query().where(Not(FROM_S3)).where(TAGGED), Query().where(Not(During(*seconds(10, 100)))),
+    Query().where(Not(During(*seconds(10, 10)))).where(Not(FROM_S3)).within(*seconds(0, 75)),
+]  # fmt: skip
+
+EVERYTHING = 1 << 20
+"""More bytes than any answer here has."""
 
 
 def read_available(answer: Answer, offset: int = 0) -> bytes | None:
@@ -200,6 +218,26 @@ class StoreContract:
         assert [event.content for event in store.search(20, 21, flags=["t"])] == ["one", "two"]
         assert store.whole(Query()).size == len(batch.data)
 
+    @pytest.mark.parametrize("query", QUERIES, ids=repr)
+    def test_streams_and_histograms_count_the_events_of_an_answer(
+        self, filled: EventStore, query: Query
+    ) -> None:
+        """By source and tags, and by time."""
+        wanted = [event for event in EVENTS if matches(query, event)]
+        streams = Counter((event.source, tuple(event.tags)) for event in wanted)
+        assert sorted(filled.streams(query)) == sorted((*each, n) for each, n in streams.items())
+        for width in (1, 7 * TICKS_PER_S, 60 * TICKS_PER_S, TICKS_MAX):
+            times = Counter(event.ticks // width for event in wanted)
+            assert filled.histogram(query, width) == times
+        assert filled.sources(query) == {str(event.source) for event in wanted}
+        assert {event.id for event in filled.select(query)} == {event.id for event in wanted}
+
+    def test_sources(self, filled: EventStore) -> None:
+        """One that no event is from is none."""
+        assert filled.sources() == {"/s/1", "/s/2", "/s/3", ""}
+        assert filled.has_source("")
+        assert not filled.has_source("/s")
+
     def test_tags(self, filled: EventStore) -> None:
         """Those of all events, or of the events of a query, and declared ones."""
         assert filled.tags() == {"web", "db", "error", "a/b"}
@@ -214,14 +252,7 @@ class StoreContract:
         with pytest.raises(InvalidEvent):
             filled.declare_tag("a,b")
 
-    @pytest.mark.parametrize(
-        "query",
-        [
-            Query(), Query().tagged("web"), Query().tagged("web").tagged("db"), Query().tagged("web", "db"),
-            Query().within(*seconds(10, 75.25)), Query().within(*seconds(0, 11)).tagged("web"), Query().tagged("none"),
-            Query().within(*seconds(1, 2)), Query().within(*seconds(0, 75)).tagged("web"),
-        ],
-    )  # fmt: skip
+    @pytest.mark.parametrize("query", QUERIES, ids=repr)
     def test_answers_have_exactly_the_sizes_of_their_spans(
         self, filled: EventStore, query: Query
     ) -> None:
