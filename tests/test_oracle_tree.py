@@ -31,9 +31,11 @@ def read_all(tree: Tree, path: str, chunk_size: int) -> bytes:
 
 
 def listed(tree: Tree, path: str) -> list[str]:
+    """List the directory at *path*, hidden names aside."""
     node = tree.resolve(path)
     assert isinstance(node, Directory)
-    return [name for entries in node.entries() for name in entries.names]
+    names = [name for entries in node.entries() for name in entries.names]
+    return [name for name in names if not name.startswith(".")]
 
 
 def check(tree: Tree, model: Model, query: list[Step], chunk_size: int) -> None:

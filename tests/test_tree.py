@@ -45,9 +45,11 @@ def test_a_tag_may_have_a_name_that_programs_probe_for(tree: Tree) -> None:
 
 
 def listed(tree: Tree, path: str) -> list[str]:
+    """List the directory at *path*, hidden names aside."""
     node = tree.resolve(path)
     assert isinstance(node, Directory)
-    return [name for entries in node.entries() for name in entries.names]
+    names = [name for entries in node.entries() for name in entries.names]
+    return [name for name in names if not name.startswith(".")]
 
 
 def read(handle: Handle) -> bytes:
@@ -271,3 +273,50 @@ def test_a_path_costs_the_same_whatever_the_number_of_tags(
     assert searches == []
     tree.resolve(f"/by-tag/{escape('x' * 300)}/events")
     assert len(searches) == 1
+
+
+def hidden(tree: Tree, path: str) -> dict[str, str]:
+    """List the hidden links in the directory at *path*, with what they lead to."""
+    node = tree.resolve(path)
+    assert isinstance(node, Directory)
+    names = [name for entries in node.entries() for name in entries.names]
+    nodes = {name: tree.resolve(f"{path}/{name}") for name in names if name.startswith(".")}
+    return {name: node.target for name, node in nodes.items() if isinstance(node, Link)}
+
+
+LEAVES = {".events", ".count"}
+LIST_NOTHING = {".range", ".not"}
+LIST_SOMETHING = {".by-tag", ".by-source", ".by-date", ".untagged"}
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("", LEAVES | LIST_NOTHING | {".untagged"}),
+        ("/by-tag/web", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".untagged"} | {".ingest"}),
+        ("/by-source/s", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-source"} | {".ingest"}),
+        ("/untagged", LEAVES | LIST_NOTHING | {".by-source", ".by-date"}),
+        ("/range/1-100", LEAVES | LIST_NOTHING | LIST_SOMETHING | {".ingest"}),
+        ("/by-source/s,t", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-source"}),
+        ("/by-tag/web/by-source/s", LEAVES | LIST_NOTHING | {".ingest"}),
+        ("/by-tag/web/untagged", LEAVES | LIST_NOTHING),
+        ("/not/by-tag/web", set()),
+        ("/by-source/s/not/by-tag/web", set()),
+        ("/not/range/last-1d", set()),
+        ("/by-tag/web" * 16, LEAVES | {".ingest"}),
+    ],
+)
+def test_a_directory_shows_what_else_resolves_in_it(
+    tree: Tree, store: NaiveEventStore, path: str, wanted: set[str]
+) -> None:
+    """Each is a link to another name in it, which is there."""
+    store.save_all([Event("a", "s", 10, ["web"], "x"), Event("b", "t", 20, [], "x")])
+    found = hidden(tree, path)
+    assert set(found) == wanted
+    for name, target in found.items():
+        assert name == f".{target}"
+        tree.resolve(f"{path}/{target}").attributes()
+    for name in LEAVES | LIST_NOTHING | LIST_SOMETHING | {".ingest", ".git", ".1-2"}:
+        if name not in wanted:
+            with pytest.raises(NotFound):
+                tree.resolve(f"{path}/{name}")

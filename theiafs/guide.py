@@ -17,7 +17,9 @@ This directory is a theiafs mount: log events as files.
   not/<filter>/           the events that a filter does not select: not/by-tag/debug
   by-id/<id>              one event
 
-In each of these directories but the last there are also, without being listed:
+grep in minutes, or in one of the others: from here, grep -r reads each event once for each directory that lists it.
+
+In each of these directories but the last there are also (ls -A shows links to them):
 
   events                  all of it as one file; made for tail -f
   count                   the number of events

@@ -76,7 +76,7 @@ class Directory(Node):
 
 
 class Link(Node):
-    """A symbolic link to *target*, as new as the *newest* event in it."""
+    """A symbolic link to *target*, as new as the *newest* event in it, in ticks since the epoch; 0 if that is not said."""
 
     MODE = stat.S_IFLNK | 0o777
 

@@ -2,12 +2,12 @@
 
 ::
 
-    path    = "/" | "/README" | "/latest" | "/minutes" [ "/" minute ] | "/by-id" [ "/" id ] | "/" query
+    path    = "/" | "/README" | "/.rgignore" | "/latest" | "/minutes" [ "/" minute ] | "/by-id" [ "/" id ] | "/" query
     query   = { filter "/" } [ leaf ]
     filter  = [ "not/" ] selection
     selection = "by-tag/" tag { "," tag }  |  "by-source/" source { "," source }  |  "untagged"
               | "by-date/" date  |  "range/" range
-    leaf    = "events" | "count" | "ingest" | minute | "not" | a selection without what follows its first "/"
+    leaf    = "events" | "count" | "ingest" | minute | "not" | a selection without what follows its first "/" | "." leaf
 """
 
 import functools
@@ -22,7 +22,16 @@ from store import Filter as StoreFilter
 from theiafs.errors import InvalidName, NotFound
 from theiafs.timerange import Days, Last, Newest, parse_date, parse_range
 
-__all__ = ["FILTERS_MAX", "Filter", "Location", "Negated", "NodeKind", "Paths", "to_query"]
+__all__ = [
+    "FILTERS_MAX",
+    "LEAVES",
+    "Filter",
+    "Location",
+    "Negated",
+    "NodeKind",
+    "Paths",
+    "to_query",
+]
 
 FILTERS_MAX = 16
 """Maximum number of filters in a path; ``not`` and what follows are one."""
@@ -68,6 +77,8 @@ class NodeKind(StrEnum):
     COUNT = "count"
     INGEST = "ingest"
     MINUTE = "minute"
+    SIGNPOST = "signpost"
+    RGIGNORE = ".rgignore"
 
 
 class Location(NamedTuple):
@@ -76,7 +87,7 @@ class Location(NamedTuple):
     Attributes:
         kind: the kind of node that may be there.
         filters: the filters that the path goes through.
-        name: the name of the minute, or the id of the event, if the kind is one.
+        name: the name of the minute or of the signpost, or the id of the event, if the kind is one.
         query: the query of the filters; None if it depends on the moment.
         is_negated: whether the path goes on with a filter that is negated.
     """
@@ -96,10 +107,14 @@ def _by_name(*kinds: NodeKind) -> dict[str, NodeKind]:
 
 
 _ROOT_ONLY = _by_name(NodeKind.README, NodeKind.LATEST, NodeKind.MINUTES, NodeKind.BY_ID)
-_LEAVES = _by_name(NodeKind.EVENTS, NodeKind.COUNT, NodeKind.INGEST)
+LEAVES = _by_name(NodeKind.EVENTS, NodeKind.COUNT, NodeKind.INGEST)
 _SELECTIONS = _by_name(
     NodeKind.BY_TAG, NodeKind.BY_SOURCE, NodeKind.BY_DATE, NodeKind.RANGE, NodeKind.UNTAGGED
 )
+
+
+_SIGNPOSTED = frozenset({*LEAVES, *_SELECTIONS, NodeKind.NOT})
+_QUERIES = frozenset({NodeKind.ROOT, NodeKind.QUERY})
 
 
 class Paths:
@@ -134,7 +149,7 @@ class Paths:
     def _step(self, above: Location, name: str) -> Location | None:
         """Return the meaning of *name* in the directory *above*; None if it has none."""
         if name[0] == "." and not name.startswith(".."):
-            return None
+            return _hidden(above, name)
         match above.kind:
             case NodeKind.RANGE | NodeKind.BY_DATE if name in _PROBED:
                 return None
@@ -161,11 +176,20 @@ class Paths:
         return None
 
 
+def _hidden(above: Location, name: str) -> Location | None:
+    """Return what *name*, which begins with a dot, is in the directory *above*; None if it is nothing."""
+    if above.kind is NodeKind.ROOT and name == NodeKind.RGIGNORE:
+        return Location(NodeKind.RGIGNORE)
+    if above.kind not in _QUERIES or name[1:] not in _SIGNPOSTED:
+        return None
+    return above._replace(kind=NodeKind.SIGNPOST, name=name)
+
+
 def _leaf(above: Location, name: str) -> Location | None:
     """Return the file *name* in the query directory *above*; None if there is none."""
     if above.kind is NodeKind.QUERY and _MINUTE.fullmatch(name):
         return above._replace(kind=NodeKind.MINUTE, name=name)
-    return above._replace(kind=_LEAVES[name]) if name in _LEAVES else None
+    return above._replace(kind=LEAVES[name]) if name in LEAVES else None
 
 
 def _selecting(above: Location, name: str) -> Location | None:

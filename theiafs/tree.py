@@ -26,6 +26,7 @@ from theiafs.nodes import (
 )
 from theiafs.openanswers import OpenAnswers
 from theiafs.paths import Filter, Location, NodeKind, Paths
+from theiafs.signposts import signposted, signposts
 from theiafs.timerange import LAST_DAY, TICKS_PER_DAY, day_name, parse_date
 
 __all__ = ["Tree"]
@@ -42,8 +43,10 @@ _ROOT_DIRECTORIES = [
 ]
 
 
-_Filters = tuple[Filter, ...]
-_Listing = Callable[[Query, _Filters], Iterable[Entries]]
+_RGIGNORE = f"/*\n!/{NodeKind.MINUTES}/\n"
+"""Lets ripgrep read every event once: ``rg X`` at the root reads ``minutes``."""
+
+_Listing = Callable[[Location, Query], Iterable[Entries]]
 
 
 class Tree:
@@ -63,7 +66,7 @@ class Tree:
         self._listings: dict[NodeKind, _Listing] = {
             NodeKind.ROOT: self._list_root,
             NodeKind.MINUTES: self._list_minutes,
-            NodeKind.QUERY: self._list_minutes,
+            NodeKind.QUERY: self._list_query,
             NodeKind.BY_TAG: self._list_tags,
             NodeKind.BY_SOURCE: self._list_sources,
             NodeKind.BY_DATE: self._list_days,
@@ -149,13 +152,17 @@ class Tree:
     def _node(self, path: str, location: Location, query: Query) -> Node:
         list_entries = self._listings.get(location.kind)
         if list_entries is not None:
-            return self._directory(lambda: list_entries(query, location.filters), query)
+            return self._directory(lambda: list_entries(location, query), query)
         store = self._store
         match location.kind:
             case NodeKind.EVENTS | NodeKind.MINUTE:
                 return AnswerFile(store, query, location.name, location, self._open_answers)
             case NodeKind.README:
                 return TextFile(GUIDE)
+            case NodeKind.RGIGNORE:
+                return TextFile(_RGIGNORE)
+            case NodeKind.SIGNPOST if location.name in self._signposts(location, query).names:
+                return Link(signposted(location.name), 0)
             case NodeKind.LATEST:
                 return self._latest(path)
             case NodeKind.EVENT:
@@ -178,25 +185,35 @@ class Tree:
         span = self._store.span(Query(), newest)
         return Link(f"{NodeKind.MINUTES}/{newest}", span.newest if span else 0)
 
-    def _list_root(self, _query: Query, _filters: _Filters) -> Iterator[Entries]:
-        yield Entries([NodeKind.README], TextFile.MODE)
+    def _list_root(self, location: Location, query: Query) -> Iterator[Entries]:
+        yield Entries([NodeKind.README, NodeKind.RGIGNORE], TextFile.MODE)
         if self._store.is_writable:
             yield Entries([NodeKind.INGEST], IngestFile.MODE)
         yield Entries(_ROOT_DIRECTORIES, Directory.MODE)
+        yield self._signposts(location, query)
         if self._store.latest() is not None:
             yield Entries([NodeKind.LATEST], Link.MODE)
 
-    def _list_tags(self, query: Query, filters: _Filters) -> Iterator[Entries]:
+    def _list_query(self, location: Location, query: Query) -> Iterator[Entries]:
+        yield self._signposts(location, query)
+        yield from self._list_minutes(location, query)
+
+    def _signposts(self, location: Location, query: Query) -> Entries:
+        return Entries(signposts(location, query, self._store.is_writable), Link.MODE)
+
+    def _list_tags(self, location: Location, query: Query) -> Iterator[Entries]:
         """List the tags that are not in the path already."""
-        applied = {tag for each in filters if isinstance(each, HasTag) for tag in each.any_of}
+        applied = {
+            tag for each in location.filters if isinstance(each, HasTag) for tag in each.any_of
+        }
         yield _names(self._store.tags(query) - applied)
 
-    def _list_sources(self, query: Query, filters: _Filters) -> Iterator[Entries]:
+    def _list_sources(self, location: Location, query: Query) -> Iterator[Entries]:
         """List the sources, unless the path says which already."""
-        is_applied = any(isinstance(each, FromSource) for each in filters)
+        is_applied = any(isinstance(each, FromSource) for each in location.filters)
         yield _names(frozenset() if is_applied else self._store.sources(query))
 
-    def _list_days(self, query: Query, _filters: _Filters) -> Iterator[Entries]:
+    def _list_days(self, _location: Location, query: Query) -> Iterator[Entries]:
         """List the days that have events, except one that the path asks for already, and those without a name."""
         days = sorted(self._store.histogram(query, TICKS_PER_DAY))
         names = [day_name(day) for day in days if day <= LAST_DAY]
@@ -204,7 +221,7 @@ class Tree:
         names = [name for name in names if parse_date(name) != asked]
         yield Entries(names, Directory.MODE)
 
-    def _list_minutes(self, query: Query, _filters: _Filters) -> Iterator[Entries]:
+    def _list_minutes(self, _location: Location, query: Query) -> Iterator[Entries]:
         names = self._store.minutes(query)
         while some := list(islice(names, _NAMES_AT_ONCE)):
             yield Entries(some, AnswerFile.MODE)
@@ -214,5 +231,5 @@ def _names(labels: frozenset[str]) -> Entries:
     return Entries([escape(label) for label in sorted(labels)], Directory.MODE)
 
 
-def _list_nothing(_query: Query, _filters: _Filters) -> Iterable[Entries]:
+def _list_nothing(_location: Location, _query: Query) -> Iterable[Entries]:
     return ()
