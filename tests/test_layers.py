@@ -42,7 +42,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "guide": set(),
     "addition": {"store"},
     "paths": {"errors", "timerange", "store"},
-    "signposts": {"addition", "paths", "store"},
+    "signposts": {"addition", "paths", "timerange", "store"},
     "moments": {"paths", "timerange", "store"},
     "lines": {"store.format"},
     "ingest": {"addition", "lines", "store", "store.format"},

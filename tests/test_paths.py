@@ -80,6 +80,7 @@ def test_a_query_that_depends_on_the_moment() -> None:
         "/events/x", "/by-tag/web/nothing", "/by-tag/web/events/x", "/by-tag/web/10-70/x", "/.git", "/by-tag/.git",
         "/range/.git", "/range/autorun.inf", "/not/not", "/not/events", "/not/1-2", "/not/by-tag/x/.git", "/by-date/Thumbs.db",
         "/by-id/x/y", "/by-tag/x/by-id", "/by-tag/web/.hidden", "/range/Thumbs.db", "/by-tag/web/README",
+        "/range/HEAD", "/by-date/HEAD", "/by-id/HEAD", "/by-id/desktop.ini", "/by-id/.git",
     ],
 )  # fmt: skip
 def test_a_path_outside_the_grammar_is_not_found(path: str) -> None:

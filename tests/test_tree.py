@@ -292,11 +292,17 @@ LIST_SOMETHING = {".by-tag", ".by-source", ".by-date", ".untagged"}
 @pytest.mark.parametrize(
     ("path", "wanted"),
     [
-        ("", LEAVES | LIST_NOTHING | {".untagged"}),
+        ("", LEAVES | {".untagged"}),
         ("/by-tag/web", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".untagged"} | {".ingest"}),
         ("/by-source/s", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-source"} | {".ingest"}),
         ("/untagged", LEAVES | LIST_NOTHING | {".by-source", ".by-date"}),
-        ("/range/1-100", LEAVES | LIST_NOTHING | LIST_SOMETHING | {".ingest"}),
+        ("/range/1-100", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-date"} | {".ingest"}),
+        ("/range/1970", LEAVES | LIST_NOTHING | LIST_SOMETHING | {".ingest"}),
+        ("/range/last-1h", LEAVES | LIST_NOTHING | LIST_SOMETHING | {".ingest"}),
+        (
+            "/by-date/1970-01-01",
+            LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-date"} | {".ingest"},
+        ),
         ("/by-source/s,t", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-source"}),
         ("/by-tag/web/by-source/s", LEAVES | LIST_NOTHING | {".ingest"}),
         ("/by-tag/web/untagged", LEAVES | LIST_NOTHING),

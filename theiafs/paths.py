@@ -38,8 +38,11 @@ FILTERS_MAX = 16
 
 _DIRECTORIES_MAX = 1024
 
-# Desktop environments probe for these in every directory. They do not exist, even where another name would be invalid.
-_PROBED = frozenset({"autorun.inf", "AUTORUN.INF", "desktop.ini", "Desktop.ini", "Thumbs.db"})
+# Desktop environments and git probe for these in every directory. They do not exist, even where another name would be invalid,
+# or looked for in all events.
+_PROBED = frozenset(
+    {"autorun.inf", "AUTORUN.INF", "desktop.ini", "Desktop.ini", "Thumbs.db", "HEAD"}
+)
 _EVERYTHING = Query()
 _MINUTE = re.compile(r"[0-9]+-[0-9]+")
 
@@ -151,7 +154,7 @@ class Paths:
         if name[0] == "." and not name.startswith(".."):
             return _hidden(above, name)
         match above.kind:
-            case NodeKind.RANGE | NodeKind.BY_DATE if name in _PROBED:
+            case NodeKind.RANGE | NodeKind.BY_DATE | NodeKind.BY_ID if name in _PROBED:
                 return None
             case NodeKind.RANGE:
                 return _filtered(above, parse_range(name))

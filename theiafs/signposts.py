@@ -1,12 +1,14 @@
 """Signposts: hidden links in the listing of a query directory to what else resolves in it.
 
 ``ls -A`` and Tab show them. Programs that walk a tree do not follow links, so that every event still counts once; for those
-that are told to follow them, the walk ends: a directory that lists something is signposted only below one filter.
+that are told to follow them, the walk ends: a filter that lists something is signposted only below one filter. With *f* tags,
+sources and days (``untagged`` is one more), such a walk reaches at most *f*² directories that list minutes.
 """
 
-from store import FromSource, HasTag, Not, Query, Untagged
+from store import During, FromSource, HasTag, Not, Query, Untagged
 from theiafs.addition import Addition
-from theiafs.paths import FILTERS_MAX, LEAVES, Location, Negated, NodeKind
+from theiafs.paths import FILTERS_MAX, LEAVES, Filter, Location, Negated, NodeKind
+from theiafs.timerange import TICKS_PER_DAY
 
 __all__ = ["signposted", "signposts"]
 
@@ -26,12 +28,15 @@ def signposts(location: Location, query: Query, is_writable: bool) -> list[str]:
     if any(isinstance(each, Not | Negated) for each in filters):
         return []
     targets = [name for name in LEAVES if name != NodeKind.INGEST]
-    # The root lists it.
-    if is_writable and filters and Addition.of(query) is not None:
-        targets.append(NodeKind.INGEST)
-    if len(filters) < FILTERS_MAX:
-        targets += _LIST_NOTHING
-        targets += [kind for kind in _LIST_SOMETHING if _offers(location, kind)]
+    if not filters:
+        targets.append(NodeKind.UNTAGGED)  # the root lists the others, and ingest
+    else:
+        if is_writable and Addition.of(query) is not None:
+            targets.append(NodeKind.INGEST)
+        if len(filters) < FILTERS_MAX:
+            targets += _LIST_NOTHING
+        if len(filters) == 1:
+            targets += [kind for kind in _LIST_SOMETHING if _leads_further(kind, filters[0])]
     return [f".{target}" for target in targets]
 
 
@@ -40,18 +45,19 @@ def signposted(name: str) -> str:
     return name.removeprefix(".")
 
 
-def _offers(location: Location, kind: NodeKind) -> bool:
-    """Return whether the filter *kind*, which lists something, is signposted: not one that is applied already."""
-    if not location.filters:
-        return kind is NodeKind.UNTAGGED  # the root lists the others
-    [*others, applied] = location.filters
-    if others:
-        return False
+def _leads_further(kind: NodeKind, applied: Filter) -> bool:
+    """Return whether *kind*, a filter that lists something, may select less than the filter *applied* by itself."""
     match kind:
         case NodeKind.BY_TAG:
             return not isinstance(applied, Untagged)
         case NodeKind.BY_SOURCE:
             return not isinstance(applied, FromSource)
+        case NodeKind.BY_DATE:
+            return not (isinstance(applied, During) and _is_within_a_day(applied))
         case NodeKind.UNTAGGED:
             return not isinstance(applied, HasTag | Untagged)
     return True
+
+
+def _is_within_a_day(range_: During) -> bool:
+    return range_.start // TICKS_PER_DAY == range_.end // TICKS_PER_DAY
