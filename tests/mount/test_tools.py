@@ -112,7 +112,7 @@ def test_find_ends_and_knows_types(filled: Mount) -> None:
     assert sorted(path for path in found if path.startswith("./by-tag/even/")) == [
         f"./by-tag/even/{name}" for name in ("1000-1060", "1063-1123", "1126-1186", "1189-1249")
     ]
-    assert filled.shell("find . -type l") == "./latest\n"
+    assert filled.shell("find . -type l -not -name '.*'") == "./latest\n"
     assert (
         filled.shell("find by-tag -type d | sort")
         == "by-tag\nby-tag/a%2Fb\nby-tag/even\nby-tag/odd\n"
@@ -136,7 +136,7 @@ def test_cp_tar_and_rsync_copy_exactly(filled: Mount, tmp_path: Path) -> None:
     filled.shell(
         f"rsync -a minutes {tmp_path}/synced/ && diff -r minutes {tmp_path}/synced/minutes"
     )
-    filled.shell(f"diff -r by-tag/even {tmp_path}/copied")
+    filled.shell(f"diff -r --no-dereference by-tag/even {tmp_path}/copied")
     with tarfile.open(tmp_path / "t.tar") as archive:
         names = [name for name in archive.getnames() if name != "minutes"]
         assert len(names) == 4

@@ -39,6 +39,16 @@ def check_file(path: Path) -> None:
     assert told.st_blocks == -(-len(data) // 512), path
 
 
+def files(mount: Mount) -> list[Path]:
+    """Return the paths of the files that are listed, ingest and links aside."""
+    paths = [Path(top, name) for top, _, names in os.walk(mount.path) for name in names]
+    return [path for path in paths if path.name != "ingest" and not path.is_symlink()]
+
+
+def minutes_in(directory: Path) -> list[str]:
+    return [name for name in os.listdir(directory) if not name.startswith(".")]
+
+
 def query_directories(mount: Mount) -> list[Path]:
     ranges = [
         "0-300",
@@ -71,17 +81,12 @@ def query_directories(mount: Mount) -> list[Path]:
 def test_every_file_has_its_size(mounted: Mount) -> None:
     """Those that are listed, and those that are only resolved, whatever the tags and ranges."""
     fill(mounted)
-    listed = [
-        Path(directory) / name
-        for directory, _, names in os.walk(mounted.path)
-        for name in names
-        if name != "ingest"
-    ]
+    listed = files(mounted)
     assert len(listed) > 80
     for path in listed:
         check_file(path)
     for directory in query_directories(mounted):
-        names = [name for name in os.listdir(directory) if directory != mounted.path]
+        names = [] if directory == mounted.path else minutes_in(directory)
         for name in [*names, "events", "count"]:
             check_file(directory / name)
         if names:
@@ -96,13 +101,8 @@ def test_sizes_are_exact_before_and_after_a_restart(mounted: Mount) -> None:
     """The same files are there with the same bytes."""
     fill(mounted)
 
-    def everything() -> dict[str, bytes]:
-        return {
-            os.path.join(directory, name): Path(directory, name).read_bytes()
-            for directory, _, names in os.walk(mounted.path)
-            for name in names
-            if name != "ingest"
-        }
+    def everything() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in files(mounted)}
 
     before = everything()
     mounted.remount()
