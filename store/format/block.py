@@ -7,16 +7,12 @@ by one, and eight bytes at a time.
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from store.format.record import TAGS_LINE, are_tag_lists, split_stream_key
+from store.format.text import WORD_SIZE, Booleans, Integers, Text
 from store.ticks import TICKS_MAX, TICKS_PER_S
 
 __all__ = ["RecordBlock", "read_block"]
-
-Integers = npt.NDArray[np.int64]
-Booleans = npt.NDArray[np.bool_]
-Words = npt.NDArray[np.uint64]
 
 _NEWLINE, _SPACE, _POINT, _ZERO, _COMMA, _COLON = b"\n .0,:"
 _OPENING = b"event: "
@@ -29,28 +25,7 @@ _SECONDS_MAX = TICKS_MAX // TICKS_PER_S - 1
 _LINES_MIN = 6
 """Minimum lines of a record: opening, four header lines, content."""
 
-_WORD_SIZE = 8
-_WORD_TICKS = 10**_WORD_SIZE
-
-
-def _each(byte: int) -> np.uint64:
-    """Return a word with *byte* in each of its bytes."""
-    return np.uint64(int.from_bytes(bytes([byte]) * _WORD_SIZE, "little"))
-
-
-_SPACES, _ZEROS, _ONES, _SIXES = map(_each, (_SPACE, _ZERO, 1, 6))
-_HIGH_HALVES, _HIGH_BITS = map(_each, (0xF0, 0x80))
-_ONE, _LAST_BYTE = np.uint64(1), np.uint64(8 * (_WORD_SIZE - 1))
-_LAST_BYTES = np.array(
-    [(1 << 64) - (1 << 8 * (_WORD_SIZE - count)) for count in range(_WORD_SIZE + 1)], np.uint64
-)
-"""``_LAST_BYTES[n]``: mask that keeps the last n bytes of a word."""
-
-_JOINTS = [
-    (np.uint64((10**count << 8 * count) + 1), np.uint64(8 * count), np.uint64(mask))
-    for count, mask in ((1, 0x00FF00FF00FF00FF), (2, 0x0000FFFF0000FFFF), (4, 0x00000000FFFFFFFF))
-]
-"""How to join neighbours of one, two and four digits in a word: factor, shift in bits, mask."""
+_WORD_TICKS = 10**WORD_SIZE
 
 _DIGITS_MAX = np.array(
     [[_SIZE_DIGITS_MAX], [_SIZE_DIGITS_MAX], [_SIZE_DIGITS_MAX], [_SECONDS_DIGITS_MAX], [_DECIMALS]]
@@ -106,8 +81,8 @@ def read_block(block: bytes, start: int = 0) -> RecordBlock:
         block: any bytes.
         start: where to begin, in bytes.
     """
-    text = _Text(block[start:])
-    openings = text.find_openings()
+    text = Text(block[start:])
+    openings = _find_openings(text)
     starts, headers, times, sources, tags, contents = (
         text.line_starts[openings + line] for line in range(6)
     )
@@ -126,8 +101,8 @@ def read_block(block: bytes, start: int = 0) -> RecordBlock:
         [totals, totals_end + 1, sizes_end + 1, times + len(b"timestamp: "), points + 1]
     )
     number_ends = np.array([totals_end, sizes_end, headers - 1, points, sources - 1])
-    total_sizes, header_sizes, content_sizes, whole, decimals = text.numbers(
-        number_starts, number_ends, canonical
+    total_sizes, header_sizes, content_sizes, whole, fractions = _numbers(
+        text, number_starts, number_ends, canonical
     )
     canonical &= (header_sizes == contents - headers) & (
         total_sizes == header_sizes + content_sizes
@@ -151,7 +126,7 @@ def read_block(block: bytes, start: int = 0) -> RecordBlock:
         ends[:count] + start,
         closed[:count],
         total_sizes[:count],
-        whole[:count] * TICKS_PER_S + decimals[:count],
+        whole[:count] * TICKS_PER_S + fractions[:count],
         keys,
         headers[:count] + (start + len(b"id:")),
         times[:count] + (start - 1),
@@ -162,83 +137,37 @@ def read_block(block: bytes, start: int = 0) -> RecordBlock:
     return read.before_first(np.array([not are_tag_lists([each]) for each in lists], np.bool_))
 
 
-class _Text:
-    """Bytes, examined at many offsets at once.
+def _find_openings(text: Text) -> Integers:
+    """Return the numbers of the lines that may open a record and have all the lines of its header after them."""
+    starts = text.line_starts
+    # One byte tells most of the others apart.
+    lines = np.flatnonzero(text.bytes[starts[:-_LINES_MIN]] == _OPENING[0])
+    lines = lines[text.begin(starts[lines], _OPENING)]
+    return lines[text.begin(starts[lines + 1], b"id:")]
 
-    Attributes:
-        line_starts: offsets of the starts of lines.
+
+def _numbers(text: Text, starts: Integers, ends: Integers, canonical: Booleans) -> Integers:
+    """Parse the numbers of records in *text*, a row for each number of a record.
+
+    Args:
+        text: the text.
+        starts: where each number starts.
+        ends: where it ends.
+        canonical: becomes false for a record with a number that is not canonical.
     """
-
-    def __init__(self, data: bytes) -> None:
-        self._size = len(data)
-        padded = data.ljust(_WORD_SIZE, b"\n")
-        self._bytes = np.frombuffer(padded, np.uint8)
-        # The word at each offset that has a whole one.
-        self._words = np.ndarray((len(padded) - _WORD_SIZE + 1,), "<u8", padded, strides=(1,))
-        newlines = np.flatnonzero(self._bytes[: self._size] == _NEWLINE)
-        self.line_starts = np.concatenate(([0], newlines + 1))
-
-    def find_openings(self) -> Integers:
-        """Return the numbers of the lines that may open a record and have all the lines of its header after them."""
-        starts = self.line_starts
-        # One byte tells most of the others apart.
-        lines = np.flatnonzero(self._bytes[starts[:-_LINES_MIN]] == _OPENING[0])
-        lines = lines[self.begin(starts[lines], _OPENING)]
-        return lines[self.begin(starts[lines + 1], b"id:")]
-
-    def begin(self, positions: Integers, name: bytes) -> Booleans:
-        """Return whether the text at each of *positions* begins with *name* and has a whole word there."""
-        last = len(self._words) - 1
-        found = positions <= last - max(len(name) - _WORD_SIZE, 0)
-        for offset in {0, max(len(name) - _WORD_SIZE, 0)}:
-            piece = name[offset : offset + _WORD_SIZE]
-            words = self._words[np.minimum(positions + offset, last)]
-            if len(piece) < _WORD_SIZE:
-                words &= np.uint64((1 << 8 * len(piece)) - 1)
-            found &= words == np.uint64(int.from_bytes(piece, "little"))
-        return found
-
-    def are(self, positions: Integers, byte: int) -> Booleans:
-        """Return whether *byte* is at each of *positions*."""
-        found: Booleans = self._bytes[np.minimum(positions, self._size - 1)] == byte
-        found &= positions < self._size
-        return found
-
-    def first_spaces(self, positions: Integers) -> Integers:
-        """Return the offset of the first space in the word at each of *positions*; any offset, if it has none."""
-        others = self._words[np.minimum(positions, len(self._words) - 1)] ^ _SPACES
-        # The lowest bit that is set here is the highest of the first byte that is zero.
-        found = (others - _ONES) & ~others & _HIGH_BITS
-        # Here all bits below it are set: the lowest of each byte before that one, and of that one.
-        below = (found - _ONE) & ~found
-        counts = ((below & _ONES) * _ONES) >> _LAST_BYTE
-        return positions + counts.view(np.int64) - 1
-
-    def numbers(self, starts: Integers, ends: Integers, canonical: Booleans) -> Integers:
-        """Parse the numbers of records, a row for each number of a record.
-
-        Args:
-            starts: where each number starts.
-            ends: where it ends.
-            canonical: becomes false for a record with a number that is not canonical.
-        """
-        widths = ends - starts
-        canonical &= ((widths > 0) & (widths <= _DIGITS_MAX)).all(axis=0)
-        # Only decimals begin with zeros.
-        leading = slice(0, 4)
-        zero = self._bytes[np.minimum(starts[leading], self._size - 1)] == _ZERO
-        canonical &= ~(zero & (widths[leading] > 1)).any(axis=0)
-        # The last eight digits of each, and those of the seconds before these.
-        ends = np.concatenate((ends, ends[3:4] - _WORD_SIZE))
-        widths = np.concatenate((widths, widths[3:4] - _WORD_SIZE))
-        np.clip(widths, 0, _WORD_SIZE, out=widths)
-        np.clip(ends, _WORD_SIZE, len(self._words) - 1 + _WORD_SIZE, out=ends)
-        digits = self._words[ends - _WORD_SIZE] ^ _ZEROS
-        digits &= _LAST_BYTES[widths]
-        canonical &= ~(((digits + _SIXES) | digits) & _HIGH_HALVES).any(axis=0)
-        values = _values(digits).view(np.int64)
-        values[3] += values[5] * _WORD_TICKS
-        return values[:5]
+    widths = ends - starts
+    canonical &= ((widths > 0) & (widths <= _DIGITS_MAX)).all(axis=0)
+    # Only decimals begin with zeros.
+    leading = slice(0, 4)
+    zero = text.bytes[np.minimum(starts[leading], text.size - 1)] == _ZERO
+    canonical &= ~(zero & (widths[leading] > 1)).any(axis=0)
+    # The last eight digits of each, and those of the seconds before these.
+    ends = np.concatenate((ends, ends[3:4] - WORD_SIZE))
+    widths = np.concatenate((widths, widths[3:4] - WORD_SIZE))
+    values, are_digits = text.numbers_before(ends, widths)
+    canonical &= are_digits.all(axis=0)
+    values[3] += values[5] * _WORD_TICKS
+    return values[:5]
 
 
 def _may_have_an_empty_tag(keys: list[bytes]) -> bool:
@@ -248,12 +177,3 @@ def _may_have_an_empty_tag(keys: list[bytes]) -> bool:
     after = text[commas + 1]
     odd = (text[commas - 1] == _COLON) | (after == _COMMA) | (after == _NEWLINE)
     return bool(odd.any())
-
-
-def _values(digits: Words) -> Words:
-    """Return the numbers that words of eight *digits* stand for."""
-    values = digits
-    # Neighbours become one number of twice as many digits, three times.
-    for factor, shift, mask in _JOINTS:
-        values = (values * factor >> shift) & mask
-    return values
