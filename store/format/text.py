@@ -8,7 +8,7 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["WORD_SIZE", "Booleans", "Integers", "Text", "Words", "each_byte"]
+__all__ = ["WORD_SIZE", "Booleans", "Integers", "Text", "Words", "bytes_up_to", "each_byte"]
 
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
@@ -90,7 +90,7 @@ class Text:
         others = self.words[np.minimum(positions, len(self.words) - 1)] ^ _SPACES
         # The lowest bit that is set here is the highest of the first byte that is zero.
         found = (others - _ONES) & ~others & _HIGH_BITS
-        return positions + _bytes_up_to(found) - 1
+        return positions + bytes_up_to(found) - 1
 
     def leading_numbers(self, positions: Integers) -> tuple[Integers, Integers, Booleans]:
         """Parse the number of one to seven digits at each of *positions*, after which comes white space.
@@ -105,7 +105,7 @@ class Text:
         words = self.words[positions]
         # All digits have this bit, white space does not.
         found = ~words & _DIGIT_BITS
-        widths = _bytes_up_to(found) - 1
+        widths = bytes_up_to(found) - 1
         digits = (words ^ _ZEROS) << (8 * (WORD_SIZE - widths)).view(np.uint64)
         return _decimals(digits).view(np.int64), positions + widths, found != 0
 
@@ -127,7 +127,7 @@ class Text:
         return _decimals(digits).view(np.int64), others == 0
 
 
-def _bytes_up_to(found: Words) -> Integers:
+def bytes_up_to(found: Words) -> Integers:
     """Count the bytes of each word up to the one with the lowest bit that is set in *found*; all, if none is."""
     # Here all bits below that one are set: the lowest of each byte before that one, and of that one.
     below = (found - _ONE) & ~found
