@@ -67,14 +67,18 @@ def find_contents(data: bytes, edges: Integers) -> Contents:
         return Contents(edges[:0], edges[:0])
     # The sizes in its first line tell where a content is, whatever it or its header looks like.
     text = Text(data)
-    _, totals_end, usual = text.leading_numbers(edges[:-1] + _TOTAL_START)
-    header_sizes, sizes_end, few_digits = text.leading_numbers(totals_end + 1)
-    usual &= few_digits
-    content_sizes, lines_end, few_digits = text.leading_numbers(sizes_end + 1)
-    usual &= few_digits
-    starts = lines_end + text.are(lines_end, _CARRIAGE_RETURN) + 1 + header_sizes
+    places = edges[:-1] + _TOTAL_START
+    _, widest = text.leading_digits(places)
+    places += widest + 1
+    header_sizes, widths = text.leading_numbers(places)
+    places += widths + 1
+    widest = np.maximum(widest, widths)
+    content_sizes, widths = text.leading_numbers(places)
+    places += widths
+    widest = np.maximum(widest, widths)
+    starts = places + text.are(places, _CARRIAGE_RETURN) + 1 + header_sizes
     found = Contents(starts, starts + content_sizes)
-    for row in np.flatnonzero(~usual).tolist():
+    for row in np.flatnonzero(widest >= WORD_SIZE).tolist():
         start = int(edges[row])
         record = parse_start(data, start)
         assert record is not None, "a record that is not whole"

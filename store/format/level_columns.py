@@ -31,7 +31,13 @@ _CLOSERS = b":;<=>"
 """Neighbours in ASCII; two of them mean nothing after a word, but all together are found faster."""
 
 _WIDTHS = (64, 96, 128, EXAMINED_SIZE + WORD_SIZE)
-_HEADS_SIZE = 256 * 1024
+_MASKS = {
+    width: (np.arange(width) < np.arange(width)[:, np.newaxis]) * np.uint8(0xFF)
+    for width in _WIDTHS
+}
+"""For each width rows that keep as many bytes as the number of the row."""
+
+_HEADS_SIZE = 512 * 1024
 """How much is examined at once, in bytes; it fits into the cache of a CPU."""
 
 _UNKNOWN = 255
@@ -139,8 +145,8 @@ def _levels_in(
     text = np.zeros(WORD_SIZE + len(starts) * width + WORD_SIZE, np.uint8)
     heads = text[WORD_SIZE:-WORD_SIZE].reshape(-1, width)
     windows = np.ndarray((len(padded) - width + 1,), f"V{width}", padded, strides=(1,))
-    within = np.arange(width, dtype=np.uint8) < sizes.astype(np.uint8)[:, np.newaxis]
-    np.multiply(windows[starts].view(np.uint8).reshape(-1, width), within, out=heads)
+    masks = _MASKS[width].view(f"V{width}")[:, 0]
+    np.bitwise_and(_octets(windows[starts]), _octets(masks[sizes]), out=text[WORD_SIZE:-WORD_SIZE])
 
     places, found = _find_capitals(text)
     closers = _find_closers(text)
@@ -162,11 +168,16 @@ def _levels_in(
     return codes, np.flatnonzero(unsure)
 
 
+def _octets(pieces: npt.NDArray[np.void]) -> Octets:
+    """Return the bytes of *pieces*, one after the other."""
+    return pieces.view(np.uint8)
+
+
 def _find_capitals(text: Octets) -> tuple[Integers, Levels]:
     """Find the words in upper case in *text* that are levels: where they begin, and their codes."""
     capitals = (text - ord("A")) < 26
     flags = np.zeros(len(text), np.bool_)
-    np.logical_and(capitals[:-2], capitals[1:-1], out=flags[:-2])
+    np.bitwise_and(capitals[:-2], capitals[1:-1], out=flags[:-2])
     flags[:-2] &= capitals[2:]
     # True is greater than false.
     np.greater(flags[1:], capitals[:-1], out=flags[1:])
@@ -242,6 +253,8 @@ def _count_capitals(words: Words) -> Integers:
 
 def _put_levels_in_tags(data: bytes, edges: Integers, contents: Contents, codes: Levels) -> None:
     """Replace those of *codes* of which tags say the level; the other arguments are those of :func:`levels_of`."""
+    if _EQUALS not in data:
+        return
     text = Text(data)
     starts = np.flatnonzero(text.bytes == _EQUALS) - len(_LEVEL_TAG) + 1
     starts = starts[starts > 0]

@@ -92,22 +92,28 @@ class Text:
         found = (others - _ONES) & ~others & _HIGH_BITS
         return positions + bytes_up_to(found) - 1
 
-    def leading_numbers(self, positions: Integers) -> tuple[Integers, Integers, Booleans]:
-        """Parse the number of one to seven digits at each of *positions*, after which comes white space.
-
-        Args:
-            positions: offsets at which there is a number of any number of digits, and a whole word.
+    def leading_digits(self, positions: Integers) -> tuple[Words, Integers]:
+        """Count the digits at each of *positions*, where there is a whole word, and white space after them.
 
         Returns:
-            The values, the offsets of their ends, and whether each has no more than seven digits; if it has, its value
-            and its end are any numbers.
+            The words there, and how many of the bytes of each are digits, 8 if no other byte is in it.
         """
         words = self.words[positions]
         # All digits have this bit, white space does not.
         found = ~words & _DIGIT_BITS
-        widths = bytes_up_to(found) - 1
+        widths = bytes_up_to(found)
+        widths -= found != 0
+        return words, widths
+
+    def leading_numbers(self, positions: Integers) -> tuple[Integers, Integers]:
+        """Parse the number of one to seven digits at each of *positions*; for the rest see :meth:`leading_digits`.
+
+        Returns:
+            The values, any for numbers with more digits, and how many digits each has.
+        """
+        words, widths = self.leading_digits(positions)
         digits = (words ^ _ZEROS) << (8 * (WORD_SIZE - widths)).view(np.uint64)
-        return _decimals(digits).view(np.int64), positions + widths, found != 0
+        return _decimals(digits).view(np.int64), widths
 
     def numbers_before(self, positions: Integers, widths: Integers) -> tuple[Integers, Booleans]:
         """Parse the number that ends before each of *positions*.
