@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from store.errors import EventWriteException
 from store.format.batch import Batch
 from store.format.event import Event, encode_event
-from store.matching import matches
+from store.matching.event import matches
 from store.query import MINUTE_S, DiskUsage, Query, Span, Stream
 from store.ticks import TICKS_PER_S, in_seconds
 

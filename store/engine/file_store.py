@@ -9,7 +9,7 @@ from store.engine.declared import DeclaredTags
 from store.engine.reading import Reader
 from store.errors import InvalidQuery
 from store.format.event import Event
-from store.matching import content_filter
+from store.matching.event import content_filter
 from store.query import DiskUsage, Query, Span, Stream
 from store.ticks import TICKS_MAX, bound_in_ticks
 

@@ -1,0 +1,1 @@
+"""Deciding which events answer a query: event by event, and whole minutes at once."""
