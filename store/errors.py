@@ -14,6 +14,7 @@ __all__ = [
     "EventWriteException",
     "FileChanged",
     "InvalidEvent",
+    "InvalidPattern",
     "InvalidQuery",
     "MalformedEvent",
     "StoreFull",
@@ -28,6 +29,18 @@ class EventStoreException(Exception):
 
 class InvalidQuery(EventStoreException):
     """The query is invalid: an unknown order, or a pattern that does not compile."""
+
+
+class InvalidPattern(InvalidQuery):
+    """The regular expression is invalid, or needs too much memory.
+
+    Attributes:
+        position: where in its text it is wrong, in characters; None where that is not known.
+    """
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 class StoreLocked(EventStoreException):

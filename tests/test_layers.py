@@ -82,6 +82,7 @@ KNOWN_TO_ONE = {
     "inotify_simple": "store.disk.watch",
     "sqlite3": "store.index.tables",
     "pyroaring": "store.index.postings",
+    "re2": "store.matching.pattern",
 }
 # The os functions that change or read what is on the disk; paths and processes are everybody's.
 DISK_CALLS = {
