@@ -19,6 +19,7 @@ import numpy.typing as npt
 from re2 import _re2
 
 from store.errors import InvalidPattern
+from store.matching.lines import Lines, join_lines
 from store.matching.literals import exact_literals, is_literal
 from store.matching.tokens import Token, tokenize
 
@@ -28,7 +29,11 @@ Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
 MEMORY_MAX = 1 << 20
-"""Memory that each of the (at most four) compiled forms of a pattern may take, in bytes; compiling then takes at most 20 ms."""
+"""Memory that each of the (at most four) compiled forms of a pattern may take, in bytes; it bounds the time to compile one too."""
+
+_PROGRAM_SIZE_MAX = 10_000
+"""Instructions. Of a longer program RE2 has no memory for the automaton, so that lines together are searched no faster; but it takes
+long to compile it again for them, and the interpreter is held meanwhile."""
 
 _BATCH_SIZE = 1 << 20
 """Contents are searched in batches of about this many bytes, which bounds memory and how long the interpreter is held."""
@@ -38,7 +43,6 @@ _LITERAL_SIZE_MIN = 2
 
 _PREFIX_SIZE_MAX = 16
 _MULTI_LINE = "(?m)"
-_NEWLINE = ord("\n")
 _ENDS_OF_LINE = {r"\A": "(?m:^)", r"\z": "(?m:$)"}
 _LATIN_1 = _re2.RE2.Options.Encoding.LATIN1
 _ANYWHERE, _HERE = _re2.RE2.Anchor.UNANCHORED, _re2.RE2.Anchor.ANCHOR_START
@@ -64,7 +68,9 @@ class Pattern:
         self.text = text
         self.bytes_searched = 0
         self._alone = _compile(text)
-        self._line, self._lines = _compile_for_lines(text)
+        self._line = self._lines = None
+        if self._alone.ProgramSize() <= _PROGRAM_SIZE_MAX:
+            self._line, self._lines = _compile_for_lines(text)
         self._literal = _choose_literal(text, self._alone)
         self._is_literal = self._literal != b"" and is_literal(text)
         if self._literal:
@@ -126,11 +132,11 @@ class Pattern:
         found = np.zeros(len(starts), np.bool_)
         alone = np.ones(len(starts), np.bool_)
         if self._line is not None:
-            lines, lines_end, alone = _join(data, starts, ends)
-            in_line = ~alone
+            lines = join_lines(data, starts, ends)
+            alone = lines.divided
             if alone.any():
-                lines, lines_end, _ = _join(data, starts[in_line], ends[in_line])
-            found[in_line] = self._search_lines(self._line, lines, lines_end)
+                lines = join_lines(data, starts[~alone], ends[~alone])
+            found[~alone] = self._search_lines(self._line, lines)
         for row in np.flatnonzero(alone).tolist():
             found[row] = self._matches(data[starts[row] : ends[row]])
         return found
@@ -141,20 +147,21 @@ class Pattern:
         ((start, _),) = self._alone.Match(_ANYWHERE, content, 0, len(content))
         return bool(start >= 0)
 
-    def _search_lines(self, line: _re2.RE2, lines: bytes, ends: Integers) -> Booleans:
-        """Return for each of *lines*, which have their *ends* after their newlines, whether *line* matches in it."""
-        match, match_lines, find = line.Match, self._lines and self._lines.Match, lines.find
+    def _search_lines(self, line: _re2.RE2, lines: Lines) -> Booleans:
+        """Return for each of *lines* whether *line*, what matches within one, matches in it."""
+        text, ends, _ = lines
+        match, match_lines, find = line.Match, self._lines and self._lines.Match, text.find
         starts_found, ends_found = [], []
-        position, size = 0, len(lines)
+        position, size = 0, len(text)
         # Without the last newline: after it is no further line, though `^` matches there.
         last = size - 1
         while position < size:
-            ((start, end),) = match(_ANYWHERE, lines, position, last)
+            ((start, end),) = match(_ANYWHERE, text, position, last)
             if start < 0:
                 break
             line_end = find(b"\n", end) + 1
             if match_lines and position and find(b"\n", position, start) < 0:
-                ((_, line_end),) = match_lines(_HERE, lines, line_end, size)
+                ((_, line_end),) = match_lines(_HERE, text, line_end, size)
                 # The line that ends a run of matches is searched twice.
                 self.bytes_searched += find(b"\n", line_end) + 1 - line_end
             position = line_end
@@ -258,29 +265,6 @@ def _batches(starts: Integers) -> Iterator[tuple[int, int]]:
     limits = np.arange(starts[0], starts[-1] + _BATCH_SIZE, _BATCH_SIZE)
     rows = np.unique(np.append(np.searchsorted(starts, limits), len(starts))).tolist()
     yield from itertools.pairwise(rows)
-
-
-def _join(data: bytes, starts: Integers, ends: Integers) -> tuple[bytes, Integers, Booleans]:
-    """Return contents joined as lines, the offsets of the ends of their lines, and which have newlines of their own."""
-    sizes = ends - starts + 1
-    lines_end = np.cumsum(sizes)
-    several = np.zeros(len(starts), np.bool_)
-    if not len(starts):
-        return b"", lines_end, several
-    # Each content with the byte after it, which becomes the newline.
-    block = np.frombuffer(data[starts[0] : ends[-1]] + b"\n", np.uint8)
-    lengths = np.empty(2 * len(starts) - 1, np.int64)
-    lengths[::2] = sizes
-    lengths[1::2] = starts[1:] - ends[:-1] - 1
-    wanted = np.zeros(len(lengths), np.bool_)
-    wanted[::2] = True
-    lines = block[np.repeat(wanted, lengths)]
-    lines[lines_end - 1] = _NEWLINE
-    newlines = np.flatnonzero(lines == _NEWLINE)
-    if len(newlines) > len(starts):
-        rows = np.searchsorted(lines_end, newlines, "right")
-        several[rows[newlines != lines_end[rows] - 1]] = True
-    return lines.tobytes(), lines_end, several
 
 
 def _invalid(text: str, message: str) -> InvalidPattern:
