@@ -41,7 +41,7 @@ which take a millisecond for a hundred thousand streams or minutes.
 theia's own classes, which only users of its API call, are in store.theia.
 """
 
-from store.api import Answer, EventStore
+from store.api import Answer, EventStore, View
 from store.engine.check import Audit, Finding
 from store.engine.naive import NaiveEventStore
 from store.engine.opening import open_store, reindex, wait_until_closed
@@ -127,6 +127,7 @@ __all__ = [
     "StoreReadOnly",
     "Stream",
     "Untagged",
+    "View",
     "in_decimal",
     "new_event_id",
     "open_store",

@@ -8,6 +8,9 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
+import numpy as np
+import numpy.typing as npt
+
 from store.errors import EventWriteException
 from store.format.batch import Batch
 from store.format.event import Event, encode_event
@@ -15,7 +18,9 @@ from store.matching.event import matches
 from store.query import MINUTE_S, DiskUsage, Query, Span, Stream
 from store.ticks import TICKS_PER_S, in_seconds
 
-__all__ = ["Answer", "EventStore", "Progress", "show_nothing"]
+__all__ = ["Answer", "EventStore", "Progress", "View", "show_nothing"]
+
+Integers = npt.NDArray[np.int64]
 
 Progress = Callable[[int, int], object]
 """Called with the number of minute files that were read so far, and the number of those to be read."""
@@ -59,6 +64,38 @@ class Answer(ABC):
         end = self.span.size if self.span is not None else 0
         start = max(end - size, 0)
         return self.read(start, end - start)
+
+
+class View(ABC):
+    """A rendering of events, one line for each.
+
+    A store asks it for the sizes of lines, keeps them, and has only those lines rendered that are read.
+
+    Attributes:
+        name: a short name, different for each view.
+        version: a number that changes whenever the bytes of a line, or their number, may.
+    """
+
+    name: str
+    version: int
+
+    @abstractmethod
+    def sizes(self, data: bytes, edges: Integers) -> Integers:
+        """Return the size of each event's line in bytes, its newline included.
+
+        Args:
+            data: whole records, one after the other.
+            edges: offset of each record in the data, and of the end of the last, in bytes.
+        """
+
+    @abstractmethod
+    def render(self, data: bytes, edges: Integers) -> bytes:
+        """Return the lines of all events, one after the other.
+
+        Args:
+            data: whole records, one after the other.
+            edges: offset of each record in the data, and of the end of the last, in bytes.
+        """
 
 
 class EventStore(ABC):

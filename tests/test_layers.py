@@ -45,6 +45,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "signposts": {"addition", "paths", "timerange", "store"},
     "moments": {"paths", "timerange", "store"},
     "lines": {"store.format"},
+    "rendering": {"store", "store.format"},
     "ingest": {"addition", "lines", "store", "store.format"},
     "processes": set(),
     "handles": {"addition", "errors", "ingest", "processes", "timerange", "store"},

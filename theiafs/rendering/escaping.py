@@ -1,0 +1,126 @@
+r"""Escapes: text of any origin, made fit to be part of one line on a terminal.
+
+What a line must not hold is shown as ``\n``, ``\r`` or ``\x1b``:
+
+- control characters, except tabs: a newline would begin a forged line, an escape sequence would steer the terminal. Also
+  those from U+0080 to U+009F, which some terminals obey, and U+2028 and U+2029, at which some programs end a line;
+- characters that reverse the direction of what follows, so that a line reads differently from what it is;
+- bytes that are not UTF-8: for one of them, grep prints "binary file matches" instead of the line.
+
+A backslash stays as it is, so this cannot be reversed. In a *word* spaces and tabs are escaped as well.
+"""
+
+import re
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["are_words", "count_within", "escape", "escape_json", "escape_word", "find_unsafe"]
+
+Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
+
+_SPACE, _TAB, _NEWLINE, _DELETE = b" \t\n\x7f"
+_GRAPHIC_COUNT = _DELETE - _SPACE - 1
+"""Number of ASCII characters from the one after the space on that are graphic."""
+
+_REVERSING = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_CONTROLS = [*range(_TAB), *range(_TAB + 1, _SPACE), *range(_DELETE, 0xA0), 0x2028, 0x2029]
+_UNSAFE = {
+    code: "".join(rf"\x{byte:02x}" for byte in chr(code).encode())
+    for code in (*_CONTROLS, *_REVERSING)
+} | {ord("\n"): r"\n", ord("\r"): r"\r"}
+_UNSAFE_IN_WORD = _UNSAFE | {_TAB: r"\t", _SPACE: r"\x20"}
+_UNSAFE_IN_JSON = {code: rf"\u{code:04x}" for code in (*_CONTROLS, *_REVERSING)}
+_UNSAFE_WIDE = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
+"""The unsafe characters that are not ASCII, in UTF-8."""
+
+_CHUNK_SIZE = 16
+_FIRST_BYTES = np.array(
+    [bytes([1] * count + [0] * (_CHUNK_SIZE - count)) for count in range(_CHUNK_SIZE + 1)],
+    f"V{_CHUNK_SIZE}",
+)
+"""``_FIRST_BYTES[n]``: whether each byte of a chunk is among its first n."""
+
+
+def escape(data: bytes) -> bytes:
+    """Escape *data* so that it can be a part of a line."""
+    return _decoded(data).translate(_UNSAFE).encode()
+
+
+def escape_word(data: bytes) -> bytes:
+    """Escape *data* so that it can be a part of a line between two spaces."""
+    return _decoded(data).translate(_UNSAFE_IN_WORD).encode()
+
+
+def escape_json(text: str) -> bytes:
+    """Escape what is unsafe in *text*, in which strings are written as in JSON."""
+    return text.translate(_UNSAFE_IN_JSON).encode()
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", "backslashreplace")
+
+
+def find_unsafe(data: bytes) -> Integers:
+    """Return offsets in *data* of what :func:`escape` changes, sorted, newlines aside: those stand between records too.
+
+    There is at least one in each part that it would change, if parts begin and end next to ASCII characters. Where some of
+    the data are not UTF-8, all bytes that are not ASCII count.
+    """
+    text = np.frombuffer(data, np.uint8)
+    # As unsigned bytes the control characters come out above the graphic ones: one comparison instead of three.
+    is_found = text - np.uint8(_SPACE) > _GRAPHIC_COUNT
+    is_found &= text != _NEWLINE
+    found: Integers = np.flatnonzero(is_found)
+    codes = text[found]
+    if data.isascii() or not _is_utf8(data):
+        found = found[codes != _TAB]
+        return found
+    controls = found[(codes != _TAB) & (codes <= _DELETE)]
+    wide = [match.start() for match in _UNSAFE_WIDE.finditer(data)]
+    both: Integers = np.sort(np.concatenate((controls, np.array(wide, np.int64))))
+    return both
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def count_within(positions: Integers, starts: Integers, ends: Integers) -> Integers:
+    """Count for each row those of the sorted *positions* that lie from its start up to its end."""
+    if not len(positions):
+        return np.zeros(len(starts), np.int64)
+    counts: Integers = np.searchsorted(positions, ends) - np.searchsorted(positions, starts)
+    return counts
+
+
+def are_words(data: bytes, starts: Integers, sizes: Integers) -> Booleans:
+    """Return for each row whether the bytes there are graphic ASCII, so that :func:`escape_word` changes nothing.
+
+    Args:
+        data: any bytes.
+        starts: where each row starts.
+        sizes: how many bytes it has.
+    """
+    padded = data + bytes(_CHUNK_SIZE)
+    chunks = np.ndarray((len(data) + 1,), f"V{_CHUNK_SIZE}", padded, strides=(1,))
+    found = np.ones(len(starts), np.bool_)
+    rows = np.arange(len(starts))
+    left = sizes
+    while len(rows):
+        is_other = chunks[starts].view(np.uint8) - np.uint8(_SPACE + 1) >= _GRAPHIC_COUNT
+        is_other &= _FIRST_BYTES[np.minimum(left, _CHUNK_SIZE)].view(np.bool_)
+        words = is_other.view(np.uint64)
+        found[rows] &= (words[::2] | words[1::2]) == 0
+        is_longer = left > _CHUNK_SIZE
+        rows, starts, left = (
+            rows[is_longer],
+            starts[is_longer] + _CHUNK_SIZE,
+            left[is_longer] - _CHUNK_SIZE,
+        )
+    return found
