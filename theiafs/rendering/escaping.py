@@ -72,14 +72,14 @@ def find_unsafe(data: bytes) -> Integers:
     # As unsigned bytes the control characters come out above the graphic ones: one comparison instead of three.
     is_found = text - np.uint8(_SPACE) > _GRAPHIC_COUNT
     is_found &= text != _NEWLINE
-    found: Integers = np.flatnonzero(is_found)
+    found = np.flatnonzero(is_found)
     codes = text[found]
-    if data.isascii() or not _is_utf8(data):
-        found = found[codes != _TAB]
-        return found
-    controls = found[(codes != _TAB) & (codes <= _DELETE)]
-    wide = [match.start() for match in _UNSAFE_WIDE.finditer(data)]
-    both: Integers = np.sort(np.concatenate((controls, np.array(wide, np.int64))))
+    is_control = codes != _TAB
+    wide: list[int] = []
+    if not data.isascii() and _is_utf8(data):
+        is_control &= codes <= _DELETE
+        wide = [match.start() for match in _UNSAFE_WIDE.finditer(data)]
+    both: Integers = np.sort(np.concatenate((found[is_control], np.array(wide, np.int64))))
     return both
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from store import View
 from theiafs.rendering.escaping import are_words, escape, escape_word
-from theiafs.rendering.pieces import Pieces, constant, join_lines, sum_sizes
+from theiafs.rendering.pieces import Pieces, constant, fixed, join, sum_sizes
 from theiafs.rendering.records import Records, read_records
 from theiafs.rendering.times import time_texts
 
@@ -18,7 +18,7 @@ __all__ = ["LogView"]
 
 Integers = npt.NDArray[np.int64]
 
-_OPENING_SIZE = len("2026-11-23T10:15:00.123456Z ")
+_TIME_SIZE = len("2026-11-23T10:15:00.123456Z ")
 
 
 class LogView(View):
@@ -30,13 +30,13 @@ class LogView(View):
     def sizes(self, data: bytes, edges: Integers) -> Integers:
         """Return the size of each line in bytes, nothing of it rendered but what is unusual."""
         columns = _columns(read_records(data, edges))
-        return _OPENING_SIZE + sum_sizes(columns)
+        return _TIME_SIZE + sum_sizes(columns)
 
     def render(self, data: bytes, edges: Integers) -> bytes:
         """Return the lines, joined from the bytes of the records."""
         records = read_records(data, edges)
-        openings = time_texts(records.fields.ticks, 6, after=b" ")
-        return join_lines(openings, _columns(records))
+        times = time_texts(records.fields.ticks, 6, after=b" ")
+        return join([fixed(times), *_columns(records)])
 
 
 def _columns(records: Records) -> list[Pieces]:

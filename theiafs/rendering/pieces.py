@@ -1,4 +1,4 @@
-"""Pieces of lines in columns, and how lines are made of them: many at once, at the speed of copying memory."""
+"""Pieces of lines in columns, and how lines are joined from them: many at once, at the speed of copying memory."""
 
 import functools
 from collections.abc import Sequence
@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Pieces", "choice", "constant", "join_lines", "sum_sizes"]
+__all__ = ["Pieces", "choice", "constant", "fixed", "join", "sum_sizes"]
 
 Integers = npt.NDArray[np.int64]
 
-_CHUNK_SIZES = (256, 64)
-_LAST_CHUNK_SIZE = 16
+_SMALL_SIZE, _MEDIUM_SIZE, _LARGE_SIZE = 32, 64, 256
+"""Sizes of chunks in bytes. Copying one costs the same whatever its size, up to the largest."""
+
 _LONG_SIZE = 1 << 14
 """Longer pieces are copied one by one."""
 
@@ -53,61 +54,50 @@ def choice(texts: Sequence[bytes], chosen: npt.NDArray[np.integer]) -> Pieces:
     return Pieces(b"".join(texts), starts[chosen], sizes[chosen])
 
 
+def fixed(texts: npt.NDArray[np.void]) -> Pieces:
+    """Return *texts*, which are all of one size, as pieces."""
+    count, size = len(texts), texts.itemsize
+    return Pieces(texts.tobytes(), np.arange(count) * size, np.full(count, size, np.int64))
+
+
 def sum_sizes(columns: Sequence[Pieces]) -> Integers:
     """Return the sum of the sizes of each line's pieces in *columns*, in bytes."""
     return functools.reduce(np.add, (column.sizes for column in columns))
 
 
-def join_lines(openings: npt.NDArray[np.void], columns: Sequence[Pieces]) -> bytes:
-    """Join lines, one after the other.
+def join(columns: Sequence[Pieces]) -> bytes:
+    """Join lines, one after the other, from *columns* of their pieces, from left to right."""
+    # Whole chunks are read and written, those at the ends of pieces too.
+    buffer = b"".join([*(column.buffer for column in columns), bytes(_LARGE_SIZE)])
+    bases = np.cumsum([0, *(len(column.buffer) for column in columns)])
+    starts = np.stack(
+        [column.starts + base for column, base in zip(columns, bases, strict=False)], axis=1
+    ).ravel()
+    sizes = np.stack([column.sizes for column in columns], axis=1).ravel()
+    positions = np.cumsum(sizes) - sizes
+    size = int(sizes.sum())
+    target = bytearray(size + _LARGE_SIZE)
 
-    Args:
-        openings: the first piece of each; all have one size, at least ``_LAST_CHUNK_SIZE``.
-        columns: the other pieces, from left to right.
-    """
-    if not len(openings):
-        return b""
-    width = openings.itemsize
-    assert width >= _LAST_CHUNK_SIZE, "an opening that leaves bytes of the line before it"
-    sizes = sum_sizes(columns) + width
-    starts = np.cumsum(sizes) - sizes
-    size = int(starts[-1] + sizes[-1])
-    target = bytearray(size + _LAST_CHUNK_SIZE)
-    position = starts + width
-    for column in columns:
-        _copy(target, position, column)
-        position = position + column.sizes
-    _chunks(target, width)[starts] = openings
+    rows = np.flatnonzero(sizes > _SMALL_SIZE)
+    left = sizes[rows]
+    for row in rows[left > _LONG_SIZE].tolist():
+        first, position, length = int(starts[row]), int(positions[row]), int(sizes[row])
+        target[position : position + length] = buffer[first : first + length]
+    rows, left = rows[left <= _LONG_SIZE], left[left <= _LONG_SIZE]
+    froms, tos = starts[rows], positions[rows]
+    for chunk_size in (_LARGE_SIZE, _MEDIUM_SIZE, _SMALL_SIZE):
+        source, place = _chunks(buffer, chunk_size), _chunks(target, chunk_size)
+        least = 1 if chunk_size == _SMALL_SIZE else chunk_size
+        more = np.flatnonzero(left >= least)
+        while len(more):
+            place[tos[more]] = source[froms[more]]
+            froms[more] += chunk_size
+            tos[more] += chunk_size
+            left[more] -= chunk_size
+            more = more[left[more] >= least]
+    # The last chunk of a piece has overwritten the first bytes of those after it, each of which comes later here.
+    _chunks(target, _SMALL_SIZE)[positions] = _chunks(buffer, _SMALL_SIZE)[starts]
     return bytes(memoryview(target)[:size])
-
-
-def _copy(target: bytearray, positions: Integers, pieces: Pieces) -> None:
-    """Copy *pieces* to *positions* of *target*; less than a chunk of bytes after each becomes anything."""
-    buffer, starts, left = pieces
-    is_long = left > _LONG_SIZE
-    if is_long.any():
-        for row in np.flatnonzero(is_long).tolist():
-            start, position, size = int(starts[row]), int(positions[row]), int(left[row])
-            target[position : position + size] = buffer[start : start + size]
-        starts, positions, left = starts[~is_long], positions[~is_long], left[~is_long]
-    for size in _CHUNK_SIZES:
-        done = left // size * size
-        rows = np.flatnonzero(done)
-        if len(rows):
-            source, place = _chunks(buffer, size), _chunks(target, size)
-            for offset in range(0, int(done.max()), size):
-                rows = rows[done[rows] > offset]
-                place[positions[rows] + offset] = source[starts[rows] + offset]
-            starts, positions, left = starts + done, positions + done, left - done
-    # Pieces whose ends nothing follows in the buffer have a whole chunk there as well.
-    source = _chunks(buffer + bytes(_LAST_CHUNK_SIZE), _LAST_CHUNK_SIZE)
-    place = _chunks(target, _LAST_CHUNK_SIZE)
-    while len(left):
-        place[positions] = source[starts]
-        is_longer = left > _LAST_CHUNK_SIZE
-        starts = starts[is_longer] + _LAST_CHUNK_SIZE
-        positions = positions[is_longer] + _LAST_CHUNK_SIZE
-        left = left[is_longer] - _LAST_CHUNK_SIZE
 
 
 def _chunks(data: bytes | bytearray, size: int) -> npt.NDArray[np.void]:

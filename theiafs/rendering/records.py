@@ -13,6 +13,7 @@ __all__ = ["Records", "read_records"]
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
+_NEWLINE = 0x0A
 _HEADER_LINES = 5
 """Number of lines of a header and the one that opens its record; one less in a header without tags."""
 
@@ -47,10 +48,11 @@ def read_records(data: bytes, edges: Integers) -> Records:
     starts, ends = contents
     unsafe = find_unsafe(data)
     are_safe = count_within(unsafe, starts, ends) == 0
-    # Counting newlines costs less than finding them: most logs have one line an event.
-    between = len(starts) * _HEADER_LINES - int(np.sum(fields.tags_starts == starts))
+    between = len(starts) * _HEADER_LINES - np.count_nonzero(fields.tags_starts == starts)
     between += int(np.sum(edges[1:] - ends))
-    if data.count(b"\n") != between:
-        newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+    are_newlines = np.frombuffer(data, np.uint8)[edges[0] : edges[-1]] == _NEWLINE
+    # Most logs have one line an event, and counting newlines costs less than finding them.
+    if np.count_nonzero(are_newlines) != between:
+        newlines = np.flatnonzero(are_newlines) + edges[0]
         are_safe &= count_within(newlines, starts, ends) == 0
     return Records(data, contents, fields, count_within(unsafe, edges[:-1], starts) == 0, are_safe)
