@@ -1,0 +1,117 @@
+"""Templates: masked lines made more general, where many of them differ only in a few words.
+
+Only the lines as a set decide, never the order in which they came.
+"""
+
+import functools
+import itertools
+import re
+from collections import Counter, defaultdict
+from typing import NamedTuple, TypeVar
+
+__all__ = ["Found", "generalise"]
+
+MANY = 5
+"""Number of values from which on a position is one of values, rather than of words that say different things."""
+
+WILD = b"<*>"
+
+_WORD = re.compile(rb"[^ =]*[ =]+|[^ =]+")
+_LETTERS = re.compile(rb"[A-Za-z\x80-\xff]")
+_VALUE = re.compile(rb"[\w<\x80-\xff](?:.*[\w>\x80-\xff])?", re.S)
+_PLACEHOLDER = re.compile(rb"<[a-z*]+>")
+
+
+class Found(NamedTuple):
+    """Events that have one line or template.
+
+    Attributes:
+        events: how many.
+        oldest: time of the oldest, in ticks.
+    """
+
+    events: int
+    oldest: int
+
+
+_CACHE_SIZE = 10_000
+
+_Line = TypeVar("_Line")
+_Words = tuple[bytes, ...]
+_Lines = dict[_Words, Found]
+
+
+def generalise(lines: dict[bytes, Found]) -> dict[bytes, Found]:
+    """Find the templates of masked *lines*."""
+    groups: defaultdict[tuple[int, bytes, bytes], _Lines] = defaultdict(dict)
+    for line, found in sorted(lines.items()):
+        words = tuple(_WORD.findall(line))
+        separators = b"".join([word[-1:] if word[-1:] in b" =" else b"-" for word in words])
+        first = next((word for word in words if _is_word(word)), b"")
+        groups[len(words), separators, first][words] = found
+    templates: dict[bytes, Found] = {}
+    for group in groups.values():
+        for words, found in _merge_neighbours(_merge_alike(group)).items():
+            _add(templates, b"".join(words), found)
+    return templates
+
+
+def _merge_alike(lines: _Lines) -> _Lines:
+    """Merge lines that share their frequent words, if those are at least half of all."""
+    supports = Counter(itertools.chain.from_iterable(map(enumerate, lines)))
+    merged: defaultdict[_Words, list[_Words]] = defaultdict(list)
+    for words in lines:
+        places = [place for place, word in enumerate(words) if _is_word(word)]
+        rare = [place for place in places if supports[place, words[place]] < MANY]
+        merged[_generalised(words, rare) if 2 * len(rare) <= len(places) else words].append(words)
+    return _merged(lines, merged)
+
+
+def _merge_neighbours(lines: _Lines) -> _Lines:
+    """Merge lines that differ in one word only, place by place, as long as there are any."""
+    before = 0
+    while len(lines) != before:
+        before = len(lines)
+        for place in range(len(next(iter(lines), ()))):
+            merged: defaultdict[_Words, list[_Words]] = defaultdict(list)
+            for words in lines:
+                is_value = _is_word(words[place])
+                merged[_generalised(words, [place]) if is_value else words].append(words)
+            lines = _merged(lines, merged)
+    return lines
+
+
+def _merged(lines: _Lines, merged: dict[_Words, list[_Words]]) -> _Lines:
+    """Return *lines* with those *merged* that are many, or that are what a template has already."""
+    found: _Lines = {}
+    for template, members in merged.items():
+        is_template = len(members) >= MANY or template in lines
+        for words in members:
+            _add(found, template if is_template else words, lines[words])
+    return found
+
+
+def _generalised(words: _Words, places: list[int]) -> _Words:
+    """Return *words* with values in *places* that can be any, but for the punctuation around them."""
+    changed = list(words)
+    for place in places:
+        changed[place] = _as_any(words[place])
+    return tuple(changed)
+
+
+@functools.lru_cache(_CACHE_SIZE)
+def _as_any(word: bytes) -> bytes:
+    return _VALUE.sub(WILD, word, count=1)
+
+
+@functools.lru_cache(_CACHE_SIZE)
+def _is_word(word: bytes) -> bool:
+    """Return whether *word* says more than the kind of a value."""
+    return _LETTERS.search(_PLACEHOLDER.sub(b"", word)) is not None
+
+
+def _add(lines: dict[_Line, Found], line: _Line, found: Found) -> None:
+    known = lines.get(line)
+    if known is not None:
+        found = Found(known.events + found.events, min(known.oldest, found.oldest))
+    lines[line] = found
