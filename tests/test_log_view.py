@@ -119,7 +119,8 @@ def test_ordinary_events_are_not_rendered_one_by_one(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("theiafs.rendering.log.escape", None)
     monkeypatch.setattr("theiafs.rendering.log.escape_word", None)
     drawn = [
-        encode_record(WHEN, b"%d" % number, b"app", b"a,b", b"\tx" * number) for number in range(200)
+        encode_record(WHEN, b"%d" % number, b"app", b"a,b", b"\tx" * number)
+        for number in range(200)
     ]
     data, edges = b"".join(drawn), edges_of(drawn)
     rendered = VIEW.render(data, edges)
