@@ -186,6 +186,13 @@ def test_values_of_which_there_are_many() -> None:
     assert rows_of(*grid) == [(36, "user=<*> at <*>, ok")]
 
 
+def test_values_far_to_the_right_are_one() -> None:
+    words = b"a " * 60
+    assert rows_of(*[b"%bv%b x" % (words, b"w" * number) for number in range(1, 7)]) == [
+        (6, "a " * 40 + "<*>")
+    ]
+
+
 def test_messages_that_share_little_are_kept_apart() -> None:
     verbs = [
         b"opened door",

@@ -25,12 +25,13 @@ def _after(byte: bytes, others: bytes) -> bytes:
     return byte + b"(?<![" + others + b"].)"
 
 
-_INSIDE_ID = re.compile(rb"0(?:-+0)*-*[a-fA-F][a-fA-F-]*0(?:[a-fA-F-]+0)*")
+_INSIDE_ID = re.compile(rb"0(?:-0){0,4}-?[a-fA-F][a-fA-F-]*0(?:[a-fA-F-]+0)*")
 """A part of an id in hexadecimal digits, from its first to its last digit."""
 
-_STRING = rb'"(?:[^"\\\n]|\\.)*"'
-_STRINGS = re.compile(b"(" + _STRING + b")(?:( ?: ?)(" + _STRING + b")?)?")
-_MESSAGE_KEYS = re.compile(rb'"(?:msg|message|event|error|err|level|lvl|severity|logger)"')
+# Possessive, and matched without its end as well: otherwise each quote of a line without pairs would search all of the rest.
+_STRING = rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+'
+_STRINGS = re.compile(rb"(%b)(?:(\")(?:( ?: ?)(%b\")?)?)?" % (_STRING, _STRING))
+_MESSAGE_KEYS = re.compile(rb'"(?:msg|message|event|error|err|level|lvl|severity|logger)')
 """Keys of JSON whose values are words of the program; they are the point of its events."""
 
 _ID_START = _after(_HEX, rb"0A-Za-z")
@@ -122,12 +123,10 @@ def _masked(text: bytes) -> bytes:
 
 def _mask_string(match: re.Match[bytes]) -> bytes:
     """Mask a quoted string, or the value after it if it is a key of JSON."""
-    key, colon, value = match.groups()
-    if colon is None:
-        return b"<str>"
-    if value is None or _MESSAGE_KEYS.fullmatch(key):
+    string, end, colon, value = match.groups()
+    if end is None or (colon and (value is None or _MESSAGE_KEYS.fullmatch(string))):
         return match[0]
-    return b"%b%b<str>" % (key, colon)
+    return b'%b"%b<str>' % (string, colon) if colon else b"<str>"
 
 
 _PLAIN_WORD = re.compile(rb"[(\[\"']?(?:[A-Za-z]+|<[a-z*]+>)[)\]\"']?[.,:;!?]?")

@@ -24,7 +24,7 @@ __all__ = ["LINES_MAX", "LINE_SIZE_MAX", "Patterns"]
 
 Integers = npt.NDArray[np.int64]
 
-LINES_MAX = 20_000
+LINES_MAX = 10_000
 """Number of distinct masked lines that are kept apart."""
 
 LINE_SIZE_MAX = 1000

@@ -1,6 +1,7 @@
 """Pieces of lines in columns, and how lines are joined from them: many at once, at the speed of copying memory."""
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,9 @@ Integers = npt.NDArray[np.int64]
 
 _SMALL_SIZE, _MEDIUM_SIZE, _LARGE_SIZE = 32, 64, 256
 """Sizes of chunks in bytes. Copying one costs the same whatever its size, up to the largest."""
+
+_ROWS = 8000
+"""Number of lines that are joined at a time, so that their columns stay in the processor's cache."""
 
 _LONG_SIZE = 1 << 14
 """Longer pieces are copied one by one."""
@@ -67,37 +71,60 @@ def sum_sizes(columns: Sequence[Pieces]) -> Integers:
 
 def join(columns: Sequence[Pieces]) -> bytes:
     """Join lines, one after the other, from *columns* of their pieces, from left to right."""
+    buffers = {id(column.buffer): column.buffer for column in columns}
+    bases = dict(
+        zip(buffers, itertools.accumulate(map(len, buffers.values()), initial=0), strict=False)
+    )
     # Whole chunks are read and written, those at the ends of pieces too.
-    buffer = b"".join([*(column.buffer for column in columns), bytes(_LARGE_SIZE)])
-    bases = np.cumsum([0, *(len(column.buffer) for column in columns)])
-    starts = np.stack(
-        [column.starts + base for column, base in zip(columns, bases, strict=False)], axis=1
-    ).ravel()
-    sizes = np.stack([column.sizes for column in columns], axis=1).ravel()
-    positions = np.cumsum(sizes) - sizes
-    size = int(sizes.sum())
+    buffer = b"".join([*buffers.values(), bytes(_LARGE_SIZE)])
+    line_ends = np.cumsum(sum_sizes(columns))
+    size = int(line_ends[-1]) if len(line_ends) else 0
     target = bytearray(size + _LARGE_SIZE)
+    position = 0
+    for row in range(0, len(line_ends), _ROWS):
+        rows = slice(row, row + _ROWS)
+        starts = np.stack([each.starts[rows] + bases[id(each.buffer)] for each in columns], axis=1)
+        sizes = np.stack([each.sizes[rows] for each in columns], axis=1)
+        position = _copy(buffer, starts.ravel(), sizes.ravel(), target, position)
+    return bytes(memoryview(target)[:size])
 
+
+def _copy(
+    buffer: bytes, starts: Integers, sizes: Integers, target: bytearray, position: int
+) -> int:
+    """Copy pieces of *buffer* to *position* of *target*, one after the other; return where they end.
+
+    Less than a chunk of bytes after the last of them becomes anything.
+    """
+    ends = np.cumsum(sizes) + position
+    positions = ends - sizes
+    # First all but the first chunk of each, of which most pieces have no more.
     rows = np.flatnonzero(sizes > _SMALL_SIZE)
     left = sizes[rows]
-    for row in rows[left > _LONG_SIZE].tolist():
-        first, position, length = int(starts[row]), int(positions[row]), int(sizes[row])
-        target[position : position + length] = buffer[first : first + length]
-    rows, left = rows[left <= _LONG_SIZE], left[left <= _LONG_SIZE]
-    froms, tos = starts[rows], positions[rows]
-    for chunk_size in (_LARGE_SIZE, _MEDIUM_SIZE, _SMALL_SIZE):
-        source, place = _chunks(buffer, chunk_size), _chunks(target, chunk_size)
-        least = 1 if chunk_size == _SMALL_SIZE else chunk_size
-        more = np.flatnonzero(left >= least)
-        while len(more):
-            place[tos[more]] = source[froms[more]]
-            froms[more] += chunk_size
-            tos[more] += chunk_size
-            left[more] -= chunk_size
-            more = more[left[more] >= least]
+    if left.max(initial=0) > _LONG_SIZE:
+        for row in rows[left > _LONG_SIZE].tolist():
+            first, place, size = int(starts[row]), int(positions[row]), int(sizes[row])
+            target[place : place + size] = buffer[first : first + size]
+        rows, left = rows[left <= _LONG_SIZE], left[left <= _LONG_SIZE]
+    froms, tos, left = starts[rows] + _SMALL_SIZE, positions[rows] + _SMALL_SIZE, left - _SMALL_SIZE
+    for chunk_size in (_LARGE_SIZE, _MEDIUM_SIZE):
+        counts = left // chunk_size
+        more = np.flatnonzero(counts)
+        if len(more):
+            source, chunks = _chunks(buffer, chunk_size), _chunks(target, chunk_size)
+            for offset in range(0, int(counts.max()) * chunk_size, chunk_size):
+                more = more[left[more] >= offset + chunk_size]
+                chunks[tos[more] + offset] = source[froms[more] + offset]
+            froms, tos = froms + counts * chunk_size, tos + counts * chunk_size
+            left = left % chunk_size
+    source, chunks = _chunks(buffer, _SMALL_SIZE), _chunks(target, _SMALL_SIZE)
+    while (is_more := left > 0).any():
+        froms, tos, left = froms[is_more], tos[is_more], left[is_more]
+        chunks[tos] = source[froms]
+        froms, tos, left = froms + _SMALL_SIZE, tos + _SMALL_SIZE, left - _SMALL_SIZE
     # The last chunk of a piece has overwritten the first bytes of those after it, each of which comes later here.
-    _chunks(target, _SMALL_SIZE)[positions] = _chunks(buffer, _SMALL_SIZE)[starts]
-    return bytes(memoryview(target)[:size])
+    chunks[positions] = source[starts]
+    return int(ends[-1])
 
 
 def _chunks(data: bytes | bytearray, size: int) -> npt.NDArray[np.void]:

@@ -14,6 +14,8 @@ __all__ = ["Found", "generalise"]
 MANY = 5
 """Number of values from which on a position is one of values, rather than of words that say different things."""
 
+_WORDS_MAX = 40
+
 WILD = b"<*>"
 
 _WORD = re.compile(rb"[^ =]*[ =]+|[^ =]+")
@@ -45,7 +47,7 @@ def generalise(lines: dict[bytes, Found]) -> dict[bytes, Found]:
     """Find the templates of masked *lines*."""
     groups: defaultdict[tuple[int, bytes, bytes], _Lines] = defaultdict(dict)
     for line, found in sorted(lines.items()):
-        words = tuple(_WORD.findall(line))
+        words = _words_of(line)
         separators = b"".join([word[-1:] if word[-1:] in b" =" else b"-" for word in words])
         first = next((word for word in words if _is_word(word)), b"")
         groups[len(words), separators, first][words] = found
@@ -54,6 +56,16 @@ def generalise(lines: dict[bytes, Found]) -> dict[bytes, Found]:
         for words, found in _merge_neighbours(_merge_alike(group)).items():
             _add(templates, b"".join(words), found)
     return templates
+
+
+def _words_of(line: bytes) -> _Words:
+    """Divide *line* into words with the blanks after them; all beyond ``_WORDS_MAX`` are one."""
+    words = _WORD.findall(line)
+    return (
+        (*words[:_WORDS_MAX], b"".join(words[_WORDS_MAX:]))
+        if len(words) > _WORDS_MAX
+        else tuple(words)
+    )
 
 
 def _merge_alike(lines: _Lines) -> _Lines:
@@ -73,6 +85,8 @@ def _merge_neighbours(lines: _Lines) -> _Lines:
     while len(lines) != before:
         before = len(lines)
         for place in range(len(next(iter(lines), ()))):
+            if len({words[place] for words in lines}) == 1:
+                continue
             merged: defaultdict[_Words, list[_Words]] = defaultdict(list)
             for words in lines:
                 is_value = _is_word(words[place])
