@@ -10,8 +10,6 @@ What a line must not hold is shown as ``\n``, ``\r`` or ``\x1b``:
 A backslash stays as it is, so this cannot be reversed. In a *word* spaces and tabs are escaped as well.
 """
 
-import re
-
 import numpy as np
 import numpy.typing as npt
 
@@ -32,8 +30,8 @@ _UNSAFE = {
 } | {ord("\n"): r"\n", ord("\r"): r"\r"}
 _UNSAFE_IN_WORD = _UNSAFE | {_TAB: r"\t", _SPACE: r"\x20"}
 _UNSAFE_IN_JSON = {code: rf"\u{code:04x}" for code in (*_CONTROLS, *_REVERSING)}
-_UNSAFE_WIDE = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
-"""The unsafe characters that are not ASCII, in UTF-8."""
+_TWO_BYTES, _THREE_BYTES = b"\xc2\xe2"
+"""First bytes, in UTF-8, of the characters from U+0080 to U+00BF and of those from U+2000 to U+2FFF."""
 
 _CHUNK_SIZE = 16
 _FIRST_BYTES = np.array(
@@ -72,15 +70,30 @@ def find_unsafe(data: bytes) -> Integers:
     # As unsigned bytes the control characters come out above the graphic ones: one comparison instead of three.
     is_found = text - np.uint8(_SPACE) > _GRAPHIC_COUNT
     is_found &= text != _NEWLINE
-    found = np.flatnonzero(is_found)
+    found: Integers = np.flatnonzero(is_found)
     codes = text[found]
-    is_control = codes != _TAB
-    wide: list[int] = []
+    are_unsafe = codes != _TAB
     if not data.isascii() and _is_utf8(data):
-        is_control &= codes <= _DELETE
-        wide = [match.start() for match in _UNSAFE_WIDE.finditer(data)]
-    both: Integers = np.sort(np.concatenate((found[is_control], np.array(wide, np.int64))))
-    return both
+        are_unsafe &= codes <= _DELETE
+        _mark_wide(text, found, are_unsafe)
+    unsafe: Integers = found[are_unsafe]
+    return unsafe
+
+
+def _mark_wide(text: npt.NDArray[np.uint8], found: Integers, are_unsafe: Booleans) -> None:
+    """Mark in *are_unsafe* those bytes *found* in *text* that begin an unsafe character which is not ASCII."""
+    codes = text[found]
+    wide = np.flatnonzero((codes == _TWO_BYTES) | (codes == _THREE_BYTES))
+    first = found[wide]
+    second = text[first + 1].astype(np.int64)
+    third = text[np.minimum(first + 2, len(text) - 1)].astype(np.int64)
+    last_bits = 0x3F  # of a byte that goes on
+    points = np.where(
+        codes[wide] == _TWO_BYTES,
+        second,
+        0x2000 | (second & last_bits) << 6 | (third & last_bits),
+    )
+    are_unsafe[wide] = np.isin(points, list(_UNSAFE))
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -54,6 +54,7 @@ class JsonlView(View):
 
     name = "jsonl"
     version = 1
+    """Raised when the levels of events may change as well, as they are in the lines."""
 
     def sizes(self, data: bytes, edges: Integers) -> Integers:
         """Return the size of each line in bytes, nothing of it rendered but what is unusual."""

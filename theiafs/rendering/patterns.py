@@ -70,7 +70,7 @@ class Patterns:
             self._note(self._masked[line], count, oldest[line])
         while len(self._counts) > LINES_MAX:
             self._coarsen()
-        if len(self._masked) > LINES_MAX:
+        if len(self._masked) > 2 * LINES_MAX:
             self._masked.clear()
 
     def render(self) -> bytes:
