@@ -14,7 +14,8 @@ import numpy.typing as npt
 from store.errors import EventWriteException
 from store.format.batch import Batch
 from store.format.event import Event, encode_event
-from store.matching.event import matches
+from store.format.levels import LEVELS
+from store.matching.event import compile_pattern, level_of_event, matches
 from store.query import MINUTE_S, DiskUsage, Query, Span, Stream
 from store.ticks import TICKS_PER_S, in_seconds
 
@@ -216,6 +217,20 @@ class EventStore(ABC):
         """Return whether some event is from *source*."""
         return source in self.sources()
 
+    def levels(self, query: Query) -> dict[str, int]:
+        """Count the events that answer *query* by level; those without one are not counted."""
+        return Counter(
+            LEVELS[level - 1] for event in self.select(query) if (level := level_of_event(event))
+        )
+
+    def check_pattern(self, text: str) -> None:
+        """Check that events can be searched for the regular expression *text*.
+
+        Raises:
+            InvalidPattern: if not.
+        """
+        compile_pattern(text)
+
     def histogram(self, query: Query, width: int) -> dict[int, int]:
         """Count the events that answer *query* by time.
 
@@ -227,6 +242,16 @@ class EventStore(ABC):
             The numbers of events by the numbers of their buckets; only of buckets that have some.
         """
         return Counter(event.ticks // width for event in self.select(query))
+
+    def records(self, query: Query) -> Iterator[tuple[bytes, Integers]]:
+        """Yield the records of the events that answer *query*, several at a time, in no order.
+
+        Yields:
+            Whole records one after the other, and their edges: the offset of each, and the end of the last.
+        """
+        for event in self.select(query):
+            record = _record(event)
+            yield record, np.array([0, len(record)])
 
     def declare_tag(self, tag: str) -> None:
         """Declare *tag* before the first event has it.

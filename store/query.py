@@ -153,6 +153,16 @@ class Query:
         """The filters that the source and the tags of an event decide."""
         return Query(frozenset(each for each in self.filters if _is(StreamFilter, each)))
 
+    @property
+    def without_contents(self) -> "Query":
+        """The same query without the filters that the content of an event may decide."""
+        return replace(self, filters=self.filters.difference(self.content_filters))
+
+    @property
+    def content_filters(self) -> list["Filter"]:
+        """The filters that the content of an event may decide."""
+        return [each for each in self.filters if _is(ContentFilter, each)]
+
 
 def _is(kind: UnionType, found: Filter) -> bool:
     return isinstance(found.filter if isinstance(found, Not) else found, kind)

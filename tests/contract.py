@@ -7,6 +7,7 @@ import pytest
 
 from store import (
     Answer,
+    AtLevel,
     Batch,
     During,
     Event,
@@ -17,16 +18,18 @@ from store import (
     HasTag,
     InvalidEvent,
     InvalidQuery,
+    Matches,
     Not,
     Query,
     Untagged,
 )
-from store.matching import matches
+from store.format.levels import LEVELS
+from store.matching.event import level_of_event, matches
 from store.ticks import TICKS_MAX, TICKS_PER_S
 
 EVENTS = [
     Event("a", "/s/1", 10, ["web", "error"], "disk is full"),
-    Event("b", "/s/2", 75.25, ["web"], "GET / 200"),
+    Event("b", "/s/2", 75.25, ["web"], "GET / 200 [error]"),
     Event("c", "/s/1", 11.5, [], ""),
     Event("d", "", 500, ["db", "a/b"], "two\nlines\n\nevent: 1 1 0\n"),
     Event("e", "/s/3", 10, ["web", "db"], "bytes \udcff\udc80"),
@@ -40,6 +43,7 @@ def seconds(start: float, end: float) -> tuple[int, int]:
 
 
 TAGGED, FROM_S3 = HasTag(frozenset({"web"})), FromSource(frozenset({"/s/3"}))
+FROM_S1, ERROR = FromSource(frozenset({"/s/1"})), frozenset({"err", "crit"})
 QUERIES = [
     Query(), Query().tagged("web"), Query().tagged("web").tagged("db"), Query().tagged("web", "db"),
     Query().within(*seconds(10, 75.25)), Query().within(*seconds(0, 11)).tagged("web"), Query().tagged("none"),
@@ -48,6 +52,8 @@ QUERIES = [
     Query().where(Untagged()), Query().where(Not(Untagged())), Query().where(Not(TAGGED)), Query().where(Not(Not(TAGGED))),
     Query().where(Not(FROM_S3)).where(TAGGED), Query().where(Not(During(*seconds(10, 100)))),
     Query().where(Not(During(*seconds(10, 10)))).where(Not(FROM_S3)).within(*seconds(0, 75)),
+    Query().where(Matches("^GET|full$")), Query().where(Not(Matches("event"))).within(*seconds(0, 75)), Query().where(AtLevel(ERROR)),
+    Query().where(Not(AtLevel(ERROR))).where(TAGGED), Query().where(Matches("i")).where(Matches("G|d")).where(FROM_S1),
 ]  # fmt: skip
 
 EVERYTHING = 1 << 20
@@ -219,16 +225,16 @@ class StoreContract:
         assert store.whole(Query()).size == len(batch.data)
 
     @pytest.mark.parametrize("query", QUERIES, ids=repr)
-    def test_streams_and_histograms_count_the_events_of_an_answer(
-        self, filled: EventStore, query: Query
-    ) -> None:
-        """By source and tags, and by time."""
+    def test_what_counts_the_events_of_an_answer(self, filled: EventStore, query: Query) -> None:
+        """By source and tags, by time, and by level."""
         wanted = [event for event in EVENTS if matches(query, event)]
         streams = Counter((event.source, tuple(event.tags)) for event in wanted)
         assert sorted(filled.streams(query)) == sorted((*each, n) for each, n in streams.items())
         for width in (1, 7 * TICKS_PER_S, 60 * TICKS_PER_S, TICKS_MAX):
             times = Counter(event.ticks // width for event in wanted)
             assert filled.histogram(query, width) == times
+        levels = Counter(LEVELS[each - 1] for each in map(level_of_event, wanted) if each)
+        assert filled.levels(query) == levels
         assert filled.sources(query) == {str(event.source) for event in wanted}
         assert {event.id for event in filled.select(query)} == {event.id for event in wanted}
 

@@ -3,11 +3,11 @@
 A filter is a tag, a source, a day, or ``untagged``. With *f* filters, *m* minutes, *m(a)* of them with events of the filter *a*
 and *m(a, b)* with events of both *a* and *b*, the number of names is at most::
 
-    13 + m                            the root and minutes/
-       + 9 + m(a)       for each a    its directory, and up to eight links in it
-       + 6 + m(a, b)    for each b    that is offered below a: its directory, and up to five links in it
+    21 + m                             the root and minutes/
+       + 16 + m(a)       for each a    its directory, and up to fifteen links in it
+       + 12 + m(a, b)    for each b    that is offered below a: its directory, and up to eleven links in it
 
-which is at most ``13 + m + f (9 + m) + f (f - 1) (6 + m)``, whatever the events are.
+which is at most ``21 + m + f (16 + m) + f (f - 1) (12 + m)``, whatever the events are: those of the model are of no level.
 """
 
 from collections.abc import Collection, Iterator
@@ -18,22 +18,33 @@ from store import Event
 from store.query import MINUTE_S
 from theiafs.names import escape
 
-__all__ = ["SIGNPOSTS", "Selection", "followed", "followed_max", "selections", "some_events"]
+__all__ = [
+    "LEAVES",
+    "SIGNPOSTS",
+    "Selection",
+    "followed",
+    "followed_max",
+    "selections",
+    "some_events",
+]
 
-SIGNPOSTS = [".count", ".events", ".ingest", ".not", ".range"]
+LEAVES = [".count", ".events", ".histogram", ".levels", ".patterns", ".sources", ".tags"]
+"""The links in a directory to its files."""
+
+SIGNPOSTS = [".ingest", ".match", ".not", ".range", *LEAVES]
 """The links in a directory that adds tags or a source, those to filters that list something aside."""
 
 _DAY_S = 86_400
 _START_S = 1_790_035_200  # 2026-09-22
 _ROOT = [
-    "README", ".rgignore", ".count", ".events", "ingest", "latest", "minutes", "by-tag", "by-source", "by-date", "range", "not",
-    "by-id",
+    "README", ".rgignore", *LEAVES, "ingest", "latest", "minutes", "by-tag", "by-source", "by-level", "by-date", "range",
+    "match", "not", "by-id",
 ]  # fmt: skip
 _OFFERED = {
-    "by-tag": {"by-tag", "by-source", "by-date"},
-    "by-source": {"by-tag", "by-date", "untagged"},
-    "by-date": {"by-tag", "by-source", "untagged"},
-    "untagged": {"by-source", "by-date"},
+    "by-tag": {"by-tag", "by-source", "by-level", "by-date"},
+    "by-source": {"by-tag", "by-level", "by-date", "untagged"},
+    "by-date": {"by-tag", "by-source", "by-level", "untagged"},
+    "untagged": {"by-source", "by-level", "by-date"},
 }
 _TAGS = [("web",), ("db",), ("web", "error"), ()]
 
@@ -104,7 +115,7 @@ def followed(events: Collection[Event]) -> Iterator[str]:
 def followed_max(events: Collection[Event]) -> int:
     """Return the most names that such a walk reaches."""
     filters, minutes = len(selections(events)), len(_minutes(events))
-    return 13 + minutes + filters * (9 + minutes) + filters * (filters - 1) * (6 + minutes)
+    return 21 + minutes + filters * (16 + minutes) + filters * (filters - 1) * (12 + minutes)
 
 
 def _directory(selection: Selection, found: Collection[Event]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 The model knows nothing of indexes, flushes or files: it keeps a list of what arrived, and filters it.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,9 +11,11 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from store import TICKS_MAX, TICKS_PER_S, Event
+from store.format.levels import LEVELS, level_of
 from theiafs.names import escape
 
 TAGS = [
+    "level=error",
     "web",
     "db",
     "a/b",
@@ -30,6 +33,42 @@ SOURCES = ["nginx", "/var/log/a b", "", "s:\r", "日本"]
 
 DAY_TICKS = 86_400 * TICKS_PER_S
 DAYS_NAMED = (datetime(9999, 12, 31, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)).days + 1
+
+CONTENTS = [
+    *(
+        "",
+        "\n",
+        "event: 1 1 0\n\n\n",
+        "id:x\n",
+        "a\nb\r\n",
+        "ERROR: disk is full",
+        "[warn] a/b at 100%",
+    ),
+    *(
+        '{"level":"info"}',
+        "level=debug x",
+        "<3>kernel",
+        "no error",
+        "source:nginx",
+        "INFO one\nERROR two",
+    ),
+]
+PATTERNS = [
+    "a",
+    "^a",
+    "a$",
+    "x|ERROR",
+    "[0-9]+%",
+    "a/b",
+    "^$",
+    "source:",
+    "id:",
+    r"one\nERROR",
+    "error",
+    "^.b",
+    "(a|b)+c?",
+    "\\S",
+]
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.binary(max_size=20).map(
     lambda data: data.decode("utf-8", "surrogateescape")
@@ -58,7 +97,7 @@ events = st.builds(
     source=st.sampled_from(SOURCES),
     ticks=times,
     tags=tag_lists,
-    content=texts | st.sampled_from(["", "\n", "event: 1 1 0\n\n\n", "id:x\n", "a\nb\r\n"]),
+    content=texts | st.sampled_from(CONTENTS),
 )
 
 
@@ -114,6 +153,34 @@ def day_step(day: int) -> Step:
     return Step(f"/by-date/{name:%Y-%m-%d}", lambda event: event.ticks // DAY_TICKS == day)
 
 
+def level_step(names: list[str], is_or_worse: bool) -> Step:
+    """At one of these levels; or at the first of them, or a worse one."""
+    if is_or_worse:
+        wanted = LEVELS[: LEVELS.index(names[0]) + 1]
+        return Step(f"/by-level/{names[0]}+", lambda event: level_name(event) in wanted)
+    return Step(f"/by-level/{','.join(names)}", lambda event: level_name(event) in names)
+
+
+def level_name(event: Event) -> str | None:
+    """Return the name of the level of *event*."""
+    level = level_of(in_bytes(",".join(event.tags)), in_bytes(event.content or ""))
+    return LEVELS[level - 1] if level else None
+
+
+def match_step(pattern: str) -> Step:
+    """A content in which *pattern* matches, as Python's expressions do."""
+    compiled = re.compile(pattern.encode(), re.MULTILINE)
+    name = pattern.replace("%", "%25").replace("/", "%2F")
+    return Step(
+        f"/match/{name}", lambda event: bool(compiled.search(in_bytes(event.content or "")))
+    )
+
+
+def in_bytes(text: str) -> bytes:
+    """Encode *text* as it is stored."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def negated(step: Step) -> Step:
     """Everything else."""
     return Step(f"/not{step.text}", lambda event: not step.admits(event), step.tags, step.sources)
@@ -148,6 +215,12 @@ positive_steps = (
     | st.builds(
         source_step, st.lists(st.sampled_from(SOURCES), min_size=1, max_size=2, unique=True)
     )
+    | st.builds(
+        level_step,
+        st.lists(st.sampled_from(LEVELS), min_size=1, max_size=2, unique=True),
+        st.booleans(),
+    )
+    | st.builds(match_step, st.sampled_from(PATTERNS))
     | st.just(Step("/untagged", lambda event: not event.tags))
     | st.builds(day_step, st.integers(0, 1))
     | st.builds(

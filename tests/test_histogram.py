@@ -24,7 +24,7 @@ def in_ticks(time: str) -> int:
 
 def histogram_of(*ticks: int) -> Histogram:
     histogram = Histogram(min(ticks), max(ticks))
-    histogram.add(np.array(ticks, np.int64))
+    histogram.add(np.array(ticks, np.int64), np.ones(len(ticks), np.int64))
     return histogram
 
 
@@ -110,14 +110,14 @@ def test_what_it_shows() -> None:
 
 def test_a_bucket_with_few_events_has_a_bar() -> None:
     histogram = Histogram(0, 10 * TICKS_PER_S)
-    histogram.add(np.zeros(100_000, np.int64))
-    histogram.add(np.array([10 * TICKS_PER_S], np.int64))
+    histogram.add(np.array([0, 0]), np.array([60_000, 40_000]))
+    histogram.add(np.array([10 * TICKS_PER_S]), np.array([1]))
     assert histogram.render().decode().splitlines()[-1].endswith(" 1 ▏")
 
 
 def test_other_times_are_left_out() -> None:
     """Those of events that came after the first and last were found out."""
     histogram = Histogram(100, 200)
-    histogram.add(np.array([99, 100, 200, 201], np.int64))
+    histogram.add(np.array([99, 100, 200, 201]), np.ones(4, np.int64))
     assert histogram.counts.tolist() == [2]
     assert Histogram(100, 200).render() == b"1970-01-01T00:00:00Z 0\n"

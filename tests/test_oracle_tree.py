@@ -1,17 +1,19 @@
 """The tree shows what a brute-force filter over all events says, whatever the events and paths."""
 
 import tempfile
+from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from store import Event, NaiveEventStore
-from tests.oracle import Model, Step, events, expect, queries
+from tests.oracle import Expected, Model, Step, events, expect, in_bytes, level_name, queries
 from theiafs.errors import NotFound
 from theiafs.names import escape
 from theiafs.nodes import Directory, File
 from theiafs.paths import FILTERS_MAX
+from theiafs.rendering.counts import render_counts
 from theiafs.tree import Tree
 
 NEVER_MS = 1e9
@@ -27,6 +29,35 @@ def read_all(tree: Tree, path: str, chunk_size: int) -> bytes:
         data += chunk
     handle.release()
     assert len(data) == size
+    return data
+
+
+def check_summaries(tree: Tree, path: str, expected: Expected) -> None:
+    """The small files say what is in the events."""
+    found = expected.found
+    summaries: dict[str, Counter[str]] = {
+        "tags": Counter(tag for event in found for tag in event.tags),
+        "sources": Counter(str(event.source) for event in found),
+        "levels": Counter(filter(None, map(level_name, found))),
+    }
+    assert read_text(tree, f"{path}/count") == b"%d\n" % len(found)
+    for name, counts in summaries.items():
+        assert read_text(tree, f"{path}/{name}") == render_counts(
+            {in_bytes(value): count for value, count in counts.items()}
+        )
+    for name in ("histogram", "patterns"):
+        lines = read_text(tree, f"{path}/{name}").splitlines()
+        column = 0 if name == "patterns" else 1
+        assert sum(int(line.split()[column]) for line in lines) == len(found)
+
+
+def read_text(tree: Tree, path: str) -> bytes:
+    """Read a file that may say nothing true of its size before it was read."""
+    handle = tree.open(path, to_write=False)
+    data = handle.read(0, 1 << 20)
+    handle.release()
+    node = tree.resolve(path)
+    assert node.attributes().size == len(data)
     return data
 
 
@@ -49,7 +80,7 @@ def check(tree: Tree, model: Model, query: list[Step], chunk_size: int) -> None:
     for minute, data in expected.minutes.items():
         assert data == read_all(tree, f"{path}/{minute}", chunk_size)
     assert expected.events == read_all(tree, f"{path}/events", chunk_size)
-    assert b"%d\n" % len(expected.found) == read_all(tree, f"{path}/count", chunk_size)
+    check_summaries(tree, path, expected)
     tags = {tag for event in expected.found for tag in event.tags}
     applied = {tag for step in query if not step.text.startswith("/not") for tag in step.tags}
     sources = {str(event.source) for event in expected.found}
@@ -58,6 +89,9 @@ def check(tree: Tree, model: Model, query: list[Step], chunk_size: int) -> None:
     if len(query) < FILTERS_MAX:
         assert sorted(listed(tree, f"{path}/by-tag")) == sorted(map(escape, tags - applied))
         assert sorted(listed(tree, f"{path}/by-source")) == sorted(map(escape, sources))
+        levels = {level_name(event) for event in expected.found} - {None}
+        if not any("/by-level/" in step.text for step in query):
+            assert set(listed(tree, f"{path}/by-level")) == levels
         days = expected.days
         if len(days) > 1:
             assert listed(tree, f"{path}/by-date") == sorted(days)

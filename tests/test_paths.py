@@ -4,7 +4,18 @@ from datetime import UTC
 
 import pytest
 
-from store import TICKS_MAX, TICKS_PER_S, During, FromSource, HasTag, Not, Query, Untagged
+from store import (
+    TICKS_MAX,
+    TICKS_PER_S,
+    AtLevel,
+    During,
+    FromSource,
+    HasTag,
+    Matches,
+    Not,
+    Query,
+    Untagged,
+)
 from theiafs.errors import InvalidName, NameTooLong, NotFound
 from theiafs.names import unescape
 from theiafs.paths import FILTERS_MAX, Location, Negated, NodeKind, Paths, to_query
@@ -31,7 +42,10 @@ def parse(path: str) -> Location:
         ("/range", Location(NodeKind.RANGE)),
         ("/by-tag/web", Location(NodeKind.QUERY, (HasTag(frozenset({"web"})),))),
         ("/by-tag/by-tag", Location(NodeKind.QUERY, (HasTag(frozenset({"by-tag"})),))),
-        ("/by-tag/web,db/count", Location(NodeKind.COUNT, (HasTag(frozenset({"web", "db"})),))),
+        (
+            "/by-tag/web,db/count",
+            Location(NodeKind.SUMMARY, (HasTag(frozenset({"web", "db"})),), "count"),
+        ),
         ("/by-tag/a%2Fb/10-70", Location(NodeKind.MINUTE, (HasTag(frozenset({"a/b"})),), "10-70")),
         ("/range/1-2/by-tag", Location(NodeKind.BY_TAG, (During(TICKS_PER_S, 2 * TICKS_PER_S),))),
         ("/by-source", Location(NodeKind.BY_SOURCE)),
@@ -39,7 +53,7 @@ def parse(path: str) -> Location:
             "/by-source/a%2Cb,c/ingest",
             Location(NodeKind.INGEST, (FromSource(frozenset({"a,b", "c"})),)),
         ),
-        ("/untagged/count", Location(NodeKind.COUNT, (Untagged(),))),
+        ("/untagged/count", Location(NodeKind.SUMMARY, (Untagged(),), "count")),
         ("/by-date", Location(NodeKind.BY_DATE)),
         ("/by-date/1970-01-01", Location(NodeKind.QUERY, (During(0, 86400 * TICKS_PER_S - 1),))),
         ("/not", Location(NodeKind.NOT, is_negated=True)),
@@ -51,6 +65,18 @@ def parse(path: str) -> Location:
                 (Not(HasTag(frozenset({"x"}))), Untagged(), Not(Untagged())),
             ),
         ),
+        ("/by-level", Location(NodeKind.BY_LEVEL)),
+        ("/by-level/Error", Location(NodeKind.QUERY, (AtLevel(frozenset({"err"})),))),
+        (
+            "/by-level/alert+,info/patterns",
+            Location(
+                NodeKind.SUMMARY, (AtLevel(frozenset({"emerg", "alert", "info"})),), "patterns"
+            ),
+        ),
+        ("/match", Location(NodeKind.MATCH)),
+        ("/match/a%2Fb%25 100%", Location(NodeKind.QUERY, (Matches("a/b% 100%"),))),
+        ("/match/.*x", Location(NodeKind.QUERY, (Matches(".*x"),))),
+        ("/not/match/..x", Location(NodeKind.QUERY, (Not(Matches("..x")),))),
         ("/not/range/last-15m", Location(NodeKind.QUERY, (Negated(Last(900 * TICKS_PER_S)),))),
         ("/by-id", Location(NodeKind.BY_ID)),
         ("/by-id/x", Location(NodeKind.EVENT, name="x")),
@@ -79,8 +105,9 @@ def test_a_query_that_depends_on_the_moment() -> None:
         "/nothing", "/10-70", "/minutes/x", "/minutes/events", "/minutes/10-70/x", "/README/x", "/latest/x",
         "/events/x", "/by-tag/web/nothing", "/by-tag/web/events/x", "/by-tag/web/10-70/x", "/.git", "/by-tag/.git",
         "/range/.git", "/range/autorun.inf", "/not/not", "/not/events", "/not/1-2", "/not/by-tag/x/.git", "/by-date/Thumbs.db",
-        "/by-id/x/y", "/by-tag/x/by-id", "/by-tag/web/.hidden", "/range/Thumbs.db", "/by-tag/web/README",
-        "/range/HEAD", "/by-date/HEAD", "/by-id/HEAD", "/by-id/desktop.ini", "/by-id/.git",
+        "/by-id/x/y", "/by-tag/x/by-id", "/match/.git", "/match/.Trash-0", "/by-level/wrong", "/by-level/error++", "/by-level/.git",
+        "/range/HEAD", "/by-date/HEAD", "/by-id/HEAD", "/by-id/desktop.ini", "/by-id/.git", "/by-tag/web/.hidden", "/range/Thumbs.db",
+        "/by-tag/web/README", "/match/HEAD",
     ],
 )  # fmt: skip
 def test_a_path_outside_the_grammar_is_not_found(path: str) -> None:

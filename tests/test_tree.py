@@ -15,7 +15,17 @@ from theiafs.names import escape
 from theiafs.nodes import Directory, Link
 from theiafs.tree import Tree
 
-DIRECTORIES = ["minutes", "by-tag", "by-source", "by-date", "range", "not", "by-id"]
+DIRECTORIES = [
+    "minutes",
+    "by-tag",
+    "by-source",
+    "by-level",
+    "by-date",
+    "range",
+    "match",
+    "not",
+    "by-id",
+]
 
 
 @pytest.fixture
@@ -284,9 +294,9 @@ def hidden(tree: Tree, path: str) -> dict[str, str]:
     return {name: node.target for name, node in nodes.items() if isinstance(node, Link)}
 
 
-LEAVES = {".events", ".count"}
-LIST_NOTHING = {".range", ".not"}
-LIST_SOMETHING = {".by-tag", ".by-source", ".by-date", ".untagged"}
+LEAVES = {".events", ".count", ".tags", ".sources", ".levels", ".histogram", ".patterns"}
+LIST_NOTHING = {".range", ".match", ".not"}
+LIST_SOMETHING = {".by-tag", ".by-source", ".by-level", ".by-date", ".untagged"}
 
 
 @pytest.mark.parametrize(
@@ -295,7 +305,7 @@ LIST_SOMETHING = {".by-tag", ".by-source", ".by-date", ".untagged"}
         ("", LEAVES | {".untagged"}),
         ("/by-tag/web", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".untagged"} | {".ingest"}),
         ("/by-source/s", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-source"} | {".ingest"}),
-        ("/untagged", LEAVES | LIST_NOTHING | {".by-source", ".by-date"}),
+        ("/untagged", LEAVES | LIST_NOTHING | {".by-source", ".by-level", ".by-date"}),
         ("/range/1-100", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-date"} | {".ingest"}),
         ("/range/1970", LEAVES | LIST_NOTHING | LIST_SOMETHING | {".ingest"}),
         ("/range/last-1h", LEAVES | LIST_NOTHING | LIST_SOMETHING | {".ingest"}),

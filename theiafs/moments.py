@@ -1,11 +1,10 @@
 """Moments: the queries of moving ranges, frozen from a stat to the open after it."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 
 from store import Query
 from theiafs.paths import Filter, to_query
+from theiafs.recent import Recent
 from theiafs.timerange import Newest, now_in_ticks
 
 __all__ = ["Moments"]
@@ -16,7 +15,7 @@ _KEPT_TICKS = 1000 * _TICKS_PER_MS
 _KEPT_FOR_OPEN_TICKS = 3000 * _TICKS_PER_MS
 """Maximum age of a query at an open: the kernel may have cached attributes of it for a second."""
 _LENGTH_MAX = 1024
-"""Maximum number of remembered paths; the least recently used is forgotten first."""
+"""Maximum number of remembered paths."""
 
 
 class Moments:
@@ -28,8 +27,7 @@ class Moments:
 
     def __init__(self, newest: Callable[[], int]) -> None:
         self._newest = newest
-        self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[Filter, ...], tuple[int, Query]] = OrderedDict()
+        self._known: Recent[tuple[Filter, ...], tuple[int, Query]] = Recent(_LENGTH_MAX)
 
     def query(self, filters: tuple[Filter, ...], is_open: bool) -> Query:
         """Return the query of *filters* as of now, or of a moment ago.
@@ -43,16 +41,10 @@ class Moments:
         """
         now = now_in_ticks()
         kept = _KEPT_FOR_OPEN_TICKS if is_open else _KEPT_TICKS
-        with self._lock:
-            moment, query = self._known.get(filters, (now, None))
-            if query is not None and 0 <= now - moment <= kept:
-                return query
-        # Without the lock: this may query the store.
+        found = self._known.get(filters)
+        if found is not None and 0 <= now - found[0] <= kept:
+            return found[1]
         newest = self._newest() if any(isinstance(each, Newest) for each in filters) else 0
         query = to_query(filters, now, newest)
-        with self._lock:
-            self._known[filters] = now, query
-            self._known.move_to_end(filters)
-            if len(self._known) > _LENGTH_MAX:
-                self._known.popitem(last=False)
+        self._known.put(filters, (now, query))
         return query

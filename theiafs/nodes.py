@@ -11,11 +11,11 @@ from theiafs.addition import Addition
 from theiafs.errors import NotFound
 from theiafs.handles import AnswerHandle, Handle, IngestHandle, TextHandle
 from theiafs.openanswers import Extent, OpenAnswers
+from theiafs.recent import Recent
 
 __all__ = [
     "AnswerFile",
     "Attributes",
-    "CountFile",
     "Directory",
     "Entries",
     "EventFile",
@@ -23,6 +23,8 @@ __all__ = [
     "IngestFile",
     "Link",
     "Node",
+    "ScanFile",
+    "SummaryFile",
     "TextFile",
 ]
 
@@ -120,24 +122,59 @@ class TextFile(File):
         return TextHandle(self._data, changes=False)
 
 
-class CountFile(File):
-    """The number of events in *store* that answer *query*."""
+class SummaryFile(File):
+    """A text that says something of an answer.
+
+    Args:
+        text: computes it.
+        newest: returns the time of the newest event that it may be about, in ticks since the epoch.
+    """
 
     MODE = stat.S_IFREG | 0o444
 
-    def __init__(self, store: EventStore, query: Query) -> None:
-        self._whole = store.whole(query)
+    def __init__(self, text: Callable[[], bytes], newest: Callable[[], int]) -> None:
+        self._text = text
+        self._newest = newest
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`."""
-        return Attributes(self.MODE, len(self._data()), self._whole.newest)
+        return Attributes(self.MODE, len(self._text()), self._newest())
 
     def open(self) -> TextHandle:
         """See :meth:`File.open`."""
-        return TextHandle(self._data(), changes=True)
+        return TextHandle(self._text(), changes=True)
 
-    def _data(self) -> bytes:
-        return b"%d\n" % self._whole.events
+
+class ScanFile(SummaryFile):
+    """A summary for which contents are read: only when it is opened, and never for its size.
+
+    Args:
+        text: computes it.
+        newest: returns the time of the newest event that it may be about, in ticks since the epoch.
+        sizes: the sizes of the texts that were computed last, by location.
+        location: the same for all files at one path.
+    """
+
+    def __init__(
+        self,
+        text: Callable[[], bytes],
+        newest: Callable[[], int],
+        sizes: Recent[Hashable, int],
+        location: Hashable,
+    ) -> None:
+        super().__init__(text, newest)
+        self._sizes = sizes
+        self._location = location
+
+    def attributes(self) -> Attributes:
+        """See :meth:`Node.attributes`; the size is that of the text when it was computed last, 0 if it never was."""
+        return Attributes(self.MODE, self._sizes.get(self._location) or 0, self._newest())
+
+    def open(self) -> TextHandle:
+        """See :meth:`File.open`."""
+        text = self._text()
+        self._sizes.put(self._location, len(text))
+        return TextHandle(text, changes=True)
 
 
 class AnswerFile(File):
@@ -241,7 +278,9 @@ class IngestFile(File):
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`; however much was appended, an ingest file is empty."""
-        return Attributes(self.MODE, 0, self._store.whole(self._addition.query).newest)
+        return Attributes(
+            self.MODE, 0, self._store.whole(self._addition.query.without_contents).newest
+        )
 
     def open(self) -> IngestHandle:
         """See :meth:`File.open`."""

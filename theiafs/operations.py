@@ -3,9 +3,7 @@
 import gc
 import os
 import stat
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from itertools import chain
 from typing import Any, NamedTuple
@@ -16,6 +14,7 @@ from theiafs.errors import InvalidName, NotFound, NotPermitted
 from theiafs.handles import HandleTable
 from theiafs.names import NAME_SIZE_MAX
 from theiafs.nodes import Directory, Entries, IngestFile, Link
+from theiafs.recent import Recent
 from theiafs.tree import Tree
 
 __all__ = ["Opened", "Operations", "Stat"]
@@ -81,8 +80,11 @@ class Operations:
         self._mounted_ns = time.time_ns()
         self._tree = Tree(store, settings.event_size_max)
         self._handles = HandleTable()
-        self._cached = _CachedVersions()
-        self._renamed = _RenamedPaths()
+        # The versions of files that the kernel has in its cache.
+        self._cached: Recent[str, Hashable] = Recent(_CACHED_VERSIONS_MAX)
+        # Paths that ingest files were renamed to a moment ago, and until when they count. They do not exist, but the kernel
+        # caches them for a second, and programs that rotate several times a second remove them, or rename them again.
+        self._renamed: Recent[str, float] = Recent(_RENAMED_MAX)
 
     def init(self, _path: str) -> None:
         """Note that the filesystem is mounted."""
@@ -146,7 +148,7 @@ class Operations:
         handle.syncs_writes = self._settings.syncs_writes or bool(flags & os.O_DSYNC)
         # Reads of a file that grows bypass the kernel's cache: each sees everything there is.
         grows = handle.version is None
-        is_cached = not grows and self._cached.has(path, handle.version)
+        is_cached = not grows and self._cached.put(path, handle.version) == handle.version
         return Opened(self._handles.add(handle), grows, is_cached)
 
     def read(self, number: int, size: int, offset: int) -> bytes:
@@ -203,7 +205,7 @@ class Operations:
 
     def unlink(self, path: str) -> None:
         """Do nothing to an ingest file, which stays: log writers that rotate remove it."""
-        if not self._renamed.has(path):
+        if not self._was_renamed(path):
             self._check_ingest(path)
 
     def rmdir(self, path: str) -> None:
@@ -212,11 +214,15 @@ class Operations:
 
     def rename(self, old: str, new: str) -> None:
         """Do nothing to an ingest file, which keeps its name: log writers that rotate rename it."""
-        if not self._renamed.has(old):
+        if not self._was_renamed(old):
             self._check_ingest(old)
-        if self._is_there(new) and not self._renamed.has(new):
+        if self._is_there(new) and not self._was_renamed(new):
             raise NotPermitted(f"cannot be replaced: {new!r}")
-        self._renamed.add(new)
+        self._renamed.put(new, time.monotonic() + _RENAMED_FOR_S)
+
+    def _was_renamed(self, path: str) -> bool:
+        """Return whether an ingest file was renamed to *path* a moment ago."""
+        return time.monotonic() < (self._renamed.get(path) or 0.0)
 
     def _is_there(self, path: str) -> bool:
         try:
@@ -228,46 +234,3 @@ class Operations:
     def _check_ingest(self, path: str) -> None:
         if not isinstance(self._tree.resolve(path), IngestFile):
             raise NotPermitted(f"cannot be changed: {path!r}")
-
-
-class _CachedVersions:
-    """The versions of files that the kernel has in its cache, for the files opened most recently."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._versions: OrderedDict[str, Hashable] = OrderedDict()
-
-    def has(self, path: str, version: Hashable) -> bool:
-        """Return whether the kernel has this *version* of the file at *path*, and note that it does from now on."""
-        with self._lock:
-            known = self._versions.get(path)
-            self._versions[path] = version
-            self._versions.move_to_end(path)
-            if len(self._versions) > _CACHED_VERSIONS_MAX:
-                self._versions.popitem(last=False)
-        return known == version
-
-
-class _RenamedPaths:
-    """The paths that ingest files were renamed to a moment ago.
-
-    They do not exist, but the kernel caches them for a second. Programs that rotate several times a second remove them, or
-    rename them again.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._ends_s: OrderedDict[str, float] = OrderedDict()
-
-    def add(self, path: str) -> None:
-        """Add *path*."""
-        with self._lock:
-            self._ends_s[path] = time.monotonic() + _RENAMED_FOR_S
-            self._ends_s.move_to_end(path)
-            if len(self._ends_s) > _RENAMED_MAX:
-                self._ends_s.popitem(last=False)
-
-    def has(self, path: str) -> bool:
-        """Return whether an ingest file was renamed to *path* a moment ago."""
-        with self._lock:
-            return time.monotonic() < self._ends_s.get(path, 0.0)

@@ -6,8 +6,8 @@
     query   = { filter "/" } [ leaf ]
     filter  = [ "not/" ] selection
     selection = "by-tag/" tag { "," tag }  |  "by-source/" source { "," source }  |  "untagged"
-              | "by-date/" date  |  "range/" range
-    leaf    = "events" | "count" | "ingest" | minute | "not" | a selection without what follows its first "/" | "." leaf
+              | "by-level/" level [ "+" ] { "," level [ "+" ] }  |  "by-date/" date  |  "range/" range  |  "match/" regex
+    leaf    = "events" | "ingest" | summary | minute | "not" | a selection without what follows its first "/" | "." leaf
 """
 
 import functools
@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from store import During, FromSource, HasTag, Not, Query, Untagged
+from store import AtLevel, During, FromSource, HasTag, Matches, Not, Query, Untagged
 from store import Filter as StoreFilter
+from store.format.levels import LEVELS, parse_level
 from theiafs.errors import InvalidName, NotFound
+from theiafs.summaries import SUMMARIES
 from theiafs.timerange import Days, Last, Newest, parse_date, parse_range
 
 __all__ = [
@@ -43,6 +45,8 @@ _DIRECTORIES_MAX = 1024
 _PROBED = frozenset(
     {"autorun.inf", "AUTORUN.INF", "desktop.ini", "Desktop.ini", "Thumbs.db", "HEAD"}
 )
+# And shells, editors and indexers for these. As a pattern, such a name can be written in many other ways.
+_PROBED_HIDDEN = re.compile(r"\.[A-Za-z][\w.-]*", re.ASCII)
 _EVERYTHING = Query()
 _MINUTE = re.compile(r"[0-9]+-[0-9]+")
 
@@ -71,13 +75,15 @@ class NodeKind(StrEnum):
     EVENT = "event"
     BY_TAG = "by-tag"
     BY_SOURCE = "by-source"
+    BY_LEVEL = "by-level"
     BY_DATE = "by-date"
     RANGE = "range"
+    MATCH = "match"
     UNTAGGED = "untagged"
     NOT = "not"
     QUERY = "query"
     EVENTS = "events"
-    COUNT = "count"
+    SUMMARY = "summary"
     INGEST = "ingest"
     MINUTE = "minute"
     SIGNPOST = "signpost"
@@ -90,7 +96,7 @@ class Location(NamedTuple):
     Attributes:
         kind: the kind of node that may be there.
         filters: the filters that the path goes through.
-        name: the name of the minute or of the signpost, or the id of the event, if the kind is one.
+        name: the last name of the path: of a minute or another file in a query directory, or the id of an event.
         query: the query of the filters; None if it depends on the moment.
         is_negated: whether the path goes on with a filter that is negated.
     """
@@ -110,9 +116,15 @@ def _by_name(*kinds: NodeKind) -> dict[str, NodeKind]:
 
 
 _ROOT_ONLY = _by_name(NodeKind.README, NodeKind.LATEST, NodeKind.MINUTES, NodeKind.BY_ID)
-LEAVES = _by_name(NodeKind.EVENTS, NodeKind.COUNT, NodeKind.INGEST)
+LEAVES = _by_name(NodeKind.EVENTS, NodeKind.INGEST) | dict.fromkeys(SUMMARIES, NodeKind.SUMMARY)
 _SELECTIONS = _by_name(
-    NodeKind.BY_TAG, NodeKind.BY_SOURCE, NodeKind.BY_DATE, NodeKind.RANGE, NodeKind.UNTAGGED
+    NodeKind.BY_TAG,
+    NodeKind.BY_SOURCE,
+    NodeKind.BY_LEVEL,
+    NodeKind.BY_DATE,
+    NodeKind.RANGE,
+    NodeKind.MATCH,
+    NodeKind.UNTAGGED,
 )
 
 
@@ -129,8 +141,14 @@ class Paths:
     """
 
     def __init__(self, read_tag: Callable[[str], str], read_source: Callable[[str], str]) -> None:
-        self._read_tag = read_tag
-        self._read_source = read_source
+        self._parsers: dict[NodeKind, Callable[[str], Filter]] = {
+            NodeKind.BY_TAG: lambda name: HasTag(_parse_alternatives(name, read_tag)),
+            NodeKind.BY_SOURCE: lambda name: FromSource(_parse_alternatives(name, read_source)),
+            NodeKind.BY_LEVEL: lambda name: AtLevel(_parse_levels(name)),
+            NodeKind.BY_DATE: parse_date,
+            NodeKind.RANGE: parse_range,
+            NodeKind.MATCH: lambda name: Matches(_decode_pattern(name)),
+        }
         # Most paths lead to many files in few directories.
         self._directory = functools.lru_cache(_DIRECTORIES_MAX)(self.locate)
 
@@ -151,21 +169,14 @@ class Paths:
 
     def _step(self, above: Location, name: str) -> Location | None:
         """Return the meaning of *name* in the directory *above*; None if it has none."""
-        if name[0] == "." and not name.startswith(".."):
+        parse = self._parsers.get(above.kind)
+        if parse is not None:
+            return None if _is_refused(above.kind, name) else _filtered(above, parse(name))
+        if name[0] == ".":
             return _hidden(above, name)
         match above.kind:
-            case NodeKind.RANGE | NodeKind.BY_DATE | NodeKind.BY_ID if name in _PROBED:
+            case NodeKind.BY_ID if name in _PROBED:
                 return None
-            case NodeKind.RANGE:
-                return _filtered(above, parse_range(name))
-            case _ if name[0] == ".":
-                return None  # only a range may start with dots
-            case NodeKind.BY_TAG:
-                return _filtered(above, HasTag(_parse_alternatives(name, self._read_tag)))
-            case NodeKind.BY_SOURCE:
-                return _filtered(above, FromSource(_parse_alternatives(name, self._read_source)))
-            case NodeKind.BY_DATE:
-                return _filtered(above, parse_date(name))
             case NodeKind.BY_ID:
                 return Location(NodeKind.EVENT, name=name)
             case NodeKind.MINUTES:
@@ -177,6 +188,15 @@ class Paths:
             case NodeKind.QUERY | NodeKind.ROOT:
                 return _leaf(above, name) or _selecting(above, name)
         return None
+
+
+def _is_refused(kind: NodeKind, name: str) -> bool:
+    """Return whether *name*, in a directory of a *kind* of filters, is no filter, but what programs probe for."""
+    if name[0] == ".":
+        # Only a range or a pattern begins with dots.
+        is_plain = kind not in (NodeKind.RANGE, NodeKind.MATCH) or _PROBED_HIDDEN.fullmatch(name)
+        return bool(is_plain) or (kind is NodeKind.RANGE and not name.startswith(".."))
+    return name in _PROBED and kind in (NodeKind.RANGE, NodeKind.BY_DATE, NodeKind.MATCH)
 
 
 def _hidden(above: Location, name: str) -> Location | None:
@@ -192,6 +212,8 @@ def _leaf(above: Location, name: str) -> Location | None:
     """Return the file *name* in the query directory *above*; None if there is none."""
     if above.kind is NodeKind.QUERY and _MINUTE.fullmatch(name):
         return above._replace(kind=NodeKind.MINUTE, name=name)
+    if name in SUMMARIES:
+        return above._replace(kind=NodeKind.SUMMARY, name=name)
     return above._replace(kind=LEAVES[name]) if name in LEAVES else None
 
 
@@ -221,6 +243,22 @@ def _parse_alternatives(name: str, read: Callable[[str], str]) -> frozenset[str]
     if "" in names:
         raise InvalidName(f"names separated by commas, one of them empty: {name!r}")
     return frozenset(map(read, names))
+
+
+def _parse_levels(name: str) -> frozenset[str]:
+    """Return the levels that *name* means: names in any spelling, each perhaps with a plus for "or worse"."""
+    found: set[str] = set()
+    for each in name.split(","):
+        code = parse_level(each.removesuffix("+"))
+        if code is None:
+            raise NotFound(f"no level: {each!r}; there are {', '.join(LEVELS)}")
+        found.update(LEVELS[:code] if each.endswith("+") else [LEVELS[code - 1]])
+    return frozenset(found)
+
+
+def _decode_pattern(name: str) -> str:
+    """Return the regular expression with the file *name*: only a slash and a percent sign are written otherwise."""
+    return name.replace("%2F", "/").replace("%25", "%")
 
 
 def to_query(filters: Collection[Filter], now: int = 0, newest: int = 0) -> Query:

@@ -5,15 +5,21 @@ that are told to follow them, the walk ends: a filter that lists something is si
 sources and days (``untagged`` is one more), such a walk reaches at most *f*² directories that list minutes.
 """
 
-from store import During, FromSource, HasTag, Not, Query, Untagged
+from store import AtLevel, During, FromSource, HasTag, Not, Query, Untagged
 from theiafs.addition import Addition
 from theiafs.paths import FILTERS_MAX, LEAVES, Filter, Location, Negated, NodeKind
 from theiafs.timerange import TICKS_PER_DAY
 
 __all__ = ["signposted", "signposts"]
 
-_LIST_NOTHING = (NodeKind.RANGE, NodeKind.NOT)
-_LIST_SOMETHING = (NodeKind.BY_TAG, NodeKind.BY_SOURCE, NodeKind.BY_DATE, NodeKind.UNTAGGED)
+_LIST_NOTHING = (NodeKind.RANGE, NodeKind.MATCH, NodeKind.NOT)
+_LIST_SOMETHING = (
+    NodeKind.BY_TAG,
+    NodeKind.BY_SOURCE,
+    NodeKind.BY_LEVEL,
+    NodeKind.BY_DATE,
+    NodeKind.UNTAGGED,
+)
 
 
 def signposts(location: Location, query: Query, is_writable: bool) -> list[str]:
@@ -54,6 +60,8 @@ def _leads_further(kind: NodeKind, applied: Filter) -> bool:
             return not isinstance(applied, FromSource)
         case NodeKind.BY_DATE:
             return not (isinstance(applied, During) and _is_within_a_day(applied))
+        case NodeKind.BY_LEVEL:
+            return not isinstance(applied, AtLevel)
         case NodeKind.UNTAGGED:
             return not isinstance(applied, HasTag | Untagged)
     return True

@@ -2,10 +2,11 @@
 
 import posixpath
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import islice
 
-from store import During, EventStore, FromSource, HasTag, Not, Query
+from store import AtLevel, During, EventStore, FromSource, HasTag, Matches, Not, Query
+from store.format.levels import LEVELS
 from theiafs.addition import Addition
 from theiafs.errors import AlreadyThere, InvalidName, NotFound, NotPermitted
 from theiafs.guide import GUIDE
@@ -14,7 +15,6 @@ from theiafs.moments import Moments
 from theiafs.names import escape, unescape
 from theiafs.nodes import (
     AnswerFile,
-    CountFile,
     Directory,
     Entries,
     EventFile,
@@ -22,22 +22,30 @@ from theiafs.nodes import (
     IngestFile,
     Link,
     Node,
+    ScanFile,
+    SummaryFile,
     TextFile,
 )
 from theiafs.openanswers import OpenAnswers
 from theiafs.paths import Filter, Location, NodeKind, Paths
+from theiafs.recent import Recent
 from theiafs.signposts import signposted, signposts
+from theiafs.summaries import SCANS, SUMMARIES
 from theiafs.timerange import LAST_DAY, TICKS_PER_DAY, day_name, parse_date
 
 __all__ = ["Tree"]
 
 _NAMES_AT_ONCE = 1 << 10
+_SIZES_MAX = 1 << 12
+"""Summaries whose last sizes are kept, to be shown before they are computed again."""
 _ROOT_DIRECTORIES = [
     NodeKind.MINUTES,
     NodeKind.BY_TAG,
     NodeKind.BY_SOURCE,
+    NodeKind.BY_LEVEL,
     NodeKind.BY_DATE,
     NodeKind.RANGE,
+    NodeKind.MATCH,
     NodeKind.NOT,
     NodeKind.BY_ID,
 ]
@@ -63,14 +71,17 @@ class Tree:
         self._paths = Paths(self._read_tag, self._read_source)
         self._moments = Moments(lambda: store.whole(Query()).newest)
         self._open_answers = OpenAnswers()
+        self._scanned_sizes: Recent[Hashable, int] = Recent(_SIZES_MAX)
         self._listings: dict[NodeKind, _Listing] = {
             NodeKind.ROOT: self._list_root,
             NodeKind.MINUTES: self._list_minutes,
             NodeKind.QUERY: self._list_query,
             NodeKind.BY_TAG: self._list_tags,
             NodeKind.BY_SOURCE: self._list_sources,
+            NodeKind.BY_LEVEL: self._list_levels,
             NodeKind.BY_DATE: self._list_days,
             NodeKind.RANGE: _list_nothing,
+            NodeKind.MATCH: _list_nothing,
             NodeKind.NOT: _list_nothing,
             NodeKind.BY_ID: _list_nothing,
         }
@@ -133,6 +144,8 @@ class Tree:
                 for tag in any_of:
                     if not self._store.has_tag(tag):
                         raise NotFound(f"no event has the tag {tag!r}: {path!r}")
+            case Matches(text):
+                self._store.check_pattern(text)
             case FromSource(any_of):
                 for source in any_of:
                     if not self._store.has_source(source):
@@ -155,7 +168,9 @@ class Tree:
             return self._directory(lambda: list_entries(location, query), query)
         store = self._store
         match location.kind:
-            case NodeKind.EVENTS | NodeKind.MINUTE:
+            case NodeKind.EVENTS:
+                return AnswerFile(store, query, "", location, self._open_answers)
+            case NodeKind.MINUTE:
                 return AnswerFile(store, query, location.name, location, self._open_answers)
             case NodeKind.README:
                 return TextFile(GUIDE)
@@ -167,8 +182,8 @@ class Tree:
                 return self._latest(path)
             case NodeKind.EVENT:
                 return EventFile(store, unescape(location.name, tuple))
-            case NodeKind.COUNT:
-                return CountFile(store, query)
+            case NodeKind.SUMMARY:
+                return self._summary(location, query)
             case NodeKind.INGEST if store.is_writable:
                 addition = Addition.of(query)
                 if addition is not None:
@@ -176,7 +191,22 @@ class Tree:
         raise NotFound(f"no such file: {path!r}")
 
     def _directory(self, entries: Callable[[], Iterable[Entries]], query: Query) -> Directory:
-        return Directory(entries, lambda: self._store.whole(query).newest)
+        # Of a directory no more is said than is known without reading contents.
+        known = query.without_contents
+        return Directory(entries, lambda: self._store.whole(known).newest)
+
+    def _summary(self, location: Location, query: Query) -> SummaryFile:
+        store, known = self._store, query.without_contents
+
+        def text() -> bytes:
+            return SUMMARIES[location.name](store, query)
+
+        def newest() -> int:
+            return store.whole(known).newest
+
+        if location.name in SCANS or query != known:
+            return ScanFile(text, newest, self._scanned_sizes, location)
+        return SummaryFile(text, newest)
 
     def _latest(self, path: str) -> Link:
         newest = self._store.latest()
@@ -212,6 +242,12 @@ class Tree:
         """List the sources, unless the path says which already."""
         is_applied = any(isinstance(each, FromSource) for each in location.filters)
         yield _names(frozenset() if is_applied else self._store.sources(query))
+
+    def _list_levels(self, location: Location, query: Query) -> Iterator[Entries]:
+        """List the levels that occur, the most severe first, unless the path says which already."""
+        is_applied = any(isinstance(each, AtLevel) for each in location.filters)
+        found = {} if is_applied else self._store.levels(query)
+        yield Entries([level for level in LEVELS if level in found], Directory.MODE)
 
     def _list_days(self, _location: Location, query: Query) -> Iterator[Entries]:
         """List the days that have events, except one that the path asks for already, and those without a name."""

@@ -9,7 +9,7 @@ from store.answers.moved import MovedTails
 from store.answers.read_ahead import ReadAhead
 from store.answers.version import Minute, Version
 from store.index.extents import Extents, Layout
-from store.query import Query
+from store.query import Filter, Query
 
 __all__ = ["Access"]
 
@@ -52,3 +52,6 @@ class Access(Protocol):
 
     def minutes_with_id(self, hashed: int) -> NDArray[np.int64]:
         """Return the ids of the minutes that may have an event whose id has the hash *hashed*."""
+
+    def verdicts(self, each: Filter, minute: Minute, length: int) -> NDArray[np.bool_]:
+        """Return for the first *length* entries of *minute* whether the filter *each*, of contents, selects them."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from store.answers.access import Access
 from store.answers.extent_map import ExtentMap
+from store.answers.selection import select
 from store.answers.version import Minute, Version
 from store.api import Answer
 from store.errors import EventReadException
@@ -82,7 +83,7 @@ class MinuteAnswer(Answer):
         """Find the extents of the matching entries from *first* to before *last*."""
         minute, entries = self._minute, self._minute.entries
         layout = entries.layout(first, last) if first else self._access.layout(minute, last)
-        flags = entries.flags(self._query, self._access.matching(self._query), layout, first)
+        flags = select(self._access, self._query, minute, layout, first)
         return flagged_extents(minute.id, entries.offset(first), layout.ends, flags)
 
 
@@ -201,11 +202,11 @@ class WholeAnswer(Answer):
         layouts = self._access.layouts(minutes, lengths)
         found = [len(each.streams) for each in layouts]
         excluded = []
-        if query.is_bounded:
-            for place, length in enumerate(found):
-                if length and not version.inside[some.start + place]:
-                    entries = self._access.minute(int(minutes[place])).entries
-                    excluded.append((place, entries.outside(query, length)))
+        for place, layout in enumerate(layouts):
+            if found[place] and (query.content_filters or not version.inside[some.start + place]):
+                minute = self._access.minute(int(minutes[place]))
+                flags = select(self._access, query, minute, layout)
+                excluded.append((place, (~flags).nonzero()[0]))
         matching = self._access.matching(query)
         extents = find_extents(minutes, layouts, matching, excluded)
         return extents, np.array_equal(found, lengths)
@@ -231,12 +232,13 @@ class WholeAnswer(Answer):
         """Append the matching entries of *minute* from *first* to before *last*."""
         query = self._version.query
         try:
-            entries = self._access.minute(minute).entries
+            found = self._access.minute(minute)
+            entries = found.entries
             if query.asks_everything:
                 self._arrived.append(minute, entries.offset(first), entries.offset(last))
                 return
             layout = entries.layout(first, last)
-            flags = entries.flags(query, self._access.matching(query), layout, first)
+            flags = select(self._access, query, found, layout, first)
             start = entries.offset(first)
         except EventReadException:
             # It was removed before any of it was read; what was not flushed is elsewhere now.

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.answers.access import Access
+from store.answers.selection import select
 from store.answers.version import Minute, Version
 from store.errors import EventReadException
 from store.format.event import Event, decode_event
 from store.format.record import encode_text, parse
 from store.index.extents import Extents
-from store.index.minute import Entry
+from store.index.minute import DAMAGED, Entry
 from store.query import Query
 from store.ticks import TICKS_PER_S
 
@@ -108,11 +109,11 @@ def sorted_events(version: Version, access: Access, newest_first: bool) -> Itera
         number = int(version.minutes[place])
         try:
             minute = access.minute(number)
-            matching = access.matching(version.query)
-            found = minute.entries.select(version.query, matching, 0, int(version.entries[place]))
+            layout = minute.entries.layout(0, int(version.entries[place]))
+            flags = select(access, version.query, minute, layout)
         except EventReadException:
             continue  # it is gone
-        events = found[minute.entries.layout(0, int(version.entries[place])).streams[found] != 0]
+        events = (flags & (layout.streams != DAMAGED)).nonzero()[0]
         push(sign * number, _Cursor(access, minute, events, sign))
     while heap:
         yield pop()

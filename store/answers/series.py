@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from store.answers.access import Access
 from store.answers.read_ahead import ReadAhead
+from store.answers.selection import count_selected
 from store.errors import EventReadException
-from store.index.summary import NOTHING, Total, summarize, total_of
+from store.index.summary import NOTHING, Total, total_of
 from store.query import Query
 
 __all__ = ["Series"]
@@ -79,6 +80,8 @@ class Series:
             self._counted, self._totals = counted, totals
 
     def _read_summaries(self, minutes: NDArray[np.int64]) -> None:
+        if self._query.content_filters:
+            return  # they tell nothing of contents
         summaries = self._access.summaries(minutes)
         # After them, as they may have streams that are new.
         matching = self._access.matching(self._query)
@@ -98,9 +101,9 @@ class Series:
     def _add_up(self, minute: int, first: int, last: int) -> Total | None:
         """Return the total of the entries of *minute* from *first* to before *last*; None if they cannot be read."""
         try:
-            columns = self._access.minute(minute).entries.columns(first, last)
+            return count_selected(
+                self._access, self._query, self._access.minute(minute), first, last
+            )
         except EventReadException as error:
             log.info("not counted now: %s", error)
             return None
-        matching = self._access.matching(self._query)
-        return total_of(summarize(columns, len(matching)), matching)

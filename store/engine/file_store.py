@@ -3,6 +3,9 @@
 import os
 from collections.abc import Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 from store.api import Answer, EventStore
 from store.disk.disk import Disk
 from store.engine.declared import DeclaredTags
@@ -86,6 +89,14 @@ class FileStore(EventStore):
     def has_source(self, source: str) -> bool:
         """See :meth:`EventStore.has_source`."""
         return self._reader.has_source(source)
+
+    def records(self, query: Query) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
+        """See :meth:`EventStore.records`."""
+        return self._reader.records(query)
+
+    def levels(self, query: Query) -> dict[str, int]:
+        """See :meth:`EventStore.levels`."""
+        return self._reader.levels(query)
 
     def histogram(self, query: Query, width: int) -> dict[int, int]:
         """See :meth:`EventStore.histogram`."""

@@ -24,6 +24,7 @@ from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.disk.vectored import ExtentBuffer
 from store.engine.scanner import Scanner
+from store.engine.verdicts import Verdicts
 from store.errors import DiskUnreadable, EventReadException
 from store.index.catalog import Catalog
 from store.index.database import Database
@@ -35,7 +36,7 @@ from store.index.summary import SUMMARY, Total, merge_summaries, summarize
 from store.index.times import are_inside
 from store.locks import new_lock
 from store.minutes.file import MinuteFile, StoredFile
-from store.query import Query
+from store.query import Filter, Query
 
 __all__ = ["Lookup"]
 
@@ -101,6 +102,7 @@ class Lookup:
         self._memory_size = memory_size
         self._cache = Cache(memory_size)
         self._is_short = False
+        self._verdicts = Verdicts(self._cache, self.read)
         self._read_ahead = ReadAhead()
         self._minutes: WeakValueDictionary[int, Minute] = WeakValueDictionary()
 
@@ -236,6 +238,14 @@ class Lookup:
         flags: NDArray[np.bool_] = known[1]
         return flags
 
+    def verdicts(self, each: Filter, minute: Minute, length: int) -> NDArray[np.bool_]:
+        """Return what the filter *each* says of *minute*; see :class:`store.answers.access.Access`."""
+        return self._verdicts.of(each, minute, length)
+
+    def levels(self, minute: Minute, length: int) -> NDArray[np.uint8]:
+        """Return the codes of the levels of the first *length* entries of *minute*."""
+        return self._verdicts.levels([minute], [length])[0]
+
     def total(self, query: Query) -> tuple[Total, float]:
         """Return the total of the answer to *query*, which has no time bounds, and when it last changed."""
         matching = None if query.asks_everything else self.matching(query)
@@ -258,7 +268,8 @@ class Lookup:
                 # The lock was free meanwhile: there may be more streams, or others with the same ids.
                 matching = self._matching(query)
                 minutes = catalog.in_order(self.streams.minutes(matching))
-                total, _ = self.streams.total(matching)
+                if not query.content_filters:
+                    total, _ = self.streams.total(matching)
             oldest, newest = catalog.times(minutes)
             return Version(
                 query,

@@ -1,6 +1,7 @@
 """The reader: it answers queries from the state, and changes nothing."""
 
 import itertools
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -9,23 +10,30 @@ from numpy.typing import NDArray
 
 from store.answers.answer import MinuteAnswer, WholeAnswer
 from store.answers.fetch import IdSearch, sorted_events
+from store.answers.selection import count_selected, select
 from store.answers.version import Minute, Version
 from store.api import Answer
 from store.disk.disk import Disk
 from store.engine.state import State
 from store.errors import EventNotFound, EventReadException
 from store.format.event import Event, split_tags
+from store.format.levels import LEVELS
 from store.format.record import decode_text, split_stream_key
-from store.index.minute import DAMAGED, EntryColumns
+from store.index.extents import Extents, Layout, coalesce
+from store.index.minute import DAMAGED
 from store.index.row import MinuteRow
 from store.index.stamp import Stamp
-from store.index.summary import NOTHING, Total, summarize, total_of
+from store.index.summary import NOTHING, Total
 from store.index.times import are_inside
 from store.query import Query, Span, Stream
 
 __all__ = ["Reader"]
 
+log = logging.getLogger(__name__)
+
 _NAMES_AT_ONCE = 1 << 12
+_SIZE_AT_ONCE = 1 << 20
+"""Bytes of records that are read together."""
 
 
 class Reader:
@@ -106,21 +114,52 @@ class Reader:
         lookup = self._lookup
         matching = lookup.matching(query)
         counts = np.zeros(len(matching), np.int64)
-        if not query.is_bounded:
+        if not query.is_bounded and not query.content_filters:
             with lookup.lock:
                 counts += lookup.streams.events(len(counts))
         else:
             version = lookup.version(query)
-            for summary in lookup.full_summaries(version.minutes[version.inside]):
+            whole = version.inside if not query.content_filters else np.zeros_like(version.inside)
+            for summary in lookup.full_summaries(version.minutes[whole]):
                 rows = summary[summary["stream"] < len(counts)]
                 counts[rows["stream"]] += rows["events"]
-            for minute, entries in self._partly(version):
-                found = minute.entries.select(query, matching, 0, entries)
-                streams = minute.entries.layout(0, entries).streams[found]
+            for _minute, layout, flags in self._selected(version, ~whole):
+                streams = layout.streams[flags]
                 counts += np.bincount(streams, minlength=len(counts))[: len(counts)]
         counts[~matching] = 0
         counts[DAMAGED] = 0
         return counts
+
+    def records(self, query: Query) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
+        """See :meth:`EventStore.records`."""
+        version = self._lookup.version(query)
+        for minute, layout, flags in self._selected(version, version.entries > 0):
+            ends = layout.ends.astype(np.int64)
+            starts = np.concatenate(([0], ends[:-1]))
+            found = (flags & (layout.streams != DAMAGED)).nonzero()[0]
+            blocks = (ends[found] - starts[found]).cumsum() // _SIZE_AT_ONCE
+            for some in np.split(found, (blocks[1:] != blocks[:-1]).nonzero()[0] + 1):
+                if len(some):
+                    numbers = np.full(len(some), minute.id)
+                    extents = coalesce(Extents(numbers, starts[some], ends[some]))
+                    try:
+                        data = self._lookup.read_extents(extents)
+                    except EventReadException as error:
+                        log.info("skipping its records: %s", error)
+                        break
+                    yield data, np.concatenate(([0], (ends[some] - starts[some]).cumsum()))
+
+    def levels(self, query: Query) -> dict[str, int]:
+        """See :meth:`EventStore.levels`."""
+        version = self._lookup.version(query)
+        counts = np.zeros(len(LEVELS) + 1, np.int64)
+        for minute, layout, flags in self._selected(version, version.entries > 0):
+            sound = flags & (layout.streams != DAMAGED)
+            codes = self._lookup.levels(minute, len(flags))[sound]
+            counts += np.bincount(codes, minlength=len(counts))
+        return {
+            level: found for level, found in zip(LEVELS, counts[1:].tolist(), strict=True) if found
+        }
 
     def histogram(self, query: Query, width: int) -> dict[int, int]:
         """See :meth:`EventStore.histogram`."""
@@ -130,27 +169,25 @@ class Reader:
         is_divided = (buckets != version.newest // width) & (events > 0)
         counts: Counter[int] = Counter()
         is_whole = ~is_divided & (events > 0)
-        for bucket, count in zip(
+        for bucket, found in zip(
             buckets[is_whole].tolist(), events[is_whole].tolist(), strict=True
         ):
-            counts[bucket] += count
-        matching = self._lookup.matching(query)
-        for place in is_divided.nonzero()[0].tolist():
-            ticks = self._ticks(
-                query, matching, int(version.minutes[place]), int(version.entries[place])
-            )
-            counts.update((ticks // width).tolist())
+            counts[bucket] += found
+        for minute, _layout, flags in self._selected(version, is_divided):
+            counts.update((minute.entries.ticks(0, len(flags))[flags] // width).tolist())
         return counts
 
-    def _ticks(
-        self, query: Query, matching: NDArray[np.bool_], number: int, entries: int
-    ) -> NDArray[np.int64]:
-        """Return the times of those of the first *entries* of the minute *number* that answer *query*; none if it is gone."""
-        try:
-            found = self._lookup.minute(number).entries
-            return found.ticks(0, entries)[found.select(query, matching, 0, entries)]
-        except EventReadException:
-            return np.empty(0, np.int64)
+    def _selected(
+        self, version: Version, places: NDArray[np.bool_]
+    ) -> Iterator[tuple[Minute, Layout, NDArray[np.bool_]]]:
+        """Yield the minutes at *places* of *version*, each with its layout, and whether each entry answers; not those that are gone."""
+        for place in places.nonzero()[0].tolist():
+            try:
+                minute = self._lookup.minute(int(version.minutes[place]))
+                layout = minute.entries.layout(0, int(version.entries[place]))
+                yield minute, layout, select(self._lookup, version.query, minute, layout)
+            except EventReadException as error:
+                log.info("not counted: %s", error)
 
     def minutes(self, query: Query) -> Iterator[str]:
         """See :meth:`EventStore.minutes`."""
@@ -178,7 +215,7 @@ class Reader:
 
     def whole(self, query: Query) -> Span:
         """See :meth:`EventStore.whole`."""
-        if not query.is_bounded:
+        if not query.is_bounded and not query.content_filters:
             total, changed = self._lookup.total(query)
             return Span("", *total, changed)
         return self._whole(self._lookup.version(query))
@@ -250,7 +287,7 @@ class Reader:
     def _answering(self, query: Query) -> NDArray[np.int64]:
         """Return the ids of the minutes with at least one event that answers *query*."""
         version = self._lookup.version(query)
-        if not query.is_bounded:
+        if not query.is_bounded and not query.content_filters:
             return version.minutes
         found: NDArray[np.int64] = version.minutes[self._totals(version)[1] > 0]
         return found
@@ -280,24 +317,9 @@ class Reader:
     def _part(self, query: Query, minute: int, entries: int) -> Total:
         """Return the total of the part of *minute* that answers *query*."""
         try:
-            found = self._lookup.minute(minute).entries
-            matching = self._lookup.matching(query)
-            columns = found.columns(0, entries)
-            chosen = found.select(query, matching, 0, entries)
+            return count_selected(self._lookup, query, self._lookup.minute(minute), 0, entries)
         except EventReadException:
             return NOTHING
-        some = EntryColumns(columns.streams[chosen], columns.sizes[chosen], columns.ticks[chosen])
-        return total_of(summarize(some, len(matching)), matching)
-
-    def _partly(self, version: Version) -> Iterator[tuple[Minute, int]]:
-        """Yield the minutes of *version* that lie only partly in its time range, with the numbers of their entries."""
-        for place in (~version.inside).nonzero()[0].tolist():
-            try:
-                minute = self._lookup.minute(int(version.minutes[place]))
-                minute.entries.load()
-            except EventReadException:
-                continue
-            yield minute, int(version.entries[place])
 
 
 def _is_inside(row: MinuteRow, query: Query) -> bool:

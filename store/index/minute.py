@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from store.columns import WIDTHS, Integers, NarrowColumn
 from store.errors import EventReadException
 from store.index.extents import Layout
-from store.index.times import are_within
-from store.query import Query
 from store.ticks import TICKS_MAX
 
 __all__ = [
@@ -265,35 +263,6 @@ class MinuteEntries:
         if offset >= self._tail.start:
             return self._base_count + self._tail.ends.find(offset)
         return self._loaded_base().ends.find(offset)
-
-    def select(
-        self, query: Query, matching: NDArray[np.bool_], first: int, last: int
-    ) -> NDArray[np.intp]:
-        """Return the positions, from *first* to before *last*, of the entries that answer *query*; see :meth:`flags`."""
-        flags = self.flags(query, matching, self.layout(first, last), first)
-        found: NDArray[np.intp] = flags.nonzero()[0] + first
-        return found
-
-    def flags(
-        self, query: Query, matching: NDArray[np.bool_], layout: Layout, first: int
-    ) -> NDArray[np.bool_]:
-        """Return for each entry of *layout* whether it answers *query*.
-
-        Args:
-            query: the query; its time bounds count.
-            matching: for each stream id, whether its events match its other filters.
-            layout: the layout of some entries.
-            first: the position of the first of them.
-        """
-        flags: NDArray[np.bool_] = matching[layout.streams]
-        if query.is_bounded:
-            flags &= are_within(self.ticks(first, first + len(flags)), query)
-        return flags
-
-    def outside(self, query: Query, length: int) -> NDArray[np.intp]:
-        """Return the positions of those of the first *length* entries that are not in the time range of *query*."""
-        found: NDArray[np.intp] = (~are_within(self.ticks(0, length), query)).nonzero()[0]
-        return found
 
     def equals(self, other: "MinuteEntries", length: int) -> bool:
         """Return whether the first *length* entries are those of *other*."""

@@ -1,13 +1,32 @@
 """Deciding whether an event answers a query."""
 
+import functools
 import re
 from collections.abc import Callable
 
+import numpy as np
+
 from store.errors import InvalidQuery
 from store.format.event import Event
-from store.query import During, Filter, FromSource, HasTag, Not, Query, Untagged
+from store.format.levels import LEVELS, level_of
+from store.format.record import encode_text
+from store.matching.pattern import Pattern
+from store.query import (
+    AtLevel,
+    During,
+    Filter,
+    FromSource,
+    HasTag,
+    Matches,
+    Not,
+    Query,
+    Untagged,
+)
 
-__all__ = ["content_filter", "matches"]
+__all__ = ["compile_pattern", "content_filter", "level_of_event", "matches"]
+
+_PATTERNS_MAX = 16
+"""Compiled patterns that are kept; each may take a few MiB."""
 
 
 def matches(query: Query, event: Event) -> bool:
@@ -27,7 +46,34 @@ def _selects(each: Filter, event: Event) -> bool:
             return not event.tags
         case During(start, end):
             return start <= event.ticks <= end
-    raise InvalidQuery(f"not a filter of this store: {each}")
+        case AtLevel(any_of):
+            level = level_of_event(event)
+            return level > 0 and LEVELS[level - 1] in any_of
+        case Matches(text):
+            content = _content(event)
+            return bool(
+                compile_pattern(text).search(content, np.array([0]), np.array([len(content)]))[0]
+            )
+    raise AssertionError(f"no such filter: {each}")
+
+
+def level_of_event(event: Event) -> int:
+    """Return the code of the level of *event*; see :mod:`store.format.levels`."""
+    return level_of(encode_text(",".join(event.tags)), _content(event))
+
+
+def _content(event: Event) -> bytes:
+    return encode_text(event.content or "")
+
+
+@functools.lru_cache(_PATTERNS_MAX)
+def compile_pattern(text: str) -> Pattern:
+    """Compile the pattern *text*; those used last are kept.
+
+    Raises:
+        InvalidPattern: if it is none.
+    """
+    return Pattern(text)
 
 
 def content_filter(pattern: str | None) -> Callable[[str], bool]:

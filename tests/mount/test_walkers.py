@@ -157,7 +157,7 @@ def test_ls_shows_what_resolves(filled: Mount) -> None:
         links = re.findall(r" (\.\S+) -> (\S+)$", plain, re.MULTILINE)
         assert [f".{target}" for _, target in links] == [link for link, _ in links] == hidden
     shown = filled.shell("ls -A by-tag/web").split()
-    assert set(shown) >= {*SIGNPOSTS, ".by-tag", ".by-source", ".by-date"}
+    assert set(shown) >= {*SIGNPOSTS, ".by-tag", ".by-source", ".by-level", ".by-date"}
     assert filled.shell("ls by-tag/web").split() == [name for name in shown if name[0] != "."]
     assert filled.shell("cd by-tag/web; echo *").split() == filled.shell("ls by-tag/web").split()
 
@@ -226,7 +226,7 @@ def test_copies_hold_links_as_links(filled: Mount, tmp_path: Path) -> None:
         copied = filled.shell(f"cd {tmp_path}/{copy} && find . -printf '%y %P %l\\n' | sort")
         assert copied == filled.shell("cd by-tag/web && find . -printf '%y %P %l\\n' | sort"), copy
         links = {line.split()[1] for line in copied.splitlines() if line.startswith("l")}
-        assert links == {*SIGNPOSTS, ".by-tag", ".by-source", ".by-date"}
+        assert links == {*SIGNPOSTS, ".by-tag", ".by-source", ".by-level", ".by-date"}
 
 
 # Following links

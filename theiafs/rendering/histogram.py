@@ -56,11 +56,11 @@ class Histogram:
         self._has_seconds, self.starts = _choose_buckets(first, last)
         self.counts = np.zeros(len(self.starts), np.int64)
 
-    def add(self, ticks: Integers) -> None:
-        """Count events at *ticks*; those that are older than the oldest or newer than the newest are left out."""
-        ticks = ticks[(ticks >= self._first) & (ticks <= self._last)]
-        buckets = np.searchsorted(self.starts, ticks, side="right") - 1
-        self.counts += np.bincount(buckets, minlength=len(self.starts))
+    def add(self, ticks: Integers, counts: Integers) -> None:
+        """Count *counts* events at each of *ticks*; those that are older than the oldest or newer than the newest are left out."""
+        is_within = (ticks >= self._first) & (ticks <= self._last)
+        buckets = np.searchsorted(self.starts, ticks[is_within], side="right") - 1
+        np.add.at(self.counts, buckets, counts[is_within])
 
     def render(self) -> bytes:
         """Return a line for each bucket, at most ``COLUMNS_MAX`` columns wide."""
