@@ -27,6 +27,7 @@ engine.watcher (inotify, or passes of stat), what is flushed through engine.flus
 
 Locks (store.locks), outermost first, and what they are for:
 
+    views        one change of the saved views at a time
     flush        one flush, one check for changed files, one delete at a time; files are read and synced under it
     append       one append at a time; held by all that change the state              short
     state        catalog, streams, order of arrival; readers hold it to look up       short
@@ -58,6 +59,8 @@ from store.errors import (
     StoreFull,
     StoreLocked,
     StoreReadOnly,
+    ViewExists,
+    ViewNotFound,
 )
 from store.format.batch import Batch
 from store.format.event import Event, new_event_id
@@ -128,6 +131,8 @@ __all__ = [
     "Stream",
     "Untagged",
     "View",
+    "ViewExists",
+    "ViewNotFound",
     "in_decimal",
     "new_event_id",
     "open_store",

@@ -6,12 +6,12 @@ engine and as slow as its search; an engine overrides those that it can answer f
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from store.errors import EventWriteException
+from store.errors import EventWriteException, ViewNotFound
 from store.format.batch import Batch
 from store.format.event import Event, encode_event
 from store.format.levels import LEVELS
@@ -261,6 +261,61 @@ class EventStore(ABC):
             EventWriteException: if that failed.
         """
         raise EventWriteException(f"cannot declare the tag {tag!r}: this store has no place for it")
+
+    def views(self) -> Mapping[str, str]:
+        """Return the targets of the saved views, by name. A target is text to the store."""
+        return {}
+
+    def save_view(self, name: str, target: str) -> None:
+        """Save *target* as the view *name*; it survives a loss of power once this returns.
+
+        Raises:
+            ViewExists: if there is one of that name.
+            InvalidQuery: if no view can be called so: a name is that of a file.
+            EventWriteException: if it could not be saved.
+        """
+        raise EventWriteException(f"cannot save the view {name!r}: this store has no place for it")
+
+    def remove_view(self, name: str) -> None:
+        """Remove the view *name*, durably.
+
+        Raises:
+            ViewNotFound: if there is none.
+            EventWriteException: if that failed: it is still there, or may come back after a loss of power.
+        """
+        raise ViewNotFound(f"there is no view {name!r}")
+
+    def rename_view(self, old: str, new: str, *, replaces: bool = True) -> None:
+        """Rename the view *old* to *new*, atomically and durably.
+
+        Args:
+            old: its name.
+            new: the name it gets.
+            replaces: whether it takes the place of a view that has that name.
+
+        Raises:
+            ViewNotFound: if there is no view *old*.
+            ViewExists: if there is a view *new* that is not to be replaced.
+            InvalidQuery: if no view can be called so.
+            EventWriteException: if that failed: it has the old name, or may have it again after a loss of power.
+        """
+        raise ViewNotFound(f"there is no view {old!r}")
+
+    def read_state(self, name: str) -> bytes:
+        """Return what was written last as the state *name*; empty when there is nothing, or no place for it."""
+        return b""
+
+    def write_state(self, name: str, data: bytes) -> None:  # noqa: B027 - an engine may have no place for it
+        """Keep *data*, which is small, as the state *name* of the user of the store, for its next opening.
+
+        Raises:
+            EventWriteException: if that failed; the next opening may find what was there before.
+        """
+
+    def status(self) -> Mapping[str, int | str]:
+        """Return what there is to know about the store and its health, by stable keys; cheap to ask every second."""
+        whole = self.whole(Query())
+        return {"events": whole.events, "bytes": whole.size}
 
     def spans(self, query: Query) -> list[Span]:
         """Return the minutes that hold at least one event that answers *query*, sorted by start.

@@ -20,6 +20,8 @@ __all__ = [
     "StoreFull",
     "StoreLocked",
     "StoreReadOnly",
+    "ViewExists",
+    "ViewNotFound",
 ]
 
 
@@ -28,7 +30,7 @@ class EventStoreException(Exception):
 
 
 class InvalidQuery(EventStoreException):
-    """The query is invalid: an unknown order, or a pattern that does not compile."""
+    """The query is invalid: an unknown order, a pattern that does not compile, or a name that no saved view can have."""
 
 
 class InvalidPattern(InvalidQuery):
@@ -71,6 +73,10 @@ class StoreReadOnly(EventWriteException):
     """The store is one that another process writes; it is only read here."""
 
 
+class ViewExists(EventWriteException):
+    """A saved view of this name exists already."""
+
+
 class EventReadException(EventStoreException):
     """An event could not be read."""
 
@@ -81,6 +87,10 @@ class DiskUnreadable(EventReadException):
 
 class EventNotFound(EventReadException):
     """No event has this id."""
+
+
+class ViewNotFound(EventReadException):
+    """No saved view has this name."""
 
 
 class MalformedEvent(EventReadException):

@@ -10,10 +10,12 @@ __all__ = [
     "journal_path",
     "lock_path",
     "old_declared_tags_path",
+    "state_path",
+    "views_path",
 ]
 
 HIDDEN_DIRECTORY = ".theiafs"
-"""The directory of all of them: the lock, the declared tags, the write-ahead log, the quarantine, the index."""
+"""The directory of all of them: the lock, the declared tags, the saved views, the write-ahead log, the quarantine, the index."""
 
 
 def lock_path(root_dir: str) -> str:
@@ -44,3 +46,13 @@ def declared_tags_path(root_dir: str) -> str:
 def old_declared_tags_path(root_dir: str) -> str:
     """Return the path of the file in which releases up to 0.1 kept the declared tags, a line each."""
     return os.path.join(root_dir, HIDDEN_DIRECTORY, "tags")
+
+
+def views_path(root_dir: str) -> str:
+    """Return the path of the directory that has a symbolic link for each saved view."""
+    return os.path.join(root_dir, HIDDEN_DIRECTORY, "views")
+
+
+def state_path(root_dir: str, name: str) -> str:
+    """Return the path of the file in which the state *name* of a user of the store in *root_dir* is kept."""
+    return os.path.join(root_dir, HIDDEN_DIRECTORY, "state", name)

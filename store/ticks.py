@@ -1,11 +1,20 @@
 """Ticks: times as whole numbers of 100 ns since the epoch, which is the resolution of seven decimals of a second."""
 
 import math
+import time
 from decimal import Decimal
 
 from store.errors import InvalidEvent
 
-__all__ = ["TICKS_MAX", "TICKS_PER_S", "bound_in_ticks", "in_decimal", "in_seconds", "in_ticks"]
+__all__ = [
+    "TICKS_MAX",
+    "TICKS_PER_S",
+    "bound_in_ticks",
+    "in_decimal",
+    "in_seconds",
+    "in_ticks",
+    "utc",
+]
 
 TICKS_PER_S = 10**7
 
@@ -50,6 +59,11 @@ def in_decimal(ticks: int) -> str:
     """Return *ticks* as seconds since the epoch, exactly, with seven decimals."""
     whole, decimals = divmod(ticks, TICKS_PER_S)
     return f"{whole}.{decimals:07d}"
+
+
+def utc(seconds: float) -> str:
+    """Return the time *seconds* since the epoch in UTC, to the second, like ``2026-11-23T10:15:00Z``."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _rounded(seconds: float | Decimal) -> int:

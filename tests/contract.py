@@ -22,6 +22,8 @@ from store import (
     Not,
     Query,
     Untagged,
+    ViewExists,
+    ViewNotFound,
 )
 from store.format.levels import LEVELS
 from store.matching.event import level_of_event, matches
@@ -257,6 +259,44 @@ class StoreContract:
         assert filled.tags() == {"web", "db", "error", "a/b", "new"}
         with pytest.raises(InvalidEvent):
             filled.declare_tag("a,b")
+
+    def test_views(self, store: EventStore) -> None:
+        """Each has a name, and a target that means nothing to the store."""
+        assert store.views() == {}
+        store.save_view("a", "../by-tag/web")
+        store.save_view(".b", "x\ny")
+        with pytest.raises(ViewExists):
+            store.save_view("a", "other")
+        with pytest.raises(ViewExists):
+            store.rename_view("a", ".b", replaces=False)
+        with pytest.raises(ViewNotFound):
+            store.rename_view("none", "a")
+        with pytest.raises(ViewNotFound):
+            store.remove_view("none")
+        with pytest.raises(InvalidQuery):
+            store.save_view("a/b", "x")
+        assert store.views() == {"a": "../by-tag/web", ".b": "x\ny"}
+        store.rename_view("a", "c", replaces=False)
+        store.rename_view("c", ".b")
+        assert store.views() == {".b": "../by-tag/web"}
+        store.remove_view(".b")
+        assert store.views() == {}
+
+    def test_state(self, store: EventStore) -> None:
+        """It is what was written last."""
+        assert store.read_state("s") == b""
+        store.write_state("s", b"\x00one\n")
+        store.write_state("other", b"x")
+        store.write_state("s", b"two")
+        assert store.read_state("s") == b"two"
+        store.write_state("s", b"")
+        assert store.read_state("s") == b""
+
+    def test_status(self, filled: EventStore) -> None:
+        """The numbers of what there is, at least."""
+        status = filled.status()
+        whole = filled.whole(Query())
+        assert (status["events"], status["bytes"]) == (whole.events, whole.size)
 
     @pytest.mark.parametrize("query", QUERIES, ids=repr)
     def test_answers_have_exactly_the_sizes_of_their_spans(

@@ -3,7 +3,16 @@
 import re
 from collections.abc import Iterator
 
-from store import Event, EventNotFound, EventSerializer, EventStore, InvalidQuery, Query
+from store import (
+    Event,
+    EventNotFound,
+    EventSerializer,
+    EventStore,
+    InvalidQuery,
+    Query,
+    ViewExists,
+    ViewNotFound,
+)
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 
@@ -14,6 +23,8 @@ class ListStore(EventStore):
     def __init__(self) -> None:
         self._events: list[Event] = []
         self._declared: set[str] = set()
+        self._views: dict[str, str] = {}
+        self._states: dict[str, bytes] = {}
 
     def save(self, event: Event) -> None:
         EventSerializer().serialize(event)  # raises InvalidEvent
@@ -61,6 +72,35 @@ class ListStore(EventStore):
         self.save(Event("declared", "", 0, [tag]))
         self.delete("declared")
         self._declared.add(tag)
+
+    def views(self) -> dict[str, str]:
+        return self._views
+
+    def save_view(self, name: str, target: str) -> None:
+        if name in ("", ".", "..") or "/" in name:
+            raise InvalidQuery(name)
+        if name in self._views:
+            raise ViewExists(name)
+        self._views[name] = target
+
+    def remove_view(self, name: str) -> None:
+        if self._views.pop(name, None) is None:
+            raise ViewNotFound(name)
+
+    def rename_view(self, old: str, new: str, *, replaces: bool = True) -> None:
+        if old not in self._views:
+            raise ViewNotFound(old)
+        if replaces:
+            self._views[new] = self._views.pop(old)
+        else:
+            self.save_view(new, self._views[old])
+            self.remove_view(old)
+
+    def read_state(self, name: str) -> bytes:
+        return self._states.get(name, b"")
+
+    def write_state(self, name: str, data: bytes) -> None:
+        self._states[name] = data
 
 
 class Clock:

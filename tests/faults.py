@@ -91,7 +91,8 @@ class FaultyDisk(Disk):
             for name, inode in sorted(directory.seen.items(), key=_name):
                 # Only an index, which is kept in a database, remembers times.
                 stamp = (inode.mtime_ns, inode.number) if self._keeps_databases else ()
-                found.update(f"{name} {stamp} {len(inode.seen)}\n".encode() + inode.seen)
+                found.update(f"{name} {stamp} {inode.target} {len(inode.seen)}\n".encode())
+                found.update(inode.seen)
         for name, data in sorted(self._read_databases().items()):
             found.update(f"{name} {len(data)}\n".encode() + data)
         return found.digest()
@@ -218,7 +219,20 @@ class FaultyDisk(Disk):
             yield inode.stat(name)
 
     def list_links(self, directory: str) -> Iterator[str]:
-        return iter(())
+        names = self._directories[directory].seen
+        return iter([name for name, inode in names.items() if inode.target is not None])
+
+    def make_link(self, path: str, target: str) -> None:
+        directory, name = self._split(path)
+        if name in directory.seen:
+            raise FileChanged(path)
+        self._last_inode += 1
+        inode = Inode(number=self._last_inode, target=target)
+        self.do(lambda: directory.change(Change(name, inode)), room=True)
+
+    def read_link(self, path: str) -> str | None:
+        directory, name = self._split(path)
+        return directory.seen[name].target if name in directory.seen else None
 
     def list_directories(self, directory: str) -> list[str]:
         above = f"{directory}/"
@@ -316,6 +330,9 @@ class FaultyDisk(Disk):
 
     def is_store_locked(self, root_dir: str, lock_path: str) -> bool:
         return False
+
+    def lock_holder(self, root_dir: str, lock_path: str) -> str:
+        return "this process"
 
     def watch(self, directory: str) -> DirectoryWatch | None:
         return None

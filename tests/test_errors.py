@@ -17,6 +17,8 @@ from theiafs.session import _report
 
 EXPECTED = {
     store.EventNotFound: errno.ENOENT,
+    store.ViewNotFound: errno.ENOENT,
+    store.ViewExists: errno.EEXIST,
     store.EventTooLarge: errno.EMSGSIZE,
     store.InvalidEvent: errno.EINVAL,
     store.InvalidQuery: errno.EINVAL,

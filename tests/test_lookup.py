@@ -133,7 +133,7 @@ def test_what_could_not_be_read_is_counted_later(
     store._flush_all()
     lookup = store._state.lookup
     lookup._minutes.clear()
-    lookup._cache.limit(0)
+    lookup.cache.limit(0)
     with monkeypatch.context() as context:
         context.setattr(store._state.database, "_select", lambda *_arguments: [])
         disk.is_failing = True

@@ -169,7 +169,7 @@ def test_caches_get_what_streams_leave(tmp_path: Path, caplog: pytest.LogCapture
             store._flush_all()
             for minute in range(50):
                 store.answer(Query().tagged("t"), name_of(minute)).read(0, 1 << 16)
-            sizes.append(lookup._cache.size)
+            sizes.append(lookup.cache.size)
             taken = lookup.streams.size + lookup.catalog.size
             assert sizes[-1] + taken <= budget or sizes[-1] <= budget // 8
     assert sizes[0] > budget // 2

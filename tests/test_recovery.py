@@ -289,11 +289,11 @@ class TestInTheSameDirectory:
                     files.flush(file)
         assert (tmp_path / MINUTE).read_bytes() == joined(0, 10)
         with FilesOnDisk(str(tmp_path), keep_s=0) as files:
-            assert files.log.kept_size > 0
-            assert files.log.window_s >= 0
+            assert files.log.usage().kept_size > 0
+            assert files.log.usage().window_s >= 0
             files.log.sync()
             files.log.release({})
-            assert files.log.kept_size == 0
+            assert files.log.usage().kept_size == 0
             assert not files.log._segments
 
 
@@ -373,7 +373,7 @@ class TestInACopy:
             files.flush(files.open(MINUTE))
             files.log.sync()
             files.log.release({})
-            assert files.log.kept_size == 0
+            assert files.log.usage().kept_size == 0
         with FilesOnDisk(str(source)) as files:
             files.write(files.open(MINUTE), *events(50, 55))
             self.copy(source, target, lambda: files.flush(files.open(MINUTE)))

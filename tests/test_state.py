@@ -69,7 +69,7 @@ def test_files_that_are_removed_when_nothing_is_known_of_them(tmp_path: Path) ->
     """Without an index their events are unknown, so the remaining minutes are counted again."""
     store = filled(tmp_path)
     store._state.database.close()
-    store._state.lookup._cache = Cache(1)
+    store._state.lookup.cache = Cache(1)
     gc.collect()
     for name in ("2000-2060", "3000-3060"):
         os.remove(tmp_path / name)

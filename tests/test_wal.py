@@ -212,8 +212,8 @@ def test_released_segments_are_kept(disk: FaultyDisk, monkeypatch: pytest.Monkey
         log.sync()
         now += 100
         log.rotate()
-    assert log.window_s == 400
-    assert 0 < log.kept_size < 2000
+    assert log.usage().window_s == 400
+    assert 0 < log.usage().kept_size < 2000
     assert found(disk) == [record(number) for number in range(4)]
     now += 300
     log.release({})
@@ -225,7 +225,7 @@ def test_released_segments_are_kept(disk: FaultyDisk, monkeypatch: pytest.Monkey
     now += 60
     sync_and_remove(log)
     assert large not in found(disk)
-    assert log.kept_size < 2000
+    assert log.usage().kept_size < 2000
 
 
 def test_a_full_disk_takes_what_is_only_kept(disk: FaultyDisk) -> None:

@@ -47,16 +47,22 @@ class Fate:
 
 @dataclass(slots=True)
 class Inode:
-    """A file: what is seen, what survives, and the writes in between, each with whether a failed sync lost it."""
+    """A file: what is seen, what survives, and the writes in between, each with whether a failed sync lost it.
+
+    With a *target*, it is a symbolic link.
+    """
 
     seen: bytes = b""
     safe: bytes = b""
     unsynced: tuple[tuple[int, bytes, bool], ...] = ()
     mtime_ns: int = 0
     number: int = field(default_factory=next_moment)
+    target: str | None = None
 
     def copy(self) -> "Inode":
-        return Inode(self.seen, self.safe, self.unsynced, self.mtime_ns, self.number)
+        return Inode(
+            self.seen, self.safe, self.unsynced, self.mtime_ns, self.number, self.target
+        )
 
     def stat(self, name: str) -> FileStat:
         return FileStat(name, len(self.seen), self.mtime_ns, self.mtime_ns, self.number)
@@ -100,7 +106,7 @@ class Inode:
                 content += bytes(max(0, offset - len(content)))
                 content[offset : offset + len(kept)] = kept
         survived = bytes(content)
-        return Inode(survived, survived, (), self.mtime_ns, self.number)
+        return Inode(survived, survived, (), self.mtime_ns, self.number, self.target)
 
 
 class Change(NamedTuple):

@@ -10,6 +10,8 @@ from store import (
     StoreFull,
     StoreLocked,
     StoreReadOnly,
+    ViewExists,
+    ViewNotFound,
 )
 
 __all__ = [
@@ -33,7 +35,18 @@ class NotFound(FilesystemError):
 
 
 class InvalidName(FilesystemError):
-    """A name of the right kind for its directory, but invalid: a malformed range, a tag with a comma."""
+    """A name of the right kind for its directory, but invalid: a malformed range, a tag with a comma.
+
+    Args:
+        message: says why.
+        name: the name, one of the path.
+        position: where in the name the faulty part begins, in characters; None if that is not known.
+    """
+
+    def __init__(self, message: str, name: str = "", position: int | None = None) -> None:
+        super().__init__(message)
+        self.name = name
+        self.position = position
 
 
 class NameTooLong(FilesystemError):
@@ -66,6 +79,8 @@ _ERRNO_BY_EXCEPTION: tuple[tuple[type[Exception], int], ...] = (
     (StoreReadOnly, errno.EROFS),
     (InvalidQuery, errno.EINVAL),
     (EventNotFound, errno.ENOENT),
+    (ViewNotFound, errno.ENOENT),
+    (ViewExists, errno.EEXIST),
 )
 
 

@@ -71,6 +71,28 @@ class Disk:
                 if entry.is_symlink():
                     yield entry.name
 
+    def make_link(self, path: str, target: str) -> None:
+        """Make a symbolic link to *target* at *path*.
+
+        Raises:
+            FileChanged: if there is something at *path*.
+        """
+        with writing("make the link", path):
+            try:
+                os.symlink(target, path)
+            except FileExistsError as error:
+                raise FileChanged(f"{path} was created by another program") from error
+
+    def read_link(self, path: str) -> str | None:
+        """Return the target of the symbolic link at *path*; None when there is none."""
+        with reading("read the link", path):
+            try:
+                return os.readlink(path)
+            except OSError as error:
+                if error.errno in _NOT_THERE or error.errno == errno.EINVAL:  # it is no link
+                    return None
+                raise
+
     def list_directories(self, directory: str) -> list[str]:
         """Return the names of the directories in *directory*, in no order; none if it does not exist."""
         with reading("list", directory):
@@ -221,6 +243,10 @@ class Disk:
     def is_store_locked(self, root_dir: str, lock_path: str) -> bool:
         """Return whether a process has locked the store in *root_dir*; this needs no right to write."""
         return lock.is_locked(root_dir, lock_path)
+
+    def lock_holder(self, root_dir: str, lock_path: str) -> str:
+        """Return the process that has locked the store in *root_dir*; "none" if there is none."""
+        return lock.holder(root_dir, lock_path)
 
     def wait_for_store_lock(self, root_dir: str, lock_path: str) -> None:
         """Wait until no process has locked the store in *root_dir*."""

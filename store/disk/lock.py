@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from store.disk.os_errors import reading, writing
 from store.errors import EventWriteException, StoreLocked
 
-__all__ = ["Lock", "is_locked", "wait"]
+__all__ = ["Lock", "holder", "is_locked", "wait"]
 
 # Answers of flock(2) where a directory cannot be locked: NFS needs a descriptor that is open to write.
 _CANNOT_LOCK = frozenset({errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
@@ -152,6 +152,13 @@ def is_locked(root_dir: str, lock_path: str) -> bool:
             if error.errno not in _CANNOT_LOCK:
                 raise
     return False
+
+
+def holder(root_dir: str, lock_path: str) -> str:
+    """Return the process that has locked the store in *root_dir*; "none" if there is none."""
+    for descriptor in _opened(root_dir, lock_path):
+        return _holder(lock_path, descriptor) if is_locked(root_dir, lock_path) else "none"
+    return "none"
 
 
 def wait(root_dir: str, lock_path: str) -> None:

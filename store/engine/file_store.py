@@ -1,16 +1,23 @@
 """The base of both stores on a directory of minute files: reading."""
 
 import os
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from store.api import Answer, EventStore
+from store.disk.atomic import replace_file
 from store.disk.disk import Disk
 from store.engine.declared import DeclaredTags
 from store.engine.reading import Reader
+from store.engine.saved_views import SavedViews
+from store.engine.state import State
+from store.engine.watcher import Watcher
 from store.errors import InvalidQuery
+from store.filenames import lock_path, state_path
+from store.format.batch import Batch
 from store.format.event import Event
 from store.matching.event import content_filter
 from store.query import DiskUsage, Query, Span, Stream
@@ -31,11 +38,22 @@ class FileStore(EventStore):
     """
 
     _reader: Reader
+    _state: State
+    _watcher: Watcher
 
     def __init__(self, root_dir: str, disk: Disk) -> None:
         self.root_dir = os.path.abspath(root_dir)
         self._disk = disk
         self._declared = DeclaredTags(disk, self.root_dir)
+        self._views = SavedViews(disk, self.root_dir)
+
+    @abstractmethod
+    def _check_open(self) -> None:
+        """Check that the store can be written.
+
+        Raises:
+            EventWriteException: if it cannot.
+        """
 
     def search(
         self,
@@ -125,6 +143,57 @@ class FileStore(EventStore):
     def latest(self) -> str | None:
         """See :meth:`EventStore.latest`."""
         return self._reader.latest()
+
+    def declare_tag(self, tag: str) -> None:
+        """See :meth:`EventStore.declare_tag`; the tag survives a restart."""
+        self._check_open()
+        Batch.of([Event("declared", "", 0, [tag])])
+        self._declared.add(tag)
+
+    def views(self) -> Mapping[str, str]:
+        """See :meth:`EventStore.views`."""
+        return self._views.targets()
+
+    def save_view(self, name: str, target: str) -> None:
+        """See :meth:`EventStore.save_view`."""
+        self._check_open()
+        self._views.add(name, target)
+
+    def remove_view(self, name: str) -> None:
+        """See :meth:`EventStore.remove_view`."""
+        self._check_open()
+        self._views.remove(name)
+
+    def rename_view(self, old: str, new: str, *, replaces: bool = True) -> None:
+        """See :meth:`EventStore.rename_view`."""
+        self._check_open()
+        self._views.rename(old, new, replaces=replaces)
+
+    def read_state(self, name: str) -> bytes:
+        """See :meth:`EventStore.read_state`."""
+        path = state_path(self.root_dir, name)
+        if self._disk.stat(path) is None:
+            return b""
+        with self._disk.open_to_read(path) as file:
+            return file.read(0, file.size())
+
+    def write_state(self, name: str, data: bytes) -> None:
+        """See :meth:`EventStore.write_state`."""
+        self._check_open()
+        path = state_path(self.root_dir, name)
+        self._disk.make_directory(os.path.dirname(path))
+        replace_file(self._disk, path, [data])
+
+    def status(self) -> Mapping[str, int | str]:
+        """See :meth:`EventStore.status`."""
+        usage = self.usage()
+        return {
+            "store": self.root_dir,
+            "lock_holder": self._disk.lock_holder(self.root_dir, lock_path(self.root_dir)),
+            **self._state.status(),
+            "watch": self._watcher.status(),
+            "disk_free_bytes": usage.block_size * usage.blocks_available,
+        }
 
     def usage(self) -> DiskUsage:
         """See :meth:`EventStore.usage`."""

@@ -11,6 +11,7 @@ from store.errors import EventStoreException, EventWriteException, FileChanged
 from store.index.stamp import Stamp
 from store.locks import new_lock
 from store.minutes.logged_file import LoggedFile, PreparedFlush
+from store.ticks import utc
 from store.wal.log import WriteAheadLog
 
 __all__ = ["FlushResult", "Flusher"]
@@ -27,11 +28,21 @@ _PREPARED_MAX = 1000
 
 
 class _Growth(NamedTuple):
-    """An unflushed minute, and the times of its first and last growth, in seconds of the monotonic clock."""
+    """The tail of a minute.
+
+    Attributes:
+        minute: the minute.
+        first: the time of its first growth, in seconds of the monotonic clock.
+        last: the time of its last growth.
+        events: the number of events in the tail.
+        size: its size in bytes.
+    """
 
     minute: Minute
     first: float
     last: float
+    events: int
+    size: int
 
 
 class FlushResult(NamedTuple):
@@ -71,8 +82,10 @@ class Flusher:
         self._log = write_ahead_log
         self._disk = disk
         self._interval_s = flush_interval_ms / 1000
-        # Minutes with a tail, by id; changed under the append lock.
+        # Minutes with a tail, by id, and the sums over them; changed under the append lock.
         self._growths: dict[int, _Growth] = {}
+        self._unflushed_events = self._unflushed_size = 0
+        self._flushed = 0.0  # when minutes were flushed last, in seconds since the epoch
         # The ids of minutes whose files are being replaced; changed under the flush lock.
         self._busy: set[int] = set()
         # By name: sizes of minute files that are in place, but perhaps not durable.
@@ -80,17 +93,53 @@ class Flusher:
         # Minutes with a repaired tail: rescanned, they may have other entries.
         self._repaired: set[int] = set()
 
-    def note_growth(self, minute: Minute, *, is_repaired: bool = False) -> None:
-        """Note that *minute* has a tail; the caller holds the append lock."""
+    def note_growth(
+        self, minute: Minute, events: int, size: int, *, is_repaired: bool = False
+    ) -> None:
+        """Note that the tail of *minute* has grown; the caller holds the append lock.
+
+        Args:
+            minute: the minute.
+            events: the number of events that were added.
+            size: their size, in bytes.
+            is_repaired: whether a newline that ends an unfinished record comes first.
+        """
         now = time.monotonic()
-        begun = self._growths.get(minute.id)
-        self._growths[minute.id] = _Growth(minute, begun.first if begun else now, now)
+        before = self._growths.get(minute.id)
+        if before is None:
+            growth = _Growth(minute, now, now, events, size)
+        else:
+            growth = _Growth(minute, before.first, now, before.events + events, before.size + size)
+        self._growths[minute.id] = growth
+        self._unflushed_events += events
+        self._unflushed_size += size
         if is_repaired:
             self._repaired.add(minute.id)
 
     def forget(self, minute: Minute) -> None:
         """Forget *minute*, which is not shown any more; the caller holds the append lock."""
-        self._growths.pop(minute.id, None)
+        self._take(minute.id)
+
+    def _take(self, minute: int) -> _Growth | None:
+        growth = self._growths.pop(minute, None)
+        if growth is not None:
+            self._unflushed_events -= growth.events
+            self._unflushed_size -= growth.size
+        return growth
+
+    def status(self) -> dict[str, int | str]:
+        """Return what is not flushed yet, when minutes were flushed last, and the size of the log."""
+        log_usage = self._log.usage()
+        with self._state.append_lock:
+            return {
+                "unflushed_minutes": len(self._growths),
+                "unflushed_events": self._unflushed_events,
+                "unflushed_bytes": self._unflushed_size,
+                "last_flush": utc(self._flushed) if self._flushed else "none yet",
+                "log_bytes": log_usage.size,
+                "log_kept_bytes": log_usage.kept_size,
+                "log_window_s": int(log_usage.window_s),
+            }
 
     def grows(self, minute: int) -> bool:
         """Return whether the minute with the id *minute* has a tail."""
@@ -253,9 +302,17 @@ class Flusher:
                 assert stat is not None, "it was just written"
                 self._state.catalog.set_stamp(minute.id, Stamp.exactly(stat), checksum)
                 self._unsynced[minute.name] = stat.size
-                growth = self._growths.pop(minute.id)
-                if minute.entries.size > stat.size:
-                    self._growths[minute.id] = growth._replace(first=growth.last)
+                growth = self._take(minute.id)
+                size = minute.entries.size - stat.size
+                if growth is not None and size > 0:
+                    events = len(minute.entries) - minute.entries.position_at(stat.size)
+                    self._growths[minute.id] = _Growth(
+                        minute, growth.last, growth.last, events, size
+                    )
+                    self._unflushed_events += events
+                    self._unflushed_size += size
+            if committed:
+                self._flushed = time.time()
 
     def _sync_directory(self) -> None:
         """Make all replaced files durable, and release their records in the log."""
@@ -272,8 +329,9 @@ class Flusher:
         """Postpone *minute* as if it had just been flushed, because the attempt may have cost as much."""
         now = time.monotonic()
         with self._state.append_lock:
-            if minute.id in self._growths:
-                self._growths[minute.id] = _Growth(minute, now, now)
+            growth = self._growths.get(minute.id)
+            if growth is not None:
+                self._growths[minute.id] = growth._replace(first=now, last=now)
         return error
 
     def _checksum(self, minute: Minute) -> int:

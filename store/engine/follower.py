@@ -69,6 +69,7 @@ class FollowingStore(FileStore):
             self._watcher.begin()
             on_failure.callback(self._watcher.close)
             self._declared.load()
+            self._views.load()
             self._state.load(progress)
             on_failure.pop_all()
         self._watcher.start()
@@ -83,19 +84,19 @@ class FollowingStore(FileStore):
         try:
             self._watcher.look()
             self._declared.load()
+            self._views.load()
         except EventStoreException as error:
             log.info("will check for changes again: %s", error)
 
     def save(self, event: Event) -> NoReturn:
         """Refuse; see :meth:`EventStore.save`."""
-        raise StoreReadOnly(f"{self.root_dir} is open read-only")
+        self._check_open()
 
     def delete(self, event_id: object) -> NoReturn:
         """Refuse; see :meth:`EventStore.delete`."""
-        raise StoreReadOnly(f"{self.root_dir} is open read-only")
+        self._check_open()
 
-    def declare_tag(self, tag: str) -> NoReturn:
-        """Refuse; see :meth:`EventStore.declare_tag`."""
+    def _check_open(self) -> NoReturn:
         raise StoreReadOnly(f"{self.root_dir} is open read-only")
 
     def close(self) -> None:

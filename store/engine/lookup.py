@@ -76,6 +76,7 @@ class Lookup:
         epoch: a counter of removals of minutes, and of arrivals folded into the bases.
         moved: the tails that have moved.
         scanner: reads minute files.
+        cache: what was found.
     """
 
     def __init__(
@@ -100,9 +101,9 @@ class Lookup:
         self._open_file = open_file
         self._refresh = refresh
         self._memory_size = memory_size
-        self._cache = Cache(memory_size)
+        self.cache = Cache(memory_size)
         self._is_short = False
-        self._verdicts = Verdicts(self._cache, self.read)
+        self._verdicts = Verdicts(self.cache, self.read)
         self._read_ahead = ReadAhead()
         self._minutes: WeakValueDictionary[int, Minute] = WeakValueDictionary()
 
@@ -115,8 +116,8 @@ class Lookup:
         with self.lock:
             found = self._minutes.get(minute)
             if found is not None:
-                if self._cache.get(minute) is None:
-                    self._cache.put(minute, found, _MINUTE_SIZE + found.entries.memory_size)
+                if self.cache.get(minute) is None:
+                    self.cache.put(minute, found, _MINUTE_SIZE + found.entries.memory_size)
                 return found
             if not self.catalog.has(minute):
                 raise EventReadException(f"{self.catalog.name(minute)} was removed or replaced")
@@ -149,13 +150,13 @@ class Lookup:
         """Return the layout of the first *length* entries of *minute*; see :class:`store.answers.access.Access`."""
         if minute.entries.is_loaded or minute.entries.base_count != length:
             return minute.entries.layout(0, length)
-        found = self._cache.get(("layout", minute.id))
+        found = self.cache.get(("layout", minute.id))
         if found is None or len(found.ends) < length:
             ahead = self.following(minute.id, self._read_ahead)
             known, stream_count = self._rows(ahead)
             for each, layout in self._database.find_layouts(known, stream_count).items():
-                self._cache.put(("layout", each), layout, layout.memory_size)
-            found = self._cache.get(("layout", minute.id))
+                self.cache.put(("layout", each), layout, layout.memory_size)
+            found = self.cache.get(("layout", minute.id))
         if found is None or len(found.ends) < length:
             return minute.entries.layout(0, length)
         return Layout(found.streams[:length], found.ends[:length])
@@ -230,11 +231,11 @@ class Lookup:
 
     def _matching(self, query: Query) -> NDArray[np.bool_]:
         key = ("matching", query.of_streams, query.asks_everything)
-        known = self._cache.get(key)
+        known = self.cache.get(key)
         state = (self.streams.generation, len(self.streams))
         if known is None or known[0] != state:
             known = state, self.streams.matching(query)
-            self._cache.put(key, known, known[1].nbytes)
+            self.cache.put(key, known, known[1].nbytes)
         flags: NDArray[np.bool_] = known[1]
         return flags
 
@@ -289,9 +290,9 @@ class Lookup:
     def series(self, query: Query) -> Series:
         """Return the totals by minute of the filters of *query*, its time bounds aside."""
         key = ("series", query.at_any_time)
-        found = self._cache.get(key)
+        found = self.cache.get(key)
         series: Series = Series(query.at_any_time, self) if found is None else found
-        self._cache.put(key, series, series.memory_size)
+        self.cache.put(key, series, series.memory_size)
         return series
 
     def minutes_with_id(self, hashed: int) -> NDArray[np.int64]:
@@ -346,25 +347,25 @@ class Lookup:
         name = self.catalog.name(minute)
         kept = Minute(minute, name, self._open_file(name, stat), entries)
         self._minutes[minute] = kept
-        self._cache.put(minute, kept, _MINUTE_SIZE + entries.memory_size)
+        self.cache.put(minute, kept, _MINUTE_SIZE + entries.memory_size)
         return kept
 
     def weigh(self, minute: Minute) -> None:
         """Note that *minute*, which may have grown, is as large in memory as it is now."""
         with self.lock:
             if self._minutes.get(minute.id) is minute:
-                self._cache.put(minute.id, minute, _MINUTE_SIZE + minute.entries.memory_size)
+                self.cache.put(minute.id, minute, _MINUTE_SIZE + minute.entries.memory_size)
 
     def forget(self, minute: int) -> None:
         """Drop *minute*, by id, from the cache; the caller holds the lock."""
         self._minutes.pop(minute, None)
-        self._cache.pop(minute)
-        self._cache.pop(("layout", minute))
+        self.cache.pop(minute)
+        self.cache.pop(("layout", minute))
 
     def limit_cache(self) -> None:
         """Give to the cache what the catalog and the streams leave of the budget now; the caller holds the lock."""
         budget, taken = self._memory_size, self.catalog.size + self.streams.size
-        self._cache.limit(max(budget - taken, budget // _CACHE_SHARE))
+        self.cache.limit(max(budget - taken, budget // _CACHE_SHARE))
         if taken > budget // 2 and not self._is_short:
             self._is_short = True
             log.warning(
@@ -401,7 +402,7 @@ class Lookup:
                 raise EventReadException(f"{row.name} has changed, and is not rescanned yet")
             found = scanned.entries
         if (there := self._minutes.get(minute)) is not None:
-            self._cache.put(minute, there, _MINUTE_SIZE + found.memory_size)
+            self.cache.put(minute, there, _MINUTE_SIZE + found.memory_size)
         return found
 
     def refresh_newest(self, matching: NDArray[np.bool_] | None) -> None:

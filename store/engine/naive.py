@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from store.answers.version import Minute
@@ -106,6 +106,7 @@ class NaiveEventStore(FileStore):
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._store_lock.close)
             self._declared.load()
+            self._views.load()
             self._log, recovered = open_log(
                 self._disk,
                 self.root_dir,
@@ -176,12 +177,6 @@ class NaiveEventStore(FileStore):
                 raise EventWriteException(str(error)) from error
         self._log.sync()
 
-    def declare_tag(self, tag: str) -> None:
-        """See :meth:`EventStore.declare_tag`; the tag survives a restart."""
-        Batch.of([Event("declared", "", 0, [tag])])
-        self._check_open()
-        self._declared.add(tag)
-
     def _append(self, batch: Batch) -> None:
         made: dict[str, Minute] = {}
         try:
@@ -193,7 +188,8 @@ class NaiveEventStore(FileStore):
             raise
         ids = self._state.lookup.ids_of(batch.keys)
         for each, lsn in zip(appends, lsns, strict=True):
-            self._note_appended(each.minute, each.size, lsn, each.ending)
+            events = len(each.part.columns.sizes)
+            self._note_append(each.minute, events, each.size, lsn, each.ending)
             self._state.extend(each.minute, each.part.entries(ids))
 
     def _partition(self, batch: Batch, made: dict[str, Minute]) -> Iterator[_Append]:
@@ -224,7 +220,7 @@ class NaiveEventStore(FileStore):
             if is_new:
                 self._state.undo_make(minute)
             raise
-        self._note_appended(minute, len(record.data), lsn, ending)
+        self._note_append(minute, 1, len(record.data), lsn, ending)
         self._state.append(minute, key, len(batch.data), ticks)
 
     def _find_minute(self, start: int, end: int) -> tuple[Minute, bool]:
@@ -239,13 +235,13 @@ class NaiveEventStore(FileStore):
         """Return the newline that ends an unfinished record of *minute*; empty if there is none."""
         return b"\n" if minute.entries.ends_damaged else b""
 
-    def _note_appended(self, minute: Minute, size: int, lsn: int, ending: bytes) -> None:
-        """Note that *size* bytes, of which *ending* comes first, are in the log at *lsn*."""
+    def _note_append(self, minute: Minute, events: int, size: int, lsn: int, ending: bytes) -> None:
+        """Note that *events*, in *size* bytes, of which *ending* comes first, are in the log at *lsn*."""
         assert isinstance(minute.file, LoggedFile), "that is what this store opens"
         minute.file.extend(size, lsn)
         if ending:
             self._state.extend(minute, EntryColumns.of_damage(len(ending)))
-        self._flusher.note_growth(minute, is_repaired=bool(ending))
+        self._flusher.note_growth(minute, events, size, is_repaired=bool(ending))
 
     def _open_file(self, name: str, stat: FileStat | None) -> LoggedFile:
         return LoggedFile(name, self.root_dir, self._log, self._disk, stat)
@@ -264,7 +260,7 @@ class NaiveEventStore(FileStore):
             minute = self._state.find_or_make(name)
             minute.file = LoggedFile(name, self.root_dir, self._log, self._disk, stat, tail)
             self._state.extend(minute, entries.columns(0, len(entries)))
-            self._flusher.note_growth(minute)
+            self._flusher.note_growth(minute, len(entries), entries.size)
 
     def _flush_recovered(self) -> None:
         if self._must_flush:
@@ -292,6 +288,7 @@ class NaiveEventStore(FileStore):
             # Another program may have removed all of the hidden directory, which the log has made again then.
             self._store_lock.keep()
             self._declared.restore()
+            self._views.restore()
             self._watcher.look()
         except EventStoreException as error:
             log.error("not checked for changes, will try again: %s", error)  # noqa: TRY400 - not a bug
@@ -376,6 +373,10 @@ class NaiveEventStore(FileStore):
                 self._log.close()
             finally:
                 self._store_lock.close()
+
+    def status(self) -> Mapping[str, int | str]:
+        """See :meth:`EventStore.status`."""
+        return {**super().status(), **self._flusher.status()}
 
     def _check_open(self) -> None:
         if self._closed:

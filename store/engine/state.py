@@ -80,6 +80,7 @@ class State:
         self.scanner = self.lookup.scanner
         self._disk = disk
         self._open_file = open_file
+        self._memory_size = memory_size
         self._removed: list[int] = []
         self.must_recount = False
 
@@ -324,6 +325,24 @@ class State:
             if rows:
                 self.streams.recount(np.concatenate(rows), minutes)
             self.streams.forget_empty()
+
+    def status(self) -> dict[str, int | str]:
+        """Return how much there is, and the memory that it takes."""
+        with self.lock:
+            total, _ = self.streams.total(None)
+            damage = self.catalog.values("damage", self.catalog.ids())
+            events = self.streams.events(len(self.streams))
+            events[DAMAGED] = 0
+            return {
+                "events": total.events,
+                "bytes": total.size,
+                "damaged_bytes": int(damage.sum()),
+                "minutes": len(self.catalog),
+                "streams": int(np.count_nonzero(events)),
+                "memory_budget_bytes": self._memory_size,
+                "memory_used_bytes": self.catalog.size + self.streams.size + self.lookup.cache.size,
+                "index": self.database.status(),
+            }
 
     # The index
 

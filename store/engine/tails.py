@@ -100,7 +100,7 @@ class LoggedTails:
             with self._state.lock:
                 self._state.catalog.set_stamp(minute.id, scanned.stamp, scanned.checksum)
             self._state.extend(minute, columns)
-            self._flusher.note_growth(minute)
+            self._flusher.note_growth(minute, len(columns.streams), len(added))
         return True
 
     def rebase(self, minute: Minute, scanned: Scanned | None) -> None:
@@ -159,7 +159,7 @@ class LoggedTails:
         self._flusher.forget(minute)
         made = self._state.replace(minute, known, scanned, columns, file, has_arrived=True)
         if tail and made is not None:
-            self._flusher.note_growth(made)
+            self._flusher.note_growth(made, len(columns.streams), len(tail))
         return made
 
 

@@ -90,6 +90,12 @@ class Watcher:
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
         self._thread.start()
 
+    def status(self) -> str:
+        """Return how changes are noticed."""
+        if self._watch is None:
+            return "passes of stat"
+        return "inotify, a pass is due" if self._must_pass else "inotify"
+
     def stop(self) -> None:
         """Stop the thread; :meth:`look` still works."""
         self._cancelled.set()

@@ -123,6 +123,14 @@ class Database:
         if self._shared is not None:
             self._shared.close()
 
+    def status(self) -> str:
+        """Return whether the index works, and whose it is."""
+        if self._has_failed or self._tables is None:
+            return "failed, will try again"
+        if self._shared is not None:
+            return "of the writing process, and in memory"
+        return "in use" if self._path else "in memory"
+
     def find(self, known: MinuteRow, stream_count: int) -> MinuteEntries | None:
         """Return the entries of the minute *known*; None if the index does not have those of its file.
 

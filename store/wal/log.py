@@ -18,7 +18,7 @@ from store.locks import new_lock
 from store.wal.log_directory import LogDirectory
 from store.wal.log_segment import LogSegment
 from store.wal.segment import LogRecord, first_line
-from store.wal.segment_list import SegmentList
+from store.wal.segment_list import LogUsage, SegmentList
 
 __all__ = ["WriteAheadLog"]
 
@@ -320,17 +320,10 @@ class WriteAheadLog:
             found |= zip((minute for minute, _ in batch), lsns, strict=True)
         return found
 
-    @property
-    def kept_size(self) -> int:
-        """How many bytes of records that are flushed are kept."""
+    def usage(self) -> LogUsage:
+        """Return how large the log is, and how far back it reaches."""
         with self._lock:
-            return self._segments.kept_size()
-
-    @property
-    def window_s(self) -> float:
-        """How far back in time the log reaches, in seconds."""
-        with self._lock:
-            return self._segments.window_s()
+            return self._segments.usage()
 
     def empty(self) -> None:
         """Remove everything for good; all of it must be in the minute files.

@@ -5,16 +5,31 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
+from typing import NamedTuple
 
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.wal.log_segment import LogSegment
 
-__all__ = ["SegmentList"]
+__all__ = ["LogUsage", "SegmentList"]
 
 _HELD_MAX = 64
 """About how many segments are held open, so that what is not flushed is not lost when another program removes their names:
 beyond it, segments become larger, with the logarithm of the log. A hard limit of the system is far away, then."""
+
+
+class LogUsage(NamedTuple):
+    """How large a log is.
+
+    Attributes:
+        size: its size, in bytes.
+        kept_size: the part of it that is flushed, and only kept.
+        window_s: how far back in time it reaches, in seconds.
+    """
+
+    size: int
+    kept_size: int
+    window_s: float
 
 
 class SegmentList:
@@ -110,9 +125,10 @@ class SegmentList:
         ended = (each for each in self._segments if each is not self.current)
         return sum(each.size for each in ended if each.is_flushed())
 
-    def window_s(self) -> float:
-        """Return how far back in time the segments reach, in seconds."""
-        return time.monotonic() - self._segments[0].begun if self._segments else 0.0
+    def usage(self) -> LogUsage:
+        """Return how large the segments are, and how far back they reach."""
+        window_s = time.monotonic() - self._segments[0].begun if self._segments else 0.0
+        return LogUsage(sum(each.size for each in self._segments), self.kept_size(), window_s)
 
     def remove_released(self, synced: int, end: int, *, is_full: bool = False) -> bool:
         """Remove segments that were kept long enough.
