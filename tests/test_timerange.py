@@ -209,6 +209,21 @@ def test_a_name_that_is_no_range_is_refused(name: str, reason: str) -> None:
     assert "a range is <from>..<to>" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "position"),
+    [
+        ("x", None), ("20-10", None), ("2026-13", 0), ("x..", 0), ("..x", 2), ("2026..x", 6), ("2026-11-23..2026-1", 12),
+        ("2026..1960", 6), ("1..99999999999999999999", 3), ("1969-12-31..", 0), ("1763800000", None), ("2026~30", 5),
+        ("~30s", 0), ("2026-11-23T10:15-05:00", 16), ("500-2026x", 4), ("today-1h", 6), ("today..x", 7),
+    ],
+)  # fmt: skip
+def test_where_a_name_is_wrong(name: str, position: int | None) -> None:
+    """As far as one place is to blame."""
+    with pytest.raises(InvalidName) as caught:
+        parse_range(name)
+    assert (caught.value.name, caught.value.position) == (name, position)
+
+
 # An oracle that never parses: it writes times whose meaning it knows.
 
 

@@ -178,41 +178,45 @@ class _Parser:
 
     def parse_date(self) -> During:
         """Return the range of one calendar time."""
-        found = self._calendar(self._name)
+        found = self._calendar(self._name, 0)
         if found is None:
             raise InvalidName(
-                f"not a date: {self._name!r}: a date is a calendar time like 2026-11-23, 2026-11, or 2026-11-23T10"
+                f"not a date: {self._name!r}: a date is a calendar time like 2026-11-23, 2026-11, or 2026-11-23T10",
+                self._name,
+                0,
             )
         return found.range
 
     def _around(self, middle: str, margin: str) -> During:
         duration = _duration(margin)
         if duration is None:
-            raise self._refusal(f"{margin!r} is no duration")
-        around = self._time(middle)
+            raise self._refusal(f"{margin!r} is no duration", len(self._name) - len(margin))
+        around = self._time(middle, 0)
         return During(max(around.start - duration, 0), min(around.end + duration, TICKS_MAX))
 
     def _between(self, start: str, end: str) -> During:
         return During(
-            self._time(start).start if start else 0, self._time(end).end if end else TICKS_MAX
+            self._time(start, 0).start if start else 0,
+            self._time(end, len(self._name) - len(end)).end if end else TICKS_MAX,
         )
 
     def _alone(self) -> During | None:
         """Return the range of a name that is one calendar time; None for any other."""
         name = self._name
-        found = self._calendar(name)
+        found = self._calendar(name, 0)
         sign = name.rfind("-")
         if found is not None and found.has_negative_offset:
             # Without its sign, the offset would be a time of day.
             head, tail = name[:sign], name[sign + 1 :]
             raise self._refusal(
                 f"{'-' + tail!r} may be an offset from UTC or a second end: write {name}..{name} for the first, "
-                f"and {head}..{head.partition('T')[0]}T{tail} for the second"
+                f"and {head}..{head.partition('T')[0]}T{tail} for the second",
+                sign,
             )
         if found is not None:
             return found.range
         if _NUMBER.fullmatch(name):
-            point = self._time(name).start
+            point = self._time(name, 0).start
             raise self._refusal(
                 f"understood as the one moment {_shown(point)}: write {name}~30s for the time around it, or {name}.. from then on"
             )
@@ -230,33 +234,41 @@ class _Parser:
             raise refusals[0]
         raise self._refusal("it is no time, nor two times with a dash between them")
 
-    def _time(self, text: str) -> During:
-        """Return the ticks of the time that *text* is."""
-        found = self._calendar(text)
+    def _time(self, text: str, position: int) -> During:
+        """Return the ticks of the time that *text*, at *position* in the name, is."""
+        found = self._calendar(text, position)
         if found is not None:
             return found.range
         number = _NUMBER.fullmatch(text)
         if number is None:
-            raise self._refusal(f"{text!r} is no time")
-        return self._point(*number.groups(""))
+            raise self._refusal(f"{text!r} is no time", position)
+        return self._point(position, *number.groups(""))
 
-    def _point(self, at: str, digits: str, decimals: str) -> During:
-        """Return the tick of a number: *at* is "@" for epoch seconds; otherwise how many *digits* it has says its unit."""
+    def _point(self, position: int, at: str, digits: str, decimals: str) -> During:
+        """Return the tick of a number.
+
+        Args:
+            position: where in the name it begins.
+            at: "@" for epoch seconds; empty if the number of its digits says its unit.
+            digits: those before the point.
+            decimals: those after it.
+        """
         shift = 0 if at else _DECIMALS_BY_DIGITS.get(len(digits))
         if shift is None:
             meaning = {4: f"a year from {_YEAR_MIN} to {_YEAR_MAX}", 8: "a date"}.get(len(digits))
             raise self._refusal(
                 f"{digits!r} has {len(digits)} digits: that is {meaning or 'no time'}"
-                f"; @{digits} would be epoch seconds"
+                f"; @{digits} would be epoch seconds",
+                position,
             )
         whole = digits[: len(digits) - shift]
         ticks = int(
             whole + (digits[len(whole) :] + decimals).ljust(_TICK_DIGITS, "0")[:_TICK_DIGITS]
         )
-        return self._checked(ticks, ticks)
+        return self._checked(ticks, ticks, position)
 
-    def _calendar(self, text: str) -> "_Calendar | None":
-        """Return the calendar time that *text* is; None when it does not look like one."""
+    def _calendar(self, text: str, position: int) -> "_Calendar | None":
+        """Return the calendar time that *text*, at *position* in the name, is; None when it does not look like one."""
         days_ago = _DAYS_AGO.get(text)
         if days_ago is not None and self._today is not None:
             text = (self._today - timedelta(days=days_ago)).isoformat()
@@ -268,19 +280,21 @@ class _Parser:
         try:
             first, last = _seconds(fields, self._zone if offset is None else _offset(offset))
         except ValueError as error:
-            raise self._refusal(f"{text!r} is no time: {error}") from error
+            raise self._refusal(f"{text!r} is no time: {error}", position) from error
         start = f"{fraction or ''}".ljust(_TICK_DIGITS, "0")[:_TICK_DIGITS]
         end = f"{fraction or ''}".ljust(_TICK_DIGITS, "9")[:_TICK_DIGITS]
-        ticks = self._checked(first * TICKS_PER_S + int(start), last * TICKS_PER_S + int(end))
+        first, last = first * TICKS_PER_S + int(start), last * TICKS_PER_S + int(end)
+        ticks = self._checked(first, last, position)
         return _Calendar(ticks, (offset or "").startswith("-"))
 
-    def _checked(self, start: int, end: int) -> During:
+    def _checked(self, start: int, end: int, position: int) -> During:
         if end < 0 or start > TICKS_MAX:
-            raise self._refusal("no event can be of a time before 1970, or after 31197")
+            raise self._refusal("no event can be of a time before 1970, or after 31197", position)
         return During(max(start, 0), min(end, TICKS_MAX))
 
-    def _refusal(self, reason: str) -> InvalidName:
-        return InvalidName(f"not a time range: {self._name!r}: {reason}; {_FORMS}")
+    def _refusal(self, reason: str, position: int | None = None) -> InvalidName:
+        message = f"not a time range: {self._name!r}: {reason}; {_FORMS}"
+        return InvalidName(message, self._name, position)
 
 
 class _Calendar(NamedTuple):
