@@ -3,11 +3,11 @@
 A filter is a tag, a source, a day, or ``untagged``. With *f* filters, *m* minutes, *m(a)* of them with events of the filter *a*
 and *m(a, b)* with events of both *a* and *b*, the number of names is at most::
 
-    21 + m                             the root and minutes/
+    24 + m                             the root and minutes/
        + 16 + m(a)       for each a    its directory, and up to fifteen links in it
        + 12 + m(a, b)    for each b    that is offered below a: its directory, and up to eleven links in it
 
-which is at most ``21 + m + f (16 + m) + f (f - 1) (12 + m)``, whatever the events are: those of the model are of no level.
+which is at most ``24 + m + f (16 + m) + f (f - 1) (12 + m)``, whatever the events are: those of the model are of no level.
 """
 
 from collections.abc import Collection, Iterator
@@ -37,7 +37,7 @@ SIGNPOSTS = [".ingest", ".match", ".not", ".range", *LEAVES]
 _DAY_S = 86_400
 _START_S = 1_790_035_200  # 2026-09-22
 _ROOT = [
-    "README", ".rgignore", *LEAVES, "ingest", "latest", "minutes", "by-tag", "by-source", "by-level", "by-date", "range",
+    "README", ".rgignore", "status", "errors", "views", *LEAVES, "ingest", "latest", "minutes", "by-tag", "by-source", "by-level", "by-date", "range",
     "match", "not", "by-id",
 ]  # fmt: skip
 _OFFERED = {
@@ -115,7 +115,7 @@ def followed(events: Collection[Event]) -> Iterator[str]:
 def followed_max(events: Collection[Event]) -> int:
     """Return the most names that such a walk reaches."""
     filters, minutes = len(selections(events)), len(_minutes(events))
-    return 21 + minutes + filters * (16 + minutes) + filters * (filters - 1) * (12 + minutes)
+    return 24 + minutes + filters * (16 + minutes) + filters * (filters - 1) * (12 + minutes)
 
 
 def _directory(selection: Selection, found: Collection[Event]) -> Iterator[str]:

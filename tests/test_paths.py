@@ -79,6 +79,12 @@ def parse(path: str) -> Location:
         ("/not/match/..x", Location(NodeKind.QUERY, (Not(Matches("..x")),))),
         ("/not/range/last-15m", Location(NodeKind.QUERY, (Negated(Last(900 * TICKS_PER_S)),))),
         ("/by-id", Location(NodeKind.BY_ID)),
+        ("/status", Location(NodeKind.STATUS)),
+        ("/errors", Location(NodeKind.ERRORS)),
+        ("/views", Location(NodeKind.VIEWS)),
+        ("/views/web", Location(NodeKind.VIEW, name="web")),
+        ("/views/.web", Location(NodeKind.VIEW, name=".web")),
+        ("/views/..web", Location(NodeKind.VIEW, name="..web")),
         ("/by-id/x", Location(NodeKind.EVENT, name="x")),
         (
             "/range/last-15m/by-tag/x/events",

@@ -10,7 +10,7 @@ import pytest
 
 from tests.waiting import eventually
 from theiafs import processes
-from theiafs.processes import command_name
+from theiafs.processes import process_of
 
 PR_SET_NAME = 15
 
@@ -23,12 +23,12 @@ def test_a_thread_writes_in_the_name_of_its_process() -> None:
     def write() -> None:
         ctypes.CDLL(None).prctl(PR_SET_NAME, b"worker: 1")
         assert Path(f"/proc/{threading.get_native_id()}/comm").read_text() == "worker: 1\n"
-        names.append(command_name(threading.get_native_id()))
+        names.append(process_of(threading.get_native_id()).name)
 
     thread = threading.Thread(target=write)
     thread.start()
     thread.join()
-    assert names == [own] == [command_name(os.getpid())]
+    assert names == [own] == [process_of(os.getpid()).name]
 
 
 def test_a_process_may_have_any_name(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_a_process_may_have_any_name(tmp_path: Path) -> None:
     with subprocess.Popen([program, "60"]) as process:
         try:
             # The kernel closes the pipe that Popen waits for a moment before it names the process.
-            eventually(lambda: command_name(process.pid) == "a\\b \udcff )")
+            eventually(lambda: process_of(process.pid).name == "a\\b \udcff )")
         finally:
             process.kill()
 
@@ -47,8 +47,8 @@ def test_a_process_that_has_ended_is_unknown() -> None:
     """And so is one of another process namespace."""
     with subprocess.Popen(["true"]) as process:
         process.wait()
-    assert command_name(process.pid) == "unknown"
-    assert command_name(0) == "unknown"
+    assert process_of(process.pid).name == "unknown"
+    assert process_of(0).name == "unknown"
 
 
 def test_the_name_of_a_process_is_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,5 +61,5 @@ def test_the_name_of_a_process_is_one_file(monkeypatch: pytest.MonkeyPatch) -> N
         return read(path, size)
 
     monkeypatch.setattr(processes, "_read", count)
-    command_name(os.getpid())
+    process_of(os.getpid())
     assert paths == [f"/proc/{os.getpid()}/comm"]

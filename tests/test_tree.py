@@ -25,6 +25,7 @@ DIRECTORIES = [
     "match",
     "not",
     "by-id",
+    "views",
 ]
 
 
@@ -72,7 +73,7 @@ def size_of(tree: Tree, path: str) -> int:
 
 def test_an_empty_store_has_no_newest_minute(tree: Tree, store: NaiveEventStore) -> None:
     """A link that leads nowhere would break programs that walk the tree."""
-    assert listed(tree, "/") == ["README", "ingest", *DIRECTORIES]
+    assert listed(tree, "/") == ["README", "status", "errors", "ingest", *DIRECTORIES]
     with pytest.raises(NotFound):
         tree.resolve("/latest")
     store.save(Event("a", "s", 100, [], "x"))

@@ -60,9 +60,7 @@ class Inode:
     target: str | None = None
 
     def copy(self) -> "Inode":
-        return Inode(
-            self.seen, self.safe, self.unsynced, self.mtime_ns, self.number, self.target
-        )
+        return Inode(self.seen, self.safe, self.unsynced, self.mtime_ns, self.number, self.target)
 
     def stat(self, name: str) -> FileStat:
         return FileStat(name, len(self.seen), self.mtime_ns, self.mtime_ns, self.number)

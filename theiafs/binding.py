@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from theiafs.errors import MountError
 
-__all__ = ["load_binding"]
+__all__ = ["describe", "load_binding"]
 
 _VARIABLE = "THEIAFS_BINDING"
 
@@ -58,6 +58,14 @@ def load_binding(wanted: str = "") -> ModuleType:
             # AttributeError: a library that lacks what libfuse has, or a libfuse that the binding refuses.
             failures.append(f"{name}: {error}")
     raise MountError(f"cannot load libfuse ({'; '.join(failures)}): install fuse3 or libfuse2")
+
+
+def describe(binding: ModuleType) -> str:
+    """Return the name of *binding*, and the version of libfuse that it is on."""
+    name = next(name for name, each in _BINDINGS.items() if each.module == binding.__name__)
+    library = binding._libfuse  # noqa: SLF001 - fusepy has no other name for it
+    version = str(library.fuse_version())  # 29 is 2.9, 314 is 3.14
+    return f"{name} on libfuse {version[0]}.{version[1:]}"
 
 
 def _import(binding: _Binding) -> ModuleType:

@@ -57,6 +57,21 @@ class Settings:
     binding: str = ""
     fuse_options: frozenset[str] = frozenset()
 
+    @property
+    def options(self) -> str:
+        """The options that say all of this."""
+        options = [
+            "ro" if self.is_read_only else "rw",
+            "sync" if self.syncs_writes else "async",
+            f"uid={self.uid}",
+            f"gid={self.gid}",
+            f"umask={self.umask:03o}",
+            f"flush={self.flush_interval_ms:g}",
+            *(f"{name}={getattr(self, attribute)}" for name, (attribute, _) in _SIZES.items()),
+            *sorted(self.fuse_options),
+        ]
+        return ",".join(options)
+
 
 def parse_options(text: str) -> Settings:
     """Parse *text*, the options after ``-o``, separated by commas.

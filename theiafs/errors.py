@@ -15,6 +15,7 @@ from store import (
 )
 
 __all__ = [
+    "REFUSALS",
     "AlreadyThere",
     "FilesystemError",
     "InvalidName",
@@ -82,6 +83,10 @@ _ERRNO_BY_EXCEPTION: tuple[tuple[type[Exception], int], ...] = (
     (ViewNotFound, errno.ENOENT),
     (ViewExists, errno.EEXIST),
 )
+
+
+REFUSALS = frozenset({errno.EINVAL, errno.EMSGSIZE, errno.EPERM})
+"""The errnos of requests that were wrong; the others are for names that are not there, and for failures."""
 
 
 def errno_of(error: Exception) -> int:

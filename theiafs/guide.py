@@ -16,10 +16,13 @@ This directory is a theiafs mount: log events as files.
   untagged/               the events without a tag
   not/<filter>/           the events that a filter does not select: not/by-tag/debug
   by-id/<id>              one event
+  views/<name>            queries with a name, as links that you make; see below
+  errors                  why "Invalid argument": a line for each request that was refused
+  status                  how the store and this mount are, as "key: value" lines
 
 grep in minutes, or in one of the others: from here, grep -r reads each event once for each directory that lists it.
 
-In each of these directories but the last there are also (ls -A shows links to them):
+In each of these directories but the last two there are also (ls -A shows links to them):
 
   events                  all of it as one file; made for tail -f
   count                   the number of events
@@ -34,6 +37,13 @@ Try, from this directory:
   grep -r 500 by-tag/web/
   cat range/last-15m/count
   tail -f by-tag/web/events
+  cat range/2026-13/count; tail -2 errors
+
+A view is a link to a directory or a file of this mount, written as seen from views. Walks do not follow it.
+
+  ln -s ../by-tag/web/range/last-1h views/web
+  cat views/web/count views/web/events
+  mv views/web views/frontend && rm views/frontend
 
 Ranges: <from>..<to> or <from>-<to>, both ends included; either may be left out.
 
@@ -58,6 +68,6 @@ An event in a file looks like this:
   tags:event,test
   event 1                   the content, and an empty line after it
 
-What can be read here cannot be changed or removed. Tags are written as file names with "%2F" for "/", "%25"
+What can be read here cannot be changed or removed, but for views. Tags are written as file names with "%2F" for "/", "%25"
 for "%", and so on for control characters, a leading dot and bytes that are not UTF-8.
 """

@@ -10,18 +10,21 @@ from collections.abc import Callable, Hashable, Iterable
 
 from store import Answer, EventReadException, EventStore, EventStoreException, Query, Span
 from theiafs.addition import Addition
+from theiafs.errorlog import ErrorLog
 from theiafs.errors import NotPermitted
 from theiafs.ingest import IngestBuffer, Origin
-from theiafs.processes import command_name
+from theiafs.processes import Process, process_of
 from theiafs.timerange import now_in_ticks
 
-__all__ = ["AnswerHandle", "Handle", "HandleTable", "IngestHandle", "TextHandle"]
+__all__ = ["AnswerHandle", "ErrorsHandle", "Handle", "HandleTable", "IngestHandle", "TextHandle"]
 
 log = logging.getLogger(__name__)
 
 _SETTLED_AFTER_S = 2.0
 """A file that has not grown for this long counts as settled. The kernel caches attributes for less, so a cached size is the
 size at the opening."""
+
+_NO_PROCESS = Process(0, "unknown")
 
 
 class Handle:
@@ -66,6 +69,17 @@ class TextHandle(Handle):
     def read(self, offset: int, size: int) -> bytes:
         """See :meth:`Handle.read`."""
         return self._data[offset : offset + size]
+
+
+class ErrorsHandle(Handle):
+    """The text of *errors*, which grows while it is open."""
+
+    def __init__(self, errors: ErrorLog) -> None:
+        self._errors = errors
+
+    def read(self, offset: int, size: int) -> bytes:
+        """See :meth:`Handle.read`."""
+        return self._errors.read(offset, size)
 
 
 class AnswerHandle(Handle):
@@ -156,13 +170,21 @@ class IngestHandle(Handle):
         store: where events are saved.
         addition: what the path says of them.
         event_size_max: size limit of an event, in bytes.
+        on_loss: is called with the last writer, and why what it wrote last was lost when the file was closed.
     """
 
-    def __init__(self, store: EventStore, addition: Addition, event_size_max: int) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        addition: Addition,
+        event_size_max: int,
+        on_loss: Callable[[Process, EventStoreException], object] = lambda _process, _error: None,
+    ) -> None:
         self._store = store
         self._buffer = IngestBuffer(addition, event_size_max)
+        self._on_loss = on_loss
         self._lock = threading.Lock()
-        self._last_writer = 0
+        self._last_writer = _NO_PROCESS
 
     def read(self, offset: int, size: int) -> bytes:
         """See :meth:`Handle.read`."""
@@ -171,8 +193,9 @@ class IngestHandle(Handle):
     def write(self, data: bytes, thread_id: int) -> int:
         """See :meth:`Handle.write`."""
         with self._lock:
-            self._last_writer = thread_id
-            accepted = self._buffer.append(data, _origin(thread_id), self._store.save_batch)
+            # Noted now: when the file is closed, the process may have ended.
+            self._last_writer = process_of(thread_id)
+            accepted = self._buffer.append(data, self._origin(), self._store.save_batch)
         if self.syncs_writes:
             self._store.sync()
         return accepted
@@ -182,14 +205,18 @@ class IngestHandle(Handle):
         self._store.sync()
 
     def release(self) -> None:
-        """Save a last line without a newline; log a failure."""
+        """Save a last line without a newline; report a failure."""
         with self._lock:
             if self._buffer.is_empty:
                 return
             try:
-                self._buffer.finish(_origin(self._last_writer), self._store.save_batch)
+                self._buffer.finish(self._origin(), self._store.save_batch)
             except EventStoreException as error:
                 log.error("lost when an ingest file was closed: %s", error)  # noqa: TRY400
+                self._on_loss(self._last_writer, error)
+
+    def _origin(self) -> Origin:
+        return Origin(self._last_writer.name, now_in_ticks())
 
 
 class HandleTable:
@@ -212,11 +239,10 @@ class HandleTable:
         """Remove the handle with this *number* and return it."""
         return self._handles.pop(number)
 
+    def __len__(self) -> int:
+        return len(self._handles)
+
     def remove_all(self) -> list[Handle]:
         """Remove all handles and return them."""
         handles, self._handles = self._handles, {}
         return list(handles.values())
-
-
-def _origin(thread_id: int) -> Origin:
-    return Origin(command_name(thread_id), now_in_ticks())

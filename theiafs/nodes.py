@@ -2,28 +2,33 @@
 
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from store import EventStore, Query
+from store import EventStore, EventStoreException, Query
 from store.format.event import encode_event
 from theiafs.addition import Addition
+from theiafs.errorlog import ErrorLog
 from theiafs.errors import NotFound
-from theiafs.handles import AnswerHandle, Handle, IngestHandle, TextHandle
+from theiafs.handles import AnswerHandle, ErrorsHandle, Handle, IngestHandle, TextHandle
 from theiafs.openanswers import Extent, OpenAnswers
+from theiafs.processes import Process
 from theiafs.recent import Recent
+from theiafs.rendering.escaping import escape
 
 __all__ = [
     "AnswerFile",
     "Attributes",
     "Directory",
     "Entries",
+    "ErrorsFile",
     "EventFile",
     "File",
     "IngestFile",
     "Link",
     "Node",
     "ScanFile",
+    "StatusFile",
     "SummaryFile",
     "TextFile",
 ]
@@ -120,6 +125,43 @@ class TextFile(File):
     def open(self) -> TextHandle:
         """See :meth:`File.open`."""
         return TextHandle(self._data, changes=False)
+
+
+class StatusFile(File):
+    """The *fields* of a status, as lines ``key: value``."""
+
+    MODE = stat.S_IFREG | 0o444
+
+    def __init__(self, fields: Mapping[str, int | str]) -> None:
+        self._data = b"".join(
+            b"%s: %s\n" % (key.encode(), escape(str(value).encode("utf-8", "surrogateescape")))
+            for key, value in fields.items()
+        )
+
+    def attributes(self) -> Attributes:
+        """See :meth:`Node.attributes`."""
+        return Attributes(self.MODE, len(self._data))
+
+    def open(self) -> TextHandle:
+        """See :meth:`File.open`."""
+        return TextHandle(self._data, changes=True)
+
+
+class ErrorsFile(File):
+    """The text of *errors*."""
+
+    MODE = stat.S_IFREG | 0o444
+
+    def __init__(self, errors: ErrorLog) -> None:
+        self._errors = errors
+
+    def attributes(self) -> Attributes:
+        """See :meth:`Node.attributes`."""
+        return Attributes(self.MODE, self._errors.size(), self._errors.newest)
+
+    def open(self) -> ErrorsHandle:
+        """See :meth:`File.open`."""
+        return ErrorsHandle(self._errors)
 
 
 class SummaryFile(File):
@@ -267,14 +309,22 @@ class IngestFile(File):
         store: where they are saved.
         addition: what the path says of them.
         event_size_max: size limit of an event, in bytes.
+        on_loss: is called with the last writer, and why what it wrote last was lost when the file was closed.
     """
 
     MODE = stat.S_IFREG | 0o666
 
-    def __init__(self, store: EventStore, addition: Addition, event_size_max: int) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        addition: Addition,
+        event_size_max: int,
+        on_loss: Callable[[Process, EventStoreException], object],
+    ) -> None:
         self._store = store
         self._addition = addition
         self._event_size_max = event_size_max
+        self._on_loss = on_loss
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`; however much was appended, an ingest file is empty."""
@@ -284,4 +334,4 @@ class IngestFile(File):
 
     def open(self) -> IngestHandle:
         """See :meth:`File.open`."""
-        return IngestHandle(self._store, self._addition, self._event_size_max)
+        return IngestHandle(self._store, self._addition, self._event_size_max, self._on_loss)

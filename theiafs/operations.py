@@ -1,21 +1,28 @@
 """Operations: the requests of the kernel. Knows the tree, and no FUSE binding."""
 
 import gc
+import logging
 import os
 import stat
 import time
 from collections.abc import Callable, Hashable, Iterable
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
-from store import EventStore
+from store import EventStore, EventStoreException
+from theiafs import __version__
 from theiafs.config import Settings
+from theiafs.errorlog import ErrorLog
 from theiafs.errors import InvalidName, NotFound, NotPermitted
 from theiafs.handles import HandleTable
 from theiafs.names import NAME_SIZE_MAX
 from theiafs.nodes import Directory, Entries, IngestFile, Link
+from theiafs.processes import process_of
 from theiafs.recent import Recent
+from theiafs.rendering.times import time_text
 from theiafs.tree import Tree
+from theiafs.viewlinks import is_view
 
 __all__ = ["Opened", "Operations", "Stat"]
 
@@ -26,6 +33,10 @@ _CACHED_VERSIONS_MAX = 1 << 16
 _RENAMED_FOR_S = 2.0
 """How long the kernel may cache the new name of a renamed ingest file: a little over a second."""
 _RENAMED_MAX = 1 << 10
+_RENAME_NOREPLACE = 1
+_ERRORS_STATE = "errors"
+
+log = logging.getLogger(__name__)
 
 
 class Stat(NamedTuple):
@@ -71,14 +82,23 @@ class Operations:
         store: the store that is shown.
         settings: how it is mounted.
         on_up: is called as soon as it is mounted.
+        transport: the binding and the libfuse that it goes through.
     """
 
-    def __init__(self, store: EventStore, settings: Settings, on_up: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        settings: Settings,
+        on_up: Callable[[], None],
+        transport: str = "none",
+    ) -> None:
         self._store = store
         self._settings = settings
         self._on_up = on_up
+        self._transport = transport
         self._mounted_ns = time.time_ns()
-        self._tree = Tree(store, settings.event_size_max)
+        self._errors = _make_error_log(store)
+        self._tree = Tree(store, settings.event_size_max, self._errors, self._status)
         self._handles = HandleTable()
         # The versions of files that the kernel has in its cache.
         self._cached: Recent[str, Hashable] = Recent(_CACHED_VERSIONS_MAX)
@@ -94,9 +114,34 @@ class Operations:
         self._on_up()
 
     def destroy(self, _path: str) -> None:
-        """End the partial lines of files still open: the filesystem is unmounted."""
+        """End the partial lines of files still open, and keep the last errors: the filesystem is unmounted."""
         for handle in self._handles.remove_all():
             handle.release()
+        self._errors.close()
+
+    def note_refusal(self, operation: str, path: bytes, thread_id: int, error: Exception) -> None:
+        """Note in the error log that a request was refused.
+
+        Args:
+            operation: the request.
+            path: the path that it was for.
+            thread_id: the thread that made it.
+            error: says why.
+        """
+        self._errors.add(process_of(thread_id), operation, path, error)
+
+    def _status(self) -> dict[str, int | str]:
+        return {
+            "version": __version__,
+            "process": os.getpid(),
+            "mounted_since": time_text(self._mounted_ns // _NS_PER_TICK).decode(),
+            "fuse": self._transport,
+            "options": self._settings.options,
+            "time_zone": "UTC",
+            "open_files": len(self._handles),
+            "errors": self._errors.errors,
+            "errors_only_counted": self._errors.only_counted,
+        }
 
     def statfs(self, _path: str) -> dict[str, int]:
         """Return the usage of the file system under the store."""
@@ -195,25 +240,41 @@ class Operations:
         """Refuse."""
         raise NotPermitted(f"files cannot be made here: {path!r}")
 
-    def symlink(self, path: str, _target: str) -> None:
-        """Refuse."""
-        raise NotPermitted(f"links cannot be made here: {path!r}")
+    def symlink(self, path: str, target: str) -> None:
+        """Save the view at *path*: a link to *target*."""
+        self._tree.make_view(path, target)
 
     def link(self, path: str, _target: str) -> None:
         """Refuse."""
         raise NotPermitted(f"links cannot be made here: {path!r}")
 
     def unlink(self, path: str) -> None:
-        """Do nothing to an ingest file, which stays: log writers that rotate remove it."""
-        if not self._was_renamed(path):
+        """Remove a view; do nothing to an ingest file, which stays: log writers that rotate remove it."""
+        if is_view(path):
+            self._tree.remove_view(path)
+        elif not self._was_renamed(path):
             self._check_ingest(path)
 
     def rmdir(self, path: str) -> None:
         """Refuse."""
         raise NotPermitted(f"cannot be removed: {path!r}")
 
-    def rename(self, old: str, new: str) -> None:
-        """Do nothing to an ingest file, which keeps its name: log writers that rotate rename it."""
+    def rename(self, old: str, new: str, flags: int = 0) -> None:
+        """Rename a view; do nothing to an ingest file, which keeps its name: log writers that rotate rename it.
+
+        Args:
+            old: the path it has.
+            new: the path it gets.
+            flags: those of renameat2(2).
+
+        Raises:
+            InvalidName: if the flags ask for more than not to replace anything.
+        """
+        if flags & ~_RENAME_NOREPLACE:
+            raise InvalidName(f"files cannot be exchanged: {old!r} and {new!r}")
+        if is_view(old) or is_view(new):
+            self._tree.rename_view(old, new, replaces=not flags)
+            return
         if not self._was_renamed(old):
             self._check_ingest(old)
         if self._is_there(new) and not self._was_renamed(new):
@@ -234,3 +295,15 @@ class Operations:
     def _check_ingest(self, path: str) -> None:
         if not isinstance(self._tree.resolve(path), IngestFile):
             raise NotPermitted(f"cannot be changed: {path!r}")
+
+
+def _make_error_log(store: EventStore) -> ErrorLog:
+    """Make the error log of a mount of *store*, where it is kept if that can be written."""
+    if not store.is_writable:
+        return ErrorLog()
+    try:
+        kept = store.read_state(_ERRORS_STATE)
+    except EventStoreException as error:
+        log.warning("the errors before this mount are not shown: %s", error)
+        kept = b""
+    return ErrorLog(kept, partial(store.write_state, _ERRORS_STATE))

@@ -2,7 +2,8 @@
 
 ::
 
-    path    = "/" | "/README" | "/.rgignore" | "/latest" | "/minutes" [ "/" minute ] | "/by-id" [ "/" id ] | "/" query
+    path    = "/" | "/README" | "/.rgignore" | "/status" | "/errors" | "/latest" | "/minutes" [ "/" minute ]
+              | "/by-id" [ "/" id ] | "/views" [ "/" view ] | "/" query
     query   = { filter "/" } [ leaf ]
     filter  = [ "not/" ] selection
     selection = "by-tag/" tag { "," tag }  |  "by-source/" source { "," source }  |  "untagged"
@@ -69,6 +70,10 @@ class NodeKind(StrEnum):
 
     ROOT = "root"
     README = "README"
+    STATUS = "status"
+    ERRORS = "errors"
+    VIEWS = "views"
+    VIEW = "view"
     LATEST = "latest"
     MINUTES = "minutes"
     BY_ID = "by-id"
@@ -96,7 +101,7 @@ class Location(NamedTuple):
     Attributes:
         kind: the kind of node that may be there.
         filters: the filters that the path goes through.
-        name: the last name of the path: of a minute or another file in a query directory, or the id of an event.
+        name: the last name of the path: of a minute or another file in a query directory, a view, or the id of an event.
         query: the query of the filters; None if it depends on the moment.
         is_negated: whether the path goes on with a filter that is negated.
     """
@@ -115,7 +120,15 @@ def _by_name(*kinds: NodeKind) -> dict[str, NodeKind]:
     return {kind.value: kind for kind in kinds}
 
 
-_ROOT_ONLY = _by_name(NodeKind.README, NodeKind.LATEST, NodeKind.MINUTES, NodeKind.BY_ID)
+_ROOT_ONLY = _by_name(
+    NodeKind.README,
+    NodeKind.STATUS,
+    NodeKind.ERRORS,
+    NodeKind.LATEST,
+    NodeKind.MINUTES,
+    NodeKind.BY_ID,
+    NodeKind.VIEWS,
+)
 LEAVES = _by_name(NodeKind.EVENTS, NodeKind.INGEST) | dict.fromkeys(SUMMARIES, NodeKind.SUMMARY)
 _SELECTIONS = _by_name(
     NodeKind.BY_TAG,
@@ -172,6 +185,8 @@ class Paths:
         parse = self._parsers.get(above.kind)
         if parse is not None:
             return None if _is_refused(above.kind, name) else _filtered(above, parse(name))
+        if above.kind is NodeKind.VIEWS:
+            return Location(NodeKind.VIEW, name=name)
         if name[0] == ".":
             return _hidden(above, name)
         match above.kind:
@@ -241,7 +256,8 @@ def _filtered(above: Location, added: Filter) -> Location:
 def _parse_alternatives(name: str, read: Callable[[str], str]) -> frozenset[str]:
     names = name.split(",")
     if "" in names:
-        raise InvalidName(f"names separated by commas, one of them empty: {name!r}")
+        position = len(",".join(names[: names.index("")]))
+        raise InvalidName(f"names separated by commas, one of them empty: {name!r}", name, position)
     return frozenset(map(read, names))
 
 

@@ -1,11 +1,12 @@
-"""The command names of writing processes."""
+"""The processes that make requests."""
 
 import ctypes
 import errno
 import os
 import re
+from typing import NamedTuple
 
-__all__ = ["command_name"]
+__all__ = ["Process", "process_of"]
 
 _NAME_SIZE_MAX = 64
 """Maximum size of a name of a kernel thread, newline included, in bytes; names of programs have at most 16."""
@@ -17,16 +18,26 @@ _SIGNAL_NONE = 0
 _tgkill = getattr(ctypes.CDLL(None, use_errno=True), "tgkill", None)
 
 
-def command_name(thread_id: int) -> str:
-    """Return the command name of the process of *thread_id*; "unknown" if it cannot be found out."""
+class Process(NamedTuple):
+    """A process: its *id*, and the *name* of the command that it runs."""
+
+    id: int
+    name: str
+
+
+def process_of(thread_id: int) -> Process:
+    """Return the process of *thread_id*; its name is "unknown" if it cannot be found out."""
+    process_id = thread_id
     try:
-        name = _read(f"/proc/{_process_of(thread_id)}/comm", _NAME_SIZE_MAX)
+        process_id = _process_id(thread_id)
+        name = _read(f"/proc/{process_id}/comm", _NAME_SIZE_MAX)
     except OSError:  # it has ended, or lives in another process namespace
-        return _UNKNOWN
-    return name.removesuffix(b"\n").replace(b"\n", b" ").decode("utf-8", "surrogateescape")
+        return Process(process_id, _UNKNOWN)
+    shown = name.removesuffix(b"\n").replace(b"\n", b" ").decode("utf-8", "surrogateescape")
+    return Process(process_id, shown)
 
 
-def _process_of(thread_id: int) -> int:
+def _process_id(thread_id: int) -> int:
     """Return the process of *thread_id*, which is almost always the thread's own number."""
     # Reading a status takes 13 us more than this, at every write.
     if _tgkill is not None and (

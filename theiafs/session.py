@@ -17,9 +17,9 @@ from types import ModuleType
 from typing import Any
 
 from store import EventStore, EventStoreException
-from theiafs.binding import load_binding
+from theiafs.binding import describe, load_binding
 from theiafs.config import Settings
-from theiafs.errors import MountError, errno_of
+from theiafs.errors import REFUSALS, MountError, errno_of
 from theiafs.operations import Operations
 
 __all__ = ["serve"]
@@ -75,7 +75,7 @@ def serve(
 
     try:
         _session_type(binding)(
-            _NamedOperations(store, settings, note_up),
+            _NamedOperations(store, settings, note_up, describe(binding)),
             mountpoint,
             foreground=True,
             fsname=fsname.replace("\\", "\\\\").replace(",", "\\,"),
@@ -111,14 +111,20 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
     get_context = binding.fuse_get_context
     _add_fallocate(binding)
 
-    def wrapper(_session: Any, function: Callable[..., Any], *args: Any) -> Any:
+    def wrapper(session: Any, function: Callable[..., Any], *args: Any) -> Any:
         """Call one callback; an exception that reached libfuse would make it return garbage."""
         if not hasattr(_thread, "is_known"):
             _keep_thread_state()
         try:
             return function(*args) or 0
         except Exception as error:  # noqa: BLE001 - all of them end here, by the table
-            return -_report(function.__name__, error)
+            operation = function.__name__.partition("_")[0]
+            number = _report(operation, error)
+            if number in REFUSALS:
+                # Only symlink(2) has another string first.
+                path = args[1 if operation == "symlink" else 0]
+                session.operations.note_refusal(operation, path or b"-", get_context()[2], error)
+            return -number
 
     def getattr_(session: Any, path: bytes, buffer: Any, _file: Any = None) -> None:
         found = session.operations.getattr(path.decode())
@@ -176,6 +182,9 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
         written: int = session.operations.write(file.contents.fh, data, get_context()[2])
         return written
 
+    def rename(session: Any, old: bytes, new: bytes, *flags: int) -> None:
+        session.operations.rename(old.decode(), new.decode(), *flags)  # only libfuse 3 has flags
+
     def release(session: Any, _path: bytes, file: Any) -> None:
         session.operations.release(file.contents.fh)
 
@@ -192,6 +201,7 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
         "read": read,
         "write": write,
         "release": release,
+        "rename": rename,
         "fallocate": fallocate,
     }
     # mfusepy appends the version of libfuse to the names of callbacks whose signatures differ.

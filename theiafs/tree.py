@@ -2,12 +2,25 @@
 
 import posixpath
 import stat
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 
-from store import AtLevel, During, EventStore, FromSource, HasTag, Matches, Not, Query
+from store import (
+    AtLevel,
+    During,
+    EventStore,
+    EventStoreException,
+    FromSource,
+    HasTag,
+    InvalidPattern,
+    Matches,
+    Not,
+    Query,
+)
 from store.format.levels import LEVELS
 from theiafs.addition import Addition
+from theiafs.errorlog import ErrorLog
 from theiafs.errors import AlreadyThere, InvalidName, NotFound, NotPermitted
 from theiafs.guide import GUIDE
 from theiafs.handles import Handle
@@ -17,21 +30,25 @@ from theiafs.nodes import (
     AnswerFile,
     Directory,
     Entries,
+    ErrorsFile,
     EventFile,
     File,
     IngestFile,
     Link,
     Node,
     ScanFile,
+    StatusFile,
     SummaryFile,
     TextFile,
 )
 from theiafs.openanswers import OpenAnswers
 from theiafs.paths import Filter, Location, NodeKind, Paths
+from theiafs.processes import Process
 from theiafs.recent import Recent
 from theiafs.signposts import signposted, signposts
 from theiafs.summaries import SCANS, SUMMARIES
 from theiafs.timerange import LAST_DAY, TICKS_PER_DAY, day_name, parse_date
+from theiafs.viewlinks import ADVICE, normal_target, view_name
 
 __all__ = ["Tree"]
 
@@ -48,6 +65,7 @@ _ROOT_DIRECTORIES = [
     NodeKind.MATCH,
     NodeKind.NOT,
     NodeKind.BY_ID,
+    NodeKind.VIEWS,
 ]
 
 
@@ -63,11 +81,20 @@ class Tree:
     Args:
         store: the store that is shown.
         event_size_max: size limit of an event that is appended, in bytes.
+        errors: the errors that are shown.
+        status: returns what is shown of the filesystem's status; the store's follows.
     """
 
-    def __init__(self, store: EventStore, event_size_max: int) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        event_size_max: int,
+        errors: ErrorLog | None = None,
+        status: Callable[[], Mapping[str, int | str]] = dict,
+    ) -> None:
         self._store = store
         self._event_size_max = event_size_max
+        self._errors = errors or ErrorLog()
         self._paths = Paths(self._read_tag, self._read_source)
         self._moments = Moments(lambda: store.whole(Query()).newest)
         self._open_answers = OpenAnswers()
@@ -84,6 +111,13 @@ class Tree:
             NodeKind.MATCH: _list_nothing,
             NodeKind.NOT: _list_nothing,
             NodeKind.BY_ID: _list_nothing,
+            NodeKind.VIEWS: self._list_views,
+        }
+        self._root_files: dict[NodeKind, Callable[[], File]] = {
+            NodeKind.README: lambda: TextFile(GUIDE),
+            NodeKind.RGIGNORE: lambda: TextFile(_RGIGNORE),
+            NodeKind.STATUS: lambda: StatusFile({**status(), **store.status()}),
+            NodeKind.ERRORS: lambda: ErrorsFile(self._errors),
         }
 
     def resolve(self, path: str) -> Node:
@@ -123,11 +157,56 @@ class Tree:
             raise NotPermitted(f"directories can only be made in by-tag: {path!r}")
         self.resolve(above)
         if "," in name:
-            raise InvalidName(f"a tag cannot have a comma in it: {path!r}")
+            position = name.index(",")
+            raise InvalidName(f"a tag cannot have a comma in it: {path!r}", name, position)
         tag = self._read_tag(name)
         if self._store.has_tag(tag):
             raise AlreadyThere(f"the tag {tag!r} is known already")
         self._store.declare_tag(tag)
+
+    def make_view(self, path: str, target: str) -> None:
+        """Save *target*, as it is written in a link at *path*, as a view.
+
+        Raises:
+            NotPermitted: if the path is not in ``views``.
+            InvalidName: if the target leads outside of the mount, or can mean nothing.
+            NameTooLong: if the name is.
+            EventStoreException: if there is a view of that name, or it cannot be saved.
+        """
+        name = view_name(path)
+        normal = normal_target(target)
+        self._check_target(posixpath.normpath(f"/{NodeKind.VIEWS}/{normal}"))
+        self._store.save_view(name, normal)
+
+    def _check_target(self, path: str) -> None:
+        """Check that *path*, where a view is to lead, means something, whether or not it is there now."""
+        _, first, *below = path.split("/")
+        if first == NodeKind.VIEWS and below[:1] and below[0] in self._store.views():
+            return  # the rest depends on where that view leads
+        try:
+            location = self._paths.locate(path)
+        except NotFound as error:
+            raise InvalidName(f"a view would lead nowhere: {error}: {ADVICE}") from error
+        if location.kind is NodeKind.VIEW:
+            raise InvalidName(f"there is no view {location.name!r}: {ADVICE}")
+
+    def remove_view(self, path: str) -> None:
+        """Remove the view at *path*.
+
+        Raises:
+            EventStoreException: if there is none, or it cannot be removed.
+        """
+        self._store.remove_view(view_name(path))
+
+    def rename_view(self, old: str, new: str, *, replaces: bool) -> None:
+        """Rename the view at *old*, so that it is at *new*; with *replaces*, in place of any other.
+
+        Raises:
+            NotPermitted: if one of the paths is not in ``views``.
+            NameTooLong: if the name is.
+            EventStoreException: if there is no such view, there is one that is not to be replaced, or that failed.
+        """
+        self._store.rename_view(view_name(old), view_name(new), replaces=replaces)
 
     def _read_tag(self, name: str) -> str:
         return unescape(name, self._store.tags)
@@ -145,7 +224,12 @@ class Tree:
                     if not self._store.has_tag(tag):
                         raise NotFound(f"no event has the tag {tag!r}: {path!r}")
             case Matches(text):
-                self._store.check_pattern(text)
+                try:
+                    self._store.check_pattern(text)
+                except InvalidPattern as error:
+                    raise InvalidName(
+                        f"no regular expression: {text!r}: {error}", text, error.position
+                    ) from error
             case FromSource(any_of):
                 for source in any_of:
                     if not self._store.has_source(source):
@@ -166,16 +250,17 @@ class Tree:
         list_entries = self._listings.get(location.kind)
         if list_entries is not None:
             return self._directory(lambda: list_entries(location, query), query)
+        make_file = self._root_files.get(location.kind)
+        if make_file is not None:
+            return make_file()
         store = self._store
         match location.kind:
             case NodeKind.EVENTS:
                 return AnswerFile(store, query, "", location, self._open_answers)
             case NodeKind.MINUTE:
                 return AnswerFile(store, query, location.name, location, self._open_answers)
-            case NodeKind.README:
-                return TextFile(GUIDE)
-            case NodeKind.RGIGNORE:
-                return TextFile(_RGIGNORE)
+            case NodeKind.VIEW if location.name in store.views():
+                return Link(store.views()[location.name], 0)
             case NodeKind.SIGNPOST if location.name in self._signposts(location, query).names:
                 return Link(signposted(location.name), 0)
             case NodeKind.LATEST:
@@ -187,8 +272,12 @@ class Tree:
             case NodeKind.INGEST if store.is_writable:
                 addition = Addition.of(query)
                 if addition is not None:
-                    return IngestFile(store, addition, self._event_size_max)
+                    on_loss = partial(self._note_loss, path.encode())
+                    return IngestFile(store, addition, self._event_size_max, on_loss)
         raise NotFound(f"no such file: {path!r}")
+
+    def _note_loss(self, path: bytes, writer: Process, error: EventStoreException) -> None:
+        self._errors.add(writer, "release", path, error)
 
     def _directory(self, entries: Callable[[], Iterable[Entries]], query: Query) -> Directory:
         # Of a directory no more is said than is known without reading contents.
@@ -216,7 +305,8 @@ class Tree:
         return Link(f"{NodeKind.MINUTES}/{newest}", span.newest if span else 0)
 
     def _list_root(self, location: Location, query: Query) -> Iterator[Entries]:
-        yield Entries([NodeKind.README, NodeKind.RGIGNORE], TextFile.MODE)
+        files = [NodeKind.README, NodeKind.RGIGNORE, NodeKind.STATUS, NodeKind.ERRORS]
+        yield Entries(files, TextFile.MODE)
         if self._store.is_writable:
             yield Entries([NodeKind.INGEST], IngestFile.MODE)
         yield Entries(_ROOT_DIRECTORIES, Directory.MODE)
@@ -256,6 +346,9 @@ class Tree:
         asked = During(query.start, query.end)
         names = [name for name in names if parse_date(name) != asked]
         yield Entries(names, Directory.MODE)
+
+    def _list_views(self, _location: Location, _query: Query) -> Iterator[Entries]:
+        yield Entries(sorted(self._store.views()), Link.MODE)
 
     def _list_minutes(self, _location: Location, query: Query) -> Iterator[Entries]:
         names = self._store.minutes(query)

@@ -1,0 +1,230 @@
+"""The error log: a line for each request that was refused, and for what was lost when a file was closed.
+
+A line is ``<time> <command>[<process id>] <operation> <path> <errno>: <message>``, the fields separated by single spaces, none of
+which has one, but for the message. Where it is known which part of the path is wrong, a second line has a caret below it. Nothing
+in a line ends it or steers a terminal, whatever the names in it are.
+"""
+
+import errno
+import logging
+import os
+import threading
+import time
+import unicodedata
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from store import EventStoreException
+from theiafs.errors import InvalidName, errno_of
+from theiafs.processes import Process
+from theiafs.rendering.escaping import escape, escape_word
+from theiafs.rendering.times import time_text
+from theiafs.timerange import now_in_ticks
+
+__all__ = ["ErrorLog"]
+
+_LINES_MAX = 10_000
+"""Maximum number of lines while the filesystem is mounted, the last of which says that further errors are only counted."""
+
+_FULL_NOTE = "no room for more lines: further errors are only counted, see /status"
+
+_LINES_KEPT = 1_000
+"""Number of lines, the last ones, that are kept over a remount."""
+
+_PATH_SIZE_MAX, _MESSAGE_SIZE_MAX, _LINE_SIZE_MAX = 400, 1000, 2000
+"""Longer ones are cut, in bytes: the log stays small, whatever is asked for."""
+
+_BURST_S = 1.0
+"""Equal errors within this time after one of them are counted together."""
+
+_KEEP_INTERVAL_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class _Burst(NamedTuple):
+    """Equal errors.
+
+    Attributes:
+        end: when the next one begins another burst, in seconds of the monotonic clock.
+        repetitions: the number of errors after the first.
+        newest: when the last one was, in ticks since the epoch.
+    """
+
+    end: float
+    repetitions: int
+    newest: int
+
+
+class ErrorLog:
+    """The errors, as a text that only grows. Any number of threads may use it.
+
+    Nothing runs in the background: the number of repetitions is appended at the next call after a burst ends.
+
+    Args:
+        kept: the text that an earlier log kept.
+        keep: keeps a text for a later log, or raises an exception of the store.
+
+    Attributes:
+        errors: the number of errors.
+        only_counted: the number of those that have no line, because there are too many lines.
+        newest: the time of the last line, in ticks since the epoch; 0 if there is none since the mount.
+    """
+
+    def __init__(self, kept: bytes = b"", keep: Callable[[bytes], object] | None = None) -> None:
+        self.errors = 0
+        self.only_counted = 0
+        self.newest = 0
+        self._lock = threading.Lock()
+        self._text = bytearray()
+        self._lines = 0
+        self._last_starts: deque[int] = deque(maxlen=_LINES_KEPT)
+        self._bursts: dict[str, _Burst] = {}  # the oldest first
+        for line in kept.split(b"\n")[-_LINES_KEPT - 1 :]:
+            if line:
+                self._append(_cut(escape(line), _LINE_SIZE_MAX))
+        self._keep = keep
+        self._keep_lock = threading.Lock()
+        self._kept_size = len(self._text)
+        self._next_keep = 0.0
+        self._has_failed = False
+
+    def add(self, process: Process, operation: str, path: bytes, error: Exception) -> None:
+        """Add an error.
+
+        Args:
+            process: the process that made the request.
+            operation: the request, as libfuse calls it.
+            path: the path that it was for, in UTF-8.
+            error: says why it was refused.
+        """
+        command = escape_word(process.name.encode("utf-8", "surrogateescape")).decode()
+        shown_path = _cut(escape_word(path), _PATH_SIZE_MAX)
+        message = escape(str(error).encode("utf-8", "backslashreplace")).replace(b"\t", rb"\t")
+        shown_message = _cut(message, _MESSAGE_SIZE_MAX)
+        before = f"{command}[{process.id}] {operation} "
+        line = f"{before}{shown_path} {errno.errorcode[errno_of(error)]}: {shown_message}"
+        with self._lock:
+            now = now_in_ticks()
+            self._end_bursts(time.monotonic())
+            self.errors += 1
+            burst = self._bursts.get(line)
+            if burst is not None:
+                self._bursts[line] = _Burst(burst.end, burst.repetitions + 1, now)
+            elif self._is_full:
+                self.only_counted += 1
+            else:
+                self._bursts[line] = _Burst(time.monotonic() + _BURST_S, 0, now)
+                self._append_error(now, line)
+                column = _faulty_column(path, error)
+                if column is not None and not self._is_full:
+                    indent = len(time_text(now)) + 1 + _width(before) + column
+                    self._append(" " * indent + "^")
+        self._keep_if_due()
+
+    def size(self) -> int:
+        """Return the size of the text, in bytes."""
+        self._update()
+        return len(self._text)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Read *size* bytes at *offset*; fewer only at the end."""
+        self._update()
+        with self._lock:
+            return bytes(self._text[offset : offset + size])
+
+    def close(self) -> None:
+        """End all bursts, and keep the last lines."""
+        with self._lock:
+            self._end_bursts(float("inf"))
+            self._next_keep = 0.0
+        self._keep_if_due(waits=True)
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether there is no room for another line."""
+        return self._lines >= _LINES_MAX
+
+    def _update(self) -> None:
+        if self._bursts:
+            with self._lock:
+                self._end_bursts(time.monotonic())
+        self._keep_if_due()
+
+    def _end_bursts(self, now: float) -> None:
+        """Append the numbers of repetitions of the bursts that are over; the caller holds the lock."""
+        while self._bursts:
+            line, burst = next(iter(self._bursts.items()))
+            if now < burst.end:
+                return
+            del self._bursts[line]
+            if burst.repetitions and self._is_full:
+                self.only_counted += burst.repetitions
+            elif burst.repetitions:
+                times = "time" if burst.repetitions == 1 else "times"
+                self._append_error(burst.newest, f"{line} ({burst.repetitions} more {times})")
+
+    def _append_error(self, ticks: int, line: str) -> None:
+        """Append *line*, of the time *ticks*, and after the last one a note; the caller holds the lock."""
+        self.newest = ticks
+        self._append(f"{time_text(ticks).decode()} {line}")
+
+    def _append(self, line: str) -> None:
+        self._lines += 1
+        self._last_starts.append(len(self._text))
+        self._text += f"{line}\n".encode()
+        if self._lines == _LINES_MAX - 1:
+            time_shown, writer = time_text(now_in_ticks()).decode(), f"theiafs[{os.getpid()}]"
+            self._append(f"{time_shown} {writer} write /errors EFBIG: {_FULL_NOTE}")
+
+    def _keep_if_due(self, *, waits: bool = False) -> None:
+        """Keep the last lines, at most once a second; a failure is logged.
+
+        Args:
+            waits: whether to wait for a thread that is doing so.
+        """
+        if self._keep is None or self._kept_size == len(self._text):
+            return
+        if not self._keep_lock.acquire(blocking=waits):
+            return
+        try:
+            with self._lock:
+                now = time.monotonic()
+                if now < self._next_keep:
+                    return
+                self._next_keep = now + _KEEP_INTERVAL_S
+                size, kept = len(self._text), bytes(self._text[self._last_starts[0] :])
+            self._keep(kept)
+            self._kept_size, self._has_failed = size, False
+        except EventStoreException as error:
+            if not self._has_failed:
+                log.warning("the last errors are not kept, will try again: %s", error)
+            self._has_failed = True
+        finally:
+            self._keep_lock.release()
+
+
+def _cut(escaped: bytes, size_max: int) -> str:
+    """Return *escaped* as text, without what exceeds *size_max* bytes."""
+    if len(escaped) <= size_max:
+        return escaped.decode()
+    return escaped[:size_max].decode("utf-8", "ignore") + "…"
+
+
+def _faulty_column(path: bytes, error: Exception) -> int | None:
+    """Return how far the part of *path* that *error* is about is from its start as it is shown; None if that is not known."""
+    if not isinstance(error, InvalidName) or error.position is None:
+        return None
+    names = path.decode().split("/")
+    if error.name not in names:
+        return None
+    above = "/".join([*names[: names.index(error.name)], ""])
+    before = escape_word((above + error.name[: error.position]).encode())
+    return _width(before.decode()) if len(before) < _PATH_SIZE_MAX else None
+
+
+def _width(text: str) -> int:
+    """Return the columns that *text* takes on a terminal, about: wide characters take two, combining ones none."""
+    wide = sum(unicodedata.east_asian_width(each) in "WF" for each in text)
+    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
