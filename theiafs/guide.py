@@ -11,8 +11,10 @@ This directory is a theiafs mount: log events as files.
   by-tag/<tag>/           the events that have a tag, a file for each minute
   by-tag/<tag>,<tag>/     the events that have at least one of these tags
   by-source/<source>/     the events from a source; several with commas
+  by-level/<level>/       emerg, alert, crit, err, warning, notice, info, debug, trace; err+ is err or worse
   by-date/<yyyy-mm-dd>/   the events of a day, in UTC; a month (2026-11) or an hour (2026-11-23T10) works too
   range/<from>-<to>/      the events of a time range, both ends included; see below
+  match/<regex>/          the events in which a regular expression (RE2) matches; "/" is written %2F
   untagged/               the events without a tag
   not/<filter>/           the events that a filter does not select: not/by-tag/debug
   by-id/<id>              one event
@@ -26,6 +28,9 @@ In each of these directories but the last two there are also (ls -A shows links 
 
   events                  all of it as one file; made for tail -f
   count                   the number of events
+  tags, sources, levels   what occurs, and how often
+  histogram               how many events when
+  patterns                the kinds of messages, and how many of each
   ingest                  append here, and the events get the tags and the source that the path says
   by-tag/, range/, ...    filters within filters: by-tag/web/range/last-15m/not/by-source/cron/events
 
@@ -36,6 +41,8 @@ Try, from this directory:
   cat by-tag/web/events
   grep -r 500 by-tag/web/
   cat range/last-15m/count
+  cat levels patterns by-level/warning+/histogram
+  cat 'by-tag/web/match/ 50[0-9]/sources'
   tail -f by-tag/web/events
   cat range/2026-13/count; tail -2 errors
 
