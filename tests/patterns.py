@@ -14,7 +14,7 @@ HOSTILE = [
     r"\Qa.b\E", r"\Qab", r"\Qa\E*b", r"ab\Q\E*c", r"abc(?i)*d", "^*", "^*a", r"a\x62c", r"a\.b", r"\x{61}bc", r"\141bc", r"\x{e9}", "é", "[é]", "(?i)É",
     "\\", "[[:space:]]", "[[:foo]", "[]]", "[^]]", "[^]a]+", r"[\s\S]", r"[^\n]", r"[\x00-\x20]", r"\D", r"\W", r"\S+", r"\pL", r"\PL", r"\p{Greek}", r"\r", r"\r$",
     "(?P<m>a)b", "(?P<i>a)bc", "(?<n>ab)c", "[a-q][^u-z]{13}x", "(?i)\\pL{3}", r"\x{FFFD}", "\x00", r"\x00", "k\u212a", "\u017f", "(?i)\u017f", "(?m)(?-m)a$", r"a(?-m:\z|$)b?",
-    r"\x{10ffff}", r"[\x80-\xff]", "a\nb", "\n", "^\n", "\n$",
+    r"aba|\b", "ab|^", "ka|$", r"ab|\B", r"ab(c|\z)", r"(ab|\A)c?", "[[:alpha:][:^digit:]]b", "[[:a", r"\x{10ffff}", r"[\x80-\xff]", "a\nb", "\n", "^\n", "\n$",
 ]  # fmt: skip
 
 _ATOMS = ["a", "b", "k", "s", "aba", "é", ".", "^", "$", r"\b", r"\B", r"\A", r"\z", r"\s", r"\S", r"\w", r"\W", r"\n", r"\C", "[^b]", "[a\\n]", "[^\\s]", r"\pL",
@@ -57,7 +57,11 @@ def found(text: str, content: bytes) -> bool:
 
 
 _drawn = st.recursive(st.sampled_from(_ATOMS), _combine, max_leaves=8)
-patterns = st.one_of(st.sampled_from(HOSTILE), _drawn).filter(compiles)
+_known = st.sampled_from(HOSTILE)
+_joined = st.builds(
+    "{1}{0}{2}".format, st.sampled_from(["", "|", "k"]), _known | _drawn, _known | _drawn
+)
+patterns = st.one_of(_known, _drawn, _joined).filter(compiles)
 
 _pieces = st.sampled_from(
     [b"a", b"b", b"k", b"s", b"ab", b"aba", b"a.b", b"abc", b"x", b"y", b"z", b" ", b"-", b"A", b"K", b"\r", b"\x00", b"\xff", b"\xc3",

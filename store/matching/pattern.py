@@ -244,9 +244,10 @@ def _in_line(token: Token) -> str:
 
 def _choose_literal(text: str, compiled: _re2.RE2) -> bytes:
     """Return the longest literal that each match of *text* is known to contain, or none."""
-    is_known, least, most = compiled.PossibleMatchRange(_PREFIX_SIZE_MAX)
     literals = exact_literals(text)
-    if is_known:
+    is_known, least, most = compiled.PossibleMatchRange(_PREFIX_SIZE_MAX)
+    # RE2 forgets matches that only an assertion makes: for `aba|\b` it says that each begins with "aba".
+    if is_known and all(token.kind != "assertion" for token in tokenize(text)):
         literals.append(_common_prefix(least, most))
     longest = max(literals, key=len, default=b"")
     return longest if len(longest) >= _LITERAL_SIZE_MIN else b""
