@@ -113,7 +113,7 @@ def test_a_query_that_depends_on_the_moment() -> None:
         "/range/.git", "/range/autorun.inf", "/not/not", "/not/events", "/not/1-2", "/not/by-tag/x/.git", "/by-date/Thumbs.db",
         "/by-id/x/y", "/by-tag/x/by-id", "/match/.git", "/match/.Trash-0", "/by-level/wrong", "/by-level/error++", "/by-level/.git",
         "/range/HEAD", "/by-date/HEAD", "/by-id/HEAD", "/by-id/desktop.ini", "/by-id/.git", "/by-tag/web/.hidden", "/range/Thumbs.db",
-        "/by-tag/web/README", "/match/HEAD",
+        "/by-tag/web/README", "/match/HEAD", "/a" * 2000,
     ],
 )  # fmt: skip
 def test_a_path_outside_the_grammar_is_not_found(path: str) -> None:

@@ -67,9 +67,15 @@ class OpenAnswers:
                 return
         # Others stay open: the size that was told for this one must last.
         size = handle.size()
-        with self._lock:
-            if at.closed is None or at.closed.size() < size:
-                at.closed = handle
+        while True:
+            closed = at.closed
+            # Without the lock: a size may have to be computed.
+            if closed is not None and closed.size() >= size:
+                return
+            with self._lock:
+                if at.closed is closed:
+                    at.closed = handle
+                    return
 
     def extend(self, location: Hashable, found: Extent | None) -> Extent | None:
         """Return the extent to show at *location*, *found* now: while it is open, never less than before."""

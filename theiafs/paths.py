@@ -39,6 +39,9 @@ __all__ = [
 FILTERS_MAX = 16
 """Maximum number of filters in a path; ``not`` and what follows are one."""
 
+_DEPTH_MAX = 3 * FILTERS_MAX + 2
+"""Names of the longest path: a filter has at most three, like ``not/by-tag/x``."""
+
 _DIRECTORIES_MAX = 1024
 
 # Desktop environments and git probe for these in every directory. They do not exist, even where another name would be invalid,
@@ -175,6 +178,8 @@ class Paths:
         above, _, name = path.rpartition("/")
         if not name:
             return _ROOT
+        if path.count("/") > _DEPTH_MAX:
+            raise NotFound(f"deeper than any file: {path!r}")
         found = self._step(self._directory(above), name)
         if found is None:
             raise NotFound(f"no such file: {path!r}")

@@ -18,9 +18,9 @@ Summary = Callable[[EventStore, Query], bytes]
 """Returns the text of a summary of the events of a store that answer a query."""
 
 _DAY = 86_400 * TICKS_PER_S
-_BUCKET_WIDTHS = (_DAY, 60 * TICKS_PER_S, TICKS_PER_S)
+_BUCKET_WIDTHS = (3600 * TICKS_PER_S, 60 * TICKS_PER_S, TICKS_PER_S)
 _BUCKETS_MAX = 10_000
-"""Events are counted by day, then by minute, then by second, as long as there are at most this many of them."""
+"""Events are counted by day, then by hour, minute and second, as long as there are at most this many buckets."""
 
 
 def count(store: EventStore, query: Query) -> bytes:
@@ -55,10 +55,12 @@ def histogram(store: EventStore, query: Query) -> bytes:
     found, width = store.histogram(query, _DAY), _DAY
     if not found:
         return b""
-    for finer in _BUCKET_WIDTHS[1:]:
+    for finer in _BUCKET_WIDTHS:
         if (max(found) + 1 - min(found)) * width // finer > _BUCKETS_MAX:
             break
-        found, width = store.histogram(query, finer), finer
+        if not (closer := store.histogram(query, finer)):  # all of them are gone now
+            break
+        found, width = closer, finer
     starts = np.array(list(found)) * width
     shown = Histogram(int(starts.min()), int(starts.max()))
     shown.add(starts, np.array(list(found.values())))

@@ -48,7 +48,7 @@ from theiafs.recent import Recent
 from theiafs.signposts import signposted, signposts
 from theiafs.summaries import SCANS, SUMMARIES
 from theiafs.timerange import LAST_DAY, TICKS_PER_DAY, day_name, parse_date
-from theiafs.viewlinks import ADVICE, normal_target, view_name
+from theiafs.viewlinks import ADVICE, normal_target, stays_inside, view_name
 
 __all__ = ["Tree"]
 
@@ -259,8 +259,10 @@ class Tree:
                 return AnswerFile(store, query, "", location, self._open_answers)
             case NodeKind.MINUTE:
                 return AnswerFile(store, query, location.name, location, self._open_answers)
-            case NodeKind.VIEW if location.name in store.views():
-                return Link(store.views()[location.name], 0)
+            case NodeKind.VIEW:
+                target = store.views().get(location.name)
+                if target is not None and stays_inside(target):
+                    return Link(target, 0)
             case NodeKind.SIGNPOST if location.name in self._signposts(location, query).names:
                 return Link(signposted(location.name), 0)
             case NodeKind.LATEST:
@@ -348,7 +350,8 @@ class Tree:
         yield Entries(names, Directory.MODE)
 
     def _list_views(self, _location: Location, _query: Query) -> Iterator[Entries]:
-        yield Entries(sorted(self._store.views()), Link.MODE)
+        views = self._store.views()
+        yield Entries(sorted(name for name in views if stays_inside(views[name])), Link.MODE)
 
     def _list_minutes(self, _location: Location, query: Query) -> Iterator[Entries]:
         names = self._store.minutes(query)

@@ -9,7 +9,7 @@ import posixpath
 from theiafs.errors import InvalidName, NameTooLong, NotPermitted
 from theiafs.names import NAME_SIZE_MAX
 
-__all__ = ["ADVICE", "is_view", "normal_target", "view_name"]
+__all__ = ["ADVICE", "is_view", "normal_target", "stays_inside", "view_name"]
 
 _VIEWS = "/views"
 ADVICE = "write the target as seen from views, like ../by-tag/web"
@@ -49,3 +49,11 @@ def normal_target(target: str) -> str:
         if depth < 0:
             raise InvalidName(f"the target of a view leads out of the mount: {target!r}: {ADVICE}")
     return posixpath.relpath(f"{_VIEWS}/{target}", _VIEWS)
+
+
+def stays_inside(target: str) -> bool:
+    """Return whether *target*, of a link that any program may have made, is one that a view may have."""
+    try:
+        return normal_target(target) == target
+    except InvalidName:
+        return False

@@ -204,8 +204,11 @@ class WholeAnswer(Answer):
         excluded = []
         for place, layout in enumerate(layouts):
             if found[place] and (query.content_filters or not version.inside[some.start + place]):
-                minute = self._access.minute(int(minutes[place]))
-                flags = select(self._access, query, minute, layout)
+                try:
+                    minute = self._access.minute(int(minutes[place]))
+                    flags = select(self._access, query, minute, layout)
+                except EventReadException:  # it is gone, as one without a layout
+                    flags, found[place] = np.zeros(found[place], np.bool_), 0
                 excluded.append((place, (~flags).nonzero()[0]))
         matching = self._access.matching(query)
         extents = find_extents(minutes, layouts, matching, excluded)

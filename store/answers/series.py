@@ -48,15 +48,16 @@ class Series:
             if len(missing):
                 self._read_summaries(missing)
             different = (self._counted[minutes] != entries).nonzero()[0]
-            for place in different.tolist():
-                self._update(int(minutes[place]), int(entries[place]))
+        for place in different.tolist():
+            self._update(int(minutes[place]), int(entries[place]))
+        with self._lock:
             totals = self._totals[:, minutes]
-            for place in different.tolist():
-                # Another thread may have added up a later state of the minute.
-                if self._counted[minutes[place]] > entries[place]:
-                    earlier = self._add_up(int(minutes[place]), 0, int(entries[place]))
-                    totals[:, place] = earlier or NOTHING
-            return totals
+            later = different[self._counted[minutes[different]] > entries[different]]
+        for place in later.tolist():
+            # Another thread has added up a later state of the minute.
+            earlier = self._add_up(int(minutes[place]), 0, int(entries[place]))
+            totals[:, place] = earlier or NOTHING
+        return totals
 
     def total(self, minute: int, entries: int) -> Total:
         """Return the total of the first *entries* of *minute*; nothing for one that is gone."""
@@ -91,11 +92,15 @@ class Series:
 
     def _update(self, minute: int, entries: int) -> None:
         """Add up the new entries of *minute*, up to the first *entries*; if they cannot be read, at the next call."""
-        first = int(self._counted[minute])
-        if first < entries:
-            added = self._add_up(minute, first, entries)
-            if added is not None:
-                self._totals[:, minute] = Total(*self._totals[:, minute].tolist()).plus(added)
+        with self._lock:
+            first, total = int(self._counted[minute]), self._totals[:, minute].tolist()
+        if first >= entries:
+            return
+        # Without the lock: contents may have to be read, and others ask about other minutes.
+        added = self._add_up(minute, first, entries)
+        with self._lock:
+            if added is not None and self._counted[minute] == first:
+                self._totals[:, minute] = Total(*total).plus(added)
                 self._counted[minute] = entries
 
     def _add_up(self, minute: int, first: int, last: int) -> Total | None:

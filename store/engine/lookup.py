@@ -262,6 +262,8 @@ class Lookup:
             catalog, total = self.catalog, None
             if query.is_bounded:
                 minutes = catalog.overlapping(query)
+                if query.content_filters:  # each of them would be read
+                    minutes = minutes[np.isin(minutes, self.streams.minutes(self._matching(query)))]
             elif query.asks_everything:
                 minutes = catalog.ids()
                 total, _ = self.streams.total(None)
@@ -431,8 +433,8 @@ class Lookup:
         for each in minutes.tolist():
             count, summary = known.get(each, (0, np.empty(0, SUMMARY)))
             try:
-                entries = self.minute(each).entries
-                if count < len(entries):
+                if count < self.catalog.entries(each):
+                    entries = self.minute(each).entries
                     columns = entries.columns(count, len(entries))
                     summary = merge_summaries(summary, summarize(columns, len(self.streams)))
             except EventReadException as error:

@@ -155,7 +155,11 @@ class Reader:
         counts = np.zeros(len(LEVELS) + 1, np.int64)
         for minute, layout, flags in self._selected(version, version.entries > 0):
             sound = flags & (layout.streams != DAMAGED)
-            codes = self._lookup.levels(minute, len(flags))[sound]
+            try:
+                codes = self._lookup.levels(minute, len(flags))[sound]
+            except EventReadException as error:
+                log.info("its levels are not counted: %s", error)
+                continue
             counts += np.bincount(codes, minlength=len(counts))
         return {
             level: found for level, found in zip(LEVELS, counts[1:].tolist(), strict=True) if found

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from store.answers.version import Minute
 from store.cache import Cache
+from store.errors import EventReadException
 from store.format.contents import Contents, find_contents
 from store.format.level_columns import levels_of
 from store.format.levels import LEVELS
@@ -22,6 +23,9 @@ __all__ = ["Verdicts"]
 
 _SIZE_AT_ONCE = 1 << 20
 """Bytes of records that are judged together: enough that the overhead of a call does not show, and few enough to wait for."""
+
+_COLUMN_SIZE = 500
+"""Approximate memory of a column besides its values, in bytes."""
 
 Read = Callable[[int, int, int], bytes]
 """Reads the bytes of a minute, by id, from a start to an end."""
@@ -102,7 +106,7 @@ class Verdicts:
                 records.add(data, edges - edges[0], column[start:stop])
         records.judge()
         for minute, column in zip(minutes, columns, strict=True):
-            self._cache.put((name, minute.id), column, column.nbytes)
+            self._cache.put((name, minute.id), column, _COLUMN_SIZE + column.nbytes)
         return [column[:length] for column, length in zip(columns, lengths, strict=True)]
 
 
@@ -132,8 +136,14 @@ class _Records:
         """Judge what was added since the last time."""
         if self._size:
             data, edges = b"".join(self._data), np.append(np.concatenate(self._edges), self._size)
+            contents = find_contents(data, edges)
+            # A file that another program has just changed may still be taken for the one that is known.
+            if not ((edges[:-1] < contents.starts) & (contents.ends < edges[1:])).all():
+                raise EventReadException(
+                    "records are not where they were: their minute has changed"
+                )
             with self._searching:
-                found = self._judge(data, edges, find_contents(data, edges))
+                found = self._judge(data, edges, contents)
             ends = np.cumsum([len(each) for each in self._values])
             for values, end in zip(self._values, ends.tolist(), strict=True):
                 values[:] = found[end - len(values) : end]
