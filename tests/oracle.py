@@ -65,9 +65,9 @@ PATTERNS = [
     "id:",
     r"one\nERROR",
     "error",
-    "^.b",
+    "^[a-z]b",
     "(a|b)+c?",
-    "\\S",
+    "[a-zA-Z]",
 ]
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.binary(max_size=20).map(

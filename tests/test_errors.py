@@ -21,6 +21,7 @@ EXPECTED = {
     store.ViewExists: errno.EEXIST,
     store.EventTooLarge: errno.EMSGSIZE,
     store.InvalidEvent: errno.EINVAL,
+    store.InvalidPattern: errno.EINVAL,
     store.InvalidQuery: errno.EINVAL,
     store.StoreFull: errno.ENOSPC,
     store.StoreLocked: errno.EBUSY,
