@@ -15,7 +15,8 @@ from store.errors import EventWriteException, ViewNotFound
 from store.format.batch import Batch
 from store.format.event import Event, encode_event
 from store.format.levels import LEVELS
-from store.matching.event import compile_pattern, level_of_event, matches
+from store.matching.event import level_of_event, matches
+from store.matching.pattern import compile_pattern
 from store.query import MINUTE_S, DiskUsage, Query, Span, Stream
 from store.ticks import TICKS_PER_S, in_seconds
 

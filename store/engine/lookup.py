@@ -245,7 +245,7 @@ class Lookup:
 
     def levels(self, minute: Minute, length: int) -> NDArray[np.uint8]:
         """Return the codes of the levels of the first *length* entries of *minute*."""
-        return self._verdicts.levels([minute], [length])[0]
+        return self._verdicts.levels(minute, length)
 
     def total(self, query: Query) -> tuple[Total, float]:
         """Return the total of the answer to *query*, which has no time bounds, and when it last changed."""

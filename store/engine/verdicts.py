@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -16,13 +16,13 @@ from store.format.contents import Contents, find_contents
 from store.format.level_columns import levels_of
 from store.format.levels import LEVELS
 from store.index.minute import DAMAGED
-from store.matching.event import compile_pattern
+from store.matching.pattern import compile_pattern
 from store.query import AtLevel, Filter, Matches, Not
 
 __all__ = ["Verdicts"]
 
 _SIZE_AT_ONCE = 1 << 20
-"""Bytes of records that are judged together: enough that the overhead of a call does not show, and few enough to wait for."""
+"""Bytes of a minute that are read and judged at once, about."""
 
 _COLUMN_SIZE = 500
 """Approximate memory of a column besides its values, in bytes."""
@@ -55,105 +55,63 @@ class Verdicts:
         Raises:
             EventReadException: if the minute is gone, or cannot be read.
         """
-        [found] = self.of_all(each, [minute], [length])
-        return found
-
-    def of_all(
-        self, each: Filter, minutes: Sequence[Minute], lengths: Sequence[int]
-    ) -> list[NDArray[np.bool_]]:
-        """Return for each of *minutes* what :meth:`of` does; small ones are judged together."""
         match each:
             case Not(negated):
-                return [~found for found in self.of_all(negated, minutes, lengths)]
+                return ~self.of(negated, minute, length)
             case AtLevel(any_of):
                 codes = [LEVELS.index(name) + 1 for name in any_of]
-                allowed = np.isin(np.arange(len(LEVELS) + 1), codes)
-                return [allowed[found] for found in self.levels(minutes, lengths)]
+                selected = np.isin(np.arange(len(LEVELS) + 1), codes)
+                flags: NDArray[np.bool_] = selected[self.levels(minute, length)]
+                return flags
             case Matches(text):
                 search = compile_pattern(text).search
                 return self._column(
                     each,
                     np.bool_,
                     lambda data, _, contents: search(data, *contents),
-                    minutes,
-                    lengths,
+                    minute,
+                    length,
                 )
         raise AssertionError(f"no filter of contents: {each}")
 
-    def levels(self, minutes: Sequence[Minute], lengths: Sequence[int]) -> list[NDArray[np.uint8]]:
-        """Return the codes of the levels of the first *lengths* entries of *minutes*; see :mod:`store.format.levels`."""
-        return self._column("level", np.uint8, levels_of, minutes, lengths)
+    def levels(self, minute: Minute, length: int) -> NDArray[np.uint8]:
+        """Return the codes of the levels of the first *length* entries of *minute*; see :mod:`store.format.levels`.
+
+        Raises:
+            EventReadException: if the minute is gone, or cannot be read.
+        """
+        return self._column("level", np.uint8, levels_of, minute, length)
 
     def _column(
         self,
         name: Hashable,
         kind: type[np.generic],
         judge: Judge,
-        minutes: Sequence[Minute],
-        lengths: Sequence[int],
-    ) -> list[NDArray[Any]]:
-        """Return the values that *judge* has for the first *lengths* entries of *minutes*, remembered as the column *name*."""
-        columns: list[NDArray[Any]] = []
-        records = _Records(judge, self._searching)
-        for minute, length in zip(minutes, lengths, strict=True):
-            known = self._cache.get((name, minute.id))
-            first = 0 if known is None else len(known)
-            column = np.zeros(max(length, first), kind)
-            column[:first] = known if first else ()
-            columns.append(column)
-            for start, stop, edges in _sound_runs(minute, first, length):
-                data = self._read(minute.id, int(edges[0]), int(edges[-1]))
-                records.add(data, edges - edges[0], column[start:stop])
-        records.judge()
-        for minute, column in zip(minutes, columns, strict=True):
-            self._cache.put((name, minute.id), column, _COLUMN_SIZE + column.nbytes)
-        return [column[:length] for column, length in zip(columns, lengths, strict=True)]
+        minute: Minute,
+        length: int,
+    ) -> NDArray[Any]:
+        """Return the values that *judge* has for the first *length* entries of *minute*, remembered as the column *name*."""
+        known: NDArray[Any] | None = self._cache.get((name, minute.id))
+        if known is None:
+            known = np.zeros(0, kind)
+        if len(known) >= length:
+            return known[:length]
+        column = np.zeros(length, kind)
+        column[: len(known)] = known
+        for start, stop, edges in _sound_runs(minute, len(known), length):
+            data = self._read(minute.id, int(edges[0]), int(edges[-1]))
+            column[start:stop] = self._judge(judge, data, edges - edges[0])
+        self._cache.put((name, minute.id), column, _COLUMN_SIZE + column.nbytes)
+        return column
 
-
-class _Records:
-    """Records of minutes, collected until there are enough to be judged together.
-
-    Args:
-        judge: returns a value for each.
-        searching: is held meanwhile.
-    """
-
-    def __init__(self, judge: Judge, searching: threading.Semaphore) -> None:
-        self._judge = judge
-        self._searching = searching
-        self._clear()
-
-    def add(self, data: bytes, edges: NDArray[np.int64], values: NDArray[Any]) -> None:
-        """Add the records in *data*, which have *edges*; their values go to *values*."""
-        self._data.append(data)
-        self._edges.append(edges[:-1] + self._size)
-        self._values.append(values)
-        self._size += len(data)
-        if self._size >= _SIZE_AT_ONCE:
-            self.judge()
-
-    def judge(self) -> None:
-        """Judge what was added since the last time."""
-        if self._size:
-            data, edges = b"".join(self._data), np.append(np.concatenate(self._edges), self._size)
-            contents = find_contents(data, edges)
-            # A file that another program has just changed may still be taken for the one that is known.
-            if not ((edges[:-1] < contents.starts) & (contents.ends < edges[1:])).all():
-                raise EventReadException(
-                    "records are not where they were: their minute has changed"
-                )
-            with self._searching:
-                found = self._judge(data, edges, contents)
-            ends = np.cumsum([len(each) for each in self._values])
-            for values, end in zip(self._values, ends.tolist(), strict=True):
-                values[:] = found[end - len(values) : end]
-        self._clear()
-
-    def _clear(self) -> None:
-        self._size = 0
-        self._data: list[bytes] = []
-        self._edges: list[NDArray[np.int64]] = []
-        self._values: list[NDArray[Any]] = []
+    def _judge(self, judge: Judge, data: bytes, edges: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the values that *judge* has for the records in *data*, which have *edges*."""
+        contents = find_contents(data, edges)
+        # A file that another program has just changed may still be taken for the one that is known.
+        if not ((edges[:-1] < contents.starts) & (contents.ends < edges[1:])).all():
+            raise EventReadException("records are not where they were: their minute has changed")
+        with self._searching:
+            return judge(data, edges, contents)
 
 
 def _sound_runs(

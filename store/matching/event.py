@@ -1,6 +1,5 @@
 """Deciding whether an event answers a query."""
 
-import functools
 import re
 from collections.abc import Callable
 
@@ -10,7 +9,7 @@ from store.errors import InvalidQuery
 from store.format.event import Event
 from store.format.levels import LEVELS, level_of
 from store.format.record import encode_text
-from store.matching.pattern import Pattern
+from store.matching.pattern import compile_pattern
 from store.query import (
     AtLevel,
     During,
@@ -23,10 +22,7 @@ from store.query import (
     Untagged,
 )
 
-__all__ = ["compile_pattern", "content_filter", "level_of_event", "matches"]
-
-_PATTERNS_MAX = 16
-"""Compiled patterns that are kept; each may take a few MiB."""
+__all__ = ["content_filter", "level_of_event", "matches"]
 
 
 def matches(query: Query, event: Event) -> bool:
@@ -64,16 +60,6 @@ def level_of_event(event: Event) -> int:
 
 def _content(event: Event) -> bytes:
     return encode_text(event.content or "")
-
-
-@functools.lru_cache(_PATTERNS_MAX)
-def compile_pattern(text: str) -> Pattern:
-    """Compile the pattern *text*; those used last are kept.
-
-    Raises:
-        InvalidPattern: if it is none.
-    """
-    return Pattern(text)
 
 
 def content_filter(pattern: str | None) -> Callable[[str], bool]:

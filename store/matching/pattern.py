@@ -10,6 +10,7 @@ A call of RE2 from Python costs 1.8 us, as much as to scan 700 bytes, so that th
 - Contents of several lines are searched one by one, for a match may span lines.
 """
 
+import functools
 import itertools
 import re
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from store.matching.lines import Lines, join_lines
 from store.matching.literals import exact_literals, is_literal
 from store.matching.tokens import Token, tokenize
 
-__all__ = ["Pattern"]
+__all__ = ["Pattern", "compile_pattern"]
 
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
@@ -34,6 +35,9 @@ MEMORY_MAX = 1 << 20
 _PROGRAM_SIZE_MAX = 10_000
 """Instructions. Of a longer program RE2 has no memory for the automaton, so that lines together are searched no faster; but it takes
 long to compile it again for them, and the interpreter is held meanwhile."""
+
+_PATTERNS_MAX = 16
+"""Compiled patterns that are kept."""
 
 _BATCH_SIZE = 1 << 20
 """Contents are searched in batches of about this many bytes, which bounds memory and how long the interpreter is held."""
@@ -172,6 +176,16 @@ class Pattern:
         changes[np.searchsorted(ends, starts_found, "right")] += 1
         changes[np.searchsorted(ends, ends_found) + 1] -= 1
         return np.cumsum(changes[:-1], dtype=np.int8).view(np.bool_)
+
+
+@functools.lru_cache(_PATTERNS_MAX)
+def compile_pattern(text: str) -> Pattern:
+    """Compile the pattern *text*; those used last are kept.
+
+    Raises:
+        InvalidPattern: if it is none.
+    """
+    return Pattern(text)
 
 
 def _compile(text: str) -> _re2.RE2:
