@@ -156,7 +156,8 @@ class Query:
     @property
     def without_contents(self) -> "Query":
         """The same query without the filters that the content of an event may decide."""
-        return replace(self, filters=self.filters.difference(self.content_filters))
+        found = self.content_filters
+        return replace(self, filters=self.filters.difference(found)) if found else self
 
     @property
     def content_filters(self) -> list["Filter"]:

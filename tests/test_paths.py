@@ -44,7 +44,7 @@ def parse(path: str) -> Location:
         ("/by-tag/by-tag", Location(NodeKind.QUERY, (HasTag(frozenset({"by-tag"})),))),
         (
             "/by-tag/web,db/count",
-            Location(NodeKind.SUMMARY, (HasTag(frozenset({"web", "db"})),), "count"),
+            Location(NodeKind.COUNT, (HasTag(frozenset({"web", "db"})),)),
         ),
         ("/by-tag/a%2Fb/10-70", Location(NodeKind.MINUTE, (HasTag(frozenset({"a/b"})),), "10-70")),
         ("/range/1-2/by-tag", Location(NodeKind.BY_TAG, (During(TICKS_PER_S, 2 * TICKS_PER_S),))),
@@ -53,7 +53,7 @@ def parse(path: str) -> Location:
             "/by-source/a%2Cb,c/ingest",
             Location(NodeKind.INGEST, (FromSource(frozenset({"a,b", "c"})),)),
         ),
-        ("/untagged/count", Location(NodeKind.SUMMARY, (Untagged(),), "count")),
+        ("/untagged/count", Location(NodeKind.COUNT, (Untagged(),))),
         ("/by-date", Location(NodeKind.BY_DATE)),
         ("/by-date/1970-01-01", Location(NodeKind.QUERY, (During(0, 86400 * TICKS_PER_S - 1),))),
         ("/not", Location(NodeKind.NOT, is_negated=True)),
@@ -69,9 +69,7 @@ def parse(path: str) -> Location:
         ("/by-level/Error", Location(NodeKind.QUERY, (AtLevel(frozenset({"err"})),))),
         (
             "/by-level/alert+,info/patterns",
-            Location(
-                NodeKind.SUMMARY, (AtLevel(frozenset({"emerg", "alert", "info"})),), "patterns"
-            ),
+            Location(NodeKind.PATTERNS, (AtLevel(frozenset({"emerg", "alert", "info"})),)),
         ),
         ("/match", Location(NodeKind.MATCH)),
         ("/match/a%2Fb%25 100%", Location(NodeKind.QUERY, (Matches("a/b% 100%"),))),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from store import Event, NaiveEventStore, Query
+from theiafs.paths import NodeKind
 from theiafs.summaries import SUMMARIES
 
 HOUR_S, DAY_S = 3600, 86_400
@@ -23,7 +24,7 @@ def test_a_histogram_shows_events_at_their_times(store: NaiveEventStore, days: i
     """Rows of some hours have the events of these hours, not those of the day."""
     times = [day * DAY_S + 18 * HOUR_S + 1800 for day in range(days)]
     store.save_all(Event(f"id{time}", "s", time, [], "x") for time in times)
-    lines = SUMMARIES["histogram"](store, Query()).decode().splitlines()
+    lines = SUMMARIES[NodeKind.HISTOGRAM](store, Query()).decode().splitlines()
     counts = {line.split()[0]: int(line.split()[1]) for line in lines}
     assert sum(counts.values()) == days
     if days in (8, 10, 29):
@@ -33,5 +34,5 @@ def test_a_histogram_shows_events_at_their_times(store: NaiveEventStore, days: i
 def test_a_summary_of_nothing(store: NaiveEventStore) -> None:
     """It is empty, or says that there is nothing."""
     texts = {name: text(store, Query()) for name, text in SUMMARIES.items()}
-    assert texts.pop("count") == b"0\n"
+    assert texts.pop(NodeKind.COUNT) == b"0\n"
     assert set(texts.values()) == {b""}

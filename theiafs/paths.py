@@ -8,7 +8,7 @@
     filter  = [ "not/" ] selection
     selection = "by-tag/" tag { "," tag }  |  "by-source/" source { "," source }  |  "untagged"
               | "by-level/" level [ "+" ] { "," level [ "+" ] }  |  "by-date/" date  |  "range/" range  |  "match/" regex
-    leaf    = "events" | "ingest" | summary | minute | "not" | a selection without what follows its first "/" | "." leaf
+    leaf    = "events" | "ingest" | "count" | "tags" | "sources" | "levels" | "histogram" | "patterns" | minute | "not" | a selection without what follows its first "/" | "." leaf
 """
 
 import functools
@@ -22,7 +22,6 @@ from store import AtLevel, During, FromSource, HasTag, Matches, Not, Query, Unta
 from store import Filter as StoreFilter
 from store.format.levels import LEVELS, parse_level
 from theiafs.errors import InvalidName, NotFound
-from theiafs.summaries import SUMMARIES
 from theiafs.timerange import Days, Last, Newest, parse_date, parse_range
 
 __all__ = [
@@ -91,7 +90,12 @@ class NodeKind(StrEnum):
     NOT = "not"
     QUERY = "query"
     EVENTS = "events"
-    SUMMARY = "summary"
+    COUNT = "count"
+    TAGS = "tags"
+    SOURCES = "sources"
+    LEVELS = "levels"
+    HISTOGRAM = "histogram"
+    PATTERNS = "patterns"
     INGEST = "ingest"
     MINUTE = "minute"
     SIGNPOST = "signpost"
@@ -104,7 +108,7 @@ class Location(NamedTuple):
     Attributes:
         kind: the kind of node that may be there.
         filters: the filters that the path goes through.
-        name: the last name of the path: of a minute or another file in a query directory, a view, or the id of an event.
+        name: the name of the minute, of the view or of the signpost, or the id of the event, if the kind is one.
         query: the query of the filters; None if it depends on the moment.
         is_negated: whether the path goes on with a filter that is negated.
     """
@@ -132,7 +136,16 @@ _ROOT_ONLY = _by_name(
     NodeKind.BY_ID,
     NodeKind.VIEWS,
 )
-LEAVES = _by_name(NodeKind.EVENTS, NodeKind.INGEST) | dict.fromkeys(SUMMARIES, NodeKind.SUMMARY)
+LEAVES = _by_name(
+    NodeKind.EVENTS,
+    NodeKind.INGEST,
+    NodeKind.COUNT,
+    NodeKind.TAGS,
+    NodeKind.SOURCES,
+    NodeKind.LEVELS,
+    NodeKind.HISTOGRAM,
+    NodeKind.PATTERNS,
+)
 _SELECTIONS = _by_name(
     NodeKind.BY_TAG,
     NodeKind.BY_SOURCE,
@@ -232,8 +245,6 @@ def _leaf(above: Location, name: str) -> Location | None:
     """Return the file *name* in the query directory *above*; None if there is none."""
     if above.kind is NodeKind.QUERY and _MINUTE.fullmatch(name):
         return above._replace(kind=NodeKind.MINUTE, name=name)
-    if name in SUMMARIES:
-        return above._replace(kind=NodeKind.SUMMARY, name=name)
     return above._replace(kind=LEAVES[name]) if name in LEAVES else None
 
 

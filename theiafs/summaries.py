@@ -8,6 +8,7 @@ import numpy as np
 from store import TICKS_PER_S, EventStore, Query
 from store.format.contents import find_contents, find_fields
 from store.format.record import encode_text
+from theiafs.paths import NodeKind
 from theiafs.rendering.counts import render_counts
 from theiafs.rendering.histogram import Histogram
 from theiafs.rendering.patterns import Patterns
@@ -76,10 +77,14 @@ def patterns(store: EventStore, query: Query) -> bytes:
     return found.render()
 
 
-SUMMARIES: dict[str, Summary] = {
-    each.__name__: each for each in (count, tags, sources, levels, histogram, patterns)
+SUMMARIES: dict[NodeKind, Summary] = {
+    NodeKind.COUNT: count,
+    NodeKind.TAGS: tags,
+    NodeKind.SOURCES: sources,
+    NodeKind.LEVELS: levels,
+    NodeKind.HISTOGRAM: histogram,
+    NodeKind.PATTERNS: patterns,
 }
-"""The summaries, by the names of their files."""
 
-SCANS = frozenset({"levels", "histogram", "patterns"})
+SCANS = frozenset({NodeKind.LEVELS, NodeKind.HISTOGRAM, NodeKind.PATTERNS})
 """Those for which contents may have to be read, whatever the query."""

@@ -269,7 +269,7 @@ class Tree:
                 return self._latest(path)
             case NodeKind.EVENT:
                 return EventFile(store, unescape(location.name, tuple))
-            case NodeKind.SUMMARY:
+            case _ if location.kind in SUMMARIES:
                 return self._summary(location, query)
             case NodeKind.INGEST if store.is_writable:
                 addition = Addition.of(query)
@@ -282,20 +282,20 @@ class Tree:
         self._errors.add(writer, "release", path, error)
 
     def _directory(self, entries: Callable[[], Iterable[Entries]], query: Query) -> Directory:
-        # Of a directory no more is said than is known without reading contents.
-        known = query.without_contents
-        return Directory(entries, lambda: self._store.whole(known).newest)
+        return Directory(entries, lambda: self._newest(query))
+
+    def _newest(self, query: Query) -> int:
+        """Return the time of the newest event that may answer *query*, as far as it is known without reading contents."""
+        return self._store.whole(query.without_contents).newest
 
     def _summary(self, location: Location, query: Query) -> SummaryFile:
-        store, known = self._store, query.without_contents
-
         def text() -> bytes:
-            return SUMMARIES[location.name](store, query)
+            return SUMMARIES[location.kind](self._store, query)
 
         def newest() -> int:
-            return store.whole(known).newest
+            return self._newest(query)
 
-        if location.name in SCANS or query != known:
+        if location.kind in SCANS or query.content_filters:
             return ScanFile(text, newest, self._scanned_sizes, location)
         return SummaryFile(text, newest)
 
