@@ -4,12 +4,13 @@ One writer at a time changes a column. Readers need no lock: a slice that was ta
 """
 
 import bisect
+import struct
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WIDTHS", "Column", "Integers", "NarrowColumn", "Reals", "ShortIntegers"]
+__all__ = ["WIDTHS", "Column", "Integers", "NarrowColumn", "Reals", "ShortIntegers", "Table"]
 
 WIDTHS = "BHIQ"
 """Types of unsigned integers of 1, 2, 4 and 8 bytes, as :mod:`struct` names them."""
@@ -189,3 +190,52 @@ class Reals(Column[np.float64]):
         self._reserve(1)
         self._cells[self._length] = number
         self._length += 1
+
+
+class Table:
+    """Rows of numbers of 64 bits, row after row: what is known of one of them lies together.
+
+    Positions are ids that the owner of the table gave, and are not checked.
+
+    Args:
+        row: the type of a row, a structured one.
+    """
+
+    def __init__(self, row: np.dtype[np.void]) -> None:
+        self._length = 0
+        self._row_size = row.itemsize
+        self._set(np.zeros(0, row))
+
+    def _set(self, rows: NDArray[np.void]) -> None:
+        self._rows = rows
+        # Several numbers come from here in a tenth of the time that numpy takes.
+        self._bytes = rows.view(np.uint8).data
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def size(self) -> int:
+        """The memory of the rows, in bytes."""
+        return self._rows.nbytes
+
+    def get(self, position: int, fields: struct.Struct, offset: int = 0) -> tuple[Any, ...]:
+        """Return the *fields* of the row at *position* that begin *offset* bytes after its start."""
+        return fields.unpack_from(self._bytes, position * self._row_size + offset)
+
+    def set(self, position: int, fields: struct.Struct, offset: int, *values: float) -> None:
+        """Set the *fields* of the row at *position* that begin *offset* bytes after its start to *values*."""
+        fields.pack_into(self._bytes, position * self._row_size + offset, *values)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Return a view of the field *name* of all rows."""
+        column: NDArray[Any] = self._rows[name][: self._length]
+        return column
+
+    def resize(self, length: int) -> None:
+        """Append rows of zeros up to a *length*, which is at least that of now."""
+        if length > len(self._rows):
+            rows = np.zeros(max(length, len(self._rows) * 5 // 4, _CAPACITY_MIN), self._rows.dtype)
+            rows[: self._length] = self._rows[: self._length]
+            self._set(rows)
+        self._length = length

@@ -1,6 +1,7 @@
 """Queries and the shape of their answers: plain values, without any knowledge of a store."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import UnionType
 from typing import NamedTuple
 
@@ -124,7 +125,7 @@ class Query:
             gap.start <= ticks <= gap.end for gap in self.gaps
         )
 
-    @property
+    @cached_property
     def gaps(self) -> list[During]:
         """The times that are excluded."""
         return [
@@ -133,33 +134,33 @@ class Query:
             if isinstance(each, Not) and isinstance(each.filter, During)
         ]
 
-    @property
+    @cached_property
     def is_bounded(self) -> bool:
         """Whether the time of an event matters."""
         return self.start > 0 or self.end < TICKS_MAX or bool(self.gaps)
 
-    @property
+    @cached_property
     def asks_everything(self) -> bool:
         """Whether there is no filter at all."""
         return not self.filters and not self.is_bounded
 
-    @property
+    @cached_property
     def at_any_time(self) -> "Query":
         """The same filters without bounds of time."""
         return Query(self.filters.difference(map(Not, self.gaps)))
 
-    @property
+    @cached_property
     def of_streams(self) -> "Query":
         """The filters that the source and the tags of an event decide."""
         return Query(frozenset(each for each in self.filters if _is(StreamFilter, each)))
 
-    @property
+    @cached_property
     def without_contents(self) -> "Query":
         """The same query without the filters that the content of an event may decide."""
         found = self.content_filters
         return replace(self, filters=self.filters.difference(found)) if found else self
 
-    @property
+    @cached_property
     def content_filters(self) -> list["Filter"]:
         """The filters that the content of an event may decide."""
         return [each for each in self.filters if _is(ContentFilter, each)]

@@ -104,7 +104,8 @@ def test_docstrings_begin_plainly(path: Path) -> None:
         assert not docstring.startswith(tuple(f"{word} " for word in OPENINGS)), docstring
         if isinstance(node, ast.FunctionDef) and path.parts[-2] != "tests":
             is_property = any(
-                isinstance(each, ast.Name) and each.id == "property" for each in node.decorator_list
+                isinstance(each, ast.Name) and each.id in ("property", "cached_property")
+                for each in node.decorator_list
             )
             assert is_property or not docstring.startswith("Whether "), docstring
 

@@ -2,7 +2,7 @@
 
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from store import EventStore, EventStoreException, Query
@@ -193,29 +193,29 @@ class ScanFile(SummaryFile):
     Args:
         text: computes it.
         newest: returns the time of the newest event that it may be about, in ticks since the epoch.
-        sizes: the sizes of the texts that were computed last, by location.
-        location: the same for all files at one path.
+        sizes: the sizes of the texts that were computed last, by path.
+        path: the path of the file.
     """
 
     def __init__(
         self,
         text: Callable[[], bytes],
         newest: Callable[[], int],
-        sizes: Recent[Hashable, int],
-        location: Hashable,
+        sizes: Recent[str, int],
+        path: str,
     ) -> None:
         super().__init__(text, newest)
         self._sizes = sizes
-        self._location = location
+        self._path = path
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`; the size is that of the text when it was computed last, 0 if it never was."""
-        return Attributes(self.MODE, self._sizes.get(self._location) or 0, self._newest())
+        return Attributes(self.MODE, self._sizes.get(self._path) or 0, self._newest())
 
     def open(self) -> TextHandle:
         """See :meth:`File.open`."""
         text = self._text()
-        self._sizes.put(self._location, len(text))
+        self._sizes.put(self._path, len(text))
         return TextHandle(text, changes=True)
 
 
@@ -226,7 +226,7 @@ class AnswerFile(File):
         store: where to find them.
         query: the query.
         minute: the name of the minute; empty for all.
-        location: the same for all files at one path.
+        path: the path of the file.
         open_answers: the answers that are open.
     """
 
@@ -237,13 +237,13 @@ class AnswerFile(File):
         store: EventStore,
         query: Query,
         minute: str,
-        location: Hashable,
+        path: str,
         open_answers: OpenAnswers,
     ) -> None:
         self._store = store
         self._query = query
         self._minute = minute
-        self._location = location
+        self._path = path
         self._open_answers = open_answers
 
     def attributes(self) -> Attributes:
@@ -255,7 +255,7 @@ class AnswerFile(File):
         store, query, minute = self._store, self._query, self._minute
         span = store.span(query, minute) if minute else store.whole(query)
         found = None if span is None else Extent(span.size, span.newest)
-        shown = self._open_answers.extend(self._location, found)
+        shown = self._open_answers.extend(self._path, found)
         if shown is None:
             raise NotFound(f"nothing here in {minute}")
         return Attributes(self.MODE, shown.size, shown.newest)
@@ -266,14 +266,14 @@ class AnswerFile(File):
         Raises:
             NotFound: if nothing in the minute answers.
         """
-        location, open_answers = self._location, self._open_answers
+        path, open_answers = self._path, self._open_answers
         answer = self._store.answer(self._query, self._minute or None)
         if answer.span is None:
             raise NotFound(f"nothing here in {self._minute}")
         handle = AnswerHandle(
-            answer, self._query, answer.span, lambda closed: open_answers.remove(location, closed)
+            answer, self._query, answer.span, lambda closed: open_answers.remove(path, closed)
         )
-        open_answers.add(location, handle, answer.span.newest)
+        open_answers.add(path, handle, answer.span.newest)
         if not self._minute:  # a minute that is removed grows no more
             handle.keep_last_page()
         return handle

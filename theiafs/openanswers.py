@@ -5,7 +5,6 @@ So what leaves an open path (removed minutes, the start of a moving range) stays
 """
 
 import threading
-from collections.abc import Hashable
 from typing import NamedTuple
 
 from theiafs.handles import AnswerHandle
@@ -21,7 +20,7 @@ class Extent(NamedTuple):
 
 
 class _OpenAt:
-    """The answers that are open at one location.
+    """The answers that are open at one path.
 
     Attributes:
         handles: the open files.
@@ -36,20 +35,22 @@ class _OpenAt:
 
 
 class OpenAnswers:
-    """The open answers, by their locations. Any number of threads may use it."""
+    """The open answers, by their paths. Any number of threads may use it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_location: dict[Hashable, _OpenAt] = {}
+        self._by_path: dict[str, _OpenAt] = {}
 
-    def has(self, location: Hashable) -> bool:
-        """Return whether an answer is open at *location*."""
-        return bool(self._by_location) and location in self._by_location
+    def has(self, path: str) -> bool:
+        """Return whether an answer is open at *path*."""
+        return bool(self._by_path) and path in self._by_path
 
-    def add(self, location: Hashable, handle: AnswerHandle, newest: int) -> None:
-        """Add *handle*, which was opened at *location* and showed *newest* as the time of its newest event."""
+    def add(self, path: str, handle: AnswerHandle, newest: int) -> None:
+        """Add *handle*, which was opened at *path* and showed *newest* as the time of its newest event."""
         with self._lock:
-            at = self._by_location.setdefault(location, _OpenAt())
+            at = self._by_path.get(path)
+            if at is None:
+                at = self._by_path[path] = _OpenAt()
             # The kernel has one cache and one size per path: files with different bytes must not share them.
             if any(other.version != handle.version for other in at.handles):
                 handle.version = None
@@ -57,13 +58,13 @@ class OpenAnswers:
             handle.peers = at.handles
             at.newest = max(at.newest, newest)
 
-    def remove(self, location: Hashable, handle: AnswerHandle) -> None:
+    def remove(self, path: str, handle: AnswerHandle) -> None:
         """Remove *handle*, which is closed."""
         with self._lock:
-            at = self._by_location[location]
+            at = self._by_path[path]
             at.handles.remove(handle)
             if not at.handles:
-                del self._by_location[location]
+                del self._by_path[path]
                 return
         # Others stay open: the size that was told for this one must last.
         size = handle.size()
@@ -77,13 +78,13 @@ class OpenAnswers:
                     at.closed = handle
                     return
 
-    def extend(self, location: Hashable, found: Extent | None) -> Extent | None:
-        """Return the extent to show at *location*, *found* now: while it is open, never less than before."""
+    def extend(self, path: str, found: Extent | None) -> Extent | None:
+        """Return the extent to show at *path*, *found* now: while it is open, never less than before."""
         # The usual case: nothing is open.
-        if not self._by_location:
+        if not self._by_path:
             return found
         with self._lock:
-            at = self._by_location.get(location)
+            at = self._by_path.get(path)
             if at is None:
                 return found
             at.newest = max(at.newest, found.newest if found else 0)

@@ -2,7 +2,7 @@
 
 import posixpath
 import stat
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 
@@ -98,7 +98,7 @@ class Tree:
         self._paths = Paths(self._read_tag, self._read_source)
         self._moments = Moments(lambda: store.whole(Query()).newest)
         self._open_answers = OpenAnswers()
-        self._scanned_sizes: Recent[Hashable, int] = Recent(_SIZES_MAX)
+        self._scanned_sizes: Recent[str, int] = Recent(_SIZES_MAX)
         self._listings: dict[NodeKind, _Listing] = {
             NodeKind.ROOT: self._list_root,
             NodeKind.MINUTES: self._list_minutes,
@@ -238,7 +238,7 @@ class Tree:
     def _resolve(self, path: str, is_open: bool) -> Node:
         location = self._paths.locate(path)
         # An open file stays when the last event with its tags is removed.
-        if not self._open_answers.has(location):
+        if not self._open_answers.has(path):
             for each in location.filters:
                 self._check(path, each)
         query = location.query
@@ -256,9 +256,9 @@ class Tree:
         store = self._store
         match location.kind:
             case NodeKind.EVENTS:
-                return AnswerFile(store, query, "", location, self._open_answers)
+                return AnswerFile(store, query, "", path, self._open_answers)
             case NodeKind.MINUTE:
-                return AnswerFile(store, query, location.name, location, self._open_answers)
+                return AnswerFile(store, query, location.name, path, self._open_answers)
             case NodeKind.VIEW:
                 target = store.views().get(location.name)
                 if target is not None and stays_inside(target):
@@ -270,7 +270,7 @@ class Tree:
             case NodeKind.EVENT:
                 return EventFile(store, unescape(location.name, tuple))
             case _ if location.kind in SUMMARIES:
-                return self._summary(location, query)
+                return self._summary(path, location.kind, query)
             case NodeKind.INGEST if store.is_writable:
                 addition = Addition.of(query)
                 if addition is not None:
@@ -288,15 +288,15 @@ class Tree:
         """Return the time of the newest event that may answer *query*, as far as it is known without reading contents."""
         return self._store.whole(query.without_contents).newest
 
-    def _summary(self, location: Location, query: Query) -> SummaryFile:
+    def _summary(self, path: str, kind: NodeKind, query: Query) -> SummaryFile:
         def text() -> bytes:
-            return SUMMARIES[location.kind](self._store, query)
+            return SUMMARIES[kind](self._store, query)
 
         def newest() -> int:
             return self._newest(query)
 
-        if location.kind in SCANS or query.content_filters:
-            return ScanFile(text, newest, self._scanned_sizes, location)
+        if kind in SCANS or query.content_filters:
+            return ScanFile(text, newest, self._scanned_sizes, path)
         return SummaryFile(text, newest)
 
     def _latest(self, path: str) -> Link:

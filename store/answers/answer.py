@@ -13,17 +13,42 @@ from store.errors import EventReadException
 from store.index.extents import Extents, find_extents, flagged_extents
 from store.query import Query, Span
 
-__all__ = ["MinuteAnswer", "WholeAnswer"]
+__all__ = ["MinuteAnswer", "MinuteBytes", "WholeAnswer"]
 
 _MINUTES_AT_ONCE = 64
 """Minutes whose layouts are read by one query of the index: enough that its overhead does not show."""
+
+
+class MinuteBytes(Answer):
+    """All bytes of one minute, damage included.
+
+    Args:
+        minute: the minute.
+        access: the access to minutes.
+        span: the answer at its opening.
+    """
+
+    def __init__(self, minute: Minute, access: Access, span: Span | None) -> None:
+        super().__init__(span)
+        self.version = minute.id
+        self._minute = minute
+        self._access = access
+
+    def size(self) -> int:
+        """See :meth:`Answer.size`."""
+        return self._minute.entries.size
+
+    def read(self, offset: int, size: int) -> bytes:
+        """See :meth:`Answer.read`."""
+        end = min(offset + size, self._minute.entries.size)
+        return self._access.read(self._minute.id, offset, end) if offset < end else b""
 
 
 class MinuteAnswer(Answer):
     """The answer to a query in one minute, in arrival order.
 
     Args:
-        query: the query.
+        query: the query, which has filters.
         minute: the minute.
         access: the access to minutes.
         span: the answer at its opening.
@@ -46,19 +71,12 @@ class MinuteAnswer(Answer):
 
     def size(self) -> int:
         """See :meth:`Answer.size`."""
-        if self._query.asks_everything:
-            return self._minute.entries.size
         with self._lock:
             self._advance()
             return self._map.size
 
     def read(self, offset: int, size: int) -> bytes:
         """See :meth:`Answer.read`."""
-        if self._query.asks_everything:
-            end = min(offset + size, self._minute.entries.size)
-            if end <= offset:
-                return b""
-            return self._access.read(self._minute.id, offset, end)
         with self._lock:
             self._advance()
             extents = self._map.cut(offset, size)

@@ -174,7 +174,9 @@ class Lookup:
                 except EventReadException as error:
                     log.info("skipping its bytes: %s", error)
                     layout = Layout(*(np.empty(0, np.uint8) for _ in range(2)))
-            layouts.append(Layout(layout.streams[:length], layout.ends[:length]))
+            if len(layout.ends) > length:
+                layout = Layout(layout.streams[:length], layout.ends[:length])
+            layouts.append(layout)
         return layouts
 
     def read(self, minute: int, start: int, end: int) -> bytes:

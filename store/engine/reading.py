@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from store.answers.answer import MinuteAnswer, WholeAnswer
+from store.answers.answer import MinuteAnswer, MinuteBytes, WholeAnswer
 from store.answers.fetch import IdSearch, sorted_events
 from store.answers.selection import count_selected, select
 from store.answers.version import Minute, Version
@@ -214,8 +214,8 @@ class Reader:
 
     def span(self, query: Query, name: str) -> Span | None:
         """See :meth:`EventStore.span`."""
-        minute = self._current(name)
-        return None if minute is None else self._span(query, minute)[0]
+        row = self._current(name)
+        return None if row is None else self._span(query, row)
 
     def whole(self, query: Query) -> Span:
         """See :meth:`EventStore.whole`."""
@@ -229,11 +229,13 @@ class Reader:
         if name is None:
             version = self._lookup.version(query)
             return WholeAnswer(version, self._lookup, self._whole(version))
-        found = self._current(name)
-        if found is not None:
+        row = self._current(name)
+        if row is not None:
             try:
-                minute = self._lookup.minute(found)
-                return MinuteAnswer(query, minute, self._lookup, *self._span(query, found))
+                minute, span = self._lookup.minute(row.id), self._span(query, row)
+                if query.asks_everything:
+                    return MinuteBytes(minute, self._lookup, span)
+                return MinuteAnswer(query, minute, self._lookup, span, row.entries)
             except EventReadException:
                 if self._current(name) is not None:
                     raise
@@ -247,38 +249,36 @@ class Reader:
             minute = self._lookup.catalog.latest()
             return None if minute is None else self._lookup.catalog.name(minute)
 
-    def _current(self, name: str) -> int | None:
-        """Return the id of the minute *name*, rescanned if its file changed; None if there is none."""
+    def _current(self, name: str) -> MinuteRow | None:
+        """Return the row of the minute *name*, rescanned if its file changed; None if there is none."""
         for is_first in (True, False):
             with self._lookup.lock:
                 minute = self._lookup.catalog.find(name)
                 if minute is None:
                     return None
-                stamp = self._lookup.catalog.stamp(minute)
+                row = self._lookup.catalog.row(minute)
             if not is_first or self._is_busy(minute):
                 break
             stat = self._disk.stat(f"{self._lookup.root_dir}/{name}")
-            if stat is not None and Stamp.exactly(stat) == stamp:
+            if stat is not None and Stamp.exactly(stat) == row.stamp:
                 break
             self._refresh(name)
-        return minute
+        return row
 
-    def _span(self, query: Query, minute: int) -> tuple[Span | None, int]:
-        """Return the part of the answer to *query* in *minute*, None if there is none, and how many entries it covers."""
+    def _span(self, query: Query, row: MinuteRow) -> Span | None:
+        """Return the part of the answer to *query* in the minute of *row*, None if there is none."""
         lookup = self._lookup
         with lookup.lock:
-            if not lookup.catalog.has(minute):
-                return None, 0
-            row, changed = lookup.catalog.row(minute), lookup.catalog.changed(minute)
+            changed = lookup.catalog.changed(row.id)
         if query.asks_everything:
-            return Span(row.name, row.bytes, row.events, max(row.newest, 0), changed), row.entries
+            return Span(row.name, row.bytes, row.events, max(row.newest, 0), changed)
         if query.is_bounded and not _is_inside(row, query):
-            total = self._part(query, minute, row.entries)
+            total = self._part(query, row.id, row.entries)
         elif query.at_any_time.filters:
-            total = lookup.series(query).total(minute, row.entries)
+            total = lookup.series(query).total(row.id, row.entries)
         else:
             total = Total(row.bytes - row.damage, row.events, max(row.newest, 0))
-        return Span(row.name, *total, changed) if total.events else None, row.entries
+        return Span(row.name, *total, changed) if total.events else None
 
     def _whole(self, version: Version) -> Span:
         if version.total is not None:

@@ -1,12 +1,13 @@
 """The catalog: the minutes of a store, by name, id and time, with their rows."""
 
+import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from store.columns import Integers, Reals
+from store.columns import Table
 from store.disk.file import FileStat
 from store.index.row import COLUMNS, ROW, MinuteRow
 from store.index.stamp import NO_TIME, Stamp
@@ -19,6 +20,27 @@ from store.ticks import TICKS_PER_S
 __all__ = ["Catalog", "Differences"]
 
 _STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
+_COLUMNS = np.dtype(
+    [
+        *[(name, "<i8") for name in (*COLUMNS, "base_entries", "base_bytes")],
+        ("changed", "<f8"),
+    ]
+)
+"""What is in memory of a minute: its row, its *base*, whose entries count as stored before all that arrived since, and when it
+last changed."""
+
+
+def _fields(*names: str) -> tuple[struct.Struct, int]:
+    """Return how the neighbouring fields *names* are packed, and where they are in a row, in bytes."""
+    kinds = ["q" if _COLUMNS[name].kind == "i" else "d" for name in names]
+    return struct.Struct("<" + "".join(kinds)), int(_COLUMNS.fields[names[0]][1])  # type: ignore[index]
+
+
+_ROW_AT, _SPAN_AT, _STAMP_AT = _fields(*COLUMNS), _fields("start", "end"), _fields(*_STAMP)
+_CHECKSUM_AT, _CHANGED_AT = _fields("checksum"), _fields("changed")
+_BYTES_AT, _ENTRIES_AT = _fields("bytes"), _fields("entries")
+_BASE_AT = _fields("base_entries", "base_bytes")
+_ENDS_DAMAGED_AT = _fields("ends_damaged")
 
 
 class Differences(NamedTuple):
@@ -30,17 +52,14 @@ class Differences(NamedTuple):
 
 
 class Catalog:
-    """All minutes of a store, in columns, because there may be a million.
+    """All minutes of a store, in a table, because there may be a million.
 
     A minute keeps its id until it is removed; its replacement gets another. Not safe for several threads:
     callers hold the store's state lock.
     """
 
     def __init__(self) -> None:
-        # By id. Entries of the *base* count as stored before all that arrived since.
-        self._columns = {name: Integers() for name in COLUMNS}
-        self._base_entries, self._base_bytes = Integers(), Integers()
-        self._changed = Reals()
+        self._table = Table(_COLUMNS)  # by id
         self._order = TimeOrder()
         # Minutes with events outside of the seconds in their names, which other programs may write.
         self._odd: set[int] = set()
@@ -53,9 +72,7 @@ class Catalog:
     @property
     def size(self) -> int:
         """The memory of the catalog, in bytes, about."""
-        columns = sum(each.size for each in self._columns.values())
-        bases = self._base_entries.size + self._base_bytes.size
-        return columns + bases + self._changed.size + self._order.size
+        return self._table.size + self._order.size
 
     # One minute
 
@@ -65,7 +82,7 @@ class Catalog:
         self._there[minute] = True
         self.set_row(MinuteRow(minute, start, end))
         self.set_base(minute, 0, 0)
-        self._changed[minute] = 0.0
+        self.set_changed(minute, 0.0)
         self._order.add(minute, start, end)
         return minute
 
@@ -105,23 +122,20 @@ class Catalog:
 
     def span(self, minute: int) -> tuple[int, int]:
         """Return the whole seconds that *minute* starts and ends at."""
-        return self._columns["start"][minute], self._columns["end"][minute]
+        start, end = self._table.get(minute, *_SPAN_AT)
+        return start, end
 
     def row(self, minute: int) -> MinuteRow:
         """Return everything about *minute*."""
-        return MinuteRow(minute, *[column[minute] for column in self._columns.values()])
+        return MinuteRow(minute, *self._table.get(minute, *_ROW_AT))
 
     def rows_of(self, minutes: NDArray[np.int64]) -> dict[int, MinuteRow]:
         """Return everything about *minutes*, by id, of those that there are."""
-        there = [each for each in minutes.tolist() if self.has(each)]
-        columns = [column.take(np.array(there, np.int64)) for column in self._columns.values()]
-        rows = zip(there, *(column.tolist() for column in columns), strict=True)
-        return {row[0]: MinuteRow(*row) for row in rows}
+        return {each: self.row(each) for each in minutes.tolist() if self.has(each)}
 
     def set_row(self, row: MinuteRow) -> None:
         """Set everything about a minute."""
-        for column, value in zip(self._columns.values(), row[1:], strict=True):
-            column[row.id] = value
+        self._table.set(row.id, *_ROW_AT, *row[1:])
         self._note_times(row)
 
     def _note_times(self, row: MinuteRow) -> None:
@@ -133,7 +147,7 @@ class Catalog:
 
     def stamp(self, minute: int) -> Stamp:
         """Return the stamp of the file of *minute*."""
-        return Stamp(*[self._columns[name][minute] for name in _STAMP])
+        return Stamp(*self._table.get(minute, *_STAMP_AT))
 
     def file_stat(self, minute: int) -> FileStat:
         """Return the FileStat that the file of *minute* had; one that fits no file if *minute* is gone."""
@@ -141,13 +155,13 @@ class Catalog:
 
     def checksum(self, minute: int) -> int:
         """Return the CRC-32 of the file of *minute*."""
-        return self._columns["checksum"][minute]
+        [checksum] = self._table.get(minute, *_CHECKSUM_AT)
+        return int(checksum)
 
     def set_stamp(self, minute: int, stamp: Stamp, checksum: int) -> None:
         """Set the stamp of the file of *minute*, and the CRC-32 of its bytes."""
-        self._columns["checksum"][minute] = checksum
-        for name, value in zip(_STAMP, stamp, strict=True):
-            self._columns[name][minute] = value
+        self._table.set(minute, *_CHECKSUM_AT, checksum)
+        self._table.set(minute, *_STAMP_AT, *stamp)
 
     def grow(
         self,
@@ -160,55 +174,54 @@ class Catalog:
         newest: int,
     ) -> None:
         """Add what has arrived in *minute* to its row; the times are those of the *events*, in ticks."""
-        columns = self._columns
-        columns["bytes"][minute] += size
-        columns["entries"][minute] += entries
-        if damage:
-            columns["damage"][minute] += damage
-        if not events:
-            return
-        had_events = columns["events"][minute]
-        columns["events"][minute] = had_events + events
-        if not had_events or oldest < columns["oldest"][minute]:
-            columns["oldest"][minute] = oldest
-        columns["newest"][minute] = max(columns["newest"][minute], newest)
-        start, end = self.span(minute)
-        if not start * TICKS_PER_S <= oldest <= newest < (end + 1) * TICKS_PER_S:
-            self._odd.add(minute)
+        row = self.row(minute)
+        if events:
+            oldest = min(oldest, row.oldest) if row.events else oldest
+            newest = max(newest, row.newest)
+        else:
+            oldest, newest = row.oldest, row.newest
+        grown = row._replace(
+            bytes=row.bytes + size,
+            entries=row.entries + entries,
+            events=row.events + events,
+            damage=row.damage + damage,
+            oldest=oldest,
+            newest=newest,
+        )
+        self.set_row(grown)
 
     def set_ends_damaged(self, minute: int, ends_damaged: bool) -> None:
         """Note whether the last entry of *minute* is damage."""
-        self._columns["ends_damaged"][minute] = int(ends_damaged)
+        self._table.set(minute, *_ENDS_DAMAGED_AT, int(ends_damaged))
 
     def entries(self, minute: int) -> int:
         """Return the number of entries of *minute*."""
-        return self._columns["entries"][minute]
+        [entries] = self._table.get(minute, *_ENTRIES_AT)
+        return int(entries)
 
     def bytes(self, minute: int) -> int:
         """Return the bytes of all entries of *minute*."""
-        return self._columns["bytes"][minute]
+        [size] = self._table.get(minute, *_BYTES_AT)
+        return int(size)
 
     def changed(self, minute: int) -> float:
         """Return when *minute* last changed, in seconds since the epoch; 0 if it has not since the opening."""
-        return self._changed[minute]
+        [changed] = self._table.get(minute, *_CHANGED_AT)
+        return float(changed)
 
     def set_changed(self, minute: int, changed: float) -> None:
         """Note that *minute* changed at *changed*, in seconds since the epoch."""
-        self._changed[minute] = changed
+        self._table.set(minute, *_CHANGED_AT, changed)
 
     def set_base(self, minute: int, entries: int, size: int) -> None:
         """Set the base of *minute* to its first *entries*, of *size* bytes."""
-        while len(self._base_entries) <= minute:
-            self._base_entries.append(0)
-            self._base_bytes.append(0)
-        self._base_entries[minute], self._base_bytes[minute] = entries, size
+        self._table.set(minute, *_BASE_AT, entries, size)
 
     def _append_row(self) -> int:
-        for column in self._columns.values():
-            column.append(0)
-        self._changed.append(0.0)
+        minute = len(self._table)
+        self._table.resize(minute + 1)
         self._there.append(False)
-        return len(self._changed) - 1
+        return minute
 
     # Many minutes
 
@@ -230,12 +243,12 @@ class Catalog:
 
     def names(self, minutes: NDArray[np.int64]) -> list[str]:
         """Return the names of *minutes*."""
-        starts, ends = (self._columns[each].take(minutes).tolist() for each in ("start", "end"))
+        starts, ends = (self.values(each, minutes).tolist() for each in ("start", "end"))
         return [f"{start}-{end}" for start, end in zip(starts, ends, strict=True)]
 
     def in_order(self, minutes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return *minutes* in the order of time."""
-        columns = [self._columns[each].take(minutes) for each in ("end", "start")]
+        columns = [self.values(each, minutes) for each in ("end", "start")]
         return minutes[np.lexsort(columns)]
 
     def overlapping(self, query: Query) -> NDArray[np.int64]:
@@ -254,19 +267,21 @@ class Catalog:
 
     def values(self, name: str, minutes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return for each of *minutes* the value of the column *name* of :class:`MinuteRow`."""
-        return self._columns[name].take(minutes)
+        values: NDArray[np.int64] = self._table.column(name)[minutes]
+        return values
 
     def times(self, minutes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return for each of *minutes* the ticks of its oldest event and of its newest."""
-        return self._columns["oldest"].take(minutes), self._columns["newest"].take(minutes)
+        return self.values("oldest", minutes), self.values("newest", minutes)
 
     def changes(self, minutes: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return for each of *minutes* when it last changed, in seconds since the epoch."""
-        return self._changed.take(minutes)
+        changes: NDArray[np.float64] = self._table.column("changed")[minutes]
+        return changes
 
     def bases(self, minutes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return for each of *minutes* the entries of its base, and their bytes."""
-        return self._base_entries.take(minutes), self._base_bytes.take(minutes)
+        return self.values("base_entries", minutes), self.values("base_bytes", minutes)
 
     def extend_bases(self, minutes: Iterable[int]) -> None:
         """Extend the bases of *minutes* to all of their entries."""
@@ -280,13 +295,11 @@ class Catalog:
         order = np.lexsort((rows["end"], rows["start"]))
         starts, ends, ids = (rows[name][order] for name in ("start", "end", "id"))
         length = int(ids.max()) + 1 if len(rows) else 0
-        for name, column in self._columns.items():
-            values = np.zeros(length, np.int64)
-            values[rows["id"]] = rows[name]
-            column.extend(values)
-        self._changed.extend(np.zeros(length))
-        self._base_entries.extend(self._columns["entries"].slice(0, length))
-        self._base_bytes.extend(self._columns["bytes"].slice(0, length))
+        self._table.resize(length)
+        for name in COLUMNS:
+            self._table.column(name)[rows["id"]] = rows[name]
+        self._table.column("base_entries")[:] = self._table.column("entries")
+        self._table.column("base_bytes")[:] = self._table.column("bytes")
         unused = np.ones(length, np.bool_)
         unused[ids] = False
         self._free = unused.nonzero()[0].tolist()
@@ -307,8 +320,8 @@ class Catalog:
         ids = self.ids()
         rows = np.empty(len(ids), ROW)
         rows["id"] = ids
-        for name, column in self._columns.items():
-            rows[name] = column.take(ids)
+        for name in COLUMNS:
+            rows[name] = self.values(name, ids)
         return rows
 
     def is_settled(self) -> bool:
@@ -328,8 +341,8 @@ class Catalog:
             np.dtype([(name, np.int64) for name in ("start", "end", *_STAMP)]),
         )
         ids = self.ids()
-        starts = np.concatenate((self._columns["start"].take(ids), listed["start"]))
-        ends = np.concatenate((self._columns["end"].take(ids), listed["end"]))
+        starts = np.concatenate((self.values("start", ids), listed["start"]))
+        ends = np.concatenate((self.values("end", ids), listed["end"]))
         # Sorted together, a minute and its file are neighbours.
         order = np.lexsort((ends, starts))
         twins = np.flatnonzero(
@@ -339,7 +352,7 @@ class Catalog:
         kept = ids[known]
         is_changed = np.zeros(len(kept), np.bool_)
         for name in _STAMP:
-            is_changed |= self._columns[name].take(kept) != listed[name][there]
+            is_changed |= self.values(name, kept) != listed[name][there]
         is_new = np.ones(len(listed), np.bool_)
         is_new[there] = False
         new = np.sort(listed[is_new], order=("start", "end"))

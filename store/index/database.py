@@ -153,8 +153,8 @@ class Database:
             stream_count: the number of streams.
         """
         layouts: dict[int, Layout] = {}
-        for minute, row, packed in self._select("row, layout", list(known)):
-            layout = checked(layout_of, packed, row, known[minute], stream_count)
+        for minute, packed in self._select("layout", list(known)):
+            layout = checked(layout_of, packed, known[minute], stream_count)
             if layout is not None:
                 layouts[minute] = layout
         if self._shared is not None:

@@ -59,7 +59,8 @@ def find_extents(
         return Extents.none()
     ends = np.concatenate([each.ends for each in layouts]).astype(np.int64)
     flags = matching[np.concatenate([each.streams for each in layouts])]
-    firsts = lengths.cumsum() - lengths
+    lasts = lengths.cumsum()
+    firsts = lasts - lengths
     for place, positions in excluded:
         flags[firsts[place] + positions] = False
     found = flags.nonzero()[0]
@@ -67,7 +68,8 @@ def find_extents(
     starts = np.empty_like(ends)
     starts[1:] = ends[:-1]
     starts[firsts[lengths > 0]] = 0
-    return coalesce(Extents(minutes.repeat(lengths)[found], starts[found], ends[found]))
+    counts = np.diff(found.searchsorted(lasts), prepend=0)
+    return coalesce(Extents(minutes.repeat(counts), starts[found], ends[found]))
 
 
 def flagged_extents(

@@ -19,6 +19,7 @@ __all__ = [
     "Entry",
     "EntryColumns",
     "MinuteEntries",
+    "OutdatedError",
     "Packed",
     "unpack_layout",
 ]
@@ -37,6 +38,10 @@ _TYPES = {width.encode(): np.dtype(width) for width in WIDTHS}
 
 _TICKS_HEADER = struct.Struct("<II")
 """The header of packed ticks: checksum of the rest, CRC-32 of the file. Both headers keep the columns aligned."""
+
+
+class OutdatedError(ValueError):
+    """Something was packed for another state of its file, which is normal."""
 
 
 class Entry(NamedTuple):
@@ -346,6 +351,7 @@ def unpack_layout(packed: bytes, size: int, file_checksum: int, stream_count: in
         stream_count: the number of streams.
 
     Raises:
+        OutdatedError: if it is that of another file.
         ValueError: if it is not such a layout.
         struct.error: if it is not even a header.
     """
@@ -363,8 +369,8 @@ def unpack_layout(packed: bytes, size: int, file_checksum: int, stream_count: in
     elif (
         int(ends[-1]) != size
         or int(ends[0]) == 0
-        or not (ends[1:] > ends[:-1]).all()
-        or int(streams.max()) >= stream_count
+        or np.count_nonzero(ends[1:] <= ends[:-1])
+        or int(np.maximum.reduce(streams)) >= stream_count
     ):
         raise ValueError(f"not the entries of a file of {size} bytes")
     return Layout(streams, ends)
@@ -381,4 +387,4 @@ def _check_seal(packed: bytes, header: tuple[Any, ...], file_checksum: int) -> N
     if zlib.crc32(memoryview(packed)[_CHECKSUM_SIZE:]) != header[0]:
         raise ValueError("entries whose checksum is wrong")
     if header[1] != file_checksum:
-        raise ValueError("entries of another file")
+        raise OutdatedError("entries of another file")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.index.extents import Layout
-from store.index.minute import DAMAGED, MinuteEntries, Packed, unpack_layout
+from store.index.minute import DAMAGED, MinuteEntries, OutdatedError, Packed, unpack_layout
 from store.index.row import ROW, MinuteRow, check_rows
 from store.index.streams import StreamTotals
 from store.index.summary import SUMMARY, checksum_of, summarize
@@ -43,10 +43,6 @@ _HASHES_HEADER = struct.Struct("<II")  # a checksum of the hashes, and that of t
 log = logging.getLogger(__name__)
 
 
-class _Outdated(ValueError):
-    """A row of another state of its file, which is normal."""
-
-
 class IndexRow(NamedTuple):
     """A minute as the index keeps it.
 
@@ -68,7 +64,7 @@ def checked(unpack: Callable[..., _Value], *arguments: object) -> _Value | None:
     """Return *unpack* of *arguments*; None if they are outdated or, with a warning, corrupt."""
     try:
         return unpack(*arguments)
-    except _Outdated:
+    except OutdatedError:
         return None
     except CORRUPT as error:
         log.warning("not using a row of the index: %s", error)
@@ -104,7 +100,7 @@ def _row_of(packed: bytes, known: MinuteRow) -> MinuteRow:
     row = MinuteRow(*_ROW.unpack(packed))
     is_same = row == known
     if not is_same and (row.id, row.name, row.stamp) != (known.id, known.name, known.stamp):
-        raise _Outdated(f"{known.name} is not what it was")
+        raise OutdatedError(f"{known.name} is not what it was")
     # If nothing has arrived since, it is the row in the catalog.
     if row.bytes != row.size or (known.bytes == known.size and not is_same):
         raise ValueError(f"{known.name} contradicts the catalog")
@@ -130,12 +126,11 @@ def hashes_of(row: bytes, packed: bytes, known: MinuteRow) -> NDArray[np.uint32]
     return hashes
 
 
-def layout_of(packed: bytes, row: bytes, known: MinuteRow, stream_count: int) -> Layout:
-    """Unpack the layout of the minute *known*, whose packed row is *row*."""
-    found = _row_of(row, known)
-    layout = unpack_layout(packed, found.size, found.checksum, stream_count)
-    if len(layout.ends) != found.entries:
-        raise ValueError(f"{found.name} has {found.entries} entries, not {len(layout.ends)}")
+def layout_of(packed: bytes, known: MinuteRow, stream_count: int) -> Layout:
+    """Unpack the layout of the minute *known*."""
+    layout = unpack_layout(packed, known.size, known.checksum, stream_count)
+    if known.bytes == known.size and len(layout.ends) != known.entries:
+        raise ValueError(f"{known.name} has {known.entries} entries, not {len(layout.ends)}")
     return layout
 
 

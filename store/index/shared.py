@@ -63,8 +63,8 @@ class SharedDatabase:
     def find_layouts(self, known: Mapping[int, MinuteRow], stream_count: int) -> dict[int, Layout]:
         """See :meth:`store.index.database.Database.find_layouts`."""
         found = {
-            minute: checked(layout_of, packed, row, known[minute], stream_count)
-            for minute, row, packed in self._select("row, layout", list(known))
+            minute: checked(layout_of, packed, known[minute], stream_count)
+            for minute, packed in self._select("layout", list(known))
         }
         return {minute: layout for minute, layout in found.items() if layout is not None}
 

@@ -196,8 +196,12 @@ class Tables:
 
     def select(self, columns: str, minutes: Sequence[int]) -> list[tuple[Any, ...]]:
         """Return the ids and *columns* of those of *minutes* that exist."""
-        tables = "minutes NATURAL JOIN entries" if "layout" in columns else "minutes"
-        tables = "ids" if "hashes" in columns else tables
+        if "hashes" in columns:
+            tables = "ids"
+        elif "layout" not in columns:
+            tables = "minutes"
+        else:
+            tables = "minutes NATURAL JOIN entries" if "row" in columns else "entries"
         rows: list[tuple[Any, ...]] = []
         for first in range(0, len(minutes), _IDS_AT_ONCE):
             some = minutes[first : first + _IDS_AT_ONCE]
