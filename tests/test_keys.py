@@ -72,9 +72,8 @@ def test_a_key_table_is_a_dict(
     """Whatever is added, found and removed, one by one or together, and however keys collide."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keys_module, "_DEAD_MIN", 20)
-        if not is_remembered:
-            patch.setattr(keys_module, "_RECENT_SIZE_MAX", 0)
-        table, oracle = KeyTable(hashed), Oracle()
+        table = KeyTable(hashed) if is_remembered else KeyTable(hashed, recent_size_max=0)
+        oracle = Oracle()
         for step, given_keys in given_steps:
             if isinstance(given_keys, list):
                 before = dict(oracle.ids)

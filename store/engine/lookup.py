@@ -92,7 +92,7 @@ class Lookup:
         self._disk = disk
         self.lock = new_lock("state")
         self.catalog = Catalog()
-        self.streams = Streams()
+        self.streams = Streams(memory_size)
         self.arrivals = Arrivals()
         self.epoch = 0
         self.moved = MovedTails()

@@ -26,8 +26,8 @@ _SLOTS_MIN = 16
 _FEW = 32
 """Up to this number of keys, one by one is cheaper than all at once."""
 
-_RECENT_SIZE_MAX = 256 << 10
-"""The memory of the dict of the keys asked for last, in bytes; when it would be more, it is emptied."""
+_RECENT_SIZE = 256 << 10
+"""The memory of the dict of the keys asked for last, in bytes, if nothing else is said."""
 
 _RECENT_ENTRY_SIZE = 120
 """The memory of one of them besides its bytes, about."""
@@ -51,10 +51,18 @@ class KeyTable:
 
     Args:
         hashed: hashes a key.
+        recent_size_max: maximum memory of the dict of the keys asked for last, in bytes; when it would be more, it is
+            emptied.
+
+    Attributes:
+        recent_size_max: that.
     """
 
-    def __init__(self, hashed: Callable[[bytes], int] = hash) -> None:
+    def __init__(
+        self, hashed: Callable[[bytes], int] = hash, recent_size_max: int = _RECENT_SIZE
+    ) -> None:
         self._hashed = hashed
+        self.recent_size_max = recent_size_max
         self._data = bytearray()
         # By id; those of removed keys are 0.
         self._starts, self._sizes, self._hashes = NarrowColumn(), NarrowColumn(), NarrowColumn()
@@ -137,11 +145,13 @@ class KeyTable:
             ids = np.fromiter(map(self._recent.__getitem__, keys), np.int64, len(keys))
             return Assigned(ids, [], ids[:0])
         except KeyError:
-            others = [key for key in dict.fromkeys(keys) if key not in self._recent]
+            known = {key: self._recent.get(key, ABSENT) for key in keys}
+            others = [key for key, number in known.items() if number == ABSENT]
         assigned = (self._assign_few if len(others) <= _FEW else self._assign_many)(others)
-        known = dict(zip(others, assigned.ids.tolist(), strict=True))
-        ids = np.fromiter(map((self._recent | known).__getitem__, keys), np.int64, len(keys))
-        self._remember(known)
+        found = dict(zip(others, assigned.ids.tolist(), strict=True))
+        self._remember(found)
+        known |= found
+        ids = np.fromiter(map(known.__getitem__, keys), np.int64, len(keys))
         return assigned._replace(ids=ids)
 
     def _assign_few(self, distinct: Sequence[bytes]) -> Assigned:
@@ -306,13 +316,13 @@ class KeyTable:
         self._dead_size = 0
 
     def _remember(self, found: Mapping[bytes, int]) -> None:
-        if len(found) > _RECENT_SIZE_MAX // _RECENT_ENTRY_SIZE:
+        if len(found) > self.recent_size_max // _RECENT_ENTRY_SIZE:
             return
         size = sum(map(len, found)) + _RECENT_ENTRY_SIZE * len(found)
-        if self._recent_size + size > _RECENT_SIZE_MAX:
+        if self._recent_size + size > self.recent_size_max:
             self._recent.clear()
             self._recent_size = 0
-        if size <= _RECENT_SIZE_MAX:
+        if size <= self.recent_size_max:
             self._recent.update(found)
             self._recent_size += size
 

@@ -50,10 +50,18 @@ class StreamTotals(NamedTuple):
     postings: NDArray[np.uint32]
 
 
+_RECENT_SIZE_MIN = 256 << 10
+_RECENT_SHARE = 64
+
+
 class Streams:
     """The streams of a store, by ids in the order in which they were first seen.
 
     Not safe for several threads: callers hold the store's state lock.
+
+    Args:
+        memory_size: the memory budget of the store, in bytes. A part of it is for the keys asked for last: with 256 KiB for
+            them, rather than 4 MiB, indexing a day of 1.4 M events took 1.3 times the CPU time.
 
     Attributes:
         sources: the sources of all streams.
@@ -62,8 +70,8 @@ class Streams:
         generation: changes whenever an id may mean another stream than before.
     """
 
-    def __init__(self) -> None:
-        self._keys = KeyTable()
+    def __init__(self, memory_size: int = 0) -> None:
+        self._keys = KeyTable(recent_size_max=max(memory_size // _RECENT_SHARE, _RECENT_SIZE_MIN))
         self.sources, self.tags = Labels(sources_in), Labels(tags_in)
         self._minutes = Postings()  # of each stream, the ids of its minutes
         self._queue: list[tuple[int, NDArray[np.integer]]] = []
@@ -336,7 +344,9 @@ class Streams:
 
     def adopt(self, other: "Streams") -> None:
         """Become what *other* is, which must not be used any more."""
+        recent_size_max = self._keys.recent_size_max
         self.__dict__.update(other.__dict__)
+        self._keys.recent_size_max = recent_size_max
 
     def reset_counts(self) -> None:
         """Set the counts of all streams to nothing."""
