@@ -1,6 +1,7 @@
 """The command line."""
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -37,6 +38,8 @@ options after -o, separated by commas:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with *arguments*, by default those of the process, and return its exit status."""
+    # Garbage collections, of which there are many while an index is built, need not traverse all modules.
+    gc.freeze()
     parsed = _parser().parse_args(arguments)
     try:
         match parsed.command:
