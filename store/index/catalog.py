@@ -39,6 +39,7 @@ def _fields(*names: str) -> tuple[struct.Struct, int]:
 _ROW_AT, _SPAN_AT, _STAMP_AT = _fields(*COLUMNS), _fields("start", "end"), _fields(*_STAMP)
 _CHECKSUM_AT, _CHANGED_AT = _fields("checksum"), _fields("changed")
 _BYTES_AT, _ENTRIES_AT = _fields("bytes"), _fields("entries")
+_CONTENTS_AT = _fields("bytes", "entries", "events", "damage", "ends_damaged", "oldest", "newest")
 _BASE_AT = _fields("base_entries", "base_bytes")
 _ENDS_DAMAGED_AT = _fields("ends_damaged")
 
@@ -174,21 +175,25 @@ class Catalog:
         newest: int,
     ) -> None:
         """Add what has arrived in *minute* to its row; the times are those of the *events*, in ticks."""
-        row = self.row(minute)
+        known = self._table.get(minute, *_CONTENTS_AT)
+        known_size, known_entries, known_events, known_damage, ends_damaged, first, last = known
         if events:
-            oldest = min(oldest, row.oldest) if row.events else oldest
-            newest = max(newest, row.newest)
-        else:
-            oldest, newest = row.oldest, row.newest
-        grown = row._replace(
-            bytes=row.bytes + size,
-            entries=row.entries + entries,
-            events=row.events + events,
-            damage=row.damage + damage,
-            oldest=oldest,
-            newest=newest,
+            first = min(oldest, first) if known_events else oldest
+            last = max(newest, last)
+            start, end = self.span(minute)
+            if not start * TICKS_PER_S <= oldest <= newest < (end + 1) * TICKS_PER_S:
+                self._odd.add(minute)
+        self._table.set(
+            minute,
+            *_CONTENTS_AT,
+            known_size + size,
+            known_entries + entries,
+            known_events + events,
+            known_damage + damage,
+            ends_damaged,
+            first,
+            last,
         )
-        self.set_row(grown)
 
     def set_ends_damaged(self, minute: int, ends_damaged: bool) -> None:
         """Note whether the last entry of *minute* is damage."""
