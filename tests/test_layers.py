@@ -42,7 +42,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "guide": set(),
     "recent": set(),
     "viewlinks": {"errors", "names"},
-    "addition": {"store"},
+    "addition": {"store", "store.format"},
     "rendering": {"store", "store.format"},
     "paths": {"errors", "timerange", "store", "store.format"},
     "summaries": {"paths", "rendering", "store", "store.format"},

@@ -306,6 +306,8 @@ LIST_SOMETHING = {".by-tag", ".by-source", ".by-level", ".by-date", ".untagged"}
         ("", LEAVES | {".untagged"}),
         ("/by-tag/web", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".untagged"} | {".ingest"}),
         ("/by-source/s", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-source"} | {".ingest"}),
+        ("/by-level/err", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-level"} | {".ingest"}),
+        ("/by-level/err+", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-level"}),
         ("/untagged", LEAVES | LIST_NOTHING | {".by-source", ".by-level", ".by-date"}),
         ("/range/1-100", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-date"} | {".ingest"}),
         ("/range/1970", LEAVES | LIST_NOTHING | LIST_SOMETHING | {".ingest"}),

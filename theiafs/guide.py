@@ -31,7 +31,7 @@ In each of these directories but the last two there are also (ls -A shows links 
   tags, sources, levels   what occurs, and how often
   histogram               how many events when
   patterns                the kinds of messages, and how many of each
-  ingest                  append here, and the events get the tags and the source that the path says
+  ingest                  append here; the events get the tags, source and level that the path says
   by-tag/, range/, ...    filters within filters: by-tag/web/range/last-15m/not/by-source/cron/events
 
 Try, from this directory:

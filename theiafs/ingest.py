@@ -255,17 +255,12 @@ class _Split:
 
     def _lacks(self, key: bytes) -> bool:
         """Return whether the stream with *key* lacks something that is said of every event."""
-        source, tags = split_stream_key(key)
-        return self._missing(source, tags) != (None, [])
+        source, tags = self._read_key(*split_stream_key(key))
+        return self._addition.to(source, tags) != (source, tags)
 
-    def _missing(self, source: bytes, tags: bytes) -> tuple[str | None, list[str]]:
-        """Return the other source that an event from *source* gets, if any, and the tags besides *tags*."""
-        wanted = self._addition.source
-        has = split_tags(decode_text(tags))
-        return (
-            None if wanted == decode_text(source) else wanted,
-            [tag for tag in self._addition.tags if tag not in has],
-        )
+    @staticmethod
+    def _read_key(source: bytes, tags: bytes) -> tuple[str, list[str]]:
+        return decode_text(source), split_tags(decode_text(tags))
 
     def _add_record(self, header_start: int) -> bool:
         """Add the record at the position, whose header is at *header_start*; return whether it is whole."""
@@ -276,13 +271,12 @@ class _Split:
         self._check_time(found.header.ticks)
         # Without its closing, which may be missing.
         record = self._buffer[start : start + found.content_start + found.content_size + 1]
-        other_source, missing = self._missing(found.header.source, found.header.tags)
-        if is_canonical(record) and other_source is None and not missing:
+        event_id, ticks, *key = found.header
+        own = self._read_key(*key)
+        source, tags = self._addition.to(*own)
+        if is_canonical(record) and (source, tags) == own:
             self.batch.add_record(record, found.header)
         else:
-            event_id, ticks, own_source, own_tags = found.header
-            source = decode_text(own_source) if other_source is None else other_source
-            tags = split_tags(decode_text(own_tags)) + missing
             content = decode_text(record[found.content_start : -1])
             self.batch.add(Event(decode_text(event_id), source, None, tags, content, ticks=ticks))
         self.position += found.size
