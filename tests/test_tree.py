@@ -339,3 +339,17 @@ def test_a_directory_shows_what_else_resolves_in_it(
         if name not in wanted:
             with pytest.raises(NotFound):
                 tree.resolve(f"{path}/{name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "faulty"),
+    [("a(b", "(b"), ("%2F%25a(b", "(b"), ("%25(b)(%2F", "(%2F"), ("%2525[", "["), ("(%2F", "(%2F")],
+)
+def test_what_is_wrong_in_a_pattern_is_placed_in_its_name(
+    tree: Tree, name: str, faulty: str
+) -> None:
+    """However its slashes and percent signs are written there."""
+    with pytest.raises(InvalidName) as raised:
+        tree.resolve(f"/not/match/{name}/count")
+    assert raised.value.name == name
+    assert raised.value.position == len(name) - len(faulty)

@@ -32,6 +32,8 @@ __all__ = [
     "Negated",
     "NodeKind",
     "Paths",
+    "decode_pattern",
+    "place_in_name",
     "to_query",
 ]
 
@@ -121,6 +123,8 @@ class Location(NamedTuple):
 
 
 _ROOT = Location(NodeKind.ROOT)
+_CHARACTER = re.compile("%2F|%25|.", re.DOTALL)
+"""A character of a regular expression, as it is written in a file name."""
 
 
 def _by_name(*kinds: NodeKind) -> dict[str, NodeKind]:
@@ -176,7 +180,7 @@ class Paths:
             NodeKind.BY_LEVEL: lambda name: AtLevel(_parse_levels(name)),
             NodeKind.BY_DATE: parse_date,
             NodeKind.RANGE: parse_range,
-            NodeKind.MATCH: lambda name: Matches(_decode_pattern(name)),
+            NodeKind.MATCH: lambda name: Matches(decode_pattern(name)),
         }
         # Most paths lead to many files in few directories.
         self._directory = functools.lru_cache(_DIRECTORIES_MAX)(self.locate)
@@ -288,9 +292,14 @@ def _parse_levels(name: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _decode_pattern(name: str) -> str:
+def decode_pattern(name: str) -> str:
     """Return the regular expression with the file *name*: only a slash and a percent sign are written otherwise."""
     return name.replace("%2F", "/").replace("%25", "%")
+
+
+def place_in_name(name: str, position: int) -> int:
+    """Return where the character at *position* of a regular expression begins in its file *name*."""
+    return sum(map(len, _CHARACTER.findall(name)[:position]))
 
 
 def to_query(filters: Collection[Filter], now: int = 0, newest: int = 0) -> Query:

@@ -42,7 +42,7 @@ from theiafs.nodes import (
     TextFile,
 )
 from theiafs.openanswers import OpenAnswers
-from theiafs.paths import Filter, Location, NodeKind, Paths
+from theiafs.paths import Filter, Location, NodeKind, Paths, decode_pattern, place_in_name
 from theiafs.processes import Process
 from theiafs.recent import Recent
 from theiafs.signposts import signposted, signposts
@@ -227,9 +227,11 @@ class Tree:
                 try:
                     self._store.check_pattern(text)
                 except InvalidPattern as error:
-                    raise InvalidName(
-                        f"no regular expression: {text!r}: {error}", text, error.position
-                    ) from error
+                    name = next(each for each in path.split("/") if decode_pattern(each) == text)
+                    position = error.position
+                    place = None if position is None else place_in_name(name, position)
+                    message = f"no regular expression: {text!r}: {error}"
+                    raise InvalidName(message, name, place) from error
             case FromSource(any_of):
                 for source in any_of:
                     if not self._store.has_source(source):
