@@ -106,7 +106,8 @@ FILESYSTEM: dict[str, set[str]] = {
     "progress": set(),
     "mounts": set(),
     "mounting": {"binding", "config", "errors", "mounts", "progress", "session", "store"},
-    "cli": {"__init__", "config", "errors", "mounting", "progress", "store"},
+    "browsing": {"errors", "nodes", "tree", "store"},
+    "cli": {"__init__", "browsing", "config", "errors", "mounting", "progress", "store"},
     "__main__": {"cli"},
 }
 # What only one module of the project may know.

@@ -1,16 +1,21 @@
 """The command line."""
 
 import argparse
+import contextlib
 import gc
+import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from tqdm import tqdm
 
-from store import Audit, EventStoreException, reindex
+from store import Audit, EventStoreException, open_store, reindex
 from theiafs import __version__
+from theiafs.browsing import Browser
 from theiafs.config import parse_options
-from theiafs.errors import MountError
+from theiafs.errors import FilesystemError, MountError
 from theiafs.mounting import mount, unmount
 from theiafs.progress import Progress, copy_of_terminal
 
@@ -51,6 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _reindex(parsed.store)
             case "check":
                 return _check(parsed.store, parsed.repair)
+            case "ls":
+                return _browse(
+                    parsed.store, parsed.path or [""], partial(_list, shows_hidden=parsed.a)
+                )
+            case "cat":
+                return _browse(parsed.store, parsed.path, partial(_print, follows=parsed.f))
     except MountError as error:
         print(f"theiafs: {error}", file=sys.stderr)
         return 1
@@ -90,6 +101,42 @@ def _reindex(store: str) -> int:
         return 1
     print(f"{minutes} minute files indexed")
     return 0
+
+
+def _browse(store: str, paths: Sequence[str], show: Callable[[Browser, str], None]) -> int:
+    """Call *show* for each of *paths* of *store*, and return the exit status: 1 if one of them failed."""
+    signal.signal(
+        signal.SIGPIPE, signal.SIG_DFL
+    )  # end as other programs do when head(1) has read enough
+    failures = 0
+    if not os.path.isdir(store):
+        print(f"theiafs: there is no store {_printable(store)}", file=sys.stderr)
+        return 1
+    try:
+        with contextlib.closing(open_store(store, is_read_only=True)) as opened:
+            browser = Browser(opened)
+            for path in paths:
+                try:
+                    show(browser, path)
+                except (FilesystemError, EventStoreException) as error:
+                    print(f"theiafs: {_printable(str(error))}", file=sys.stderr)
+                    failures += 1
+    except EventStoreException as error:
+        print(f"theiafs: {_printable(str(error))}", file=sys.stderr)
+        failures += 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return 1 if failures else 0
+
+
+def _list(browser: Browser, path: str, shows_hidden: bool) -> None:
+    for name in browser.entries(path, shows_hidden):
+        sys.stdout.buffer.write(f"{name}\n".encode())
+    sys.stdout.buffer.flush()
+
+
+def _print(browser: Browser, path: str, follows: bool) -> None:
+    browser.print(path, sys.stdout.buffer, follows)
 
 
 def _printable(text: str) -> str:
@@ -132,6 +179,26 @@ def _parser() -> argparse.ArgumentParser:
         " the index is lost or outdated; the store must not be mounted, except with -o ro.",
     )
     reindexing.add_argument("store", metavar="STORE", help="directory of the minute files")
+    listing = commands.add_parser(
+        "ls",
+        help="list what is in a store, without a mount",
+        description="List directories of the tree, as on a mount; of a store that is mounted, what is flushed.",
+    )
+    listing.add_argument("-a", action="store_true", help="list hidden links too")
+    listing.add_argument("store", metavar="STORE", help="directory of the minute files")
+    listing.add_argument(
+        "path", metavar="PATH", nargs="*", help="such as by-tag/web; default: the root"
+    )
+    printing = commands.add_parser(
+        "cat",
+        help="print what is in a store, without a mount",
+        description="Print files of the tree, as on a mount; of a store that is mounted, what is flushed.",
+    )
+    printing.add_argument(
+        "-f", action="store_true", help="go on with what arrives, until interrupted"
+    )
+    printing.add_argument("store", metavar="STORE", help="directory of the minute files")
+    printing.add_argument("path", metavar="PATH", nargs="+", help="such as by-tag/web/events")
     checking = commands.add_parser(
         "check",
         help="look for damage in a store",
