@@ -132,7 +132,8 @@ def _mounted_on(mountpoint: str) -> Mount | None:
 def _answers(mountpoint: str) -> bool:
     """Return whether a process serves the mount at *mountpoint*."""
     try:
-        os.stat(mountpoint)
+        # Unlike stat(2), which the kernel answers from its cache for a second after the process has ended.
+        os.close(os.open(mountpoint, os.O_RDONLY | os.O_DIRECTORY))
     except OSError:
         return False
     return True
