@@ -1,11 +1,12 @@
 """Mounts for tests, made with the command line, and unmounted in any case."""
 
 import contextlib
+import functools
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ import pytest
 
 from store.format.record import Record
 from store.format.scan import scan
+from tests.mount.commands import CommandServer
 from tests.waiting import eventually
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+COMMAND_LINE = ("-m", "theiafs")
+"""The arguments of Python that start the command line."""
 
 
 def libfuse_of(process_id: int) -> set[str]:
@@ -26,18 +30,40 @@ def libfuse_of(process_id: int) -> set[str]:
     }
 
 
+@functools.cache
+def command_server() -> CommandServer:
+    """Return the server of commands of this test run; it is started by the first that needs it."""
+    return CommandServer(ENVIRONMENT)
+
+
 def theiafs(
     *arguments: str | Path,
     check: bool = True,
-    program: Sequence[str] = ("-m", "theiafs"),
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    program: Sequence[str] = (),
     **options: Any,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command line, or another Python *program* in its place, in a process of its own."""
-    environment = {**ENVIRONMENT, **options.pop("env", {})}
-    command = [sys.executable, *program, *map(str, arguments)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=environment, timeout=60, **options
-    )
+    """Run the command line in a process of its own.
+
+    Args:
+        arguments: of the command.
+        check: whether it must succeed.
+        env: variables to set.
+        cwd: its working directory.
+        program: arguments of Python, to start that with instead of forking, such as ``COMMAND_LINE``.
+        options: of :func:`subprocess.run`, for a *program*.
+    """
+    assert program or not options, "these need a program"
+    environment = {**ENVIRONMENT, **(env or {})}
+    words = list(map(str, arguments))
+    if program:
+        command = [sys.executable, *program, *words]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment, cwd=cwd, timeout=60, **options
+        )
+    else:
+        done = command_server().run(words, environment, cwd)
     assert done.returncode == 0 or not check, done.stderr
     return done
 
@@ -163,6 +189,13 @@ def mounted(make_mount: Callable[..., Mount]) -> Iterator[Mount]:
     log = mount.log()
     assert "ERROR" not in log, log
     assert "Traceback" not in log, log
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_command_server_ends() -> Iterator[None]:
+    yield
+    if command_server.cache_info().currsize:
+        command_server().close()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.conftest import ENVIRONMENT, Mount, libfuse_of, theiafs
+from tests.mount.conftest import COMMAND_LINE, ENVIRONMENT, Mount, libfuse_of, theiafs
 
 LIBRARIES = {"fusepy": {"libfuse"}, "mfusepy": {"libfuse3"}}
 HIDING = """\
@@ -51,7 +51,7 @@ def test_without_libfuse_2_libfuse_3_serves(
         monkeypatch.setitem(ENVIRONMENT, "FUSE_LIBRARY_PATH", library)
     mount = Mount(tmp_path)
     try:
-        program = ["-m", "theiafs"] if is_chosen else ["-c", HIDING]
+        program = COMMAND_LINE if is_chosen else ("-c", HIDING)
         theiafs("mount", mount.store_path, mount.path, "-o", mount.options, program=program)
         assert libfuse_of(mount.process_id) == {"libfuse3"}
         mount.shell("echo line >> ingest")

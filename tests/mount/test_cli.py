@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from store import NaiveEventStore, wait_until_closed
-from tests.mount.conftest import ENVIRONMENT, Mount, is_mounted, theiafs
+from tests.mount.conftest import COMMAND_LINE, ENVIRONMENT, Mount, is_mounted, theiafs
 from tests.waiting import eventually
 from theiafs import __version__
 
@@ -40,7 +40,7 @@ def mountpoint(tmp_path: Path) -> Path:
 
 def test_version() -> None:
     """The version is that of the package."""
-    assert theiafs("--version").stdout == f"theiafs {__version__}\n"
+    assert theiafs("--version", program=COMMAND_LINE).stdout == f"theiafs {__version__}\n"
 
 
 def test_invalid_mountpoints(tmp_path: Path, mountpoint: Path) -> None:
@@ -201,7 +201,15 @@ def test_what_the_caller_ignores_ends_a_mount_in_the_background(
 ) -> None:
     """Started under nohup(1) or by a shell in the background, it ends as any other."""
     store, log = tmp_path / "events", tmp_path / "log"
-    theiafs("mount", store, mountpoint, "-o", f"log={log}", preexec_fn=ignore_signals)
+    theiafs(
+        "mount",
+        store,
+        mountpoint,
+        "-o",
+        f"log={log}",
+        program=COMMAND_LINE,
+        preexec_fn=ignore_signals,
+    )
     process_id = int((store / ".theiafs" / "lock").read_text())
     os.kill(process_id, signal.Signals[name])
     eventually(lambda: not is_running(process_id))
