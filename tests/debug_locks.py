@@ -69,6 +69,8 @@ class DebugLock:
     def __init__(self, name: str, violations: Violations) -> None:
         assert name in locks.ORDER, f"{name} is not in the order of locks"
         self.name = name
+        self.place = _places[name]
+        self.is_short = name in locks.SHORT
         self._violations = violations
         self._lock = threading.Lock()
 
@@ -102,15 +104,15 @@ class DebugLock:
         # The thread would wait for itself for ever.
         assert self not in held, f"the lock {self.name} is taken twice by one thread"
         for each in held:
-            if _places[each.name] >= _places[self.name]:
+            if each.place >= self.place:
                 self._violations.note(f"the lock {self.name} is taken under {each.name}")
-            elif each.name in locks.SHORT and self.name not in locks.SHORT:
+            elif each.is_short and not self.is_short:
                 self._violations.note(f"{each.name} waits for {self.name}, which may be held long")
 
 
 def held_short_locks() -> list[str]:
     """Return the names of the short locks that the calling thread holds."""
-    return [each.name for each in _held.locks if each.name in locks.SHORT]
+    return [each.name for each in _held.locks if each.is_short]
 
 
 @contextmanager
