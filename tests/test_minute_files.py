@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store.disk.disk import Disk
+from store.disk.file import ReadableFile
 from store.errors import EventReadException, EventWriteException, FileChanged
 from store.minutes.file import StoredFile
 from store.minutes.names import parse_name
@@ -122,6 +123,29 @@ class TestFlush:
             assert files.content("0-60") == b"one two "
             files.flush(file)
             assert (tmp_path / "0-60").read_bytes() == b"one two "
+
+    def test_a_flush_just_before_the_file_is_opened(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The file that is opened is not the one that was known; it is no other program's for that."""
+        with FilesOnDisk(str(tmp_path)) as files:
+            file = files.open("0-60")
+            files.write(file, b"one ")
+            files.flush(file)
+            files.write(file, b"two ")
+            prepared = file.prepare_flush()
+            assert prepared is not None
+            opened = files.disk.open_to_read
+
+            def open_to_read(path: str) -> ReadableFile:
+                # The new file is in place, and that is not noted yet.
+                monkeypatch.setattr(files.disk, "open_to_read", opened)
+                monkeypatch.setattr(file, "replaced", lambda _stat: None)
+                prepared.commit()
+                return opened(path)
+
+            monkeypatch.setattr(files.disk, "open_to_read", open_to_read)
+            assert files.content("0-60") == b"one two "
 
     def test_readers_during_flushes(self, tmp_path: Path) -> None:
         """Writers, flushes and readers at once, while the log keeps nothing: nothing is lost or torn."""

@@ -157,14 +157,13 @@ class MinuteFile(ABC):
         return file
 
     def _retried(self, read: Callable[[Snapshot], _Read]) -> _Read:
-        """Return what *read* makes of the state of the file, again if a flush came in between."""
+        """Return what *read* makes of the state of the file, again if a flush came in between, or began."""
         while True:
             now = self.snapshot()
             try:
                 return read(now)
             except EventReadException:
-                then = self.snapshot()
-                if (then.stored_size, then.stat) == (now.stored_size, now.stat):
+                if self.snapshot()._replace(size=now.size) == now:
                     raise
 
 
