@@ -35,7 +35,9 @@ def check_file(path: Path) -> None:
         data = b""
         while chunk := file.read(1 << 16):
             data += chunk
-    assert told.st_size == path.stat().st_size == len(data), path
+    assert told.st_size == len(data), path
+    if path.name != "status":  # a flush in between gives it another size
+        assert path.stat().st_size == len(data), path
     assert told.st_blocks == -(-len(data) // 512), path
 
 
