@@ -110,6 +110,7 @@ rounds = st.lists(
 )
 
 
+@pytest.mark.timeout(900)  # while other programs run, it takes minutes
 @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rounds, st.sampled_from([1, 7, 64, 4096]))
 def test_every_directory_and_file_is_what_the_oracle_says(
