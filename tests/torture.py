@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from store import Event, EventSerializer, wait_until_closed
+from tests.mount.commands import command_server
 from tests.waiting import eventually
 
 __all__ = ["Tally", "kill_rounds", "main"]
@@ -75,10 +76,6 @@ class Tally:
         )
 
 
-def _theiafs(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "theiafs", *arguments]
-
-
 class KilledMount:
     """A store that is mounted, and whose process is killed.
 
@@ -96,12 +93,12 @@ class KilledMount:
     def mount(self, flush_interval_ms: int = 1000) -> None:
         """Mount in the background."""
         options = f"log={self._log},flush={flush_interval_ms}"
-        command = _theiafs("mount", str(self.store), str(self.path), "-o", options)
-        subprocess.run(command, check=True, env=self._environment)
+        done = self._run("mount", str(self.store), str(self.path), "-o", options)
+        assert done.returncode == 0, done.stderr
 
     def kill_while_mounting(self, delay_s: float) -> None:
         """Begin to mount, and kill that."""
-        command = _theiafs("mount", "-f", str(self.store), str(self.path))
+        command = [sys.executable, "-m", "theiafs", "mount", "-f", str(self.store), str(self.path)]
         mounting = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=self._environment)
         with contextlib.suppress(subprocess.TimeoutExpired):
             mounting.wait(delay_s)
@@ -119,8 +116,11 @@ class KilledMount:
 
     def clear(self) -> None:
         """Unmount what is left of the mount, if anything is."""
-        command = _theiafs("umount", str(self.path))
-        subprocess.run(command, check=False, stderr=subprocess.DEVNULL, env=self._environment)
+        # Writers that were cut off have it open for another moment.
+        eventually(lambda: "busy" not in self._run("umount", str(self.path)).stderr)
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return command_server().run(arguments, self._environment, None)
 
     def write_until_killed(
         self, name: str, delay_s: float, chance: random.Random

@@ -3,6 +3,8 @@
 To start Python, and to import the program, takes longer than most commands, and than most tests of a mount.
 """
 
+import atexit
+import functools
 import json
 import os
 import signal
@@ -14,7 +16,7 @@ from pathlib import Path
 
 from theiafs import cli
 
-__all__ = ["CommandServer"]
+__all__ = ["CommandServer", "command_server"]
 
 _REQUEST_SIZE_MAX = 1 << 17
 _STATUS_SIZE_MAX = 16
@@ -65,6 +67,14 @@ class CommandServer:
         """End the process, and wait for it."""
         self._connection.close()
         self._process.wait()
+
+
+@functools.cache
+def command_server() -> CommandServer:
+    """Return the server of commands of this process, started when it is first needed; it ends at exit."""
+    server = CommandServer({**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])})
+    atexit.register(server.close)
+    return server
 
 
 def _read_all(descriptor: int) -> str:

@@ -1,7 +1,6 @@
 """Mounts for tests, made with the command line, and unmounted in any case."""
 
 import contextlib
-import functools
 import os
 import re
 import subprocess
@@ -14,7 +13,7 @@ import pytest
 
 from store.format.record import Record
 from store.format.scan import scan
-from tests.mount.commands import CommandServer
+from tests.mount.commands import command_server
 from tests.waiting import eventually
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -28,12 +27,6 @@ def libfuse_of(process_id: int) -> set[str]:
     return {
         name.partition(".")[0] for name in re.findall(r"/(libfuse[^/\s]*)$", maps, re.MULTILINE)
     }
-
-
-@functools.cache
-def command_server() -> CommandServer:
-    """Return the server of commands of this test run; it is started by the first that needs it."""
-    return CommandServer(ENVIRONMENT)
 
 
 def theiafs(
@@ -189,13 +182,6 @@ def mounted(make_mount: Callable[..., Mount]) -> Iterator[Mount]:
     log = mount.log()
     assert "ERROR" not in log, log
     assert "Traceback" not in log, log
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _the_command_server_ends() -> Iterator[None]:
-    yield
-    if command_server.cache_info().currsize:
-        command_server().close()
 
 
 @pytest.fixture(scope="session", autouse=True)
