@@ -83,7 +83,7 @@ def test_a_line_cannot_be_forged(command: bytes, name: str, message: str, is_pla
     assert len(shown.splitlines()) == len(shown.split("\n")) - 1, "no other line ends"
     assert (
         all(each.isprintable() or each == " " for each in line + "".join(carets))
-        or not (name + message).isprintable()
+        or not (process.name + name + message).isprintable()
     ), "what is printable stays so"
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown)
 
