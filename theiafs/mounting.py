@@ -1,6 +1,7 @@
 """Mounting and unmounting: the checks before, the process in the background, the end."""
 
 import contextlib
+import ctypes
 import logging
 import logging.handlers
 import os
@@ -21,6 +22,9 @@ from theiafs.progress import Progress, copy_of_terminal
 from theiafs.session import serve
 
 __all__ = ["mount", "unmount"]
+
+_M_ARENA_MAX = -8
+"""As in glibc's malloc.h."""
 
 log = logging.getLogger(__name__)
 
@@ -279,6 +283,7 @@ def _serve(
     terminal: TextIO | None,
     on_up: Callable[[], None],
 ) -> None:
+    _share_memory()
     with _as_mount_error(store_address):
         with Progress("indexing", terminal) as progress:
             store = open_store(
@@ -294,6 +299,18 @@ def _serve(
         finally:
             store.close()
     log.info("unmounted from %s", mountpoint)
+
+
+def _share_memory() -> None:
+    """Let all threads reuse what any of them has freed.
+
+    By default, glibc gives each thread of libfuse an arena of its own. Python runs one of them at a time, so that saves no
+    waiting, but the mount had twice the page faults (reading 53 MB of answers 4,600 against 1,950, appending 20 MB
+    of lines 6,900 against 3,800). To compare, do nothing here, and set the environment variable MALLOC_ARENA_MAX.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # other C libraries have no arenas
+        mallopt(_M_ARENA_MAX, 1)
 
 
 @contextlib.contextmanager
