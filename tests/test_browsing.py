@@ -132,8 +132,9 @@ def test_a_store_that_is_not_there(
 
 
 def command(*arguments: str) -> "subprocess.Popen[bytes]":
+    # Shells let what runs in the background ignore SIGINT, and so these tests perhaps.
     return subprocess.Popen(
-        [sys.executable, "-m", "theiafs", *arguments],
+        ["env", "--default-signal=INT", sys.executable, "-m", "theiafs", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -156,7 +157,7 @@ def test_a_file_is_followed_while_another_process_writes(store_dir: str) -> None
             store.save_all([later, Event("e", "s", 31, [], "other")])
         eventually(lambda: has_read(stored("a", "b") + encode_event(later)[0]))
         process.send_signal(signal.SIGINT)
-        assert process.wait() == 128 + signal.SIGINT
+        assert process.wait(60) == 128 + signal.SIGINT
         assert process.stderr is not None
         assert process.stderr.read() == b""
 
@@ -171,6 +172,6 @@ def test_a_reader_that_has_enough_ends_the_command(tmp_path: Path) -> None:
         assert process.stdout is not None
         process.stdout.read(10)
         process.stdout.close()
-        assert process.wait() == -signal.SIGPIPE
+        assert process.wait(60) == -signal.SIGPIPE
         assert process.stderr is not None
         assert process.stderr.read() == b""
