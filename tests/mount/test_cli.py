@@ -331,8 +331,17 @@ def test_umount_of_a_bind_mount(mounted: Mount, tmp_path: Path, below: str, is_f
 
 def test_umount_of_a_mount_that_another_namespace_has(mounted: Mount) -> None:
     """A process of another mount namespace keeps a copy: it is named, and unmounting does not wait for it."""
-    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", "echo; exec cat"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    # Of this mount alone: tests that run at the same time could not unmount theirs.
+    script = """
+        grep fuse.theiafs /proc/self/mounts | while read -r _ path _; do
+            [ "$path" = "$1" ] || umount -l "$path"
+        done
+        echo; exec cat
+    """
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"]
+    with subprocess.Popen(
+        [*command, mounted.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdout.readline()
