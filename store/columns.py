@@ -185,12 +185,6 @@ class Reals(Column[np.float64]):
     def __setitem__(self, position: int, number: float) -> None:
         self._cells[position] = number
 
-    def append(self, number: float) -> None:
-        """Append *number*."""
-        self._reserve(1)
-        self._cells[self._length] = number
-        self._length += 1
-
 
 class Table:
     """Rows of numbers of 64 bits, row after row: what is known of one of them lies together.

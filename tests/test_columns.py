@@ -1,10 +1,12 @@
 """Columns give back exactly what was put into them."""
 
+import struct
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.columns import Integers, NarrowColumn, Reals
+from store.columns import Integers, NarrowColumn, Reals, Table
 
 numbers = st.lists(
     st.integers(0, 300) | st.sampled_from([255, 256, 65535, 65536, 1 << 32, 1 << 62])
@@ -62,6 +64,21 @@ def test_integers(wanted: list[int], data: st.DataObject) -> None:
 def test_reals(wanted: list[float]) -> None:
     """To the last bit."""
     column = Reals()
-    for number in wanted:
-        column.append(number)
+    for position, number in enumerate(wanted):
+        column.resize(position + 1)
+        column[position] = number
     assert [column[position] for position in range(len(column))] == wanted
+
+
+@given(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False))))
+def test_a_table(wanted: list[tuple[int, float]]) -> None:
+    """Its rows stay while it grows, and are seen by row and by column."""
+    table, fields = Table(np.dtype([("a", "<i8"), ("b", "<f8")])), struct.Struct("<qd")
+    for position, (_, number) in enumerate(wanted):
+        table.resize(position + 1)
+        assert table.get(position, fields) == (0, 0.0)
+        table.set(position, struct.Struct("<d"), 8, number)
+    table.column("a")[:] = [number for number, _ in wanted]
+    assert len(table) == len(wanted)
+    assert [table.get(position, fields) for position in range(len(table))] == wanted
+    assert table.column("b").tolist() == [number for _, number in wanted]

@@ -105,9 +105,8 @@ def _reindex(store: str) -> int:
 
 def _browse(store: str, paths: Sequence[str], show: Callable[[Browser, str], None]) -> int:
     """Call *show* for each of *paths* of *store*, and return the exit status: 1 if one of them failed."""
-    signal.signal(
-        signal.SIGPIPE, signal.SIG_DFL
-    )  # end as other programs do when head(1) has read enough
+    # End as other programs do when head(1) has read enough.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     failures = 0
     if not os.path.isdir(store):
         print(f"theiafs: there is no store {_printable(store)}", file=sys.stderr)

@@ -8,7 +8,8 @@
     filter  = [ "not/" ] selection
     selection = "by-tag/" tag { "," tag }  |  "by-source/" source { "," source }  |  "untagged"
               | "by-level/" level [ "+" ] { "," level [ "+" ] }  |  "by-date/" date  |  "range/" range  |  "match/" regex
-    leaf    = "events" | "ingest" | "count" | "tags" | "sources" | "levels" | "histogram" | "patterns" | minute | "not" | a selection without what follows its first "/" | "." leaf
+    leaf    = "events" | "ingest" | "count" | "tags" | "sources" | "levels" | "histogram" | "patterns" | minute
+              | "not"  |  a selection without what follows its first "/"  |  "." leaf
 """
 
 import functools

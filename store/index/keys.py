@@ -55,7 +55,7 @@ class KeyTable:
             emptied.
 
     Attributes:
-        recent_size_max: that.
+        recent_size_max: that maximum.
     """
 
     def __init__(
