@@ -42,7 +42,7 @@ which take a millisecond for a hundred thousand streams or minutes.
 theia's own classes, which only users of its API call, are in store.theia.
 """
 
-from store.api import Answer, EventStore, View
+from store.api import Answer, EventStore
 from store.engine.check import Audit, Finding
 from store.engine.naive import NaiveEventStore
 from store.engine.opening import open_store, reindex, wait_until_closed
@@ -89,6 +89,7 @@ from store.theia import (
 )
 from store.ticks import TICKS_MAX, TICKS_PER_S, in_decimal
 from store.timer import PeriodicTimer
+from store.view import View
 
 __all__ = [
     "TICKS_MAX",

@@ -19,8 +19,9 @@ from store.matching.event import level_of_event, matches
 from store.matching.pattern import compile_pattern
 from store.query import MINUTE_S, DiskUsage, Query, Span, Stream
 from store.ticks import TICKS_PER_S, in_seconds
+from store.view import View
 
-__all__ = ["Answer", "EventStore", "Progress", "View", "show_nothing"]
+__all__ = ["Answer", "EventStore", "Progress", "show_nothing"]
 
 Integers = npt.NDArray[np.int64]
 
@@ -66,38 +67,6 @@ class Answer(ABC):
         end = self.span.size if self.span is not None else 0
         start = max(end - size, 0)
         return self.read(start, end - start)
-
-
-class View(ABC):
-    """A rendering of events, one line for each.
-
-    A store asks it for the sizes of lines, keeps them, and has only those lines rendered that are read.
-
-    Attributes:
-        name: a short name, different for each view.
-        version: a number that changes whenever the bytes of a line, or their number, may.
-    """
-
-    name: str
-    version: int
-
-    @abstractmethod
-    def sizes(self, data: bytes, edges: Integers) -> Integers:
-        """Return the size of each event's line in bytes, its newline included.
-
-        Args:
-            data: whole records, one after the other.
-            edges: offset of each record in the data, and of the end of the last, in bytes.
-        """
-
-    @abstractmethod
-    def render(self, data: bytes, edges: Integers) -> bytes:
-        """Return the lines of all events, one after the other.
-
-        Args:
-            data: whole records, one after the other.
-            edges: offset of each record in the data, and of the end of the last, in bytes.
-        """
 
 
 class EventStore(ABC):
@@ -318,8 +287,10 @@ class EventStore(ABC):
         whole = self.whole(Query())
         return {"events": whole.events, "bytes": whole.size}
 
-    def spans(self, query: Query) -> list[Span]:
-        """Return the minutes that hold at least one event that answers *query*, sorted by start.
+    # A view has the events shown as lines; sizes are in bytes of lines then. Damage has no line.
+
+    def spans(self, query: Query, view: View | None = None) -> list[Span]:
+        """Return the minutes that hold at least one event that answers *query*, sorted by start; sizes are those in *view*.
 
         For the query for everything: all minutes.
         """
@@ -329,7 +300,7 @@ class EventStore(ABC):
             old = spans.get(name, Span(name, 0, 0, 0, 0.0))
             spans[name] = Span(
                 name,
-                old.size + len(_record(event)),
+                old.size + len(_shown(event, view)),
                 old.events + 1,
                 max(old.newest, event.ticks),
                 event.timestamp,
@@ -340,13 +311,13 @@ class EventStore(ABC):
         """Yield the names of the minutes that answer *query*, in their order."""
         return (span.name for span in self.spans(query))
 
-    def span(self, query: Query, minute: str) -> Span | None:
-        """Return the part of the answer to *query* in *minute*; None when there is none."""
-        return next((span for span in self.spans(query) if span.name == minute), None)
+    def span(self, query: Query, minute: str, view: View | None = None) -> Span | None:
+        """Return the part of the answer to *query* in *minute*, its size that in *view*; None when there is none."""
+        return next((span for span in self.spans(query, view) if span.name == minute), None)
 
-    def whole(self, query: Query) -> Span:
-        """Return all of the answer to *query*, as a span without a name."""
-        spans = self.spans(query)
+    def whole(self, query: Query, view: View | None = None) -> Span:
+        """Return all of the answer to *query*, as a span without a name, its size that in *view*."""
+        spans = self.spans(query, view)
         return Span(
             "",
             sum(span.size for span in spans),
@@ -355,12 +326,13 @@ class EventStore(ABC):
             max((span.changed for span in spans), default=0.0),
         )
 
-    def answer(self, query: Query, minute: str | None = None) -> Answer:
+    def answer(self, query: Query, minute: str | None = None, view: View | None = None) -> Answer:
         """Open the answer to *query*, in one *minute* or in all; it is empty when nothing matches.
 
-        The answer to the query for everything is the minutes byte for byte, damage included.
+        Its bytes are the lines of its events in *view*. Without one, the answer to the query for everything is the minutes
+        byte for byte, damage included.
         """
-        return _SelectedAnswer(self, query, minute)
+        return _SelectedAnswer(self, query, minute, view)
 
     def latest(self) -> str | None:
         """Return the name of the minute that starts last; None when there is none."""
@@ -373,13 +345,16 @@ class EventStore(ABC):
 
 
 class _SelectedAnswer(Answer):
-    """An answer that selects its events at every call, and keeps their records."""
+    """An answer that selects its events at every call, and keeps their records or lines."""
 
-    def __init__(self, store: EventStore, query: Query, minute: str | None) -> None:
-        super().__init__(store.whole(query) if minute is None else store.span(query, minute))
+    def __init__(
+        self, store: EventStore, query: Query, minute: str | None, view: View | None
+    ) -> None:
+        super().__init__(store.span(query, minute, view) if minute else store.whole(query, view))
         self._store = store
         self._query = query
         self._minute = minute
+        self._view = view
         self._counts: Counter[bytes] = Counter()
         self._data = b""
         self._update()
@@ -393,14 +368,14 @@ class _SelectedAnswer(Answer):
         return self._data[offset : offset + size]
 
     def _update(self) -> None:
-        """Append the records of the events that have arrived; those of removed events stay."""
+        """Append the events that have arrived, as they are shown; those that were removed stay."""
         counts: Counter[bytes] = Counter()
         for event in self._store.select(self._query):
             if self._minute in (None, _minute_name(event)):
-                record = _record(event)
-                counts[record] += 1
-                if counts[record] > self._counts[record]:
-                    self._data += record
+                shown = _shown(event, self._view)
+                counts[shown] += 1
+                if counts[shown] > self._counts[shown]:
+                    self._data += shown
         self._counts |= counts
 
 
@@ -411,3 +386,9 @@ def _minute_name(event: Event) -> str:
 
 def _record(event: Event) -> bytes:
     return encode_event(event)[0]
+
+
+def _shown(event: Event, view: View | None) -> bytes:
+    """Return *event* as it is shown in *view*; its record without one."""
+    record = _record(event)
+    return record if view is None else view.render(record, np.array([0, len(record)]))

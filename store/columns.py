@@ -10,7 +10,16 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WIDTHS", "Column", "Integers", "NarrowColumn", "Reals", "ShortIntegers", "Table"]
+__all__ = [
+    "WIDTHS",
+    "Column",
+    "Integers",
+    "NarrowColumn",
+    "Reals",
+    "ShortIntegers",
+    "Table",
+    "narrowed",
+]
 
 WIDTHS = "BHIQ"
 """Types of unsigned integers of 1, 2, 4 and 8 bytes, as :mod:`struct` names them."""
@@ -19,6 +28,15 @@ _LIMITS = {width: 1 << (8 * np.dtype(width).itemsize) for width in WIDTHS}
 
 _CAPACITY_MIN = 8
 _Number = TypeVar("_Number", bound=np.generic)
+
+
+def narrowed(numbers: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
+    """Return *numbers*, none of them negative, as narrow as the largest of them."""
+    return numbers.astype(_width(int(numbers.max(initial=0))))
+
+
+def _width(largest: int) -> str:
+    return next(width for width, limit in _LIMITS.items() if largest < limit)
 
 
 class Column(Generic[_Number]):
@@ -127,8 +145,7 @@ class NarrowColumn(Column[np.unsignedinteger]):
 
     def _widen(self, largest: int) -> None:
         if largest >= 1 << (8 * self._values.itemsize):
-            width = next(each for each, limit in _LIMITS.items() if largest < limit)
-            self._set(self._values.astype(width))
+            self._set(self._values.astype(_width(largest)))
 
 
 class Integers(Column[np.int64]):

@@ -3,11 +3,11 @@
 A filter is a tag, a source, a day, or ``untagged``. With *f* filters, *m* minutes, *m(a)* of them with events of the filter *a*
 and *m(a, b)* with events of both *a* and *b*, the number of names is at most::
 
-    24 + m                             the root and minutes/
-       + 16 + m(a)       for each a    its directory, and up to fifteen links in it
-       + 12 + m(a, b)    for each b    that is offered below a: its directory, and up to eleven links in it
+    26 + m                             the root and minutes/
+       + 18 + m(a)       for each a    its directory, and up to seventeen links in it
+       + 14 + m(a, b)    for each b    that is offered below a: its directory, and up to thirteen links in it
 
-which is at most ``24 + m + f (16 + m) + f (f - 1) (12 + m)``, whatever the events are: those of the model are of no level.
+which is at most ``26 + m + f (18 + m) + f (f - 1) (14 + m)``, whatever the events are: those of the model are of no level.
 """
 
 from collections.abc import Collection, Iterator
@@ -28,7 +28,17 @@ __all__ = [
     "some_events",
 ]
 
-LEAVES = [".count", ".events", ".histogram", ".levels", ".patterns", ".sources", ".tags"]
+LEAVES = [
+    ".count",
+    ".events",
+    ".events.jsonl",
+    ".events.log",
+    ".histogram",
+    ".levels",
+    ".patterns",
+    ".sources",
+    ".tags",
+]
 """The links in a directory to its files."""
 
 SIGNPOSTS = [".ingest", ".match", ".not", ".range", *LEAVES]
@@ -115,7 +125,7 @@ def followed(events: Collection[Event]) -> Iterator[str]:
 def followed_max(events: Collection[Event]) -> int:
     """Return the most names that such a walk reaches."""
     filters, minutes = len(selections(events)), len(_minutes(events))
-    return 24 + minutes + filters * (16 + minutes) + filters * (filters - 1) * (12 + minutes)
+    return 26 + minutes + filters * (18 + minutes) + filters * (filters - 1) * (14 + minutes)
 
 
 def _directory(selection: Selection, found: Collection[Event]) -> Iterator[str]:

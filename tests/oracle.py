@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from store import TICKS_MAX, TICKS_PER_S, Event
 from store.format.levels import LEVELS, level_of
+from tests.renderings import json_line, log_line
 from theiafs.names import escape
 
 TAGS = [
@@ -248,11 +249,12 @@ def record(event: Event) -> bytes:
 
 @dataclass(frozen=True)
 class Expected:
-    """The contents of a query directory: for each minute and for all of it the bytes, and the events in it."""
+    """The contents of a query directory: the bytes of each minute and of all, the events, the files that show one a line."""
 
     minutes: dict[str, bytes]
     events: bytes
     found: list[Event]
+    lines: dict[str, bytes]
 
     @property
     def days(self) -> set[str]:
@@ -269,6 +271,7 @@ def expect(model: Model, query: list[Step]) -> Expected | None:
     if not all(tags.issuperset(step.tags) and sources.issuperset(step.sources) for step in query):
         return None
     minutes: dict[str, bytes] = {}
+    lines = {"events.log": b"", "events.jsonl": b""}
     everything = b""
     found = []
     for event, minute in model.arrived:
@@ -276,4 +279,8 @@ def expect(model: Model, query: list[Step]) -> Expected | None:
             minutes[minute] = minutes.get(minute, b"") + record(event)
             everything += record(event)
             found.append(event)
-    return Expected(minutes, everything, found)
+            for suffix, line_of in (("log", log_line), ("jsonl", json_line)):
+                line = line_of(record(event)).encode()
+                for name in (f"{minute}.{suffix}", f"events.{suffix}"):
+                    lines[name] = lines.get(name, b"") + line
+    return Expected(minutes, everything, found, lines)

@@ -1,11 +1,14 @@
 """Events that try to be what they are not, and what text may hold that is shown to people."""
 
+import base64
+import json
 import unicodedata
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from hypothesis import strategies as st
 
+from store.format.levels import LEVELS, level_of
 from store.format.record import Header, parse
 from store.format.text import Integers
 from store.ticks import TICKS_MAX
@@ -107,3 +110,44 @@ def check_line(line: bytes) -> str:
     assert not any(map(is_unsafe, text))
     assert len(text.splitlines()) == 1
     return text
+
+
+def log_line(record: bytes) -> str:
+    """The line of a record in a log, made in the plainest way."""
+    header, content = parsed(record)
+    source, tags = shown(header.source, also=" \t") or "-", shown(header.tags, also=" \t")
+    return f"{time_shown(header.ticks, 6)} {source} [{tags}] {shown(content)}\n"
+
+
+def in_base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def is_utf8(data: bytes) -> bool:
+    return data == data.decode(errors="ignore").encode()
+
+
+def json_object(record: bytes) -> dict[str, object]:
+    """The object that the line of a record holds, made in the plainest way."""
+    header, content = parsed(record)
+    tags = [tag for tag in header.tags.split(b",") if tag]
+    found: dict[str, object] = {
+        "timestamp": time_shown(header.ticks, 7),
+        "id": header.id.decode(errors="replace"),
+        "source": header.source.decode(errors="replace"),
+        "tags": [tag.decode(errors="replace") for tag in tags],
+        "level": (None, *LEVELS)[level_of(header.tags, content)],
+        "message": content.decode(errors="replace"),
+    }
+    for name, value in (("id", header.id), ("source", header.source), ("message", content)):
+        if not is_utf8(value):
+            found[f"{name}_base64"] = in_base64(value)
+    if not all(map(is_utf8, tags)):
+        found["tags_base64"] = [in_base64(tag) for tag in tags]
+    return found
+
+
+def json_line(record: bytes) -> str:
+    """The line of JSON of a record, made in the plainest way."""
+    text = json.dumps(json_object(record), ensure_ascii=False, separators=(",", ":"))
+    return "".join(rf"\u{ord(each):04x}" if is_unsafe(each) else each for each in text) + "\n"

@@ -7,17 +7,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from store.format.levels import LEVELS, level_of
 from tests.renderings import (
     HOSTILE,
     LONG,
     check_line,
     edges_of,
     encode_record,
-    is_unsafe,
-    parsed,
+    is_utf8,
+    json_line,
+    json_object,
     records,
-    time_shown,
 )
 from theiafs.rendering.jsonl import JsonlView
 
@@ -32,39 +31,6 @@ def line_of(
     return VIEW.render(data, edges_of([data]))
 
 
-def in_base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def is_utf8(data: bytes) -> bool:
-    return data == data.decode(errors="ignore").encode()
-
-
-def object_expected(record: bytes) -> dict[str, object]:
-    """The object that the line of a record holds, made in the plainest way."""
-    header, content = parsed(record)
-    tags = [tag for tag in header.tags.split(b",") if tag]
-    found: dict[str, object] = {
-        "timestamp": time_shown(header.ticks, 7),
-        "id": header.id.decode(errors="replace"),
-        "source": header.source.decode(errors="replace"),
-        "tags": [tag.decode(errors="replace") for tag in tags],
-        "level": (None, *LEVELS)[level_of(header.tags, content)],
-        "message": content.decode(errors="replace"),
-    }
-    for name, value in (("id", header.id), ("source", header.source), ("message", content)):
-        if not is_utf8(value):
-            found[f"{name}_base64"] = in_base64(value)
-    if not all(map(is_utf8, tags)):
-        found["tags_base64"] = [in_base64(tag) for tag in tags]
-    return found
-
-
-def line_expected(record: bytes) -> str:
-    text = json.dumps(object_expected(record), ensure_ascii=False, separators=(",", ":"))
-    return "".join(rf"\u{ord(each):04x}" if is_unsafe(each) else each for each in text) + "\n"
-
-
 @given(st.lists(records(), max_size=8))
 @example([])
 @example([encode_record(1, b"", b"", b"", LONG), encode_record(2, b"", b"s", b"t", b"x")] * 2)
@@ -72,7 +38,7 @@ def line_expected(record: bytes) -> str:
 @example([encode_record(1, b"i", b'q"\\', b'"a\t,\\,c', b'{"k":"\\n\t"}')] * 2)
 def test_any_events(drawn: list[bytes]) -> None:
     """Each is one line, of the size that is said before it is rendered, and holds all of the event."""
-    lines = [line_expected(record).encode() for record in drawn]
+    lines = [json_line(record).encode() for record in drawn]
     data, edges = b"".join(drawn), edges_of(drawn)
     rendered = VIEW.render(data, edges)
     assert rendered == b"".join(lines)
@@ -80,7 +46,7 @@ def test_any_events(drawn: list[bytes]) -> None:
     for record, line in zip(drawn, rendered.split(b"\n")[:-1], strict=True):
         text = check_line(line + b"\n")
         assert "\t" not in text
-        assert json.loads(text) == object_expected(record)
+        assert json.loads(text) == json_object(record)
 
 
 def test_an_ordinary_line() -> None:

@@ -11,9 +11,8 @@ from tests.renderings import (
     check_line,
     edges_of,
     encode_record,
-    parsed,
+    log_line,
     records,
-    shown,
     time_shown,
     times,
     words,
@@ -32,19 +31,12 @@ def line_of(
     return VIEW.render(data, edges_of([data]))
 
 
-def line_expected(record: bytes) -> str:
-    """The line of a record, made in the plainest way."""
-    header, content = parsed(record)
-    source, tags = shown(header.source, also=" \t") or "-", shown(header.tags, also=" \t")
-    return f"{time_shown(header.ticks, 6)} {source} [{tags}] {shown(content)}\n"
-
-
 @given(st.lists(records(), max_size=8))
 @example([])
 @example([encode_record(1, b"", b"", b"", LONG), encode_record(2, b"", b"s", b"t", b"x")] * 2)
 def test_any_events(drawn: list[bytes]) -> None:
     """Each is one line, of the size that is said before it is rendered."""
-    lines = [line_expected(record).encode() for record in drawn]
+    lines = [log_line(record).encode() for record in drawn]
     data, edges = b"".join(drawn), edges_of(drawn)
     assert VIEW.render(data, edges) == b"".join(lines)
     assert VIEW.sizes(data, edges).tolist() == list(map(len, lines))

@@ -80,6 +80,8 @@ def check(tree: Tree, model: Model, query: list[Step], chunk_size: int) -> None:
     for minute, data in expected.minutes.items():
         assert data == read_all(tree, f"{path}/{minute}", chunk_size)
     assert expected.events == read_all(tree, f"{path}/events", chunk_size)
+    for name, data in expected.lines.items():
+        assert data == read_all(tree, f"{path}/{name}", 101 * chunk_size)
     check_summaries(tree, path, expected)
     tags = {tag for event in expected.found for tag in event.tags}
     applied = {tag for step in query if not step.text.startswith("/not") for tag in step.tags}
@@ -98,6 +100,8 @@ def check(tree: Tree, model: Model, query: list[Step], chunk_size: int) -> None:
     for minute in {minute for _event, minute in model.arrived} - set(expected.minutes):
         with pytest.raises(NotFound):
             tree.resolve(f"{path}/{minute}").attributes()
+        with pytest.raises(NotFound):
+            tree.resolve(f"{path}/{minute}.log").attributes()
 
 
 batches = st.lists(events, max_size=6)
@@ -138,4 +142,9 @@ def test_every_directory_and_file_is_what_the_oracle_says(
         assert sorted(map(escape, tags)) == sorted(listed(tree, "/by-tag"))
         assert sorted(map(escape, sources)) == sorted(listed(tree, "/by-source"))
         assert {minute for _event, minute in model.arrived} == set(listed(tree, "/minutes"))
+        everything = expect(model, [])
+        assert everything is not None
+        for name, data in everything.lines.items():
+            above = "" if name.startswith("events") else "/minutes"
+            assert data == read_all(tree, f"{above}/{name}", 101 * chunk_size)
         store.close()

@@ -295,7 +295,17 @@ def hidden(tree: Tree, path: str) -> dict[str, str]:
     return {name: node.target for name, node in nodes.items() if isinstance(node, Link)}
 
 
-LEAVES = {".events", ".count", ".tags", ".sources", ".levels", ".histogram", ".patterns"}
+LEAVES = {
+    ".events",
+    ".events.log",
+    ".events.jsonl",
+    ".count",
+    ".tags",
+    ".sources",
+    ".levels",
+    ".histogram",
+    ".patterns",
+}
 LIST_NOTHING = {".range", ".match", ".not"}
 LIST_SOMETHING = {".by-tag", ".by-source", ".by-level", ".by-date", ".untagged"}
 

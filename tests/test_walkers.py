@@ -1,6 +1,7 @@
 """Programs that walk the tree come to an end, and looking reads no minute."""
 
 import contextlib
+import math
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.counting import Cost, assert_constant, cost_of, disk_operations, only
 from tests.followed import followed, followed_max, some_events
 from theiafs.config import Settings
 from theiafs.errors import NotFound
+from theiafs.lineviews import LINE_VIEWS
 from theiafs.operations import Operations
 
 NEVER_MS = 1e9
@@ -35,12 +37,15 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def opened(directory: Path, events: list[Event]) -> NaiveEventStore:
-    """Open a store of *events* that have been flushed, with an index and nothing else in memory."""
+    """Open a store of *events* that have been flushed and measured, with an index and nothing else in memory."""
     directory.mkdir()
     store = NaiveEventStore(str(directory), NEVER_MS)
     store.save_all(events)
     store.close()
-    return NaiveEventStore(str(directory), NEVER_MS)
+    store = NaiveEventStore(str(directory), math.inf, measured_views=LINE_VIEWS)
+    store._measurer.measure_all()
+    store.close()
+    return NaiveEventStore(str(directory), math.inf, measured_views=LINE_VIEWS)
 
 
 def walk(operations: Operations, shown: str, real: str) -> Iterator[str]:

@@ -27,6 +27,9 @@ grep in minutes, or in one of the others: from here, grep -r reads each event on
 In each of these directories but the last two there are also (ls -A shows links to them):
 
   events                  all of it as one file; made for tail -f
+  events.log              the same, one event a line: time, source, [tags], content; sort -k1,1 is time order
+  events.jsonl            the same as JSON, with the id and the level, one object a line
+  <start>-<end>.log       one minute of it, one event a line; and .jsonl. Those in minutes, too
   count                   the number of events
   tags, sources, levels   what occurs, and how often
   histogram               how many events when
@@ -43,7 +46,8 @@ Try, from this directory:
   cat range/last-15m/count
   cat levels patterns by-level/warning+/histogram
   cat 'by-tag/web/match/ 50[0-9]/sources'
-  tail -f by-tag/web/events
+  tail -f by-tag/web/events.log
+  cat "$(readlink latest).log"
   cat range/2026-13/count; tail -2 errors
 
 A view is a link to a directory or a file of this mount, written as seen from views. Walks do not follow it.

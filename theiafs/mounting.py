@@ -17,6 +17,7 @@ from store import EventStoreException, StoreLocked, open_store, wait_until_close
 from theiafs.binding import load_binding
 from theiafs.config import Settings
 from theiafs.errors import MountError
+from theiafs.lineviews import LINE_VIEWS
 from theiafs.mounts import Mount, mount_at, mounts, mounts_of_all_processes
 from theiafs.progress import Progress, copy_of_terminal
 from theiafs.session import serve
@@ -293,6 +294,7 @@ def _serve(
                 progress,
                 settings.memory_size,
                 settings.log_keep_size,
+                LINE_VIEWS,
             )
         try:
             serve(store, mountpoint, store_address, settings, on_up)

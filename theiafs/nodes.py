@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from store import EventStore, EventStoreException, Query
+from store import EventStore, EventStoreException, Query, View
 from store.format.event import encode_event
 from theiafs.addition import Addition
 from theiafs.errorlog import ErrorLog
@@ -228,6 +228,7 @@ class AnswerFile(File):
         minute: the name of the minute; empty for all.
         path: the path of the file.
         open_answers: the answers that are open.
+        view: the view that shows them one a line; None for their records.
     """
 
     MODE = stat.S_IFREG | 0o444
@@ -239,12 +240,14 @@ class AnswerFile(File):
         minute: str,
         path: str,
         open_answers: OpenAnswers,
+        view: View | None = None,
     ) -> None:
         self._store = store
         self._query = query
         self._minute = minute
         self._path = path
         self._open_answers = open_answers
+        self._view = view
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`.
@@ -252,8 +255,8 @@ class AnswerFile(File):
         Raises:
             NotFound: if nothing in the minute answers, and no file of it is open.
         """
-        store, query, minute = self._store, self._query, self._minute
-        span = store.span(query, minute) if minute else store.whole(query)
+        store, query, minute, view = self._store, self._query, self._minute, self._view
+        span = store.span(query, minute, view) if minute else store.whole(query, view)
         found = None if span is None else Extent(span.size, span.newest)
         shown = self._open_answers.extend(self._path, found)
         if shown is None:
@@ -267,7 +270,7 @@ class AnswerFile(File):
             NotFound: if nothing in the minute answers.
         """
         path, open_answers = self._path, self._open_answers
-        answer = self._store.answer(self._query, self._minute or None)
+        answer = self._store.answer(self._query, self._minute or None, self._view)
         if answer.span is None:
             raise NotFound(f"nothing here in {self._minute}")
         handle = AnswerHandle(

@@ -2,14 +2,15 @@
 
 ::
 
-    path    = "/" | "/README" | "/.rgignore" | "/status" | "/errors" | "/latest" | "/minutes" [ "/" minute ]
+    path    = "/" | "/README" | "/.rgignore" | "/status" | "/errors" | "/latest" | "/minutes" [ "/" minute [ lines ] ]
               | "/by-id" [ "/" id ] | "/views" [ "/" view ] | "/" query
     query   = { filter "/" } [ leaf ]
     filter  = [ "not/" ] selection
     selection = "by-tag/" tag { "," tag }  |  "by-source/" source { "," source }  |  "untagged"
               | "by-level/" level [ "+" ] { "," level [ "+" ] }  |  "by-date/" date  |  "range/" range  |  "match/" regex
-    leaf    = "events" | "ingest" | "count" | "tags" | "sources" | "levels" | "histogram" | "patterns" | minute
-              | "not"  |  a selection without what follows its first "/"  |  "." leaf
+    leaf    = "events" [ lines ] | "ingest" | "count" | "tags" | "sources" | "levels" | "histogram" | "patterns" | minute [ lines ]
+              | "not"  |  a selection without what follows its first "/" | "." leaf
+    lines   = ".log" | ".jsonl"
 """
 
 import functools
@@ -54,7 +55,7 @@ _PROBED = frozenset(
 # And shells, editors and indexers for these. As a pattern, such a name can be written in many other ways.
 _PROBED_HIDDEN = re.compile(r"\.[A-Za-z][\w.-]*", re.ASCII)
 _EVERYTHING = Query()
-_MINUTE = re.compile(r"[0-9]+-[0-9]+")
+_MINUTE = re.compile(r"([0-9]+-[0-9]+)(\.[a-z]+)?")
 
 MovingRange = Last | Newest | Days
 
@@ -93,6 +94,8 @@ class NodeKind(StrEnum):
     NOT = "not"
     QUERY = "query"
     EVENTS = "events"
+    EVENTS_LOG = "events.log"
+    EVENTS_JSONL = "events.jsonl"
     COUNT = "count"
     TAGS = "tags"
     SOURCES = "sources"
@@ -101,6 +104,8 @@ class NodeKind(StrEnum):
     PATTERNS = "patterns"
     INGEST = "ingest"
     MINUTE = "minute"
+    MINUTE_LOG = "minute.log"
+    MINUTE_JSONL = "minute.jsonl"
     SIGNPOST = "signpost"
     RGIGNORE = ".rgignore"
 
@@ -143,6 +148,8 @@ _ROOT_ONLY = _by_name(
 )
 LEAVES = _by_name(
     NodeKind.EVENTS,
+    NodeKind.EVENTS_LOG,
+    NodeKind.EVENTS_JSONL,
     NodeKind.INGEST,
     NodeKind.COUNT,
     NodeKind.TAGS,
@@ -151,6 +158,9 @@ LEAVES = _by_name(
     NodeKind.HISTOGRAM,
     NodeKind.PATTERNS,
 )
+_MINUTES = {None: NodeKind.MINUTE, ".log": NodeKind.MINUTE_LOG, ".jsonl": NodeKind.MINUTE_JSONL}
+"""The files that show a minute, by what follows its name."""
+
 _SELECTIONS = _by_name(
     NodeKind.BY_TAG,
     NodeKind.BY_SOURCE,
@@ -218,7 +228,7 @@ class Paths:
             case NodeKind.BY_ID:
                 return Location(NodeKind.EVENT, name=name)
             case NodeKind.MINUTES:
-                return Location(NodeKind.MINUTE, name=name) if _MINUTE.fullmatch(name) else None
+                return _minute(above, name)
             case NodeKind.ROOT if name in _ROOT_ONLY:
                 return Location(_ROOT_ONLY[name])
             case NodeKind.NOT:
@@ -248,9 +258,17 @@ def _hidden(above: Location, name: str) -> Location | None:
 
 def _leaf(above: Location, name: str) -> Location | None:
     """Return the file *name* in the query directory *above*; None if there is none."""
-    if above.kind is NodeKind.QUERY and _MINUTE.fullmatch(name):
-        return above._replace(kind=NodeKind.MINUTE, name=name)
-    return above._replace(kind=LEAVES[name]) if name in LEAVES else None
+    if name in LEAVES:
+        return above._replace(kind=LEAVES[name])
+    return _minute(above, name) if above.kind is NodeKind.QUERY else None
+
+
+def _minute(above: Location, name: str) -> Location | None:
+    """Return the file *name* that shows a minute in the directory *above*; None if no minute is called so."""
+    found = _MINUTE.fullmatch(name)
+    if found is None or found[2] not in _MINUTES:
+        return None
+    return above._replace(kind=_MINUTES[found[2]], name=found[1])
 
 
 def _selecting(above: Location, name: str) -> Location | None:

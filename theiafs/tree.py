@@ -24,6 +24,7 @@ from theiafs.errorlog import ErrorLog
 from theiafs.errors import AlreadyThere, InvalidName, NotFound, NotPermitted
 from theiafs.guide import GUIDE
 from theiafs.handles import Handle
+from theiafs.lineviews import VIEW_OF
 from theiafs.moments import Moments
 from theiafs.names import escape, unescape
 from theiafs.nodes import (
@@ -257,10 +258,11 @@ class Tree:
             return make_file()
         store = self._store
         match location.kind:
-            case NodeKind.EVENTS:
-                return AnswerFile(store, query, "", path, self._open_answers)
-            case NodeKind.MINUTE:
+            case NodeKind.EVENTS | NodeKind.MINUTE:
                 return AnswerFile(store, query, location.name, path, self._open_answers)
+            case _ if location.kind in VIEW_OF:
+                view = VIEW_OF[location.kind]
+                return AnswerFile(store, query, location.name, path, self._open_answers, view)
             case NodeKind.VIEW:
                 target = store.views().get(location.name)
                 if target is not None and stays_inside(target):

@@ -9,7 +9,9 @@ from store.answers.moved import MovedTails
 from store.answers.read_ahead import ReadAhead
 from store.answers.version import Minute, Version
 from store.index.extents import Extents, Layout
+from store.index.summary import Summaries
 from store.query import Filter, Query
+from store.view import View
 
 __all__ = ["Access"]
 
@@ -32,6 +34,9 @@ class Access(Protocol):
     def layouts(self, minutes: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[Layout]:
         """Return the layouts of the first *lengths* entries of *minutes*; an empty one for a minute that is gone."""
 
+    def line_sizes(self, view: View, minute: Minute, length: int) -> NDArray[np.integer]:
+        """Return the sizes of the lines in *view* of the first *length* entries of *minute*; 0 for damage."""
+
     def read(self, minute: int, start: int, end: int) -> bytes:
         """Read the bytes of *minute* from *start* to *end*, all of them."""
 
@@ -44,8 +49,8 @@ class Access(Protocol):
     def version(self, query: Query) -> Version:
         """Return the current version for *query*."""
 
-    def summaries(self, minutes: NDArray[np.int64]) -> dict[int, tuple[int, NDArray[np.void]]]:
-        """Return by id the known summaries of *minutes*, each after the number of entries in it."""
+    def summaries(self, minutes: NDArray[np.int64], view: View | None = None) -> Summaries:
+        """Return by id the known summaries of *minutes*, each after the number of entries in it; sizes are those in *view*."""
 
     def following(self, minute: int, window: ReadAhead) -> NDArray[np.int64]:
         """Return the ids of *minute* and, in the order of time, of the next ones in *window*."""

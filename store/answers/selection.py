@@ -10,6 +10,7 @@ from store.index.minute import EntryColumns
 from store.index.summary import Total, summarize, total_of
 from store.index.times import are_within
 from store.query import Query
+from store.view import View
 
 __all__ = ["count_selected", "select"]
 
@@ -40,13 +41,17 @@ def select(
     return flags
 
 
-def count_selected(access: Access, query: Query, minute: Minute, first: int, last: int) -> Total:
-    """Return the total of the entries of *minute* from *first* to before *last* that answer *query*.
+def count_selected(
+    access: Access, query: Query, minute: Minute, first: int, last: int, view: View | None = None
+) -> Total:
+    """Return the total of the entries of *minute* from *first* to before *last* that answer *query*, their size that in *view*.
 
     Raises:
         EventReadException: if the minute is gone, or cannot be read.
     """
     columns = minute.entries.columns(first, last)
+    if view is not None:
+        columns = columns._replace(sizes=access.line_sizes(view, minute, last)[first:])
     if query.is_bounded or query.content_filters:
         chosen = select(access, query, minute, minute.entries.layout(first, last), first)
         streams, sizes, ticks = columns

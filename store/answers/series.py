@@ -10,10 +10,14 @@ from store.answers.access import Access
 from store.answers.read_ahead import ReadAhead
 from store.answers.selection import count_selected
 from store.errors import EventReadException
-from store.index.summary import NOTHING, Total, total_of
+from store.index.summary import NOTHING, Total, totals_of
 from store.query import Query
+from store.view import View
 
 __all__ = ["Series"]
+
+_SUMMARIES_AT_ONCE = 1000
+"""Number of minutes whose summaries are in memory together."""
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +28,13 @@ class Series:
     Args:
         query: the filter; without time bounds.
         access: the access to minutes.
+        view: the view whose lines the sizes are of; None for the records themselves.
     """
 
-    def __init__(self, query: Query, access: Access) -> None:
+    def __init__(self, query: Query, access: Access, view: View | None = None) -> None:
         self._query = query
         self._access = access
+        self._view = view
         self._lock = threading.Lock()
         self._read_ahead = ReadAhead()
         # By minute id: the number of entries added up, and their totals in rows as in Total.
@@ -83,12 +89,16 @@ class Series:
     def _read_summaries(self, minutes: NDArray[np.int64]) -> None:
         if self._query.content_filters:
             return  # they tell nothing of contents
-        summaries = self._access.summaries(minutes)
-        # After them, as they may have streams that are new.
-        matching = self._access.matching(self._query)
-        for minute, (count, summary) in summaries.items():
-            self._counted[minute] = count
-            self._totals[:, minute] = total_of(summary, matching)
+        for first in range(0, len(minutes), _SUMMARIES_AT_ONCE):
+            some = minutes[first : first + _SUMMARIES_AT_ONCE]
+            found = self._access.summaries(some, self._view)
+            # After them, as they may have streams that are new.
+            matching = self._access.matching(self._query)
+            if found:
+                ids = list(found)
+                counts, summaries = zip(*found.values(), strict=True)
+                self._totals[:, ids] = totals_of(summaries, matching)
+                self._counted[ids] = counts
 
     def _update(self, minute: int, entries: int) -> None:
         """Add up the new entries of *minute*, up to the first *entries*; if they cannot be read, at the next call."""
@@ -106,9 +116,8 @@ class Series:
     def _add_up(self, minute: int, first: int, last: int) -> Total | None:
         """Return the total of the entries of *minute* from *first* to before *last*; None if they cannot be read."""
         try:
-            return count_selected(
-                self._access, self._query, self._access.minute(minute), first, last
-            )
+            found = self._access.minute(minute)
+            return count_selected(self._access, self._query, found, first, last, self._view)
         except EventReadException as error:
             log.info("not counted now: %s", error)
             return None

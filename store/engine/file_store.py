@@ -22,6 +22,7 @@ from store.format.event import Event
 from store.matching.event import content_filter
 from store.query import DiskUsage, Query, Span, Stream
 from store.ticks import TICKS_MAX, bound_in_ticks
+from store.view import View
 
 __all__ = ["MEMORY_SIZE", "FileStore"]
 
@@ -124,21 +125,21 @@ class FileStore(EventStore):
         """See :meth:`EventStore.minutes`."""
         return self._reader.minutes(query)
 
-    def spans(self, query: Query) -> list[Span]:
+    def spans(self, query: Query, view: View | None = None) -> list[Span]:
         """See :meth:`EventStore.spans`."""
-        return self._reader.spans(query)
+        return self._reader.spans(query, view)
 
-    def span(self, query: Query, minute: str) -> Span | None:
+    def span(self, query: Query, minute: str, view: View | None = None) -> Span | None:
         """See :meth:`EventStore.span`."""
-        return self._reader.span(query, minute)
+        return self._reader.span(query, minute, view)
 
-    def whole(self, query: Query) -> Span:
+    def whole(self, query: Query, view: View | None = None) -> Span:
         """See :meth:`EventStore.whole`."""
-        return self._reader.whole(query)
+        return self._reader.whole(query, view)
 
-    def answer(self, query: Query, minute: str | None = None) -> Answer:
+    def answer(self, query: Query, minute: str | None = None, view: View | None = None) -> Answer:
         """See :meth:`EventStore.answer`."""
-        return self._reader.answer(query, minute)
+        return self._reader.answer(query, minute, view)
 
     def latest(self) -> str | None:
         """See :meth:`EventStore.latest`."""
@@ -190,7 +191,7 @@ class FileStore(EventStore):
         return {
             "store": self.root_dir,
             "lock_holder": self._disk.lock_holder(self.root_dir, lock_path(self.root_dir)),
-            **self._state.status(),
+            **self._state.lookup.status(),
             "watch": self._watcher.status(),
             "disk_free_bytes": usage.block_size * usage.blocks_available,
         }

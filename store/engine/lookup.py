@@ -4,17 +4,14 @@ Minutes come from memory, from the index, or from their files; what was found is
 while files or the index are read. See the protocols in :mod:`store.answers`.
 """
 
-import itertools
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from store.answers.arrivals import Arrivals
-from store.answers.fetch import id_hashes
 from store.answers.moved import MovedTails
 from store.answers.read_ahead import ReadAhead
 from store.answers.series import Series
@@ -22,26 +19,28 @@ from store.answers.version import Minute, Version
 from store.cache import Cache
 from store.disk.disk import Disk
 from store.disk.file import FileStat
-from store.disk.vectored import ExtentBuffer
+from store.engine.id_hashes import IdHashes
+from store.engine.line_sizes import LineSizes
+from store.engine.line_totals import LineTotals
+from store.engine.minute_reader import MinuteReader
+from store.engine.record_judge import RecordJudge
 from store.engine.scanner import Scanner
 from store.engine.verdicts import Verdicts
-from store.errors import DiskUnreadable, EventReadException
+from store.errors import EventReadException
 from store.index.catalog import Catalog
 from store.index.database import Database
 from store.index.extents import Extents, Layout
-from store.index.minute import MinuteEntries
+from store.index.minute import DAMAGED, MinuteEntries
 from store.index.row import MinuteRow
 from store.index.streams import Streams
-from store.index.summary import SUMMARY, Total, merge_summaries, summarize
+from store.index.summary import SUMMARY, Summaries, Total, merge_summaries, summarize
 from store.index.times import are_inside
 from store.locks import new_lock
 from store.minutes.file import MinuteFile, StoredFile
 from store.query import Filter, Query
+from store.view import View
 
 __all__ = ["Lookup"]
-
-_SEARCHED_AT_ONCE = 1000
-"""Number of minutes whose id hashes are read from the index, or saved to it, in one transaction."""
 
 _MINUTE_SIZE = 2 << 10
 """Approximate memory of a minute without its entries, in bytes."""
@@ -50,9 +49,6 @@ _CACHE_SHARE = 8
 """Caches get this part of the budget even if the catalog and the streams leave less."""
 
 log = logging.getLogger(__name__)
-
-_Arguments = ParamSpec("_Arguments")
-_Read = TypeVar("_Read")
 
 
 class Lookup:
@@ -77,6 +73,7 @@ class Lookup:
         moved: the tails that have moved.
         scanner: reads minute files.
         cache: what was found.
+        line_totals: the totals of lines, by view.
     """
 
     def __init__(
@@ -96,14 +93,26 @@ class Lookup:
         self.arrivals = Arrivals()
         self.epoch = 0
         self.moved = MovedTails()
+        self._bytes = MinuteReader(self._file, self.catalog.name, refresh, self.moved)
         self.scanner = Scanner(root_dir, disk, self.ids_of)
         self._database = database
         self._open_file = open_file
-        self._refresh = refresh
         self._memory_size = memory_size
         self.cache = Cache(memory_size)
         self._is_short = False
-        self._verdicts = Verdicts(self.cache, self.read)
+        records = RecordJudge(self.read)
+        self._verdicts = Verdicts(self.cache, records)
+        ahead = ReadAhead()
+        self.lines = LineSizes(
+            self.cache,
+            database,
+            records,
+            self._rows,
+            self._changed,
+            lambda minute: self.following(minute, ahead),
+        )
+        self.line_totals: dict[View, LineTotals] = {}
+        self._ids = IdHashes(self, database, self._rows)
         self._read_ahead = ReadAhead()
         self._minutes: WeakValueDictionary[int, Minute] = WeakValueDictionary()
 
@@ -127,10 +136,12 @@ class Lookup:
             )
             return self.keep(minute, entries, FileStat(row.name, *row.stamp))
 
-    def summaries(self, minutes: NDArray[np.int64]) -> dict[int, tuple[int, NDArray[np.void]]]:
+    def summaries(self, minutes: NDArray[np.int64], view: View | None = None) -> Summaries:
         """Return the summaries of *minutes* that the index or the memory has; see :class:`store.answers.access.Access`."""
         known, stream_count = self._rows(minutes)
         found = self._database.find_summaries(known, stream_count)
+        if view is not None:
+            return self._database.find_line_sums(view, found)
         for minute in known.keys() - found.keys():
             there = self._minutes.get(minute)
             if there is not None and there.entries.is_loaded:
@@ -180,43 +191,12 @@ class Lookup:
         return layouts
 
     def read(self, minute: int, start: int, end: int) -> bytes:
-        """Read the bytes of *minute*, by id, from *start* to *end*.
-
-        Raises:
-            EventReadException: if it is gone, its file is not the one that is known, or ends before.
-        """
-        minute, shift = self.moved.follow(minute, start)
-        data = self._refreshed(minute, MinuteFile.read, start + shift, end - start)
-        if len(data) < end - start:  # fewer bytes would move everything after them
-            raise EventReadException(f"{self.catalog.name(minute)} ends before byte {end}")
-        return data
+        """Read the bytes of *minute* from *start* to *end*; see :class:`store.answers.access.Access`."""
+        return self._bytes.read(minute, start, end)
 
     def read_extents(self, extents: Extents) -> bytes:
-        """Read *extents*, which ascend within each minute, and join them.
-
-        Raises:
-            EventReadException: as :meth:`read` does.
-        """
-        minutes, starts, stops = self.moved.follow_all(extents)
-        buffer = ExtentBuffer(starts, stops)
-        # Where another minute begins, there is another file to read.
-        edges = [0, *((minutes[1:] != minutes[:-1]).nonzero()[0] + 1).tolist(), len(minutes)]
-        for first, last in itertools.pairwise(edges):
-            self._refreshed(int(minutes[first]), MinuteFile.gather, buffer, first, last)
-        return buffer.data()
-
-    def _refreshed(
-        self, minute: int, read: Callable[Concatenate[MinuteFile, _Arguments], _Read],
-        *arguments: _Arguments.args, **_named: _Arguments.kwargs,
-    ) -> _Read:  # fmt: skip
-        """Return the result of *read* on the file of *minute*; retry it once, after a refresh, if the file may have changed."""
-        try:
-            return read(self._file(minute), *arguments, **_named)
-        except DiskUnreadable:
-            raise
-        except EventReadException:
-            self._refresh(self.catalog.name(minute))
-            return read(self._file(minute), *arguments, **_named)
+        """Read *extents*; see :class:`store.answers.access.Access`."""
+        return self._bytes.read_extents(extents)
 
     def _file(self, minute: int) -> MinuteFile:
         """Return the file of *minute*, by id; one that is not in memory has no tail, and need not come there to be read."""
@@ -248,6 +228,32 @@ class Lookup:
     def levels(self, minute: Minute, length: int) -> NDArray[np.uint8]:
         """Return the codes of the levels of the first *length* entries of *minute*."""
         return self._verdicts.levels(minute, length)
+
+    def line_sizes(self, view: View, minute: Minute, length: int) -> NDArray[np.integer]:
+        """Return the sizes of lines in *view* of *minute*; see :class:`store.answers.access.Access`."""
+        return self.lines.of(view, minute, length)
+
+    def line_size(self, query: Query, view: View) -> int:
+        """Return the size of the lines in *view* of the answer to *query*, which streams decide, in bytes."""
+        with self.lock:
+            totals = self.line_totals.setdefault(view, LineTotals(view, self))
+        return totals.size(self.matching(query))
+
+    def check_line_size(self, version: Version, view: View, size: int) -> None:
+        """Check that *size* is that of the lines in *view* of the answer at *version*, as far as that is known."""
+        if (totals := self.line_totals.get(view)) is not None:
+            totals.check(version, self.matching(version.query), size)
+
+    def line_summaries(self, minutes: NDArray[np.int64]) -> dict[View, Summaries]:
+        """Return the summaries of *minutes* that the index has in the views of which totals are kept."""
+        return {view: self.summaries(minutes, view) for view in list(self.line_totals)}
+
+    def begin_line_totals(self, views: Iterable[View]) -> None:
+        """Keep the totals of lines in *views*, beginning with those that the index has; nothing has arrived yet."""
+        for view in views:
+            sums = self._database.line_totals.get((view.name, view.version))
+            known = None if sums is None else (sums, self.arrivals)
+            self.line_totals[view] = LineTotals(view, self, known)
 
     def total(self, query: Query) -> tuple[Total, float]:
         """Return the total of the answer to *query*, which has no time bounds, and when it last changed."""
@@ -291,45 +297,39 @@ class Lookup:
                 self.epoch,
             )
 
-    def series(self, query: Query) -> Series:
-        """Return the totals by minute of the filters of *query*, its time bounds aside."""
-        key = ("series", query.at_any_time)
+    def series(self, query: Query, view: View | None = None) -> Series:
+        """Return the totals by minute of the filters of *query*, its time bounds aside, and of lines in *view*."""
+        key = ("series", query.at_any_time, view)
         found = self.cache.get(key)
-        series: Series = Series(query.at_any_time, self) if found is None else found
+        series: Series = Series(query.at_any_time, self, view) if found is None else found
         self.cache.put(key, series, series.memory_size)
         return series
 
     def minutes_with_id(self, hashed: int) -> NDArray[np.int64]:
-        """Return the ids of the minutes that may have an event whose id has the hash *hashed*, the newest first.
-
-        The hashes of a minute are computed on demand, and kept in the index.
-        """
+        """Return the ids of the minutes that may have an event whose id has the hash *hashed*, the newest first."""
         with self.lock:
             minutes = self.catalog.ids()[::-1]
-        found = []
-        for first in range(0, len(minutes), _SEARCHED_AT_ONCE):
-            known, _ = self._rows(minutes[first : first + _SEARCHED_AT_ONCE])
-            hashes = self._database.find_id_hashes(known)
-            made = {}
-            for minute, row in known.items():
-                if row.size != row.bytes or not row.stamp.is_settled:
-                    found.append(minute)
-                    continue
-                if minute not in hashes:
-                    try:
-                        hashes[minute] = made[minute] = id_hashes(self, minute, row.size)
-                    except EventReadException as error:
-                        log.info("not searching it: %s", error)
-                        continue
-                there = hashes.get(minute)
-                if there is None or hashed in there[there.searchsorted(hashed) :][:1]:
-                    found.append(minute)
-            self._database.save_id_hashes({each: (known[each], made[each]) for each in made})
-        return np.array(found, np.int64)
+        return self._ids.minutes_with(hashed, minutes)
 
-    def completed(
-        self, minute: int, known: Mapping[int, tuple[int, NDArray[np.void]]]
-    ) -> NDArray[np.void] | None:
+    def status(self) -> dict[str, int | str]:
+        """Return how much there is, and the memory that it takes."""
+        with self.lock:
+            total, _ = self.streams.total(None)
+            damage = self.catalog.values("damage", self.catalog.ids())
+            events = self.streams.events(len(self.streams))
+            events[DAMAGED] = 0
+            return {
+                "events": total.events,
+                "bytes": total.size,
+                "damaged_bytes": int(damage.sum()),
+                "minutes": len(self.catalog),
+                "streams": int(np.count_nonzero(events)),
+                "memory_budget_bytes": self._memory_size,
+                "memory_used_bytes": self.catalog.size + self.streams.size + self.cache.size,
+                "index": self._database.status(),
+            }
+
+    def completed(self, minute: int, known: Summaries) -> NDArray[np.void] | None:
         """Return the summary of all entries of *minute*, also those that are not in the index; None if unknown."""
         total = self.catalog.entries(minute)
         count, summary = known.get(minute, (0, np.empty(0, SUMMARY)))
@@ -383,6 +383,10 @@ class Lookup:
     def _rows(self, minutes: NDArray[np.int64]) -> tuple[dict[int, MinuteRow], int]:
         with self.lock:
             return self.catalog.rows_of(minutes), len(self.streams)
+
+    def _changed(self, minute: int) -> float:
+        with self.lock:
+            return self.catalog.changed(minute)
 
     def _continues(self, row: MinuteRow) -> bool:
         """Return whether the file of the minute with *row* still begins with the known bytes."""

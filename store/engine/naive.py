@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from store.answers.version import Minute
@@ -13,6 +13,7 @@ from store.disk.file import FileStat
 from store.engine.deleter import Deleter
 from store.engine.file_store import MEMORY_SIZE, FileStore
 from store.engine.flusher import Flusher, FlushResult
+from store.engine.measurer import Measurer
 from store.engine.partition import Part, Partition
 from store.engine.reading import Reader
 from store.engine.state import State
@@ -32,6 +33,7 @@ from store.index.database import Database
 from store.index.minute import EntryColumns, MinuteEntries
 from store.minutes.logged_file import LoggedFile
 from store.timer import PeriodicTimer
+from store.view import View
 from store.wal.recovery import Recovered, open_log
 from store.wal.segment import LogRecord
 from store.wal.tail import read_tail
@@ -40,6 +42,9 @@ __all__ = ["NaiveEventStore"]
 
 _TRIES = 3
 """Maximum number of attempts to flush files that other programs change."""
+
+_MEASURING_INTERVAL_S = 1.0
+"""Seconds between looks for minutes whose lines are to be measured."""
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +87,7 @@ class NaiveEventStore(FileStore):
         progress: called with the number of minute files read so far, and the number to read.
         memory_size: the memory budget, in bytes; caches get what the catalog and the streams leave of it.
         log_keep_size: maximum size of the flushed records that the log keeps, in bytes.
+        measured_views: the views whose lines are measured in the background, so that the sizes of answers are known.
 
     Raises:
         StoreLocked: if another process has the store open to write.
@@ -96,6 +102,7 @@ class NaiveEventStore(FileStore):
         progress: Progress = show_nothing,
         memory_size: int = MEMORY_SIZE,
         log_keep_size: int = 1 << 30,
+        measured_views: Sequence[View] = (),
     ) -> None:
         super().__init__(root_dir, disk or Disk())
         self.flush_interval = flush_interval
@@ -127,6 +134,7 @@ class NaiveEventStore(FileStore):
             self._watcher.begin()
             on_failure.callback(self._watcher.close)
             self._state.load(progress)
+            self._state.lookup.begin_line_totals(measured_views)
             for each in recovered:
                 self._recover(each)
             self._state.fold_arrivals()
@@ -137,8 +145,12 @@ class NaiveEventStore(FileStore):
         with contextlib.suppress(EventWriteException):
             self._declared.convert()
         self._timer: PeriodicTimer | None = None
+        self._measurer = Measurer(self._state, measured_views)
+        self._measurer.begin()
         if flush_interval < math.inf:
             self._watcher.start()
+            if measured_views:
+                self._measurer.start(_MEASURING_INTERVAL_S)
         if 0 < flush_interval < math.inf:
             self._timer = PeriodicTimer(flush_interval / 1000, self._tick_in_background)
             self._timer.start()
@@ -356,6 +368,7 @@ class NaiveEventStore(FileStore):
             self._timer.cancel()
             self._timer.join()
         self._watcher.stop()
+        self._measurer.stop()
         is_complete = False
         try:
             self._store_lock.check()

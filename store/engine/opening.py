@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Sequence
 
 from store.api import EventStore, Progress, show_nothing
 from store.disk.disk import Disk
@@ -12,6 +13,7 @@ from store.errors import EventReadException
 from store.filenames import index_path, journal_path, lock_path
 from store.index.database import remove_database
 from store.query import Query
+from store.view import View
 from store.wal.segment import list_segments
 
 __all__ = ["open_store", "reindex", "wait_until_closed"]
@@ -27,6 +29,7 @@ def open_store(
     progress: Progress = show_nothing,
     memory_size: int = MEMORY_SIZE,
     log_keep_size: int = 1 << 30,
+    measured_views: Sequence[View] = (),
 ) -> EventStore:
     """Open the store at *address*; so far, every address is a directory of minute files.
 
@@ -38,6 +41,8 @@ def open_store(
         progress: called with the number of minute files read so far, and the number to read.
         memory_size: the memory budget, in bytes; caches get what the catalog and the streams leave of it.
         log_keep_size: maximum size of the flushed records that the log keeps, in bytes.
+        measured_views: the views whose lines are measured in the background, so that the sizes of answers are known. In
+            any other, and in a store that is only read, they are measured when they are asked for.
 
     Raises:
         EventStoreException: if there is no store to open, or another process has it open.
@@ -45,7 +50,9 @@ def open_store(
     if is_read_only:
         interval_ms = flush_interval_ms or _REFRESH_INTERVAL_MS
         return FollowingStore(address, interval_ms, None, progress, memory_size)
-    return NaiveEventStore(address, flush_interval_ms, None, progress, memory_size, log_keep_size)
+    return NaiveEventStore(
+        address, flush_interval_ms, None, progress, memory_size, log_keep_size, measured_views
+    )
 
 
 def reindex(address: str, progress: Progress = show_nothing) -> int:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from store.answers.answer import MinuteAnswer, MinuteBytes, WholeAnswer
 from store.answers.fetch import IdSearch, sorted_events
+from store.answers.lines import MinuteLines, WholeLines
 from store.answers.selection import count_selected, select
 from store.answers.version import Minute, Version
 from store.api import Answer
@@ -26,6 +27,7 @@ from store.index.stamp import Stamp
 from store.index.summary import NOTHING, Total
 from store.index.times import are_inside
 from store.query import Query, Span, Stream
+from store.view import View
 
 __all__ = ["Reader"]
 
@@ -201,10 +203,10 @@ class Reader:
                 names = self._lookup.catalog.names(minutes[first : first + _NAMES_AT_ONCE])
             yield from names
 
-    def spans(self, query: Query) -> list[Span]:
+    def spans(self, query: Query, view: View | None) -> list[Span]:
         """See :meth:`EventStore.spans`."""
         version = self._lookup.version(query)
-        totals = self._totals(version)
+        totals = self._totals(version, view)
         with self._lookup.lock:
             names = self._lookup.catalog.names(version.minutes)
             changes = self._lookup.catalog.changes(version.minutes)
@@ -212,30 +214,40 @@ class Reader:
         spans = itertools.starmap(Span, rows)
         return [span for span in spans if span.events or query.asks_everything]
 
-    def span(self, query: Query, name: str) -> Span | None:
+    def span(self, query: Query, name: str, view: View | None) -> Span | None:
         """See :meth:`EventStore.span`."""
         row = self._current(name)
-        return None if row is None else self._span(query, row)
+        return None if row is None else self._span(query, row, view)
 
-    def whole(self, query: Query) -> Span:
+    def whole(self, query: Query, view: View | None) -> Span:
         """See :meth:`EventStore.whole`."""
         if not query.is_bounded and not query.content_filters:
             total, changed = self._lookup.total(query)
+            if view is not None:
+                total = total._replace(size=self._lookup.line_size(query, view))
             return Span("", *total, changed)
-        return self._whole(self._lookup.version(query))
+        return self._whole(self._lookup.version(query), view)
 
-    def answer(self, query: Query, name: str | None) -> Answer:
+    def answer(self, query: Query, name: str | None, view: View | None) -> Answer:
         """See :meth:`EventStore.answer`."""
         if name is None:
             version = self._lookup.version(query)
-            return WholeAnswer(version, self._lookup, self._whole(version))
+            if view is None:
+                return WholeAnswer(version, self._lookup, self._whole(version))
+            totals = self._totals(version, view)
+            span = _joined(totals, version.changed)
+            if not query.is_bounded and not query.content_filters:
+                self._lookup.check_line_size(version, view, span.size)
+            return WholeLines(version, view, self._lookup, span, totals[0])
         row = self._current(name)
         if row is not None:
             try:
-                minute, span = self._lookup.minute(row.id), self._span(query, row)
+                minute, part = self._lookup.minute(row.id), self._span(query, row, view)
+                if view is not None:
+                    return MinuteLines(query, view, minute, self._lookup, part, row.entries)
                 if query.asks_everything:
-                    return MinuteBytes(minute, self._lookup, span)
-                return MinuteAnswer(query, minute, self._lookup, span, row.entries)
+                    return MinuteBytes(minute, self._lookup, part)
+                return MinuteAnswer(query, minute, self._lookup, part, row.entries)
             except EventReadException:
                 if self._current(name) is not None:
                     raise
@@ -265,28 +277,25 @@ class Reader:
             self._refresh(name)
         return row
 
-    def _span(self, query: Query, row: MinuteRow) -> Span | None:
+    def _span(self, query: Query, row: MinuteRow, view: View | None) -> Span | None:
         """Return the part of the answer to *query* in the minute of *row*, None if there is none."""
         lookup = self._lookup
         with lookup.lock:
             changed = lookup.catalog.changed(row.id)
-        if query.asks_everything:
+        if query.asks_everything and view is None:
             return Span(row.name, row.bytes, row.events, max(row.newest, 0), changed)
         if query.is_bounded and not _is_inside(row, query):
-            total = self._part(query, row.id, row.entries)
-        elif query.at_any_time.filters:
-            total = lookup.series(query).total(row.id, row.entries)
+            total = self._part(query, row.id, row.entries, view)
+        elif query.at_any_time.filters or view is not None:
+            total = lookup.series(query, view).total(row.id, row.entries)
         else:
             total = Total(row.bytes - row.damage, row.events, max(row.newest, 0))
-        return Span(row.name, *total, changed) if total.events else None
+        return Span(row.name, *total, changed) if total.events or query.asks_everything else None
 
-    def _whole(self, version: Version) -> Span:
-        if version.total is not None:
+    def _whole(self, version: Version, view: View | None = None) -> Span:
+        if version.total is not None and view is None:
             return Span("", *version.total, version.changed)
-        totals = self._totals(version)
-        size, events, newest = totals
-        total = Total(int(size.sum()), int(events.sum()), int(newest.max(initial=0)))
-        return Span("", *total, version.changed)
+        return _joined(self._totals(version, view), version.changed)
 
     def _answering(self, query: Query) -> NDArray[np.int64]:
         """Return the ids of the minutes with at least one event that answers *query*."""
@@ -296,20 +305,24 @@ class Reader:
         found: NDArray[np.int64] = version.minutes[self._totals(version)[1] > 0]
         return found
 
-    def _totals(self, version: Version) -> NDArray[np.int64]:
+    def _totals(self, version: Version, view: View | None = None) -> NDArray[np.int64]:
         """Return for each minute of *version* the total of its part, in three rows as in Total."""
-        totals = self._inside(version.query, version.minutes, version.entries)
+        totals = self._inside(version.query, version.minutes, version.entries, view)
         for place in (~version.inside).nonzero()[0].tolist():
             minute, entries = int(version.minutes[place]), int(version.entries[place])
-            totals[:, place] = self._part(version.query, minute, entries)
+            totals[:, place] = self._part(version.query, minute, entries, view)
         return totals
 
     def _inside(
-        self, query: Query, minutes: NDArray[np.int64], entries: NDArray[np.int64]
+        self,
+        query: Query,
+        minutes: NDArray[np.int64],
+        entries: NDArray[np.int64],
+        view: View | None,
     ) -> NDArray[np.int64]:
         """Return the totals of *minutes* as if all of their *entries* were in the time range of *query*."""
-        if query.at_any_time.filters:
-            return self._lookup.series(query).totals(minutes, entries)
+        if query.at_any_time.filters or view is not None:
+            return self._lookup.series(query, view).totals(minutes, entries)
         with self._lookup.lock:
             values = self._lookup.catalog.values
             sizes = values("bytes", minutes)
@@ -318,12 +331,19 @@ class Reader:
             totals = [sizes, values("events", minutes), np.maximum(values("newest", minutes), 0)]
             return np.array(totals, np.int64)
 
-    def _part(self, query: Query, minute: int, entries: int) -> Total:
+    def _part(self, query: Query, minute: int, entries: int, view: View | None) -> Total:
         """Return the total of the part of *minute* that answers *query*."""
         try:
-            return count_selected(self._lookup, query, self._lookup.minute(minute), 0, entries)
+            found = self._lookup.minute(minute)
+            return count_selected(self._lookup, query, found, 0, entries, view)
         except EventReadException:
             return NOTHING
+
+
+def _joined(totals: NDArray[np.int64], changed: float) -> Span:
+    """Return all of an answer that last *changed* then, given the *totals* of its minutes, in three rows as in Total."""
+    size, events, newest = totals
+    return Span("", int(size.sum()), int(events.sum()), int(newest.max(initial=0)), changed)
 
 
 def _is_inside(row: MinuteRow, query: Query) -> bool:

@@ -24,11 +24,12 @@ from store.index.database import Database
 from store.index.minute import DAMAGED, EntryColumns, MinuteEntries
 from store.index.row import MinuteRow
 from store.index.rows import IndexRow
-from store.index.summary import summarize
+from store.index.summary import Summaries, summarize
 from store.locks import new_lock
 from store.minutes.file import MinuteFile
 from store.minutes.logged_file import LoggedFile
 from store.minutes.names import parse_name
+from store.view import View
 
 __all__ = ["State"]
 
@@ -59,6 +60,7 @@ class State:
         lookup: the reading side, which shares the other attributes.
         must_recount: whether the totals of the streams are wrong until :meth:`recount`.
         refresh: rescans the minute file with a name if it changed; the watcher sets it.
+        on_saved: is called with the ids of minutes whose entries were saved to the index; the measurer sets it.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class State:
         self.append_lock = new_lock("append")
         self.database = database
         self.refresh: Callable[[str], object] = lambda _name: None
+        self.on_saved: Callable[[list[int]], object] = lambda _minutes: None
         self.lookup = Lookup(root_dir, disk, database, open_file, memory_size, self._refresh)
         self.lock = self.lookup.lock
         self.catalog = self.lookup.catalog
@@ -80,7 +83,6 @@ class State:
         self.scanner = self.lookup.scanner
         self._disk = disk
         self._open_file = open_file
-        self._memory_size = memory_size
         self._removed: list[int] = []
         self.must_recount = False
 
@@ -188,16 +190,17 @@ class State:
     def drop(self, minutes: Sequence[int], is_wanted: Callable[[int], bool]) -> None:
         """Drop those of *minutes*, by id, that are not wanted: their files are gone."""
         known = self.lookup.summaries(np.array(minutes, np.int64))
+        lines = self.lookup.line_summaries(np.array(minutes, np.int64))
         with self.append_lock, self.lock:
             gone = [each for each in minutes if self.catalog.has(each) and not is_wanted(each)]
-            self.must_recount |= not self._drop(gone, known)
+            self.must_recount |= not self._drop(gone, known, lines)
             self.streams.forget_emptied()
         self.save([])
 
     def replace(
         self,
         minute: Minute,
-        known: Mapping[int, tuple[int, NDArray[np.void]]],
+        known: Summaries,
         scanned: Scanned | None,
         tail: EntryColumns,
         file: MinuteFile,
@@ -220,7 +223,7 @@ class State:
         old, stored_size = minute.entries, minute.file.stored_size
         position = old.position_at(stored_size)
         with self.lock:
-            self.must_recount |= not self._drop([minute.id], known)
+            self.must_recount |= not self._drop([minute.id], known, {})
             made = None
             if scanned is not None:
                 made, _row, _summary = self._add(scanned, has_arrived)
@@ -261,13 +264,15 @@ class State:
         return self.lookup.keep(minute, entries, scanned.stat), row, summary
 
     def _drop(
-        self, minutes: Sequence[int], known: Mapping[int, tuple[int, NDArray[np.void]]]
+        self, minutes: Sequence[int], known: Summaries, lines: Mapping[View, Summaries]
     ) -> bool:
-        """Drop *minutes*, whose summaries are *known*; return whether the summaries of all were."""
+        """Drop *minutes*, whose summaries are *known*, and those of *lines*; return whether the summaries of all were."""
         now = time.time()
         found = [(each, self.lookup.completed(each, known)) for each in minutes]
         gone = [(each, summary) for each, summary in found if summary is not None]
         self.streams.discount(gone, now)
+        for view, totals in self.lookup.line_totals.items():
+            totals.discount(minutes, lines.get(view, {}))
         if minutes:
             self.catalog.remove(minutes)
             self.lookup.epoch += 1
@@ -292,6 +297,8 @@ class State:
         folded, self.lookup.arrivals = self.lookup.arrivals, Arrivals()
         self.catalog.extend_bases(each for each in folded.minutes() if self.catalog.has(each))
         folded.successor = self.lookup.arrivals
+        for totals in self.lookup.line_totals.values():
+            totals.note_fold()
         self.lookup.epoch += 1
 
     def recount(self) -> None:
@@ -326,24 +333,6 @@ class State:
                 self.streams.recount(np.concatenate(rows), minutes)
             self.streams.forget_empty()
 
-    def status(self) -> dict[str, int | str]:
-        """Return how much there is, and the memory that it takes."""
-        with self.lock:
-            total, _ = self.streams.total(None)
-            damage = self.catalog.values("damage", self.catalog.ids())
-            events = self.streams.events(len(self.streams))
-            events[DAMAGED] = 0
-            return {
-                "events": total.events,
-                "bytes": total.size,
-                "damaged_bytes": int(damage.sum()),
-                "minutes": len(self.catalog),
-                "streams": int(np.count_nonzero(events)),
-                "memory_budget_bytes": self._memory_size,
-                "memory_used_bytes": self.catalog.size + self.streams.size + self.lookup.cache.size,
-                "index": self.database.status(),
-            }
-
     # The index
 
     def save(self, kept: Sequence[Minute]) -> None:
@@ -359,6 +348,7 @@ class State:
                 rows.append(row)
                 self.lookup.weigh(minute)
         self._save_rows(rows)
+        self.on_saved([each.row.id for each in rows])
 
     def _save_rows(self, rows: Sequence[IndexRow]) -> None:
         with self.lock:
@@ -394,7 +384,10 @@ class State:
             self.lookup.refresh_newest(None)
             # Nothing else uses the store any more.
             is_settled = self.catalog.is_settled()
-            self.database.close(self.catalog if is_settled else None, self.streams)
+            totals = self.lookup.line_totals.items()
+            known = {(view.name, view.version): each.known() for view, each in totals}
+            sums = {view: each for view, each in known.items() if each is not None}
+            self.database.close(self.catalog if is_settled else None, self.streams, sums)
         else:
             self.database.close()
 

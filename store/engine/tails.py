@@ -13,6 +13,7 @@ from store.engine.scanner import Scanned
 from store.engine.state import State
 from store.errors import EventWriteException
 from store.index.minute import DAMAGED, EntryColumns, MinuteEntries
+from store.index.summary import Summaries
 from store.minutes.logged_file import LoggedFile
 from store.wal.log import WriteAheadLog
 from store.wal.segment import LogRecord
@@ -141,7 +142,7 @@ class LoggedTails:
     def _move(
         self,
         minute: Minute,
-        known: dict[int, tuple[int, np.ndarray[tuple[int], np.dtype[np.void]]]],
+        known: Summaries,
         scanned: Scanned | None,
         tail: bytes,
     ) -> Minute | None:

@@ -17,6 +17,7 @@ from store.disk.file import FileStat
 from store.errors import EventStoreException
 from store.index.catalog import Catalog
 from store.index.extents import Layout
+from store.index.lines import LineRow, sizes_of, sums_of
 from store.index.loading import Loaded, load, save_snapshot
 from store.index.minute import MinuteEntries, Packed
 from store.index.row import MinuteRow
@@ -33,6 +34,7 @@ from store.index.shared import SharedDatabase
 from store.index.streams import Streams
 from store.index.tables import Tables, TablesError, is_busy
 from store.locks import new_lock
+from store.view import View
 
 __all__ = ["Database", "remove_database"]
 
@@ -48,6 +50,9 @@ class Database:
         disk: the disk the store is on.
         path: the database file, made if it is missing. Empty: a private one that ends with this object.
         shared: the index of another process, to be read only.
+
+    Attributes:
+        line_totals: by view, its name and version, for each stream id the size of its lines, if that was known after loading.
     """
 
     def __init__(self, disk: Disk, path: str, shared: SharedDatabase | None = None) -> None:
@@ -60,6 +65,7 @@ class Database:
         self._streams: dict[int, bytes | None] = {}
         self._removed: set[int] = set()
         self._has_failed = False
+        self.line_totals: dict[tuple[str, int], NDArray[np.int64]] = {}
 
     def load(self, files: Sequence[FileStat], catalog: Catalog, streams: Streams) -> list[str]:
         """Fill the empty *catalog* and *streams* with what the index has of *files*, all of the directory.
@@ -78,6 +84,7 @@ class Database:
         else:
             catalog.adopt(loaded.catalog)
             streams.adopt(loaded.streams)
+            self.line_totals = loaded.line_totals
             if self._shared is None:
                 self._removed.update(loaded.stale)
             else:
@@ -108,8 +115,13 @@ class Database:
             self._tables.create()
             self._has_failed = False
 
-    def close(self, catalog: Catalog | None = None, streams: Streams | None = None) -> None:
-        """Close the index; save a snapshot of *catalog* and *streams*, if given, all of which was saved."""
+    def close(
+        self,
+        catalog: Catalog | None = None,
+        streams: Streams | None = None,
+        line_totals: Mapping[tuple[str, int], NDArray[np.int64]] | None = None,
+    ) -> None:
+        """Close the index; save a snapshot of *catalog* and *streams*, if given, all of which was saved, and of *line_totals*."""
         with self._lock, self._or_without("write"):
             if (
                 self._tables is not None
@@ -117,7 +129,7 @@ class Database:
                 and catalog is not None
                 and streams is not None
             ):
-                save_snapshot(self._tables, catalog, streams)
+                save_snapshot(self._tables, catalog, streams, line_totals or {})
         with self._lock:
             self._close()
         if self._shared is not None:
@@ -184,6 +196,39 @@ class Database:
             summaries |= self._shared.find_summaries(rest, stream_count) if rest else {}
         return summaries
 
+    def find_line_sums(
+        self, view: View, summaries: Mapping[int, tuple[int, NDArray[np.void]]]
+    ) -> dict[int, tuple[int, NDArray[np.void]]]:
+        """Return those of *summaries* for which the index has the sums of lines in *view*, with these as sizes."""
+        found = {}
+        for minute, packed in self._select_lines("sums", view, list(summaries)):
+            count, summary = summaries[minute]
+            sums = checked(sums_of, packed, summary)
+            if sums is not None:
+                found[minute] = count, sums
+        return found
+
+    def find_line_sizes(
+        self, view: View, known: Mapping[int, MinuteRow]
+    ) -> dict[int, NDArray[np.unsignedinteger]]:
+        """Return the sizes of lines in *view* that the index has of the minutes *known*, by id."""
+        found = {}
+        for minute, packed in self._select_lines("sizes", view, list(known)):
+            sizes = checked(sizes_of, packed, known[minute])
+            if sizes is not None:
+                found[minute] = sizes
+        return found
+
+    def has_lines(self, view: View, minutes: Sequence[int]) -> set[int]:
+        """Return those of *minutes*, by id, whose sizes of lines in *view* are in the index."""
+        return {minute for minute, _ in self._select_lines("sums", view, minutes)}
+
+    def save_lines(self, made: Sequence[LineRow]) -> None:
+        """Save the sizes of lines in *made*."""
+        with self._lock, self._or_without("write"):
+            if self._tables is not None:
+                self._tables.save_lines(made)
+
     def find_id_hashes(self, known: Mapping[int, MinuteRow]) -> dict[int, NDArray[np.uint32]]:
         """Return the id hashes that the index has of the minutes *known*, by id."""
         hashes = {}
@@ -235,6 +280,20 @@ class Database:
             if self._tables is not None:
                 return self._tables.select(columns, minutes)
         return []
+
+    def _select_lines(
+        self, column: str, view: View, minutes: Sequence[int]
+    ) -> list[tuple[int, bytes]]:
+        """Return the ids and the *column* of the lines in *view* of those of *minutes* that the index has."""
+        rows: list[tuple[int, bytes]] = []
+        with self._lock, self._or_without("read"):
+            if self._tables is not None:
+                rows += self._tables.select_lines(column, view, minutes)
+        if self._shared is not None:
+            found = {minute for minute, _ in rows}
+            rest = [minute for minute in minutes if minute not in found]
+            rows += self._shared.select_lines(column, view, rest) if rest else []
+        return rows
 
     def _open(self) -> Tables:
         return Tables.open(self._disk.database_path(self._path) if self._path else "")

@@ -1,6 +1,6 @@
 """Loading the index: all that it knows of the files of a directory, when a store is opened."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from store.disk.file import FileStat
 from store.index.catalog import Catalog
+from store.index.lines import unpack_line_totals
 from store.index.row import ROW
-from store.index.rows import counted_summary, pack_totals, summary_of, unpack_totals
+from store.index.rows import checked, counted_summary, pack_totals, summary_of, unpack_totals
 from store.index.streams import Streams, StreamTotals
 from store.index.tables import VERSION, Tables
 from store.minutes.names import parse_name
@@ -31,12 +32,14 @@ class Loaded(NamedTuple):
         streams: the streams, counted in them.
         stale: the ids of the others.
         unknown: the names of the files of which nothing is known, in the order of time.
+        line_totals: by view, its name and version, for each stream id the size of its lines, if all of this is known.
     """
 
     catalog: Catalog
     streams: Streams
     stale: list[int]
     unknown: list[str]
+    line_totals: dict[tuple[str, int], NDArray[np.int64]]
 
 
 def load(tables: Tables, files: Sequence[FileStat]) -> Loaded:
@@ -90,16 +93,35 @@ def load(tables: Tables, files: Sequence[FileStat]) -> Loaded:
             lengths = [len(each) for each in parts]
             streams.recount(np.concatenate(parts), np.repeat(np.array(kept, np.int64), lengths))
         streams.forget_empty()
-    return Loaded(catalog, streams, stale, unknown)
+    is_current = totals is not None and not stale and not unknown
+    line_totals = _line_totals(tables, generation, len(streams)) if is_current else {}
+    return Loaded(catalog, streams, stale, unknown, line_totals)
+
+
+def _line_totals(
+    tables: Tables, generation: int, stream_count: int
+) -> dict[tuple[str, int], NDArray[np.int64]]:
+    """Return the totals of lines of *generation*, of at most *stream_count* streams, by view."""
+    packed = tables.line_totals(generation)
+    found = {view: checked(unpack_line_totals, each, stream_count) for view, each in packed.items()}
+    return {view: sums for view, sums in found.items() if sums is not None}
 
 
 def _span(name: str) -> tuple[int, int]:
     return parse_name(name) or (0, 0)
 
 
-def save_snapshot(tables: Tables, catalog: Catalog, streams: Streams) -> None:
-    """Save *catalog* and *streams* whole to *tables*, so that the next :func:`load` need not add them up."""
+def save_snapshot(
+    tables: Tables,
+    catalog: Catalog,
+    streams: Streams,
+    line_totals: Mapping[tuple[str, int], NDArray[np.int64]],
+) -> None:
+    """Save *catalog*, *streams* and *line_totals* whole to *tables*, so that the next :func:`load` need not add them up."""
     _, generation = tables.state()
     if not tables.has_snapshot(generation):
         rows = catalog.rows().tobytes()
         tables.save_snapshot(generation, rows, pack_totals(streams.export()))
+    tables.save_line_totals(
+        generation, {view: sums.tobytes() for view, sums in line_totals.items()}
+    )

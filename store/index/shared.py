@@ -1,7 +1,7 @@
 """The index of another process, to be read only."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from store.index.row import MinuteRow
 from store.index.rows import CORRUPT, checked, counted_summary, entries_of, layout_of
 from store.index.tables import Tables, TablesError
 from store.locks import new_lock
+from store.view import View
 
 __all__ = ["SharedDatabase"]
 
@@ -80,6 +81,12 @@ class SharedDatabase:
         }
         return {minute: each for minute, each in found.items() if each is not None}
 
+    def select_lines(
+        self, column: str, view: View, minutes: Iterable[int]
+    ) -> list[tuple[int, bytes]]:
+        """Return the ids and the *column* of the lines in *view* of those of *minutes* that the index has."""
+        return self._read(minutes, lambda tables, some: tables.select_lines(column, view, some))
+
     def close(self) -> None:
         """Close the index."""
         with self._lock:
@@ -88,11 +95,18 @@ class SharedDatabase:
                 self._tables = None
 
     def _select(self, columns: str, minutes: Iterable[int]) -> list[tuple[Any, ...]]:
+        return self._read(minutes, lambda tables, some: tables.select(columns, some))
+
+    def _read(
+        self,
+        minutes: Iterable[int],
+        read: Callable[[Tables, Sequence[int]], list[tuple[Any, ...]]],
+    ) -> list[tuple[Any, ...]]:
+        """Return what *read* finds of those of *minutes* that have not changed."""
         with self._lock:
             if self._tables is not None:
                 try:
-                    wanted = [each for each in minutes if each in self._minutes]
-                    return self._tables.select(columns, wanted)
+                    return read(self._tables, [each for each in minutes if each in self._minutes])
                 except TablesError as error:
                     log.info("not using the index %s: %s", self._path, error)
         return []

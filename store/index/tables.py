@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from store.index.lines import LineRow
 from store.index.row import ROW, MinuteRow, check_rows
 from store.index.rows import (
     IndexRow,
@@ -22,13 +23,14 @@ from store.index.rows import (
     pack_row,
 )
 from store.index.summary import checksum_of
+from store.view import View
 
 __all__ = ["VERSION", "Tables", "TablesError", "is_busy"]
 
 TablesError = sqlite3.Error
 """The error of every failure here."""
 
-VERSION = 4
+VERSION = 5
 """Schema version; an index of any other is rebuilt."""
 
 _SETTINGS = """
@@ -54,6 +56,12 @@ END;
 CREATE TABLE minutes (id INTEGER PRIMARY KEY, row BLOB NOT NULL, summary BLOB NOT NULL, checksum INTEGER NOT NULL);
 -- Apart from the above, which is read whole when there is no snapshot. The packed entries have checksums of their own.
 CREATE TABLE entries (id INTEGER PRIMARY KEY, layout BLOB NOT NULL, ticks BLOB NOT NULL);
+-- The sizes of lines in views, of minutes for which they were worked out: their sums by stream and, apart from them, which
+-- are read of many minutes at once, the size of each line. Both have checksums of their own.
+CREATE TABLE line_sums (id INTEGER, view TEXT, version INTEGER NOT NULL, sums BLOB NOT NULL, PRIMARY KEY (id, view));
+CREATE TABLE line_sizes (id INTEGER, view TEXT, version INTEGER NOT NULL, sizes BLOB NOT NULL, PRIMARY KEY (id, view));
+-- With a snapshot, the size of the lines of each stream in views.
+CREATE TABLE line_totals (generation INTEGER NOT NULL, view TEXT, version INTEGER NOT NULL, sums BLOB NOT NULL, checksum INTEGER NOT NULL);
 -- Hashes of the ids of events, for minutes that were searched for one; row: the catalog row they are of.
 CREATE TABLE ids (id INTEGER PRIMARY KEY, row BLOB NOT NULL, hashes BLOB NOT NULL);
 -- At most one row, written when the index is closed: the whole catalog and the totals of all streams. It counts only for
@@ -62,7 +70,7 @@ CREATE TABLE snapshot (generation INTEGER NOT NULL, catalog BLOB NOT NULL, total
 """
 _GENERATION_MAX = 1 << 53
 _IDS_AT_ONCE = 500
-"""Most parameters of one statement; SQLite takes 999 in its oldest builds."""
+"""Most ids in one statement; SQLite takes 999 parameters in its oldest builds."""
 
 
 class Tables:
@@ -194,6 +202,27 @@ class Tables:
                 (generation, rows, totals, checksum_of(rows, totals)),
             )
 
+    def line_totals(self, generation: int) -> dict[tuple[str, int], bytes]:
+        """Return by view, its name and version, the packed totals of lines of *generation*, those that are not corrupt."""
+        rows = self._connection.execute(
+            "SELECT view, version, sums, checksum FROM line_totals WHERE generation = ?",
+            (generation,),
+        )
+        return {
+            (view, version): sums
+            for view, version, sums, checksum in rows
+            if isinstance(sums, bytes) and checksum_of(sums) == checksum
+        }
+
+    def save_line_totals(self, generation: int, totals: Mapping[tuple[str, int], bytes]) -> None:
+        """Save the packed *totals* of lines, by view, its name and version, as those of *generation*."""
+        with self._connection:
+            self._connection.execute("DELETE FROM line_totals")
+            self._connection.executemany(
+                "INSERT INTO line_totals VALUES (?, ?, ?, ?, ?)",
+                [(generation, *view, sums, checksum_of(sums)) for view, sums in totals.items()],
+            )
+
     def select(self, columns: str, minutes: Sequence[int]) -> list[tuple[Any, ...]]:
         """Return the ids and *columns* of those of *minutes* that exist."""
         if "hashes" in columns:
@@ -231,6 +260,9 @@ class Tables:
         gone = [(each,) for each in removed]
         for table in ("minutes", "entries", "ids"):
             connection.executemany(f"DELETE FROM {table} WHERE id = ?", gone)  # noqa: S608 - ours
+        outdated = [*gone, *((each.row.id,) for each in kept)]
+        for table in ("line_sums", "line_sizes"):
+            connection.executemany(f"DELETE FROM {table} WHERE id = ?", outdated)  # noqa: S608 - ours
         # Replacing a row runs no trigger.
         connection.executemany("DELETE FROM streams WHERE id = ?", ((each,) for each in streams))
         connection.executemany(
@@ -256,6 +288,33 @@ class Tables:
                     (minute, pack_row(row), pack_hashes(hashes, row))
                     for minute, (row, hashes) in made.items()
                 ],
+            )
+
+    def select_lines(
+        self, column: str, view: View, minutes: Sequence[int]
+    ) -> list[tuple[int, bytes]]:
+        """Return the ids and the *column*, sums or sizes, of those of *minutes* whose lines in *view* were measured."""
+        rows: list[tuple[int, bytes]] = []
+        for first in range(0, len(minutes), _IDS_AT_ONCE):
+            some = minutes[first : first + _IDS_AT_ONCE]
+            places = ",".join("?" * len(some))
+            statement = (
+                f"SELECT id, {column} FROM line_{column}"  # noqa: S608 - ours
+                f" WHERE view = ? AND version = ? AND id IN ({places})"
+            )
+            rows += self._connection.execute(statement, (view.name, view.version, *some))
+        return rows
+
+    def save_lines(self, made: Sequence[LineRow]) -> None:
+        """Save *made*, in one transaction."""
+        with self._connection:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO line_sums VALUES (?, ?, ?, ?)",
+                [(each.id, each.view, each.version, each.sums) for each in made],
+            )
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO line_sizes VALUES (?, ?, ?, ?)",
+                [(each.id, each.view, each.version, each.sizes) for each in made],
             )
 
 

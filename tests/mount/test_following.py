@@ -10,6 +10,7 @@ import pytest
 
 from store import Event, EventSerializer
 from tests.mount.conftest import Mount
+from tests.renderings import json_line, log_line
 from tests.waiting import eventually
 
 
@@ -63,10 +64,19 @@ def record(number: int, timestamp: float) -> bytes:
     return EventSerializer().serialize(event) + b"\n"
 
 
+SHOWN: dict[str, Callable[[bytes], bytes]] = {
+    "events": bytes,
+    "events.log": lambda record: log_line(record).encode(),
+    "events.jsonl": lambda record: json_line(record).encode(),
+}
+"""The files that show all events, and how each shows a record."""
+
+
+@pytest.mark.parametrize("name", SHOWN)
 @pytest.mark.parametrize("is_settled", [False, True])
 @pytest.mark.parametrize("removed", [3, 5])
 def test_a_follower_goes_on_while_minutes_are_removed(
-    mounted: Mount, is_settled: bool, removed: int
+    mounted: Mount, is_settled: bool, removed: int, name: str
 ) -> None:
     """All of them too, and with them the last event with its tag."""
     records = [record(number, 1000 + 100 * number) for number in range(5)]
@@ -75,24 +85,29 @@ def test_a_follower_goes_on_while_minutes_are_removed(
     if not is_settled:
         records.append(record(9, 1500))
         (mounted.path / "ingest").write_bytes(records[-1])
-    path = mounted.path / "by-tag" / "web" / "events"
+    show = SHOWN[name]
+    path = mounted.path / "by-tag" / "web" / name
     minutes = sorted(os.listdir(mounted.path / "minutes"))
     with tail(path) as follower:
-        eventually(lambda: follower.has_seen(records[-1]))
-        for name in minutes[:removed]:
-            (mounted.store_path / name).unlink()
+        eventually(lambda: follower.has_seen(show(records[-1])))
+        for minute in minutes[:removed]:
+            (mounted.store_path / minute).unlink()
         eventually(lambda: sorted(os.listdir(mounted.path / "minutes")) == minutes[removed:])
-        assert path.stat().st_size >= len(b"".join(records))
+        assert path.stat().st_size >= len(b"".join(map(show, records)))
         (mounted.path / "ingest").write_bytes(record(10, 1450))
-        eventually(lambda: follower.has_seen(record(10, 1450)))
+        eventually(lambda: follower.has_seen(show(record(10, 1450))))
         (mounted.path / "ingest").write_bytes(record(11, 10))
-        eventually(lambda: follower.has_seen(record(11, 10)))
+        eventually(lambda: follower.has_seen(show(record(11, 10))))
         assert follower.messages == b""
-        assert follower.seen == b"".join([*records, record(10, 1450), record(11, 10)])
+        records += [record(10, 1450), record(11, 10)]
+        assert follower.seen == b"".join(map(show, records))
 
 
+@pytest.mark.parametrize("name", SHOWN)
 @pytest.mark.parametrize("is_read", [False, True])
-def test_a_follower_of_what_arrives_needs_nothing_else(mounted: Mount, is_read: bool) -> None:
+def test_a_follower_of_what_arrives_needs_nothing_else(
+    mounted: Mount, is_read: bool, name: str
+) -> None:
     """The kernel reads whole pages: with what arrives it reads what stood before it, which is removed.
 
     Another program may have read that before: then the kernel has it, and the follower's first read is the one that fails.
@@ -100,9 +115,10 @@ def test_a_follower_of_what_arrives_needs_nothing_else(mounted: Mount, is_read: 
     records = [record(number, 1000 + 100 * number) for number in range(5)]
     (mounted.path / "ingest").write_bytes(b"".join(records))
     mounted.remount()
-    path = mounted.path / "by-tag" / "web" / "events"
+    show = SHOWN[name]
+    path = mounted.path / "by-tag" / "web" / name
     if is_read:
-        assert path.read_bytes() == b"".join(records)
+        assert path.read_bytes() == b"".join(map(show, records))
     arrived = [record(10, 3000), record(11, 10)]
     with tail(path, lines="0") as follower:
         eventually(lambda: follower.is_following(path))
@@ -111,13 +127,14 @@ def test_a_follower_of_what_arrives_needs_nothing_else(mounted: Mount, is_read: 
         eventually(lambda: os.listdir(mounted.path / "minutes") == [])
         for each in arrived:
             (mounted.path / "ingest").write_bytes(each)
-            eventually(lambda: follower.has_seen(each))  # noqa: B023 - called at once
-        assert (follower.seen, follower.messages) == (b"".join(arrived), b"")
+            eventually(lambda: follower.has_seen(show(each)))  # noqa: B023 - called at once
+        assert (follower.seen, follower.messages) == (b"".join(map(show, arrived)), b"")
 
 
+@pytest.mark.parametrize("name", SHOWN)
 @pytest.mark.parametrize("is_settled", [False, True])
 def test_a_minute_is_removed_with_events_that_are_not_flushed(
-    make_mount: Callable[..., Mount], is_settled: bool
+    make_mount: Callable[..., Mount], is_settled: bool, name: str
 ) -> None:
     """They are shown all the same, for they go to a new file."""
     mounted = make_mount("flush=3600000")
@@ -127,16 +144,17 @@ def test_a_minute_is_removed_with_events_that_are_not_flushed(
     if not is_settled:
         records.insert(1, record(9, 1000.5))
         (mounted.path / "ingest").write_bytes(records[1])
-    path = mounted.path / "by-tag" / "web" / "events"
+    show = SHOWN[name]
+    path = mounted.path / "by-tag" / "web" / name
     with tail(path) as following:
-        eventually(lambda: following.has_seen(b"".join(records[:-2])))
+        eventually(lambda: following.has_seen(b"".join(map(show, records[:-2]))))
         (mounted.path / "ingest").write_bytes(records[-2])
         (mounted.store_path / "1000-1060").unlink()
-        eventually(lambda: following.has_seen(records[-2]))
+        eventually(lambda: following.has_seen(show(records[-2])))
         (mounted.path / "ingest").write_bytes(records[-1])
-        eventually(lambda: following.has_seen(records[-1]))
-        assert (following.seen, following.messages) == (b"".join(records), b"")
-    assert path.read_bytes() == b"".join(records[1:])
+        eventually(lambda: following.has_seen(show(records[-1])))
+        assert (following.seen, following.messages) == (b"".join(map(show, records)), b"")
+    assert path.read_bytes() == b"".join(map(show, records[1:]))
 
 
 def test_a_range_moves_on_while_it_is_followed(mounted: Mount) -> None:

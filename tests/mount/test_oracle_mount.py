@@ -49,6 +49,7 @@ def test_the_mount_shows_what_the_oracle_says(
         assert sorted(listed) == sorted(expected.minutes)
         for name, data in [
             *expected.minutes.items(),
+            *expected.lines.items(),
             ("events", expected.events),
             ("count", b"%d\n" % len(expected.found)),
         ]:

@@ -1,0 +1,138 @@
+"""Reading lines: only the records whose lines are wanted are read and rendered."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.answers.access import Access
+from store.answers.line_map import LineRun
+from store.answers.selection import select
+from store.errors import EventReadException
+from store.index.extents import Extents, coalesce
+from store.index.minute import DAMAGED
+from store.query import Query
+from store.view import View
+
+__all__ = ["LineCut", "LineReader"]
+
+_NEWLINE = 0x0A
+
+
+class _Lines(NamedTuple):
+    """The lines of a run.
+
+    Attributes:
+        minute: the id of the minute that has their records now.
+        starts: where their records start there, in bytes.
+        ends: where they end.
+        edges: the offset of each line in the run, and of the end of the last, in bytes; before the first are lines that are gone.
+    """
+
+    minute: int
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    edges: NDArray[np.int64]
+
+
+class LineCut(NamedTuple):
+    """Some lines: the extents of their records, the sizes of the lines, and how many bytes of them come before what is wanted."""
+
+    extents: Extents
+    sizes: NDArray[np.int64]
+    skipped: int
+
+
+class LineReader:
+    """Reads the lines of an answer.
+
+    Finding them is not safe for several threads: callers see to that.
+
+    Args:
+        query: the query that they answer.
+        view: the view.
+        access: the access to minutes.
+    """
+
+    def __init__(self, query: Query, view: View, access: Access) -> None:
+        self._query = query
+        self._view = view
+        self._access = access
+        # Of the last runs, for most programs read one piece after the other.
+        self._known: dict[LineRun, _Lines] = {}
+
+    def find(self, runs: list[LineRun], offset: int, size: int) -> LineCut:
+        """Find the lines of *runs* that have some of the *size* bytes at *offset* of the answer.
+
+        Raises:
+            EventReadException: if a minute is gone, or cannot be read.
+        """
+        self._known = {run: self._known.get(run) or self._look_up(run) for run in runs}
+        found: list[Extents] = []
+        sizes: list[NDArray[np.int64]] = []
+        skipped = 0
+        for run, lines in self._known.items():
+            low, high = max(offset - run.start, 0), min(offset + size - run.start, run.size)
+            if low < lines.edges[0]:
+                raise EventReadException("minutes were removed before they were read")
+            first = int(lines.edges.searchsorted(low, "right")) - 1
+            last = int(lines.edges.searchsorted(high))
+            if not found:
+                skipped = low - int(lines.edges[first])
+            minutes = np.full(last - first, lines.minute)
+            found.append(Extents(minutes, lines.starts[first:last], lines.ends[first:last]))
+            sizes.append(np.diff(lines.edges[first : last + 1]))
+        extents = Extents(*(np.concatenate(column) for column in zip(*found, strict=True)))
+        return LineCut(extents, np.concatenate(sizes), skipped)
+
+    def read(self, cut: LineCut, size: int) -> bytes:
+        """Read and render *cut*, and return *size* bytes of it; any number of threads may do so at once.
+
+        Raises:
+            EventReadException: if the store cannot read them.
+        """
+        extents, sizes, skipped = cut
+        data = self._access.read_extents(coalesce(extents))
+        edges = np.concatenate(([0], (extents.ends - extents.starts).cumsum()))
+        try:
+            lines = self._view.render(data, edges)
+        except (AssertionError, LookupError, ValueError) as error:
+            raise _contradiction("they are no records") from error
+        # Every line is followed by the others at their offsets, or what was read before is wrong.
+        ends = (np.frombuffer(lines, np.uint8) == _NEWLINE).nonzero()[0] + 1
+        if not np.array_equal(ends, sizes.cumsum()):
+            raise _contradiction("their lines have other sizes")
+        return lines[skipped : skipped + size]
+
+    def _look_up(self, run: LineRun, is_partial: bool = False) -> _Lines:
+        """Look up the lines of *run*; *is_partial* if its first ones are gone."""
+        try:
+            minute = self._access.minute(run.minute)
+        except EventReadException:
+            # What was not flushed when another program removed it is elsewhere now; the rest is gone.
+            moved = self._access.moved.find(run.minute)
+            if moved is None or run.last <= moved.position:
+                raise
+            first = max(run.first, moved.position) + moved.position_shift
+            last = run.last + moved.position_shift
+            is_partial |= run.first < moved.position
+            return self._look_up(
+                run._replace(minute=moved.minute, first=first, last=last), is_partial
+            )
+        first, last = run.first, run.last
+        layout = minute.entries.layout(first, last) if first else self._access.layout(minute, last)
+        query = self._query.at_any_time if run.is_inside else self._query
+        flags = select(self._access, query, minute, layout, first) & (layout.streams != DAMAGED)
+        sizes = self._access.line_sizes(self._view, minute, last)[first:][flags]
+        bounds = np.concatenate(([minute.entries.offset(first)], layout.ends)).astype(np.int64)
+        edges = np.concatenate(([0], sizes.cumsum(dtype=np.int64)))
+        lost = run.size - int(edges[-1])
+        if lost < 0 or (lost and not is_partial):
+            raise _contradiction(f"{minute.name} has other lines")
+        return _Lines(minute.id, bounds[:-1][flags], bounds[1:][flags], edges + lost)
+
+
+def _contradiction(reason: str) -> EventReadException:
+    return EventReadException(
+        f"the index contradicts the minutes: {reason}; theiafs reindex rebuilds it"
+    )

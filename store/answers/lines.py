@@ -1,0 +1,187 @@
+"""The lines of an answer: finding and reading them."""
+
+import threading
+from abc import abstractmethod
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.answers.access import Access
+from store.answers.arrivals import Run
+from store.answers.line_map import LineMap
+from store.answers.line_reader import LineReader
+from store.answers.selection import count_selected
+from store.answers.version import Minute, Version
+from store.api import Answer
+from store.errors import EventReadException
+from store.query import Query, Span
+from store.view import View
+
+__all__ = ["MinuteLines", "WholeLines"]
+
+
+class _Lines(Answer):
+    """The lines of the events that answer a query.
+
+    Args:
+        query: the query.
+        view: the view.
+        access: the access to minutes.
+        span: the answer at its opening.
+    """
+
+    def __init__(self, query: Query, view: View, access: Access, span: Span | None) -> None:
+        super().__init__(span)
+        self._query = query
+        self._view = view
+        self._access = access
+        self._reader = LineReader(query, view, access)
+        # The kernel reads ahead with concurrent requests; taking turns, they look everything up once.
+        self._lock = threading.Lock()
+        self._map = LineMap()
+
+    @abstractmethod
+    def _advance(self) -> None:
+        """Append what has arrived since the last call, as far as it can be read; the caller holds the lock."""
+
+    def size(self) -> int:
+        """See :meth:`Answer.size`."""
+        with self._lock:
+            self._advance()
+            return self._map.size
+
+    def read(self, offset: int, size: int) -> bytes:
+        """See :meth:`Answer.read`."""
+        with self._lock:
+            self._advance()
+            size = min(size, self._map.size - offset)
+            if size <= 0:
+                return b""
+            cut = self._reader.find(self._map.cut(offset, size), offset, size)
+        return self._reader.read(cut, size)
+
+    def _size_of(self, minute: Minute, first: int, last: int) -> int:
+        """Return the size of the lines of *minute* from the entry at *first* to before *last*."""
+        return count_selected(self._access, self._query, minute, first, last, self._view).size
+
+
+class MinuteLines(_Lines):
+    """The lines of the answer to a query in one minute, in arrival order.
+
+    Args:
+        query: the query.
+        view: the view.
+        minute: the minute.
+        access: the access to minutes.
+        span: the answer at its opening.
+        entries: the number of entries of the minute then.
+    """
+
+    def __init__(
+        self,
+        query: Query,
+        view: View,
+        minute: Minute,
+        access: Access,
+        span: Span | None,
+        entries: int,
+    ) -> None:
+        super().__init__(query, view, access, span)
+        self._minute = minute
+        self._seen = entries
+        self._map.append(minute.id, 0, entries, span.size if span is not None else 0)
+
+    def _advance(self) -> None:
+        last = len(self._minute.entries)
+        if self._seen < last:
+            try:
+                size = self._size_of(self._minute, self._seen, last)
+            except EventReadException:  # it is tried again
+                return
+            self._map.append(self._minute.id, self._seen, last, size)
+            self._seen = last
+
+
+class WholeLines(_Lines):
+    """The lines of the answer to a query in all minutes: of their bases in time order, then of the rest in arrival order.
+
+    Args:
+        version: the version at the opening.
+        view: the view.
+        access: the access to minutes.
+        span: the answer at its opening.
+        sizes: the size of the lines of each minute then, in bytes.
+    """
+
+    def __init__(
+        self,
+        version: Version,
+        view: View,
+        access: Access,
+        span: Span,
+        sizes: NDArray[np.int64],
+    ) -> None:
+        super().__init__(version.query, view, access, span)
+        self._version: Version | None = version
+        self._sizes = sizes
+        self._arrivals = version.arrivals
+        self._position = version.position
+        self._waiting: deque[Run] = deque()
+
+    def _advance(self) -> None:
+        if self._version is not None:
+            self._begin(self._version)
+            self._version = None
+        while True:
+            successor = self._arrivals.successor
+            runs, self._position = self._arrivals.since(self._position)
+            self._waiting.extend(runs)
+            if successor is None:
+                break
+            self._arrivals, self._position = successor, (0, 0)
+        while self._waiting:
+            try:
+                place = self._measured(self._waiting[0])
+            except EventReadException:  # it is tried again
+                return
+            self._waiting.popleft()
+            self._map.append(*place)
+
+    def _begin(self, version: Version) -> None:
+        """Map what was there at the opening: what had arrived in the order of arrival, after all the rest."""
+        runs, _ = version.arrivals.since((0, 0), version.position)
+        measured = [self._measured(run) for run in runs]
+        # Sizes by minute are those of all its lines: some of them come later.
+        minutes = version.minutes
+        order = minutes.argsort()
+        arrived = np.array([run.minute for run in runs], np.int64)
+        places = minutes.searchsorted(arrived, sorter=order)
+        base_sizes = self._sizes.copy()
+        for run, place, (*_, size) in zip(runs, places.tolist(), measured, strict=True):
+            if place < len(minutes) and minutes[order[place]] == run.minute:
+                base_sizes[order[place]] -= size
+        self._map.extend(minutes, version.base_entries, version.inside, base_sizes)
+        for place in measured:
+            self._map.append(*place)
+        self._sizes = base_sizes[:0]
+
+    def _measured(self, run: Run) -> tuple[int, int, int, int]:
+        """Return where *run* is now, as its minute, its first and last entry, and the size of its lines; 0 for what is gone.
+
+        Raises:
+            EventReadException: if it cannot be read now.
+        """
+        minute, first, last = run
+        try:
+            found = self._access.minute(minute)
+        except EventReadException:
+            # It was removed before any of it was read; what was not flushed is elsewhere now.
+            moved = self._access.moved.find(minute)
+            if moved is None or last <= moved.position:
+                return minute, first, last, 0
+            shift = moved.position_shift
+            return self._measured(
+                Run(moved.minute, max(first, moved.position) + shift, last + shift)
+            )
+        return minute, first, last, self._size_of(found, first, last)

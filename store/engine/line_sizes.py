@@ -1,0 +1,152 @@
+"""The sizes of the lines that events have in views: measured once, and kept in the index.
+
+A minute is measured when its lines are asked for, or after it came to rest; see :mod:`store.engine.measurer`.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.answers.version import Minute
+from store.cache import Cache
+from store.columns import narrowed
+from store.engine.record_judge import RecordJudge
+from store.index.database import Database
+from store.index.lines import LineRow, pack_lines
+from store.index.row import MinuteRow
+from store.view import View
+
+__all__ = ["LineSizes"]
+
+_REST_S = 5.0
+"""What is measured of a minute that has not changed for this long is worth keeping."""
+
+_COLUMN_SIZE = 500
+"""Approximate memory of a column besides its values, in bytes."""
+
+_UNSAVED_MAX = 256
+"""Number of minutes measured in a view between two transactions of the index."""
+
+Sizes = NDArray[np.unsignedinteger]
+
+
+class LineSizes:
+    """The sizes of lines, by view and minute. Any number of threads may use it.
+
+    Args:
+        cache: keeps them in memory.
+        database: the index.
+        records: judges records.
+        rows: returns the rows of minutes in the catalog, by id, and the number of streams.
+        changed: returns when the minute with an id last changed, in seconds since the epoch.
+        following: returns the ids of a minute and of those that are likely to be asked for next.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        database: Database,
+        records: RecordJudge,
+        rows: Callable[[NDArray[np.int64]], tuple[dict[int, MinuteRow], int]],
+        changed: Callable[[int], float],
+        following: Callable[[int], NDArray[np.int64]],
+    ) -> None:
+        self._cache = cache
+        self._database = database
+        self._records = records
+        self._rows = rows
+        self._changed = changed
+        self._following = following
+        self._lock = threading.Lock()
+        # Measured, and not in the index yet.
+        self._unsaved: list[LineRow] = []
+
+    def of(self, view: View, minute: Minute, length: int) -> Sizes:
+        """Return the sizes of the lines in *view* of the first *length* entries of *minute*; 0 for damage.
+
+        Raises:
+            EventReadException: if the minute is gone, or cannot be read.
+        """
+        key = ("lines", view, minute.id)
+        known: Sizes | None = self._cache.get(key)
+        if known is None:
+            self._load(view, self._following(minute.id).tolist())
+            known = self._cache.get(key)
+        if known is None:
+            known = np.zeros(0, np.uint8)
+        if len(known) < length:
+            added = self._measured(view, minute, len(known), length)
+            known = np.concatenate((known, added)) if len(known) else added
+            self._keep(view, minute.id, known)
+            if (self.rested_s(minute.id) or 0.0) >= _REST_S:
+                self._note_measured(view, minute, known)
+        return known[:length]
+
+    def _load(self, view: View, minutes: Iterable[int]) -> None:
+        """Load from the index what it has of *minutes*, by id, and the memory has not."""
+        missing = [each for each in minutes if self._cache.get(("lines", view, each)) is None]
+        if missing:
+            known, _ = self._rows(np.array(missing, np.int64))
+            for minute, sizes in self._database.find_line_sizes(view, known).items():
+                self._keep(view, minute, sizes)
+
+    def _keep(self, view: View, minute: int, sizes: Sizes) -> None:
+        self._cache.put(("lines", view, minute), sizes, _COLUMN_SIZE + sizes.nbytes)
+
+    def _measured(self, view: View, minute: Minute, first: int, last: int) -> Sizes:
+        """Measure the lines of the entries of *minute* from *first* to before *last*."""
+        return narrowed(
+            self._records.judged(
+                lambda data, edges, _: view.sizes(data, edges), minute, first, last
+            )
+        )
+
+    # Keeping them in the index
+
+    def lacking(self, views: Sequence[View], minutes: Sequence[int]) -> set[int]:
+        """Return those of *minutes*, by id, of which the index lacks the lines in some of *views*."""
+        known = [self._database.has_lines(view, minutes) for view in views]
+        return {each for each in minutes if not all(each in measured for measured in known)}
+
+    def measure(self, view: View, minute: Minute) -> None:
+        """Measure all lines of *minute* in *view*, to be kept in the index.
+
+        Raises:
+            EventReadException: if the minute is gone, or cannot be read.
+        """
+        known: Sizes | None = self._cache.get(("lines", view, minute.id))
+        length = len(minute.entries)
+        if known is None or len(known) < length:
+            known = self._measured(view, minute, 0, length)
+        self._note_measured(view, minute, known)
+
+    def rested_s(self, minute: int) -> float | None:
+        """Return for how many seconds *minute*, by id, has not changed; None if it is gone, or not all of it in its file."""
+        row = self._rows(np.array([minute]))[0].get(minute)
+        if row is None or row.bytes != row.size or not row.stamp.is_settled:
+            return None
+        return time.time() - self._changed(minute)
+
+    def _note_measured(self, view: View, minute: Minute, sizes: Sizes) -> None:
+        """Save the *sizes* of all lines of *minute* to the index, perhaps together with later ones."""
+        known, stream_count = self._rows(np.array([minute.id]))
+        row = known.get(minute.id)
+        if row is None or row.entries != len(sizes) or row.bytes != row.size:
+            return  # it has changed again
+        columns = minute.entries.columns(0, len(sizes))
+        packed = pack_lines(view, row, columns, sizes, stream_count)
+        with self._lock:
+            self._unsaved.append(packed)
+            is_due = len(self._unsaved) >= _UNSAVED_MAX
+        if is_due:
+            self.save()
+
+    def save(self) -> None:
+        """Save to the index what was measured."""
+        with self._lock:
+            made, self._unsaved = self._unsaved, []
+        if made:
+            self._database.save_lines(made)

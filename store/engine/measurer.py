@@ -1,0 +1,133 @@
+"""The measurer: it measures the lines of minutes in the background, before they are asked for."""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.engine.state import State
+from store.errors import EventReadException
+from store.timer import PeriodicTimer
+from store.view import View
+
+__all__ = ["Measurer"]
+
+_REST_S = 5.0
+"""A minute is measured after it has not changed for this long, and no event was saved either."""
+
+_LONG_REST_S = 60.0
+"""A minute is measured after it has not changed for this long, whatever else is saved."""
+
+_LAST_ENTRIES_MAX = 100_000
+"""At the end, no more entries than this are measured, so that the totals of lines can be kept; it takes a tenth of a second."""
+
+_LOOKED_UP_AT_ONCE = 500
+"""Number of minutes that are looked up in the index together."""
+
+log = logging.getLogger(__name__)
+
+
+class Measurer:
+    """Measures lines, of one minute after the other, and leaves at least half of the time to others.
+
+    Args:
+        state: the state of the store.
+        views: the views in which lines are measured.
+    """
+
+    def __init__(self, state: State, views: Sequence[View]) -> None:
+        self._state = state
+        self._lines = state.lookup.lines
+        self._views = views
+        self._lock = threading.Lock()
+        # The ids of minutes: those of which nothing is known, and those that are to be measured.
+        self._unknown: NDArray[np.int64] = np.empty(0, np.int64)
+        self._unmeasured: set[int] = set()
+        self._timer: PeriodicTimer | None = None
+        self._stopped = threading.Event()
+
+    def begin(self) -> None:
+        """Take note of all minutes that there are, and of those that are saved from now on."""
+        if not self._views:
+            return
+        with self._state.lock:
+            self._unknown = self._state.catalog.ids()
+        self._state.on_saved = self._note_saved
+
+    def start(self, interval_s: float) -> None:
+        """Start measuring; after everything is measured, look every *interval_s* seconds for more."""
+        self._timer = PeriodicTimer(interval_s, self.measure_all)
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Stop after the minute that is being measured, and keep what is known."""
+        self._stopped.set()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+        self._add_up(_LAST_ENTRIES_MAX)
+        self._lines.save()
+
+    def measure_all(self) -> None:
+        """Measure all minutes at rest that are not measured yet."""
+        while not self._stopped.is_set():
+            started = time.monotonic()
+            if not self._measure_next():
+                break
+            self._stopped.wait(time.monotonic() - started)
+        self._lines.save()
+        if not self._stopped.is_set() and self._saved_s() >= _REST_S:
+            self._add_up(math.inf)
+
+    def _add_up(self, entries_max: float) -> None:
+        """Bring the totals of lines up to date, unless they lack more than *entries_max* entries."""
+        for view in self._views:
+            totals = self._state.lookup.line_totals[view]
+            if totals.waiting() <= entries_max:
+                totals.sums()
+
+    def _saved_s(self) -> float:
+        """Return for how many seconds no event was saved."""
+        with self._state.lock:
+            _, saved = self._state.streams.total(None)
+        return time.time() - saved
+
+    def _note_saved(self, minutes: Iterable[int]) -> None:
+        """Note that the index has *minutes*, by id, without their lines."""
+        with self._lock:
+            self._unmeasured.update(minutes)
+
+    def _measure_next(self) -> bool:
+        """Measure one minute; return whether there was one."""
+        minute = self._next()
+        if minute is None and len(self._unknown):
+            some, self._unknown = np.split(self._unknown, [_LOOKED_UP_AT_ONCE])
+            self._note_saved(self._lines.lacking(self._views, some.tolist()))
+            return True
+        if minute is None:
+            return False
+        try:
+            found = self._state.lookup.minute(minute)
+            for view in self._views:
+                self._lines.measure(view, found)
+        except EventReadException as error:
+            log.info("not measured: %s", error)
+        return True
+
+    def _next(self) -> int | None:
+        """Take the next minute at rest; None if there is none."""
+        rest_s = _REST_S if self._saved_s() >= _REST_S else _LONG_REST_S
+        with self._lock:
+            unmeasured = list(self._unmeasured)
+        for minute in unmeasured:
+            rested_s = self._lines.rested_s(minute)
+            if rested_s is None or rested_s >= rest_s:
+                with self._lock:
+                    self._unmeasured.discard(minute)
+            if rested_s is not None and rested_s >= rest_s:
+                return minute
+        return None
