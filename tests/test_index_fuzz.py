@@ -5,7 +5,7 @@ This much is promised, whatever the rows say and however their checksums were ma
 - a store opens, and answers or raises an EventStoreException; nothing is read or written outside of a buffer;
 - the size that an answer shows is the size of what is read of it, or reading it fails;
 - all bytes of all minutes, and their names, are those of the files, and so is every event that is returned as such;
-- an answer by tags has only whole events of the files;
+- an answer by tags has only whole events of the files, and one in a view only whole lines of them;
 - nothing that is saved or deleted meanwhile costs another event;
 - an index that is built again is right.
 
@@ -16,6 +16,7 @@ what is in a range of time.
 """
 
 import contextlib
+import math
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Answer, Event, EventStore, EventStoreException, NaiveEventStore, Query
+from store import Answer, Event, EventStore, EventStoreException, NaiveEventStore, Query, View
 from store.engine.follower import FollowingStore
 from store.engine.watcher import Watcher
 from store.errors import EventNotFound
@@ -37,6 +38,7 @@ from store.index.summary import checksum_of
 from tests.faults import FaultyDisk
 from tests.test_index import QUERIES
 from tests.volatile import Fate
+from theiafs.lineviews import LINE_VIEWS
 
 ROOT = "/s"
 INDEX = "index.sqlite"
@@ -47,6 +49,9 @@ COLUMNS = {
     "minutes": ("id", "row", "summary", "checksum"),
     "entries": ("id", "layout", "ticks"),
     "ids": ("id", "row", "hashes"),
+    "line_sums": ("id", "view", "version", "sums"),
+    "line_sizes": ("id", "view", "version", "sizes"),
+    "line_totals": ("generation", "view", "version", "sums", "checksum"),
     "snapshot": ("generation", "catalog", "totals", "checksum"),
 }
 EXTREMES = [0, 1, -1, 2, 7, 59, 60, 2**31, 2**32 - 1, 2**40, 2**63 - 1, -(2**63)]
@@ -85,8 +90,9 @@ def disk() -> Iterator[FaultyDisk]:
         file.truncate(0)
         file.write(data[:80] + data[89:])
         file.sync()
-        store = NaiveEventStore(ROOT, NEVER_MS, made)
+        store = NaiveEventStore(ROOT, math.inf, made, measured_views=LINE_VIEWS)
         store.get("id59")
+        store._measurer.measure_all()
         store.close()
         yield made.after_a_power_cut(Fate("kept"))
 
@@ -109,9 +115,11 @@ def asked(store: EventStore) -> dict[str, object]:
         ask(f"{number} whole", lambda query: store.whole(query)[:3], query)
         ask(f"{number} tags", store.tags, query)
         ask(f"{number} events", store.select, query)
-        ask(f"{number} bytes", read, store, query, None)
-        for name in names:
-            ask(f"{number} bytes of {name}", read, store, query, name)
+        for view in (None, *LINE_VIEWS):
+            what = "bytes" if view is None else view.name
+            ask(f"{number} {what}", read, store, query, None, view)
+            for name in names:
+                ask(f"{number} {what} of {name}", read, store, query, name, view)
     ask("search", store.search, 20, 200, ["web"], "content", "desc")
     for event_id in ("id0", "id30", "id59", "none"):
         ask(f"get {event_id}", store.get, event_id)
@@ -119,21 +127,28 @@ def asked(store: EventStore) -> dict[str, object]:
     return found
 
 
-def read(store: EventStore, query: Query, name: str | None) -> bytes:
+def read(store: EventStore, query: Query, name: str | None, view: View | None) -> bytes:
     """Read an answer in pieces; its size is that of what is read, and what was shown of it before."""
-    answer: Answer = store.answer(query, name)
+    answer: Answer = store.answer(query, name, view)
     size, data = answer.size(), b""
     while piece := answer.read(len(data), 333):
         data += piece
     assert len(data) == size
-    shown = store.whole(query) if name is None else store.span(query, name)
+    shown = store.whole(query, view) if name is None else store.span(query, name, view)
     assert size == (shown.size if shown is not None else 0)
     return data
 
 
+def opened(disk: FaultyDisk, kind: Callable[..., EventStore]) -> EventStore:
+    """Open the store on *disk*; if it writes, it keeps the totals of lines."""
+    if kind is FollowingStore:
+        return kind(ROOT, NEVER_MS, disk)
+    return kind(ROOT, math.inf, disk, measured_views=LINE_VIEWS)
+
+
 def asked_of(disk: FaultyDisk, kind: Callable[..., EventStore]) -> dict[str, object]:
     """Open the store on *disk* and ask it for everything."""
-    with contextlib.closing(kind(ROOT, NEVER_MS, disk)) as store:
+    with contextlib.closing(opened(disk, kind)) as store:
         return asked(store)
 
 
@@ -156,6 +171,13 @@ def records_of(disk: FaultyDisk) -> list[bytes]:
     """Return the records of all minute files, and what is damaged there."""
     names = [each for each in disk.names(ROOT) if each[0].isdigit()]
     return sorted(one for name in names for one in records_in(disk.content(f"{ROOT}/{name}")))
+
+
+class Truth(dict[str, object]):
+    """All answers, from the files; shown in few words where a test fails."""
+
+    def __repr__(self) -> str:
+        return f"{len(self)} answers"
 
 
 class Mutation(NamedTuple):
@@ -231,6 +253,9 @@ def changed(value: object, values: list[object], mutation: Mutation) -> object:
         return values[place % len(values)]
     if isinstance(value, int):
         return max(-(2**63), min(value + number if how == "add" else number, 2**63 - 1))
+    if isinstance(value, str):
+        text = changed(value.encode(), values, mutation)
+        return text.decode("latin-1") if isinstance(text, bytes) else text
     assert isinstance(value, bytes)
     data = bytearray(value)
     if how == "cut":
@@ -271,6 +296,9 @@ def mend_checksums(connection: sqlite3.Connection) -> None:
         "UPDATE minutes SET checksum = sum_of(row, summary)",
         "UPDATE entries SET layout = sealed(layout, 4), ticks = sealed(ticks, 4)",
         "UPDATE ids SET hashes = sealed(hashes, 8)",
+        "UPDATE line_sums SET sums = sealed(sums, 4)",
+        "UPDATE line_sizes SET sizes = sealed(sizes, 4)",
+        "UPDATE line_totals SET checksum = sum_of(sums)",
         "UPDATE snapshot SET checksum = sum_of(catalog, totals)",
     ):
         connection.execute(statement)
@@ -284,9 +312,9 @@ def copy_with(disk: FaultyDisk, mutation: Mutation) -> FaultyDisk:
 
 
 @pytest.fixture(scope="module")
-def truth(disk: FaultyDisk) -> dict[str, object]:
-    """All answers, from the files."""
-    return rebuilt(disk.after_a_power_cut(Fate("kept")))
+def truth(disk: FaultyDisk) -> Truth:
+    """Return all answers, from the files."""
+    return Truth(rebuilt(disk.after_a_power_cut(Fate("kept"))))
 
 
 def is_right(found: object, right: object) -> bool:
@@ -309,6 +337,13 @@ CONTRADICTIONS = {
     "ids that do not ascend": ("ids", "hashes", "swap", 3, 0, 4),
     "a minute that is none": ("snapshot", "totals", "set", -1, 2**20, 4),
     "the size of a stream": ("snapshot", "totals", "add", 22, 1, 8),
+    "the sums of lines of another minute": ("line_sums", "sums", "other", 4, 0, 1),
+    "a sum of lines": ("line_sums", "sums", "add", 12, 1, 2),
+    "the lines of another minute": ("line_sizes", "sizes", "other", 4, 0, 1),
+    "the size of a line": ("line_sizes", "sizes", "add", 25, 1, 1),
+    "lines that are swapped": ("line_sizes", "sizes", "swap", 25, 0, 1),
+    "a total of lines": ("line_totals", "sums", "add", 1, 1, 8),
+    "totals of another view": ("line_totals", "sums", "other", 1, 0, 1),
     "entries of the catalog": ("snapshot", "catalog", "add", 9, 1, 8),
 }
 
@@ -344,6 +379,10 @@ def test_a_row_that_was_changed(
         number, _, what = name.partition(" ")
         if what.startswith("bytes") and isinstance(answer, bytes) and number in "1236":
             assert all(each in there for each in records_in(answer)), name
+        elif what.startswith(("log", "jsonl")) and isinstance(answer, bytes) and number in "1236":
+            known = truth[f"0 {what.split()[0]}"]
+            assert isinstance(known, bytes)
+            assert set(answer.splitlines()) <= set(known.splitlines()), name
         elif what == "events" and isinstance(answer, list):
             assert all(each in truth["0 events"] for each in answer), name  # type: ignore[operator]
         elif (number == "0" and what != "tags") or number in ("get", "latest"):
@@ -358,7 +397,7 @@ def test_writing_with_rows_that_were_changed(
     """The files have all that they had, what was saved, and not what was deleted; an index built again is right."""
     copy = copy_with(disk, mutation)
     wanted = records_of(copy)
-    with contextlib.closing(NaiveEventStore(ROOT, NEVER_MS, copy)) as store:
+    with contextlib.closing(opened(copy, NaiveEventStore)) as store:
         store.save(Event("new", "new", time, ["new"], "new"))
         with contextlib.suppress(EventNotFound):
             store.delete(f"id{event_id}")

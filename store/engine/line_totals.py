@@ -86,8 +86,7 @@ class LineTotals:
 
     def size(self, matching: NDArray[np.bool_]) -> int:
         """Return the size of the lines of *matching* streams now, in bytes."""
-        sums = self.sums()
-        return int(sums[matching[: len(sums)].nonzero()[0]].sum())
+        return _sum(self.sums(), matching)
 
     def sums(self) -> Integers:
         """Return for each stream id the size of its lines now, in bytes; what cannot be read is missing."""
@@ -122,12 +121,11 @@ class LineTotals:
         """Add all lines up again if those of *matching* streams did not have *size* bytes at *version*, though it was known."""
         with self._source.lock:
             state = self._state
-            if (
-                state is not None
-                and not state.waiting
-                and (state.arrivals, state.position) == (version.arrivals, version.position)
-                and int(state.sums[matching[: len(state.sums)].nonzero()[0]].sum()) != size
-            ):
+            if state is None:
+                return
+            runs, arrivals, position = _runs_after(state)
+            is_then = (arrivals, position) == (version.arrivals, version.position)
+            if not runs and is_then and _sum(state.sums, matching) != size:
                 log.warning("the index contradicts itself: adding up the lines of all minutes")
                 self._state = None
 
@@ -200,6 +198,11 @@ class LineTotals:
                 log.info("its lines are not counted now: %s", error)
                 waiting.append(run)
         return found, tuple(waiting)
+
+
+def _sum(sums: Integers, matching: NDArray[np.bool_]) -> int:
+    """Return the sum of those *sums* whose streams are *matching*."""
+    return int(sums[matching[: len(sums)].nonzero()[0]].sum())
 
 
 def _runs_after(state: _State) -> tuple[list[Run], Arrivals, tuple[int, int]]:
