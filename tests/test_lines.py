@@ -71,7 +71,7 @@ def opened(directory: Path) -> Iterator[NaiveEventStore]:
 
 
 def fill(directory: Path, minutes: int, events: int = 2) -> None:
-    """Make a store of *minutes* with *events* each that nobody has measured."""
+    """Make a store of *minutes* with *events* each in which no line is measured."""
     with contextlib.closing(NaiveEventStore(str(directory), math.inf)) as store:
         for minute in range(minutes):
             store.save_all(event_at(minute, number) for number in range(events))
@@ -136,7 +136,7 @@ def test_a_size_while_events_arrive(new_directory: NewDirectory) -> None:
 
 @pytest.mark.parametrize("removed", [1, 20])
 def test_a_size_after_minutes_were_removed(new_directory: NewDirectory, removed: int) -> None:
-    """What they had is subtracted."""
+    """The lines that they had are subtracted."""
 
     def cost(n: int) -> Cost:
         directory = new_directory()
@@ -251,7 +251,7 @@ def test_what_is_lost_is_measured_again(tmp_path: Path, lost: str) -> None:
 
 
 def test_another_version_of_a_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an earlier one measured does not count."""
+    """Sizes that an earlier one measured do not count."""
     monkeypatch.setattr(type(LOG), "version", 0)
     monkeypatch.setattr(type(LOG), "sizes", lambda _view, _data, edges: edges[1:] - edges[:-1])
     fill(tmp_path, 3)
@@ -291,7 +291,7 @@ def test_a_process_that_is_killed_while_lines_are_saved(tmp_path: Path) -> None:
 
 
 def test_a_minute_that_another_program_changed(tmp_path: Path) -> None:
-    """Its lines are those of the file as it is now, whoever measured them before."""
+    """Its lines are those of the file as it is now, although those of another were measured."""
     fill(tmp_path, 3)
     measure(tmp_path)
     record = EventSerializer().serialize(event_at(1, 5)) + b"\n"

@@ -9,6 +9,7 @@ from store.answers.access import Access
 from store.answers.line_map import LineRun
 from store.answers.selection import select
 from store.errors import EventReadException
+from store.format.contents import NOT_RECORDS
 from store.index.extents import Extents, coalesce
 from store.index.minute import DAMAGED
 from store.query import Query
@@ -96,7 +97,7 @@ class LineReader:
         edges = np.concatenate(([0], (extents.ends - extents.starts).cumsum()))
         try:
             lines = self._view.render(data, edges)
-        except (AssertionError, LookupError, ValueError) as error:
+        except NOT_RECORDS as error:
             raise _contradiction("they are no records") from error
         # Every line is followed by the others at their offsets, or what was read before is wrong.
         ends = (np.frombuffer(lines, np.uint8) == _NEWLINE).nonzero()[0] + 1

@@ -27,8 +27,8 @@ _REST_S = 5.0
 _COLUMN_SIZE = 500
 """Approximate memory of a column besides its values, in bytes."""
 
-_UNSAVED_MAX = 256
-"""Number of minutes measured in a view between two transactions of the index."""
+_UNSAVED_MAX, _UNSAVED_SIZE_MAX = 256, 4 << 20
+"""Most minutes, of all views together, and most bytes that are measured between two transactions of the index."""
 
 Sizes = NDArray[np.unsignedinteger]
 
@@ -63,6 +63,7 @@ class LineSizes:
         self._lock = threading.Lock()
         # Measured, and not in the index yet.
         self._unsaved: list[LineRow] = []
+        self._unsaved_size = 0
 
     def of(self, view: View, minute: Minute, length: int) -> Sizes:
         """Return the sizes of the lines in *view* of the first *length* entries of *minute*; 0 for damage.
@@ -140,13 +141,14 @@ class LineSizes:
         packed = pack_lines(view, row, columns, sizes, stream_count)
         with self._lock:
             self._unsaved.append(packed)
-            is_due = len(self._unsaved) >= _UNSAVED_MAX
+            self._unsaved_size += len(packed.sums) + len(packed.sizes)
+            is_due = len(self._unsaved) >= _UNSAVED_MAX or self._unsaved_size >= _UNSAVED_SIZE_MAX
         if is_due:
             self.save()
 
     def save(self) -> None:
         """Save to the index what was measured."""
         with self._lock:
-            made, self._unsaved = self._unsaved, []
+            made, self._unsaved, self._unsaved_size = self._unsaved, [], 0
         if made:
             self._database.save_lines(made)

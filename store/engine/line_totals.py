@@ -111,22 +111,21 @@ class LineTotals:
         """Return the number of entries to be added; infinity if all lines are to be added up."""
         with self._source.lock:
             state = self._state
-        return (
-            math.inf
-            if state is None
-            else sum(run.last - run.first for run in _runs_after(state)[0])
-        )
+        if state is None:
+            return math.inf
+        return sum(run.last - run.first for run in _runs_after(state)[0])
 
     def check(self, version: Version, matching: NDArray[np.bool_], size: int) -> None:
         """Add all lines up again if those of *matching* streams did not have *size* bytes at *version*, though it was known."""
         with self._source.lock:
             state = self._state
-            if state is None:
-                return
-            runs, arrivals, position = _runs_after(state)
-            is_then = (arrivals, position) == (version.arrivals, version.position)
-            if not runs and is_then and _sum(state.sums, matching) != size:
-                log.warning("the index contradicts itself: adding up the lines of all minutes")
+        if state is None:
+            return
+        runs, arrivals, position = _runs_after(state)
+        is_then = (arrivals, position) == (version.arrivals, version.position)
+        if not runs and is_then and _sum(state.sums, matching) != size:
+            log.warning("the index contradicts itself: adding up the lines of all minutes")
+            with self._source.lock:
                 self._state = None
 
     def note_fold(self) -> None:

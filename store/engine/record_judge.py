@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from store.answers.version import Minute
 from store.errors import EventReadException
-from store.format.contents import Contents, find_contents
+from store.format.contents import NOT_RECORDS, Contents, find_contents
 from store.index.minute import DAMAGED
 
 __all__ = ["Judge", "RecordJudge"]
+
 
 _SIZE_AT_ONCE = 1 << 20
 """Bytes of a minute that are read and judged at once, about."""
@@ -56,12 +57,16 @@ class RecordJudge:
 
     def _judge(self, judge: Judge, data: bytes, edges: NDArray[np.int64]) -> NDArray[Any]:
         """Return the values that *judge* has for the records in *data*, which have *edges*."""
-        contents = find_contents(data, edges)
         # A file that another program has just changed may still be taken for the one that is known.
-        if not ((edges[:-1] < contents.starts) & (contents.ends < edges[1:])).all():
-            raise EventReadException("records are not where they were: their minute has changed")
-        with self._judging:
-            return judge(data, edges, contents)
+        changed = "records are not where they were: their minute has changed"
+        try:
+            contents = find_contents(data, edges)
+            if not ((edges[:-1] < contents.starts) & (contents.ends < edges[1:])).all():
+                raise EventReadException(changed)
+            with self._judging:
+                return judge(data, edges, contents)
+        except NOT_RECORDS as error:
+            raise EventReadException(changed) from error
 
 
 def _sound_runs(minute: Minute, first: int, last: int) -> Iterator[tuple[int, NDArray[np.int64]]]:

@@ -12,7 +12,10 @@ from store.format.record import TAGS_LINE, parse_start
 from store.format.text import WORD_SIZE, Booleans, Integers, Text
 from store.ticks import TICKS_PER_S
 
-__all__ = ["Contents", "Fields", "find_contents", "find_fields"]
+__all__ = ["NOT_RECORDS", "Contents", "Fields", "find_contents", "find_fields"]
+
+NOT_RECORDS = (AssertionError, LookupError, ValueError)
+"""Errors that may be raised, here and by modules that build on this one, for bytes that are not whole records at the given edges."""
 
 _CARRIAGE_RETURN, _POINT = b"\r."
 _TOTAL_START = len(b"event: ")

@@ -44,7 +44,7 @@ def test_an_event_is_one_line_whatever_is_in_it(hostile: Mount, name: str) -> No
 
 
 def test_sizes_are_those_that_programs_read(hostile: Mount) -> None:
-    """Of the files of all events and of those of a minute, in every directory; also after they are measured and remounted."""
+    """Those of all events and those of a minute, in every directory; also after a remount."""
     for _ in range(2):
         [minute] = hostile.shell("ls minutes").split()
         paths = [f"events.{form}" for form in ("log", "jsonl")]
