@@ -240,13 +240,13 @@ def test_find_that_follows_links_ends(filled: Mount) -> None:
 
 
 def test_grep_that_follows_links_ends(filled: Mount) -> None:
-    """It reads an event twice in each directory that it reaches: in a minute, and in the file of all events."""
+    """It reads an event four times in each directory that it reaches: in a minute, and in the three files of all events."""
     newest = max(event.timestamp for event in EVENTS)
-    wanted = Counter({event.content: 2 + (event.timestamp == newest) for event in EVENTS})
+    wanted = Counter({event.content: 4 + (event.timestamp == newest) for event in EVENTS})
     for path in followed(EVENTS):
         if path.endswith("/.events"):
             steps = path.removesuffix("/.events").replace(".", "")
-            wanted.update({event.content: 2 for event in EVENTS if is_below(steps, event)})
+            wanted.update({event.content: 4 for event in EVENTS if is_below(steps, event)})
     assert Counter(needles(filled.shell("grep -R needle ."))) == wanted
 
 
