@@ -2,7 +2,6 @@
 
 import heapq
 import re
-import zlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from store.answers.access import Access
 from store.answers.selection import select
 from store.answers.version import Minute, Version
+from store.checksum import crc32
 from store.errors import EventReadException
 from store.format.event import Event, decode_event
 from store.format.record import encode_text, parse
@@ -149,7 +149,7 @@ class IdSearch:
     def _candidates(self, event_id: str, wanted: bytes) -> Iterator[int]:
         """Yield the ids of the minutes to search, the likely ones first."""
         yield from self._named(event_id).tolist()
-        yield from self._access.minutes_with_id(zlib.crc32(wanted)).tolist()
+        yield from self._access.minutes_with_id(crc32(wanted)).tolist()
 
     def read(self, minute: Minute, position: int) -> Event:
         """Read the event at *position* of *minute*.
@@ -174,7 +174,7 @@ def id_hashes(access: Access, minute: int, size: int) -> NDArray[np.uint32]:
     """Return the sorted CRC-32s of the ids in the first *size* bytes of *minute*, and perhaps of lines like ids in contents."""
     hashes: set[int] = set()
     for _, data in _chunks(access, minute, size):
-        hashes.update(map(zlib.crc32, _ID_LINE.findall(data)))
+        hashes.update(map(crc32, _ID_LINE.findall(data)))
     return np.sort(np.fromiter(hashes, np.uint32, len(hashes)))
 
 

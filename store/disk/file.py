@@ -5,10 +5,10 @@ import errno
 import os
 import stat
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
+from store.checksum import crc32
 from store.disk.os_errors import read_failure, reading, write_failure, writing
 from store.disk.vectored import GAP_MAX, ExtentBuffer
 from store.errors import EventReadException
@@ -155,7 +155,7 @@ class ReadableFile:
         """Return the CRC-32 of the first *size* bytes."""
         found = 0
         for chunk in self.chunks(0, size):
-            found = zlib.crc32(chunk, found)
+            found = crc32(chunk, found)
         return found
 
     def copy_to(self, target: int, size: int) -> None:

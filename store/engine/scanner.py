@@ -3,13 +3,13 @@
 import contextlib
 import itertools
 import logging
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from store.checksum import crc32
 from store.disk.disk import Disk
 from store.disk.file import FileStat, ReadableFile
 from store.errors import EventReadException
@@ -169,7 +169,7 @@ class _SmallFile(NamedTuple):
     def scanned(self, entries: Iterable[EntryColumns]) -> Scanned:
         """Return the file with its *entries*."""
         stat, data = self
-        return Scanned(stat, Stamp.of(stat), zlib.crc32(data), MinuteEntries.of(entries))
+        return Scanned(stat, Stamp.of(stat), crc32(data), MinuteEntries.of(entries))
 
 
 class _ChecksummedReads:
@@ -194,5 +194,5 @@ class _ChecksummedReads:
 
     def _add(self, offset: int, data: bytes) -> None:
         if offset <= self._end < offset + len(data):
-            self._checksum = zlib.crc32(memoryview(data)[self._end - offset :], self._checksum)
+            self._checksum = crc32(memoryview(data)[self._end - offset :], self._checksum)
             self._end = offset + len(data)

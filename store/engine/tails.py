@@ -1,12 +1,12 @@
 """The tails of minutes, which are in the log, when other programs change the files."""
 
 import contextlib
-import zlib
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from store.answers.version import Minute
+from store.checksum import crc32
 from store.disk.disk import Disk
 from store.engine.flusher import Flusher
 from store.engine.scanner import Scanned
@@ -90,7 +90,7 @@ class LoggedTails:
             )
         )
         columns = entries.columns(0, len(entries))
-        if (columns.streams == DAMAGED).any() or zlib.crc32(added, checksum) != scanned.checksum:
+        if (columns.streams == DAMAGED).any() or crc32(added, checksum) != scanned.checksum:
             return False  # it is incomplete, or changed again
         with self._state.append_lock:
             if not self.has_tail(minute.id):

@@ -4,12 +4,12 @@ They are those of the entries that a minute has in its file. Damage has no line:
 """
 
 import struct
-import zlib
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from store.checksum import crc32
 from store.columns import WIDTHS, narrowed
 from store.index.minute import DAMAGED, EntryColumns, OutdatedError
 from store.index.row import MinuteRow
@@ -127,13 +127,13 @@ def _packed(numbers: NDArray[np.integer], checksum: int) -> bytes:
     narrow = narrowed(numbers)
     header = _HEADER.pack(0, checksum, len(narrow), narrow.dtype.char.encode())
     rest = header[_CHECKSUM_SIZE:] + narrow.tobytes()
-    return zlib.crc32(rest).to_bytes(_CHECKSUM_SIZE, "little") + rest
+    return crc32(rest).to_bytes(_CHECKSUM_SIZE, "little") + rest
 
 
 def _unpacked(packed: bytes, checksum: int) -> NDArray[np.unsignedinteger]:
     """Unpack the numbers of something that has a *checksum*."""
     sealed, owner, count, width = _HEADER.unpack_from(packed)
-    if zlib.crc32(memoryview(packed)[_CHECKSUM_SIZE:]) != sealed:
+    if crc32(memoryview(packed)[_CHECKSUM_SIZE:]) != sealed:
         raise ValueError("sizes of lines whose checksum is wrong")
     if owner != checksum:
         raise OutdatedError("sizes of other lines")

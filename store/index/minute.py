@@ -1,13 +1,13 @@
 """The entries of one minute: the position, time and stream of each event."""
 
 import struct
-import zlib
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from store.checksum import crc32
 from store.columns import WIDTHS, Integers, NarrowColumn
 from store.errors import EventReadException
 from store.index.extents import Layout
@@ -378,13 +378,13 @@ def unpack_layout(packed: bytes, size: int, file_checksum: int, stream_count: in
 
 def _sealed(packed: bytes) -> bytes:
     """Return *packed* with the checksum of the rest in its first bytes."""
-    checksum = zlib.crc32(memoryview(packed)[_CHECKSUM_SIZE:])
+    checksum = crc32(memoryview(packed)[_CHECKSUM_SIZE:])
     return checksum.to_bytes(_CHECKSUM_SIZE, "little") + packed[_CHECKSUM_SIZE:]
 
 
 def _check_seal(packed: bytes, header: tuple[Any, ...], file_checksum: int) -> None:
     """Raise ValueError unless *header*, the first of *packed*, has the checksum of the rest, and *file_checksum*."""
-    if zlib.crc32(memoryview(packed)[_CHECKSUM_SIZE:]) != header[0]:
+    if crc32(memoryview(packed)[_CHECKSUM_SIZE:]) != header[0]:
         raise ValueError("entries whose checksum is wrong")
     if header[1] != file_checksum:
         raise OutdatedError("entries of another file")

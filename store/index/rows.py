@@ -2,13 +2,13 @@
 
 import logging
 import struct
-import zlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from store.checksum import crc32
 from store.index.extents import Layout
 from store.index.minute import DAMAGED, MinuteEntries, OutdatedError, Packed, unpack_layout
 from store.index.row import ROW, MinuteRow, check_rows
@@ -110,7 +110,7 @@ def _row_of(packed: bytes, known: MinuteRow) -> MinuteRow:
 def pack_hashes(hashes: NDArray[np.uint32], row: MinuteRow) -> bytes:
     """Pack the sorted *hashes* of the ids in the minute with *row*, for :func:`hashes_of`."""
     packed = hashes.tobytes()
-    return _HASHES_HEADER.pack(zlib.crc32(packed), row.checksum) + packed
+    return _HASHES_HEADER.pack(crc32(packed), row.checksum) + packed
 
 
 def hashes_of(row: bytes, packed: bytes, known: MinuteRow) -> NDArray[np.uint32]:
@@ -118,7 +118,7 @@ def hashes_of(row: bytes, packed: bytes, known: MinuteRow) -> NDArray[np.uint32]
     checksum, file_checksum = _HASHES_HEADER.unpack_from(packed)
     hashes = np.frombuffer(packed, np.uint32, offset=_HASHES_HEADER.size)
     if (
-        zlib.crc32(hashes.tobytes()) != checksum
+        crc32(hashes.tobytes()) != checksum
         or _row_of(row, known).checksum != file_checksum
         or not (hashes[1:] > hashes[:-1]).all()
     ):

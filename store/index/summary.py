@@ -1,12 +1,12 @@
 """Summaries: for each stream in a minute, its events, their bytes, and the newest time."""
 
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from store.checksum import crc32
 from store.index.minute import DAMAGED, EntryColumns
 
 __all__ = [
@@ -135,5 +135,5 @@ def checksum_of(*parts: bytes) -> int:
     """Return the CRC-32 of *parts*, one after the other."""
     checksum = 0
     for part in parts:
-        checksum = zlib.crc32(part, checksum)
+        checksum = crc32(part, checksum)
     return checksum

@@ -7,11 +7,12 @@ for words that may, and 2.4 % of the numbers of five to twelve digits; with trig
 """
 
 import functools
-import zlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+
+from store.checksum import crc32
 
 __all__ = ["build", "may_contain"]
 
@@ -84,7 +85,7 @@ def may_contain(packed: bytes, literals: Sequence[bytes]) -> bool:
 
 def _checksum(bits: bytes) -> bytes:
     """Return the checksum of *bits*."""
-    return zlib.crc32(bits).to_bytes(_CHECKSUM_SIZE, "little")
+    return crc32(bits).to_bytes(_CHECKSUM_SIZE, "little")
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,8 +1,8 @@
 """Minute files whose newest bytes are in the write-ahead log, and how those are flushed."""
 
-import zlib
 from collections.abc import Iterator
 
+from store.checksum import crc32
 from store.disk.atomic import Prepared, prepare
 from store.disk.disk import Disk
 from store.disk.file import FileStat
@@ -138,7 +138,7 @@ class _Checksummed:
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks:
-            self.checksum = zlib.crc32(chunk, self.checksum)
+            self.checksum = crc32(chunk, self.checksum)
             yield chunk
 
 

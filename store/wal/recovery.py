@@ -10,10 +10,10 @@ import itertools
 import logging
 import os
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from store.checksum import crc32
 from store.disk.atomic import replace_file
 from store.disk.disk import Disk
 from store.disk.file import FileStat, ReadableFile
@@ -156,7 +156,7 @@ def quarantine(
     """
     directory = os.path.join(hidden_directory, "quarantine")
     disk.make_directory(directory)
-    path = os.path.join(directory, f"{name}.{zlib.crc32(data):08x}")
+    path = os.path.join(directory, f"{name}.{crc32(data):08x}")
     replace_file(disk, path, [data], source, 0)
     return path
 

@@ -30,10 +30,10 @@ Format 1, of earlier releases, has neither intents nor flush marks, nor the seco
 
 import os
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from store.checksum import crc32
 from store.disk.disk import Disk
 from store.errors import EventStoreException
 
@@ -112,7 +112,7 @@ class LogRecord(NamedTuple):
         if self.inode:
             kind = b" placing %d" % self.inode
         rest = b"%s %d %d%s\n" % (self.minute.encode(), self.offset, len(self.data), kind)
-        return b"%08x %s" % (zlib.crc32(self.data, zlib.crc32(rest)), rest), self.data
+        return b"%08x %s" % (crc32(self.data, crc32(rest)), rest), self.data
 
 
 def line_size(minute: str, offset: int, size: int, *, resets: bool) -> int:
@@ -192,7 +192,7 @@ def _read_record(window: "_Window", position: int, end: int) -> tuple[int, LogRe
     if data_start + size > end:
         return position, None
     data = window.bytes(data_start, size)
-    if len(data) < size or zlib.crc32(data, zlib.crc32(line[0][9:])) != int(line[1], 16):
+    if len(data) < size or crc32(data, crc32(line[0][9:])) != int(line[1], 16):
         return position, None
     is_of_format_1 = line[3] == b"-"
     record = LogRecord(
