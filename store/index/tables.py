@@ -34,7 +34,7 @@ VERSION = 5
 """Schema version; an index of any other is rebuilt."""
 
 _SETTINGS = """
-PRAGMA page_size = 8192;
+PRAGMA page_size = 16384;
 -- Where there is no shared memory (NFS, 9p), SQLite stays with a rollback journal.
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
