@@ -182,6 +182,9 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
         written: int = session.operations.write(file.contents.fh, data, get_context()[2])
         return written
 
+    def symlink(session: Any, target: bytes, path: bytes) -> None:
+        session.operations.symlink(path.decode(), target.decode())
+
     def rename(session: Any, old: bytes, new: bytes, *flags: int) -> None:
         session.operations.rename(old.decode(), new.decode(), *flags)  # only libfuse 3 has flags
 
@@ -201,6 +204,7 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
         "read": read,
         "write": write,
         "release": release,
+        "symlink": symlink,
         "rename": rename,
         "fallocate": fallocate,
     }

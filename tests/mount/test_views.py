@@ -72,6 +72,8 @@ def test_walks_do_not_follow_views(mounted: Mount) -> None:
         ("ln -s ../by-tg/x views/x", "Invalid argument", ("ln", "symlink", "/views/x", "EINVAL")),
         ("ln -s ../by-tag/web by-source/x", "Operation not permitted", ("ln", "symlink", "/by-source/x", "EPERM")),
         ("ln -sT .. views/v", "File exists", None),
+        (r"ln -sT .. $'views/\xff'", "No such file or directory", None),
+        (r"ln -sT $'\xff' views/x", "No such file or directory", None),
         ("mv views/v v", "Operation not permitted", ("mv", "rename", "/views/v", "EPERM")),
         ("mv README views/", "Operation not permitted", ("mv", "rename", "/README", "EPERM")),
         ("rm views/none", "No such file or directory", None),
