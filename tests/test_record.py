@@ -232,6 +232,19 @@ def test_alternating_ways_of_parsing_do_not_multiply_the_reading() -> None:
     assert file.total < 6 * len(file.data)
 
 
+@pytest.mark.parametrize("count", [1_000, 20_000])
+def test_contents_that_hold_records_do_not_multiply_the_reading(count: int) -> None:
+    """However many events of one record in a block follow each other, they are read a small number of times at most."""
+    file = CountingReader(record(1, "a line\n" + record(2).decode()) * count)
+    one_by_one = [each.size for each in scan(file.read, len(file.data))]
+    assert one_by_one == [len(file.data) // count] * count
+    file.total = 0
+    sizes = [each.size for each in scan_blocks(file.read, len(file.data))]
+    assert sum(sizes) == len(file.data)
+    assert all(size % one_by_one[0] == 0 for size in sizes)
+    assert file.total < 6 * len(file.data)
+
+
 def test_the_start_of_a_header() -> None:
     """Any part of a header may be one, and nothing else."""
     header = b"id:a\ntimestamp: 1.0000000\nsource:s\ntags:x,y\n"

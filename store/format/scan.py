@@ -95,11 +95,15 @@ def scan_blocks(read: Read, size: int, start: int = 0) -> Iterator[Block | Recor
             records = read_block(data)
             # Whether the last record has a closing depends on the bytes after the block.
             records = records.first(len(records.starts) - (position + len(data) < size))
-            few = _FEW if len(records.starts) >= few else 2 * few
+            has_many = len(records.starts) >= few
             if len(records.starts):
                 yield (block := Block(data, records))
                 position += block.size
+                data = data[block.size :]
+            if has_many:
+                few = _FEW
                 continue
+            few *= 2
         known = _Known(read, position, data)
         for found in itertools.islice(scan(known.read, size, position), few):
             yield found
