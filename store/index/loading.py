@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from store.disk.file import FileStat
 from store.index.catalog import Catalog
 from store.index.lines import unpack_line_totals
-from store.index.row import ROW
+from store.index.row import FREE_IDS_MAX, ROW
 from store.index.rows import checked, counted_summary, pack_totals, summary_of, unpack_totals
 from store.index.streams import Streams, StreamTotals
 from store.index.tables import VERSION, Tables
@@ -19,9 +19,6 @@ __all__ = ["Loaded", "load", "save_snapshot"]
 
 _DISCOUNTED_MAX = 1000
 """Stale minutes up to this number are subtracted from the totals; for more, all are counted from their summaries."""
-
-_FREE_IDS_MAX = 1 << 20
-"""More ids without a minute than this mean corruption."""
 
 
 class Loaded(NamedTuple):
@@ -63,8 +60,6 @@ def load(tables: Tables, files: Sequence[FileStat]) -> Loaded:
         totals = unpack_totals(snapshot[1], len(streams))
     if rows is None:
         rows, summaries = tables.minutes()
-    if len(rows) and not 0 <= rows["id"].min() <= rows["id"].max() < len(rows) + _FREE_IDS_MAX:
-        raise ValueError("ids of minutes that cannot be")
     catalog.restore(rows)
     gone, changed, new = catalog.compare(files)
     stale = [*gone, *changed]
@@ -73,7 +68,7 @@ def load(tables: Tables, files: Sequence[FileStat]) -> Loaded:
     if stale:
         catalog.remove(stale)
     if totals is not None and len(stale) <= _DISCOUNTED_MAX:
-        if (totals.postings >= len(rows) + _FREE_IDS_MAX).any():
+        if (totals.postings >= len(rows) + FREE_IDS_MAX).any():
             raise ValueError("minutes of streams that cannot be")
         streams.restore(totals)
         found = []

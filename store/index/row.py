@@ -10,9 +10,12 @@ from store.index.stamp import Stamp
 from store.query import MINUTE_S
 from store.ticks import TICKS_MAX, TICKS_PER_S
 
-__all__ = ["COLUMNS", "ROW", "MinuteRow", "check_rows"]
+__all__ = ["COLUMNS", "FREE_IDS_MAX", "ROW", "MinuteRow", "check_rows"]
 
 _END_MAX = TICKS_MAX // TICKS_PER_S + MINUTE_S
+
+FREE_IDS_MAX = 1 << 20
+"""More ids without a minute than this mean corruption: tables by id take memory for all of them."""
 
 COLUMNS = (
     "start", "end", "size", "mtime_ns", "ctime_ns", "inode", "checksum", "bytes", "entries", "events", "damage", "ends_damaged", "oldest", "newest",
@@ -102,6 +105,7 @@ def check_rows(rows: NDArray[np.void]) -> None:
     damaged = rows["entries"] - rows["events"]
     can_be = (
         (rows["id"] >= 0)
+        & (rows["id"] < len(rows) + FREE_IDS_MAX)
         & (rows["start"] >= 0)
         & (rows["end"] >= rows["start"])
         & (rows["end"] <= _END_MAX)
