@@ -4,7 +4,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["store", "theiafs", "tests"]):
+with atheris.instrument_imports(include=["store", "theiafs"]):
     from tests.fuzz_targets import TARGETS
 
 if __name__ == "__main__":

@@ -344,7 +344,7 @@ TARGETS = {
     "names": Target(_names, [*_NAMES, *HOSTILE, b"x" * 300, b"%%", b"%2f"], _PATH_SIZE_MAX),
     "index-rows": Target(_index_rows, [_SNAPSHOT, *map(bytes, (0, 8, 40, 200))]),
     "log-segments": Target(_log_segments, [_SEGMENT, _SEGMENT[3:], b""]),
-    "lines": Target(_lines, list(_seeds([b"1"], [b"app", *HOSTILE], [b"web,db", b"level=err", b""], _CONTENTS))),
+    "lines": Target(_lines, list(_seeds([b"1"], [b"app", *HOSTILE], [b"web,db", b"level=err", b""], _CONTENTS)), 1 << 11),
     "patterns": Target(_patterns, [_PARTS.join(_CONTENTS), *_CONTENTS]),
     "errors": Target(_errors, list(_seeds([b"cat"], [*_TIMES, *HOSTILE], [b"no"], [b"kept\n", b"\xff\n\n"])), _PATH_SIZE_MAX),
     "targets-of-views": Target(_targets_of_views, [b"../by-tag/web", b"..", b"/x", b"../..", b".//x/../y", b""], _PATH_SIZE_MAX),
