@@ -28,7 +28,7 @@ engine.watcher (inotify, or passes of stat), what is flushed through engine.flus
 Locks (store.locks), outermost first, and what they are for:
 
     views        one change of the saved views at a time
-    flush        one flush, one check for changed files, one delete at a time; files are read and synced under it
+    flush        one flush, one check for changed files, one removal at a time; files are read and synced under it
     append       one append at a time; held by all that change the state              short
     state        catalog, streams, order of arrival; readers hold it to look up       short
     log-sync     one fsync of the log serves all that wait
@@ -57,6 +57,7 @@ from store.errors import (
     InvalidPattern,
     InvalidQuery,
     MalformedEvent,
+    MinuteNotFound,
     StoreFull,
     StoreLocked,
     StoreReadOnly,
@@ -122,6 +123,7 @@ __all__ = [
     "MalformedEvent",
     "Matches",
     "MemoryFile",
+    "MinuteNotFound",
     "NaiveEventStore",
     "Not",
     "PeriodicTimer",

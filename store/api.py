@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from store.errors import EventWriteException, ViewNotFound
+from store.errors import EventWriteException, MinuteNotFound, ViewNotFound
 from store.format.batch import Batch
 from store.format.event import Event, encode_event
 from store.format.levels import LEVELS
@@ -126,6 +126,21 @@ class EventStore(ABC):
             EventNotFound: if there is none.
             EventWriteException: if that failed: the event is still there, or may come back after a loss of power.
         """
+
+    def remove_minute(self, name: str) -> None:
+        """Remove the minute *name* durably: all events that it has when this is called, or none.
+
+        Events that are saved to it meanwhile may stay.
+
+        Raises:
+            MinuteNotFound: if there is none.
+            EventWriteException: if that failed: it is still there, or may come back after a loss of power.
+        """
+        found = [event.id for event in self.select(Query()) if _minute_name(event) == name]
+        if not found:
+            raise MinuteNotFound(f"there is no minute {name!r}")
+        for event_id in dict.fromkeys(found):
+            self.delete(event_id)
 
     @abstractmethod
     def close(self) -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "InvalidPattern",
     "InvalidQuery",
     "MalformedEvent",
+    "MinuteNotFound",
     "StoreFull",
     "StoreLocked",
     "StoreReadOnly",
@@ -87,6 +88,10 @@ class DiskUnreadable(EventReadException):
 
 class EventNotFound(EventReadException):
     """No event has this id."""
+
+
+class MinuteNotFound(EventReadException):
+    """There is no minute of this name."""
 
 
 class ViewNotFound(EventReadException):

@@ -19,6 +19,7 @@ from store import (
     InvalidEvent,
     InvalidQuery,
     Matches,
+    MinuteNotFound,
     Not,
     Query,
     Untagged,
@@ -179,6 +180,27 @@ class StoreContract:
         assert filled.tags() == {"web", "db", "a/b"}
         filled.save(Event("a", "/s/1", 10, [], "again"))
         assert filled.get("a").content == "again"
+
+    def test_remove_minute(self, filled: EventStore) -> None:
+        """All of its events are gone from everywhere, the others stay, and the minute can have new ones."""
+        [name] = filled.minutes(Query().within(*seconds(10, 12)))
+        answer = filled.answer(Query(), name)
+        before = answer.read(0, EVERYTHING)
+        gone = set(ids_in(before))
+        assert gone >= {"a", "c", "e"}
+        filled.remove_minute(name)
+        for missing in (name, "1-2", "x", ""):
+            with pytest.raises(MinuteNotFound):
+                filled.remove_minute(missing)
+        left = [str(event.id) for event in EVENTS if event.id not in gone]
+        assert sorted(str(event.id) for event in filled.select(Query())) == sorted(left)
+        assert filled.whole(Query()).events == len(left)
+        assert filled.span(Query(), name) is None
+        assert name not in filled.minutes(Query())
+        assert read_available(answer, 0) in (None, before)
+        filled.save(Event("again", "s", 10, [], "x"))
+        assert filled.get("again").content == "x"
+        assert filled.whole(Query()).events == len(left) + 1
 
     def test_search_sees_what_was_saved_before_it(self, store: EventStore) -> None:
         """At the call, not at the first event."""

@@ -17,6 +17,7 @@ from theiafs.session import _report
 
 EXPECTED = {
     store.EventNotFound: errno.ENOENT,
+    store.MinuteNotFound: errno.ENOENT,
     store.ViewNotFound: errno.ENOENT,
     store.ViewExists: errno.EEXIST,
     store.EventTooLarge: errno.EMSGSIZE,

@@ -209,8 +209,10 @@ class Survivors:
     def __init__(self) -> None:
         self._found: dict[bytes, set[object]] = {}
 
-    def check_promises(self, disk: FaultyDisk, promises: Promises, is_power_cut: bool) -> None:
-        """Compare what is on *disk* with the *promises*."""
+    def check_promises(
+        self, disk: FaultyDisk, promises: Promises, is_power_cut: bool
+    ) -> set[object]:
+        """Compare what is on *disk* with the *promises*; return the ids of the events that are there."""
         fingerprint = disk.fingerprint()
         ids = self._found.get(fingerprint)
         if ids is None:
@@ -222,6 +224,7 @@ class Survivors:
         kept = promises.synced if is_power_cut else promises.saved
         assert kept - promises.maybe_deleted <= ids, f"lost: {kept - ids}"
         assert not promises.deleted & ids, "came back"
+        return ids
 
 
 @pytest.fixture(scope="module", params=["due", "not due"])

@@ -7,6 +7,7 @@ from store import (
     EventTooLarge,
     InvalidEvent,
     InvalidQuery,
+    MinuteNotFound,
     StoreFull,
     StoreLocked,
     StoreReadOnly,
@@ -80,6 +81,7 @@ _ERRNO_BY_EXCEPTION: tuple[tuple[type[Exception], int], ...] = (
     (StoreReadOnly, errno.EROFS),
     (InvalidQuery, errno.EINVAL),
     (EventNotFound, errno.ENOENT),
+    (MinuteNotFound, errno.ENOENT),
     (ViewNotFound, errno.ENOENT),
     (ViewExists, errno.EEXIST),
 )

@@ -1,6 +1,7 @@
 """The flusher: it moves saved events from the log into the minute files."""
 
 import time
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from store.answers.version import Minute
@@ -90,6 +91,8 @@ class Flusher:
         self._busy: set[int] = set()
         # By name: sizes of minute files that are in place, but perhaps not durable.
         self._unsynced: dict[str, int] = {}
+        # Whether the log may have tails, moved to other offsets, that are not durable there.
+        self._has_moved = True
         # Minutes with a repaired tail: rescanned, they may have other entries.
         self._repaired: set[int] = set()
 
@@ -115,6 +118,13 @@ class Flusher:
         self._unflushed_size += size
         if is_repaired:
             self._repaired.add(minute.id)
+
+    def note_moved(self) -> None:
+        """Note that the log has a tail at another offset than before; the caller holds the flush lock.
+
+        It is synced before the next flush: after a loss of power, the old offset could be the end of the new file.
+        """
+        self._has_moved = True
 
     def forget(self, minute: Minute) -> None:
         """Forget *minute*, which is not shown any more; the caller holds the append lock."""
@@ -175,13 +185,21 @@ class Flusher:
         Raises:
             EventStoreException: if that is not possible.
         """
-        with self._state.append_lock:
-            growth = self._growths.get(minute)
-        changed, failure = self._flush([growth.minute] if growth is not None else [])
+        changed, failure = self.flush_some([minute])
         if failure is not None:
             raise failure
         if changed:
             raise FileChanged("the minute file was changed by another program; try again")
+
+    def flush_some(self, minutes: Iterable[int]) -> FlushResult:
+        """Flush those of *minutes*, by id, that have a tail; the caller holds the flush lock."""
+        with self._state.append_lock:
+            growths = [self._growths[each] for each in minutes if self.grows(each)]
+        return self._flush([each.minute for each in growths])
+
+    def is_unsynced(self, name: str) -> bool:
+        """Return whether the file of the minute *name* may not be durable; the caller holds the flush lock."""
+        return name in self._unsynced
 
     def _is_due(self, growth: _Growth) -> bool:
         now = time.monotonic()
@@ -191,14 +209,20 @@ class Flusher:
     def _flush(self, minutes: list[Minute]) -> FlushResult:
         failure: EventStoreException | None = None
         changed: list[str] = []
+        if minutes and self._has_moved:
+            try:
+                self._log.sync()
+            except EventWriteException as error:
+                return FlushResult(changed, error)
+            self._has_moved = False
         for first in range(0, max(len(minutes), 1), _PREPARED_MAX):
             try:
-                self._flush_some(minutes[first : first + _PREPARED_MAX], changed)
+                self._flush_batch(minutes[first : first + _PREPARED_MAX], changed)
             except EventStoreException as error:
                 failure = error
         return FlushResult(changed, failure)
 
-    def _flush_some(self, minutes: list[Minute], changed: list[str]) -> None:
+    def _flush_batch(self, minutes: list[Minute], changed: list[str]) -> None:
         """Flush *minutes*; add the names of those that other programs changed to *changed*, also if this raises."""
         failure: EventStoreException | None = None
         committed: list[tuple[Minute, int]] = []

@@ -96,6 +96,10 @@ class FollowingStore(FileStore):
         """Refuse; see :meth:`EventStore.delete`."""
         self._check_open()
 
+    def remove_minute(self, name: str) -> NoReturn:
+        """Refuse; see :meth:`EventStore.remove_minute`."""
+        self._check_open()
+
     def _check_open(self) -> NoReturn:
         raise StoreReadOnly(f"{self.root_dir} is open read-only")
 

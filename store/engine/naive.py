@@ -16,6 +16,7 @@ from store.engine.flusher import Flusher, FlushResult
 from store.engine.measurer import Measurer
 from store.engine.partition import Part, Partition
 from store.engine.reading import Reader
+from store.engine.remover import Remover
 from store.engine.state import State
 from store.engine.tails import LoggedTails
 from store.engine.watcher import Watcher
@@ -129,6 +130,9 @@ class NaiveEventStore(FileStore):
             self._deleter = Deleter(self._state, self._log, self._disk, self._flusher)
             tails = LoggedTails(self._state, self._log, self._disk, self._flusher)
             self._watcher = Watcher(self._state, self._disk, tails)
+            self._remover = Remover(
+                self._state, self._log, self._disk, self._flusher, tails, self._watcher
+            )
             self._reader = Reader(self._state, self._disk, self._is_busy, self._watcher.refresh)
             self._state.refresh = self._watcher.refresh
             self._watcher.begin()
@@ -170,6 +174,7 @@ class NaiveEventStore(FileStore):
         if not len(batch):
             return
         self._log.limit_unsynced()
+        self._state.gate.go_through()
         with self._state.append_lock:
             self._check_open()
             if len(batch) == 1:
@@ -403,3 +408,8 @@ class NaiveEventStore(FileStore):
         if not found:
             raise EventNotFound(f"no event has the id {str(event_id)!r}")
         self._deleter.delete(found)
+
+    def remove_minute(self, name: str) -> None:
+        """See :meth:`EventStore.remove_minute`."""
+        self._check_open()
+        self._remover.remove(name)

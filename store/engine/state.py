@@ -17,6 +17,7 @@ from store.answers.version import Minute
 from store.api import Progress
 from store.disk.disk import Disk
 from store.disk.file import FileStat
+from store.engine.gate import Gate
 from store.engine.lookup import Lookup
 from store.engine.scanner import Scanned
 from store.errors import EventReadException
@@ -57,6 +58,7 @@ class State:
 
     Attributes:
         append_lock: the lock that every change of the minutes holds.
+        gate: makes threads that append wait, without a lock, for a minute that has to be moved.
         lookup: the reading side, which shares the other attributes.
         must_recount: whether the totals of the streams are wrong until :meth:`recount`.
         refresh: rescans the minute file with a name if it changed; the watcher sets it.
@@ -73,6 +75,7 @@ class State:
     ) -> None:
         self.root_dir = root_dir
         self.append_lock = new_lock("append")
+        self.gate = Gate()
         self.database = database
         self.refresh: Callable[[str], object] = lambda _name: None
         self.on_saved: Callable[[list[int]], object] = lambda _minutes: None

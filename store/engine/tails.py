@@ -1,6 +1,7 @@
 """The tails of minutes, which are in the log, when other programs change the files."""
 
 import contextlib
+import functools
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -21,7 +22,10 @@ from store.wal.segment import LogRecord
 __all__ = ["LoggedTails"]
 
 _TRIES = 5
-"""Maximum number of attempts to move a tail between two saves to its minute."""
+"""Number of attempts to move a tail between two saves to its minute, before further saves have to wait."""
+
+_TRIES_MAX = 1000
+"""Maximum number of attempts while further saves wait; those that do not wait any more end soon."""
 
 
 class LoggedTails:
@@ -110,19 +114,25 @@ class LoggedTails:
         Raises:
             EventStoreException: if that was not possible; nothing has changed then.
         """
-        for _ in range(_TRIES):
-            size = minute.entries.size
-            assert isinstance(minute.file, LoggedFile), "that is what this store opens"
-            tail = minute.file.tail()
-            known = self._state.lookup.summaries(np.array([minute.id]))
-            with self._state.append_lock:
-                if minute.entries.size == size:
-                    made = self._move(minute, known, scanned, tail)
-                    break
-        else:
-            raise EventWriteException(f"{minute.name} grows too fast; will try again")
+        move = functools.partial(self._try_to_move, minute, scanned)
+        if not any(move() for _ in range(_TRIES)):
+            with self._state.gate.closed():
+                if not any(move() for _ in range(_TRIES_MAX)):
+                    raise EventWriteException(f"{minute.name} grows too fast; will try again")
+
+    def _try_to_move(self, minute: Minute, scanned: Scanned | None) -> bool:
+        """Rebase the tail of *minute* onto *scanned*; return whether nothing was saved to it meanwhile."""
+        size = minute.entries.size
+        assert isinstance(minute.file, LoggedFile), "that is what this store opens"
+        tail = minute.file.tail()
+        known = self._state.lookup.summaries(np.array([minute.id]))
+        with self._state.append_lock:
+            if minute.entries.size != size:
+                return False
+            made = self._move(minute, known, scanned, tail)
         has_tail = made is not None and self.has_tail(made.id)
         self._state.save([] if made is None or has_tail else [made])
+        return True
 
     def _is_own_flush(self, minute: Minute, scanned: Scanned) -> bool:
         """Return whether *scanned* is the file of a flush that failed after replacing it."""
@@ -155,6 +165,7 @@ class LoggedTails:
         file = LoggedFile(minute.name, self._state.root_dir, self._log, self._disk, stat)
         if tail:
             start = stat.size if stat is not None else 0
+            self._flusher.note_moved()
             lsns = self._log.reset({minute.name: tail}, {minute.name: start})
             file.extend(len(tail), lsns[minute.name])
         self._flusher.forget(minute)

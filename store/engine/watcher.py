@@ -4,8 +4,10 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
+
+import numpy as np
 
 from store.answers.version import Minute
 from store.disk.disk import Disk
@@ -130,12 +132,7 @@ class Watcher:
             self._must_pass = True
         if self._watch is None or self._must_pass:
             found |= self._pass()
-        try:
-            failures = self._compare({each for each in found if parse_name(each) is not None})
-        except EventStoreException:
-            self._unsettled |= found
-            raise
-        self._unsettled |= failures.keys()
+        failures = self.show(each for each in found if parse_name(each) is not None)
         self._note_errors({name: str(error) for name, error in failures.items()})
         self._state.recount()
 
@@ -155,6 +152,38 @@ class Watcher:
         with self._tails.exclusive():
             for error in self._compare({name}).values():
                 raise error
+
+    def show(self, names: Iterable[str]) -> dict[str, EventStoreException]:
+        """Compare the minute files *names*, and show every change; the caller keeps minutes from being flushed.
+
+        Returns:
+            By name, why some could not be compared; they are compared again at the next look.
+
+        Raises:
+            EventStoreException: if a change could not be shown; the next look tries again.
+        """
+        found = set(names)
+        try:
+            failures = self._compare(found)
+        except EventStoreException:
+            self._unsettled |= found
+            raise
+        self._unsettled |= failures.keys()
+        return failures
+
+    def show_removed(self, minutes: Sequence[int]) -> None:
+        """Show that the files of *minutes*, by id, were removed; the caller keeps minutes from being flushed.
+
+        Raises:
+            EventStoreException: if that was not possible; the next look tries again.
+        """
+        with self._state.lock:
+            names = self._state.catalog.names(np.array(minutes, np.int64))
+        try:
+            self._show_gone(minutes)
+        except EventStoreException:
+            self._unsettled.update(names)
+            raise
 
     def _run(self) -> None:
         while not self._cancelled.is_set():
@@ -226,7 +255,7 @@ class Watcher:
             self._show_changed(minute, stat)
         return []
 
-    def _show_gone(self, gone: list[int]) -> None:
+    def _show_gone(self, gone: Sequence[int]) -> None:
         """Show that the files of the minutes *gone*, by id, were removed."""
         log.info("%d minute files were removed", len(gone))
         for first in range(0, len(gone), _REMOVED_AT_ONCE):

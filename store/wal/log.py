@@ -70,7 +70,7 @@ class WriteAheadLog:
         self._root_inode = root_inode
         self._boot_id = disk.boot_id()
         self._rotate_s = keep_s / _SEGMENTS_KEPT
-        self._segments = SegmentList(disk, keep_s, keep_size, segments)
+        self._segments = SegmentList(disk, keep_s, keep_size, segments, self._names)
         self._end = segments[-1].end if segments else 0  # the LSN of the next record
         # Everything before this LSN is durable. Later appends stay in `_unsynced` as (LSN at their end, pieces).
         self._synced = self._end
@@ -81,6 +81,8 @@ class WriteAheadLog:
         self._left_number = last_number if segments else 0
         # The last number of a flushed segment, as the first line of the last one says.
         self._flushed = self._last_number if not segments else 0
+        self._opened_number = self._left_number  # the last one that it may have left unsynced
+        self._marked = 0  # the LSN after the last flush mark
         # The sizes of flush marks that could not be written.
         self._unmarked: dict[str, int] = {}
         self._sync_lock = new_lock("log-sync")
@@ -88,10 +90,7 @@ class WriteAheadLog:
         self._syncing = threading.Thread()  # the last background sync
 
     def append(self, records: list[LogRecord]) -> list[int]:
-        """Append *records*: all of them or, when that fails, none.
-
-        Returns:
-            The LSN of each.
+        """Append *records*, all of them or none, and return the LSN of each.
 
         Raises:
             StoreFull: if there is no room.
@@ -226,18 +225,24 @@ class WriteAheadLog:
             EventWriteException: if a segment could not be begun or removed; that is harmless, and is tried again.
         """
         self.mark(stored_sizes)
-        with self._sync_lock, self._lock:
-            self._segments.remove_released(self._synced, self._end)
-            flushed = self._segments.flushed()
-            unread = [each.size for each in flushed if each.number > self._flushed]
-            if sum(unread[:-1]) >= _SEGMENT_SIZE_MAX // 2:
-                self._begin()  # its first line says so, and the next opening need not read them
+        with self._sync_lock:
+            while True:
+                with self._lock:
+                    if not self._segments.remove_released(self._synced, self._end):
+                        break
+                self._names.sync()
+            with self._lock:
+                unread = [
+                    each.size for each in self._segments.flushed() if each.number > self._flushed
+                ]
+                if sum(unread[:-1]) >= _SEGMENT_SIZE_MAX // 2:
+                    self._begin()  # its first line says so, and the next opening need not read them
 
     def intend(self, intents: Sequence[LogRecord]) -> None:
-        """Append *intents* to put files in place, before that is done; a flush mark for each has to follow.
+        """Append *intents* to put files in place, before that is done; a flush mark for each has to follow, also if this fails.
 
         Raises:
-            EventWriteException: if that failed; some of them may be there then, so that the marks have to follow all the same.
+            EventWriteException: if that failed.
         """
         for start in range(0, len(intents), _BATCH_LENGTH):
             self.append(list(intents[start : start + _BATCH_LENGTH]))
@@ -270,11 +275,19 @@ class WriteAheadLog:
             return
         try:
             self._append(marks, encoded)
+            self._marked = self._end
         except EventWriteException as error:
             # Until then, the next opening compares the records with the files.
             for minute, size, *_ in marks:
                 self._unmarked[minute] = max(size, self._unmarked.get(minute, 0))
             log.warning("not marked as flushed, will try again: %s", error)
+
+    def sync_marks(self) -> bool:
+        """Make the flush marks of this process durable, and return whether those of earlier ones are; see :meth:`sync`."""
+        if self._synced < self._marked:
+            self.sync()
+        with self._lock:
+            return not self._segments or self._segments[0].number > self._opened_number
 
     @property
     def unmarked(self) -> frozenset[str]:
@@ -433,5 +446,4 @@ class WriteAheadLog:
         try:
             self.sync()
         except EventWriteException as error:
-            # The records are rewritten before anything else, and synced with that.
             log.error("not synced: %s", error)  # noqa: TRY400 - an error of the disk, not of this program

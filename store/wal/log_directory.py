@@ -26,8 +26,9 @@ class LogDirectory:
     def __init__(self, disk: Disk, path: str) -> None:
         self.path = path
         self._disk = disk
-        # Changes of names are counted: all, those that are durable, and the last one that made the directory again.
-        self._changes = self._synced = self._remade = 0
+        # Changes of names are counted: all, those that are durable, the last one that made the directory again, and the
+        # last removal of a segment.
+        self._changes = self._synced = self._remade = self._removed = 0
 
     @property
     def is_synced(self) -> bool:
@@ -37,6 +38,16 @@ class LogDirectory:
     def note_unsynced(self) -> None:
         """Note that it could not be synced when it was opened."""
         self._changes += 1
+
+    @property
+    def has_removed(self) -> bool:
+        """Whether a loss of power may bring back a segment that was removed."""
+        return self._removed > self._synced
+
+    def note_removed(self) -> None:
+        """Note that a segment was removed."""
+        self._changes += 1
+        self._removed = self._changes
 
     def create(self, number: int, first: int, line: bytes, pieces: list[bytes]) -> LogSegment:
         """Create the segment *number*; see :func:`create_segment`. The directory is made again if it is not there."""

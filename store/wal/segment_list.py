@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
+from store.wal.log_directory import LogDirectory
 from store.wal.log_segment import LogSegment
 
 __all__ = ["LogUsage", "SegmentList"]
@@ -40,18 +41,25 @@ class SegmentList:
         keep_s: how long segments are kept, in seconds, after all of their records were flushed.
         keep_size: how many bytes of such segments are kept at most.
         segments: those that are there.
+        names: the directory that they are in.
 
     Attributes:
         current: the one to append to; None when the next record begins another.
     """
 
     def __init__(
-        self, disk: Disk, keep_s: float, keep_size: int, segments: Sequence[LogSegment]
+        self,
+        disk: Disk,
+        keep_s: float,
+        keep_size: int,
+        segments: Sequence[LogSegment],
+        names: LogDirectory,
     ) -> None:
         self._disk = disk
         self._keep_s = keep_s
         self._keep_size = keep_size
         self._segments = list(segments)
+        self._names = names
         self.current: LogSegment | None = None
 
     def __len__(self) -> int:
@@ -131,7 +139,10 @@ class SegmentList:
         return LogUsage(sum(each.size for each in self._segments), self.kept_size(), window_s)
 
     def remove_released(self, synced: int, end: int, *, is_full: bool = False) -> bool:
-        """Remove segments that were kept long enough.
+        """Remove the oldest segment if it was kept long enough.
+
+        The directory has to be synced before the next one is removed: if a loss of power brought back a segment without the
+        one that has the flush marks of its records, minutes that were removed would come back.
 
         Args:
             synced: the LSN before which everything is durable.
@@ -139,7 +150,7 @@ class SegmentList:
             is_full: whether to remove them however short they were kept.
 
         Returns:
-            Whether any was removed.
+            Whether it was removed.
         """
         now = time.monotonic()
         for segment in self._segments:
@@ -148,19 +159,18 @@ class SegmentList:
         for segment in self.flushed():
             if segment is not self.current and segment.file is None:
                 segment.close()
-        kept_size = self.kept_size()
-        is_any_removed = False
-        while self._segments and (segment := self._segments[0]).released is not None:
-            # What makes its records void must be durable. Without marks, a copy of it is compared with the files.
-            if segment.released_at > synced:
-                break
-            is_old = now - segment.released >= self._keep_s or kept_size > self._keep_size
-            if not (is_full or is_old):
-                break
-            kept_size -= segment.size
-            self.remove_first()
-            is_any_removed = True
-        return is_any_removed
+        oldest = self._segments[0] if self._segments else None
+        if oldest is None or oldest.released is None or self._names.has_removed:
+            return False
+        # What makes its records void must be durable. Without marks, a copy of it is compared with the files.
+        if oldest.released_at > synced:
+            return False
+        is_old = now - oldest.released >= self._keep_s or self.kept_size() > self._keep_size
+        if not (is_full or is_old):
+            return False
+        self.remove_first()
+        self._names.note_removed()
+        return True
 
     def remove_first(self) -> None:
         """Remove the oldest segment, to which the first line of the next one refers."""
