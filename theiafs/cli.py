@@ -31,6 +31,7 @@ options after -o, separated by commas:
   memory=SIZE            memory for what is known of the store, and caches (default: 256M)
   log_keep=SIZE          the write-ahead log keeps at most this much of what is flushed (default: 1G)
   sync                   a write returns when its events are durable, even after a loss of power
+  delete                 let rm remove minutes/<start>-<end>, a minute, and by-id/<id>, an event
   ro                     read-only: follow what another process flushes to the store
   log=FILE               log file of a mount in the background
                          (default: /var/log/theiafs.log for root, else ~/.local/state/theiafs.log)

@@ -38,6 +38,7 @@ class Settings:
         memory_size: memory budget of the store.
         log_keep_size: maximum size of the flushed records that the write-ahead log keeps.
         syncs_writes: whether a write is durable when it returns.
+        can_remove: whether minutes and events can be removed.
         is_read_only: whether to follow a store that another process writes, and write nothing.
         log_path: log file of a mount in the background; the default one if empty.
         binding: name of the FUSE binding to load; if empty, the first that works.
@@ -52,6 +53,7 @@ class Settings:
     memory_size: int = 256 << 20
     log_keep_size: int = 1 << 30
     syncs_writes: bool = False
+    can_remove: bool = False
     is_read_only: bool = False
     log_path: str = ""
     binding: str = ""
@@ -63,6 +65,7 @@ class Settings:
         options = [
             "ro" if self.is_read_only else "rw",
             "sync" if self.syncs_writes else "async",
+            *(["delete"] if self.can_remove else []),
             f"uid={self.uid}",
             f"gid={self.gid}",
             f"umask={self.umask:03o}",
@@ -108,6 +111,8 @@ def _apply(settings: Settings, name: str, value: str) -> Settings:
             return replace(settings, flush_interval_ms=_in_range(int(value), 3_600_000))
         case "sync" | "async" if not value:
             return replace(settings, syncs_writes=name == "sync")
+        case "delete" if not value:
+            return replace(settings, can_remove=True)
         case "ro" | "rw" if not value:
             return replace(settings, is_read_only=name == "ro")
         case "log" if value:
@@ -124,7 +129,7 @@ def _apply(settings: Settings, name: str, value: str) -> Settings:
             return settings
     raise MountError(
         f"unknown option {name!r}; there are uid, gid, umask, max_event, flush, memory, log_keep, sync, ro,"
-        " log, binding, " + ", ".join(sorted(_PASSED_ON))
+        " delete, log, binding, " + ", ".join(sorted(_PASSED_ON))
     )
 
 

@@ -236,7 +236,16 @@ bytes that are not UTF-8. Everything else stands as it is.
     ls by-tag
     cat by-tag/team%2Fred/events.log
 
-What is read here cannot be changed. Sizes are exact, so that any tool can copy:
+Sizes are exact, so that any tool can copy:
 
     tar -cf - minutes | tar -tvf - | tail -n 1
+
+REMOVING
+
+What is read here cannot be changed. It can be removed if the mount has the
+option delete, as in "theiafs mount -o delete": then "rm minutes/<start>-<end>"
+removes a minute, and "rm by-id/<id>" an event, for good. Without the option:
+
+    rm "$(readlink latest)"                 # fails: Operation not permitted
+    tail -n 1 errors
 """

@@ -58,10 +58,17 @@ class OpenAnswers:
             handle.peers = at.handles
             at.newest = max(at.newest, newest)
 
+    def forget(self, path: str) -> None:
+        """Forget *path*, which was removed: what is open there stays open, and sets no size."""
+        with self._lock:
+            self._by_path.pop(path, None)
+
     def remove(self, path: str, handle: AnswerHandle) -> None:
         """Remove *handle*, which is closed."""
         with self._lock:
-            at = self._by_path[path]
+            at = self._by_path.get(path)
+            if at is None or handle not in at.handles:
+                return  # the path was removed
             at.handles.remove(handle)
             if not at.handles:
                 del self._by_path[path]

@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import posixpath
 import stat
 import time
 from collections.abc import Callable, Hashable, Iterable
@@ -34,6 +35,8 @@ _RENAMED_FOR_S = 2.0
 """How long the kernel may cache the new name of a renamed ingest file: a little over a second."""
 _RENAMED_MAX = 1 << 10
 _RENAME_NOREPLACE = 1
+_HIDDEN = ".fuse_hidden"
+"""Begins the names that libfuse gives files that are removed while they are open."""
 _ERRORS_STATE = "errors"
 
 log = logging.getLogger(__name__)
@@ -98,13 +101,22 @@ class Operations:
         self._transport = transport
         self._mounted_ns = time.time_ns()
         self._errors = _make_error_log(store)
-        self._tree = Tree(store, settings.event_size_max, self._errors, self._status)
+        self._tree = Tree(
+            store,
+            settings.event_size_max,
+            self._errors,
+            self._status,
+            can_remove=settings.can_remove,
+        )
         self._handles = HandleTable()
         # The versions of files that the kernel has in its cache.
         self._cached: Recent[str, Hashable] = Recent(_CACHED_VERSIONS_MAX)
         # Paths that ingest files were renamed to a moment ago, and until when they count. They do not exist, but the kernel
         # caches them for a second, and programs that rotate several times a second remove them, or rename them again.
         self._renamed: Recent[str, float] = Recent(_RENAMED_MAX)
+        # The attributes of files that were removed while they were open, by the paths that libfuse gives them until they are
+        # closed: it renames them, and removes that name at last.
+        self._hidden: dict[str, Stat] = {}
 
     def init(self, _path: str) -> None:
         """Note that the filesystem is mounted."""
@@ -162,6 +174,9 @@ class Operations:
 
     def getattr(self, path: str) -> Stat:
         """Return the attributes of the node at *path*."""
+        hidden = self._hidden.get(path)
+        if hidden is not None:
+            return hidden
         mode, size, newest = self._tree.resolve(path).attributes()
         # The permissions of links are never checked; all have the same.
         umask = 0 if stat.S_ISLNK(mode) else self._settings.umask
@@ -249,11 +264,13 @@ class Operations:
         raise NotPermitted(f"links cannot be made here: {path!r}")
 
     def unlink(self, path: str) -> None:
-        """Remove a view; do nothing to an ingest file, which stays: log writers that rotate remove it."""
+        """Remove a view, a minute or an event; do nothing to an ingest file, which stays: log writers that rotate remove it."""
         if is_view(path):
             self._tree.remove_view(path)
-        elif not self._was_renamed(path):
-            self._check_ingest(path)
+        elif path in self._hidden:
+            del self._hidden[path]
+        elif not self._was_renamed(path) and not self._is_ingest(path):
+            self._tree.remove(path)
 
     def rmdir(self, path: str) -> None:
         """Refuse."""
@@ -261,6 +278,8 @@ class Operations:
 
     def rename(self, old: str, new: str, flags: int = 0) -> None:
         """Rename a view; do nothing to an ingest file, which keeps its name: log writers that rotate rename it.
+
+        libfuse renames a file that is removed while it is open. That removes it.
 
         Args:
             old: the path it has.
@@ -275,8 +294,13 @@ class Operations:
         if is_view(old) or is_view(new):
             self._tree.rename_view(old, new, replaces=not flags)
             return
-        if not self._was_renamed(old):
-            self._check_ingest(old)
+        if not self._was_renamed(old) and not self._is_ingest(old):
+            if not posixpath.basename(new).startswith(_HIDDEN):
+                raise NotPermitted(f"cannot be renamed: {old!r}")
+            attributes = self.getattr(old)
+            self._tree.remove(old)
+            self._hidden[new] = attributes
+            return
         if self._is_there(new) and not self._was_renamed(new):
             raise NotPermitted(f"cannot be replaced: {new!r}")
         self._renamed.put(new, time.monotonic() + _RENAMED_FOR_S)
@@ -292,8 +316,11 @@ class Operations:
             return False
         return True
 
+    def _is_ingest(self, path: str) -> bool:
+        return isinstance(self._tree.resolve(path), IngestFile)
+
     def _check_ingest(self, path: str) -> None:
-        if not isinstance(self._tree.resolve(path), IngestFile):
+        if not self._is_ingest(path):
             raise NotPermitted(f"cannot be changed: {path!r}")
 
 

@@ -69,6 +69,7 @@ _ROOT_DIRECTORIES = [
     NodeKind.VIEWS,
 ]
 
+_MINUTE_FILES = frozenset({NodeKind.MINUTE, NodeKind.MINUTE_LOG, NodeKind.MINUTE_JSONL})
 
 _RGIGNORE = f"/*\n!/{NodeKind.MINUTES}/\n"
 """Lets ripgrep read every event once: ``rg X`` at the root reads ``minutes``."""
@@ -84,6 +85,7 @@ class Tree:
         event_size_max: size limit of an event that is appended, in bytes.
         errors: the errors that are shown.
         status: returns what is shown of the filesystem's status; the store's follows.
+        can_remove: whether minutes and events can be removed.
     """
 
     def __init__(
@@ -92,9 +94,12 @@ class Tree:
         event_size_max: int,
         errors: ErrorLog | None = None,
         status: Callable[[], Mapping[str, int | str]] = dict,
+        *,
+        can_remove: bool = False,
     ) -> None:
         self._store = store
         self._event_size_max = event_size_max
+        self._can_remove = can_remove
         self._errors = errors or ErrorLog()
         self._paths = Paths(self._read_tag, self._read_source)
         self._moments = Moments(lambda: store.whole(Query()).newest)
@@ -164,6 +169,35 @@ class Tree:
         if self._store.has_tag(tag):
             raise AlreadyThere(f"the tag {tag!r} is known already")
         self._store.declare_tag(tag)
+
+    def remove(self, path: str) -> None:
+        """Remove the minute or the event at *path*, durably.
+
+        Raises:
+            NotPermitted: if that is not allowed, or anything else is there.
+            NotFound: if nothing is there.
+            EventStoreException: if there is no such minute or event, or it cannot be removed.
+        """
+        location = self._paths.locate(path)
+        kind, name = location.kind, location.name
+        if kind in _MINUTE_FILES and path != f"/{NodeKind.MINUTES}/{name}":
+            advice = f"; to remove the minute, with all of its events: rm {NodeKind.MINUTES}/{name}"
+        elif kind not in (NodeKind.MINUTE, NodeKind.EVENT):
+            self.resolve(path)
+            advice = ""
+        elif not self._can_remove:
+            advice = "; mount with -o delete to allow it"
+        else:
+            self._remove(path, location)
+            return
+        raise NotPermitted(f"cannot be removed: {path!r}{advice}")
+
+    def _remove(self, path: str, location: Location) -> None:
+        if location.kind is NodeKind.EVENT:
+            self._store.delete(unescape(location.name, tuple))
+            return
+        self._store.remove_minute(location.name)
+        self._open_answers.forget(path)
 
     def make_view(self, path: str, target: str) -> None:
         """Save *target*, as it is written in a link at *path*, as a view.
