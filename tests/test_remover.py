@@ -148,6 +148,39 @@ def test_a_minute_that_is_written_all_the_time(tmp_path: Path, flush_interval_ms
     again.close()
 
 
+@pytest.mark.parametrize("flush_interval_ms", [0, 5, 1e9])
+def test_an_event_of_a_minute_that_is_written_all_the_time(
+    tmp_path: Path, flush_interval_ms: float
+) -> None:
+    """It goes, and no other; also after a kill."""
+    store = NaiveEventStore(str(tmp_path), flush_interval_ms)
+    saved = 0
+    done = threading.Event()
+
+    def save() -> None:
+        nonlocal saved
+        while not done.is_set():
+            store.save(Event(f"e{saved:06}", "s", 10.0, ["t"], "x" * 50))
+            saved += 1
+
+    writer = threading.Thread(target=save)
+    writer.start()
+    try:
+        for number in range(10):
+            eventually(lambda: saved > 30 * number + 30)  # noqa: B023 - it is called before the next round
+            store.delete(f"e{30 * number:06}")
+    finally:
+        done.set()
+        writer.join()
+    expected = [f"e{number:06}" for number in range(saved) if number >= 300 or number % 30]
+    assert ids(store) == expected
+    store.sync()
+    end_process(store)
+    again = NaiveEventStore(str(tmp_path), 1e9)
+    assert ids(again) == expected
+    again.close()
+
+
 def changed(path: Path) -> None:
     with path.open("ab") as file:
         file.write(path.read_bytes().replace(b"\nid:", b"\nid:other "))

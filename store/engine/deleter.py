@@ -2,25 +2,19 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from store.answers.version import Minute
 from store.disk.atomic import prepare
 from store.disk.disk import Disk
-from store.disk.file import FileStat
 from store.engine.flusher import Flusher
 from store.engine.scanner import Scanned
 from store.engine.state import State
-from store.errors import EventReadException, EventWriteException
-from store.index.minute import EntryColumns, MinuteEntries
+from store.engine.tails import LoggedTails
+from store.errors import EventReadException, EventWriteException, FileChanged
+from store.index.minute import MinuteEntries
 from store.index.stamp import Stamp
-from store.minutes.logged_file import LoggedFile
 from store.wal.log import WriteAheadLog
 
 __all__ = ["Deleter"]
-
-_TRIES = 3
-"""Maximum number of attempts to change a minute between two saves to it."""
 
 
 class Deleter:
@@ -31,15 +25,22 @@ class Deleter:
         write_ahead_log: the log that holds the unflushed events.
         disk: the disk of the minute files.
         flusher: flushes them.
+        tails: the tails of the minutes.
     """
 
     def __init__(
-        self, state: State, write_ahead_log: WriteAheadLog, disk: Disk, flusher: Flusher
+        self,
+        state: State,
+        write_ahead_log: WriteAheadLog,
+        disk: Disk,
+        flusher: Flusher,
+        tails: LoggedTails,
     ) -> None:
         self._state = state
         self._log = write_ahead_log
         self._disk = disk
         self._flusher = flusher
+        self._tails = tails
 
     def delete(self, found: Sequence[tuple[str, int]]) -> None:
         """Delete the events *found*, each by the name of its minute and its position there; they ascend in each minute.
@@ -59,55 +60,36 @@ class Deleter:
 
     def _remove(self, name: str, position: int) -> None:
         """Remove the entry at *position* of the minute *name*; the caller holds the flush lock."""
-        for _ in range(_TRIES):
-            with self._state.lock:
-                found = self._state.catalog.find(name)
-            if found is None:
-                return
-            self._flusher.flush_one(found)
-            minute = self._state.lookup.minute(found)
-            with self._state.append_lock:
-                if self._flusher.grows(found):
-                    continue
+        with self._state.lock:
+            found = self._state.catalog.find(name)
+        if found is None:
+            return
+        self._flusher.flush_one(found)
+        minute = self._state.lookup.minute(found)
+        with self._state.append_lock:
+            is_resting = not self._flusher.grows(found)
+            if is_resting:
                 # Void the log's records durably: otherwise the next opening would append what the file lacks of them.
                 self._log.reset({name: b""}, {name: minute.entries.size})
-            self._log.sync()
-            if self._rewrite(minute, position):
-                return
-        raise EventWriteException(f"{name} grows too fast to remove an event from it; try again")
+        if not is_resting:
+            self._flusher.flush_one(found)  # with a flush mark, which does that, too
+        self._log.sync()
+        self._tails.rebase(minute, self._rewrite(minute, position), has_arrived=False)
 
-    def _rewrite(self, minute: Minute, position: int) -> bool:
-        """Replace the file of *minute* by one without the entry at *position*; returns whether that was possible."""
+    def _rewrite(self, minute: Minute, position: int) -> Scanned | None:
+        """Replace the file of *minute* by one without the entry at *position*; return that, None if it would be empty."""
         path = f"{self._state.root_dir}/{minute.name}"
-        entry, size = minute.entries.entry(position), minute.entries.size
-        known = self._state.lookup.summaries(np.array([minute.id]))
-        if len(minute.entries) == 1:
-            with self._state.append_lock:
-                if minute.entries.size != size or self._flusher.grows(minute.id):
-                    return False
-                self._disk.remove(path)
-                file = self._open_file(minute.name)
-                nothing = EntryColumns(*(np.empty(0, np.int64) for _ in range(3)))
-                self._state.replace(minute, known, None, nothing, file, has_arrived=False)
-            self._state.save([])
-            return True
+        size = minute.file.stored_size
+        entry, count = minute.entries.entry(position), minute.entries.position_at(size)
+        if count == 1:
+            self._disk.remove(path)
+            return None
         with self._disk.open_to_read(path) as old:
             if old.size() != size:
-                return False
+                raise FileChanged(f"{path} was changed by another program; try again")
             prepared = prepare(self._disk, path, old.chunks(entry.end, size), old, entry.start)
         with self._disk.open_to_read(prepared.temporary) as written:
             checksum = written.checksum(written.size())
-        rest = MinuteEntries.of([minute.entries.without(position)])
-        with self._state.append_lock:
-            if minute.entries.size != size or self._flusher.grows(minute.id):
-                prepared.discard()
-                return False
-            stat = prepared.commit()
-            scanned = Scanned(stat, Stamp.exactly(stat), checksum, rest)
-            file, nothing = self._open_file(minute.name, stat), rest.columns(0, 0)
-            made = self._state.replace(minute, known, scanned, nothing, file, has_arrived=False)
-        self._state.save([made] if made is not None else [])
-        return True
-
-    def _open_file(self, name: str, stat: FileStat | None = None) -> LoggedFile:
-        return LoggedFile(name, self._state.root_dir, self._log, self._disk, stat)
+        rest = MinuteEntries.of([minute.entries.without(position, count)])
+        stat = prepared.commit()
+        return Scanned(stat, Stamp.exactly(stat), checksum, rest)

@@ -127,8 +127,8 @@ class NaiveEventStore(FileStore):
             self._state = State(self.root_dir, self._disk, database, self._open_file, memory_size)
             on_failure.callback(database.close)
             self._flusher = Flusher(self._state, self._log, self._disk, flush_interval)
-            self._deleter = Deleter(self._state, self._log, self._disk, self._flusher)
             tails = LoggedTails(self._state, self._log, self._disk, self._flusher)
+            self._deleter = Deleter(self._state, self._log, self._disk, self._flusher, tails)
             self._watcher = Watcher(self._state, self._disk, tails)
             self._remover = Remover(
                 self._state, self._log, self._disk, self._flusher, tails, self._watcher

@@ -117,7 +117,9 @@ class Remover:
         ids = self._find(wanted)
         if not self._log.sync_marks():
             self._tails.note_removed(ids.values())
+            self._flush(wanted)  # those that have grown again get flush marks of this process
             self._log.sync()
+            ids = self._find(wanted)
         for name in list(wanted):
             try:
                 self._disk.remove(f"{self._state.root_dir}/{name}")

@@ -108,19 +108,24 @@ class LoggedTails:
             self._flusher.note_growth(minute, len(columns.streams), len(added))
         return True
 
-    def rebase(self, minute: Minute, scanned: Scanned | None) -> None:
+    def rebase(self, minute: Minute, scanned: Scanned | None, *, has_arrived: bool = True) -> None:
         """Rebase the tail of *minute* onto *scanned*, its file now; None for no file.
+
+        Args:
+            minute: the minute.
+            scanned: its file.
+            has_arrived: whether the entries of the file count as arrived just now, rather than as stored before.
 
         Raises:
             EventStoreException: if that was not possible; nothing has changed then.
         """
-        move = functools.partial(self._try_to_move, minute, scanned)
+        move = functools.partial(self._try_to_move, minute, scanned, has_arrived)
         if not any(move() for _ in range(_TRIES)):
             with self._state.gate.closed():
                 if not any(move() for _ in range(_TRIES_MAX)):
                     raise EventWriteException(f"{minute.name} grows too fast; will try again")
 
-    def _try_to_move(self, minute: Minute, scanned: Scanned | None) -> bool:
+    def _try_to_move(self, minute: Minute, scanned: Scanned | None, has_arrived: bool) -> bool:
         """Rebase the tail of *minute* onto *scanned*; return whether nothing was saved to it meanwhile."""
         size = minute.entries.size
         assert isinstance(minute.file, LoggedFile), "that is what this store opens"
@@ -129,7 +134,7 @@ class LoggedTails:
         with self._state.append_lock:
             if minute.entries.size != size:
                 return False
-            made = self._move(minute, known, scanned, tail)
+            made = self._move(minute, known, scanned, tail, has_arrived)
         has_tail = made is not None and self.has_tail(made.id)
         self._state.save([] if made is None or has_tail else [made])
         return True
@@ -155,6 +160,7 @@ class LoggedTails:
         known: Summaries,
         scanned: Scanned | None,
         tail: bytes,
+        has_arrived: bool,
     ) -> Minute | None:
         entries, stored_size = minute.entries, minute.file.stored_size
         columns = entries.columns(entries.position_at(stored_size), len(entries))
@@ -169,7 +175,7 @@ class LoggedTails:
             lsns = self._log.reset({minute.name: tail}, {minute.name: start})
             file.extend(len(tail), lsns[minute.name])
         self._flusher.forget(minute)
-        made = self._state.replace(minute, known, scanned, columns, file, has_arrived=True)
+        made = self._state.replace(minute, known, scanned, columns, file, has_arrived=has_arrived)
         if tail and made is not None:
             self._flusher.note_growth(made, len(columns.streams), len(tail))
         return made
