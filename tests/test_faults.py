@@ -31,8 +31,7 @@ NEVER_MS = math.inf
 PHASES = ("before", "middle", "after")
 PARTS = 4
 """The parts of the longest sweep, each of which is a test."""
-pytestmark = pytest.mark.timeout(900)
-"""While other programs run, a sweep takes minutes."""
+pytestmark = pytest.mark.timeout(900)  # while other programs run, a sweep takes minutes
 FATES = [("kept", 0), ("dropped", 0), ("torn", 1), ("torn", 2), ("torn", 3)]
 
 
