@@ -15,7 +15,8 @@ lists it. Search one directory instead, in which each event stands once:
     rg -c "disk is full"                    # ripgrep reads minutes only
 
 More, a topic a screen: WHAT IS WHERE, QUERY DIRECTORIES, FILTERS, TIMES,
-LEVELS, REGULAR EXPRESSIONS, FOLLOWING, ADDING EVENTS, VIEWS, MISTAKES, NAMES.
+LEVELS, REGULAR EXPRESSIONS, FOLLOWING, ADDING EVENTS, VIEWS, MISTAKES, NAMES,
+REMOVING.
 The examples are for this directory, one after the other; they add a few events.
 
 WHAT IS WHERE
