@@ -76,7 +76,7 @@ def test_fields_that_are_not_utf_8() -> None:
 
 def test_ordinary_events_are_not_rendered_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither are those with quotes, backslashes, tabs or characters that are not ASCII."""
-    monkeypatch.setattr("theiafs.rendering.jsonl._rest_of_line", None)
+    monkeypatch.setattr("theiafs.rendering.jsonl._line", None)
     drawn = [
         encode_record(WHEN, b"%d" % number, b"app", b"a,b", '\t"\\é'.encode() * number)
         for number in range(200)

@@ -18,7 +18,7 @@ from tests.renderings import (
     words,
 )
 from theiafs.rendering.log import LogView
-from theiafs.rendering.times import time_text, time_texts
+from theiafs.rendering.times import Times, time_text
 
 VIEW = LogView()
 WHEN = 17_954_289_001_234_567  # 2026-11-23T10:15:00.1234567Z
@@ -100,7 +100,7 @@ def test_a_source_that_is_empty() -> None:
 @example([0, 253_402_300_799 * 10**7 + 9_999_999, 253_402_300_800 * 10**7, TICKS_MAX], 6)
 def test_times(ticks: list[int], decimals: int) -> None:
     """Whatever their days; cut, and never beyond four digits of the year."""
-    texts = [bytes(text).decode() for text in time_texts(np.array(ticks, np.int64), decimals)]
+    texts = [bytes(text).decode() for text in Times.at(np.array(ticks, np.int64)).texts(decimals)]
     assert texts == [time_shown(each, decimals) for each in ticks]
     assert texts == [time_text(each, decimals).decode() for each in ticks]
     assert sorted(texts) == [time_shown(each, decimals) for each in sorted(ticks)]

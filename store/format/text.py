@@ -8,7 +8,17 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["WORD_SIZE", "Booleans", "Integers", "Text", "Words", "bytes_up_to", "each_byte"]
+__all__ = [
+    "WORD_SIZE",
+    "Booleans",
+    "Integers",
+    "Text",
+    "Words",
+    "are_digits",
+    "bytes_up_to",
+    "each_byte",
+    "word_of",
+]
 
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
@@ -18,9 +28,14 @@ WORD_SIZE = 8
 _NEWLINE, _SPACE, _ZERO = b"\n 0"
 
 
+def word_of(text: bytes) -> np.uint64:
+    """Return the word that begins with *text*, and has zeros after it."""
+    return np.uint64(int.from_bytes(text, "little"))
+
+
 def each_byte(byte: int) -> np.uint64:
     """Return a word with *byte* in each of its bytes."""
-    return np.uint64(int.from_bytes(bytes([byte]) * WORD_SIZE, "little"))
+    return word_of(bytes([byte]) * WORD_SIZE)
 
 
 _SPACES, _ZEROS, _ONES, _SIXES = map(each_byte, (_SPACE, _ZERO, 1, 6))
@@ -46,12 +61,14 @@ class Text:
         data: the bytes.
 
     Attributes:
+        data: the bytes.
         size: their number.
         bytes: each of them, followed by newlines if they are fewer than a word has.
         words: the word at each offset that has a whole one.
     """
 
     def __init__(self, data: bytes) -> None:
+        self.data = data
         self.size = len(data)
         padded = data.ljust(WORD_SIZE, b"\n")
         self.bytes = np.frombuffer(padded, np.uint8)
@@ -76,8 +93,12 @@ class Text:
             words = self.words[np.minimum(positions + offset, last)]
             if len(piece) < WORD_SIZE:
                 words &= np.uint64((1 << 8 * len(piece)) - 1)
-            found &= words == np.uint64(int.from_bytes(piece, "little"))
+            found &= words == word_of(piece)
         return found
+
+    def pieces(self, size: int) -> npt.NDArray[np.void]:
+        """Return the *size* bytes at each offset that has as many."""
+        return np.ndarray((max(self.size - size + 1, 0),), f"V{size}", self.bytes, strides=(1,))
 
     def are(self, positions: Integers, byte: int) -> Booleans:
         """Return whether *byte* is at each of *positions*."""
@@ -129,8 +150,18 @@ class Text:
         ends = np.clip(positions, WORD_SIZE, len(self.words) - 1 + WORD_SIZE)
         digits = self.words[ends - WORD_SIZE] ^ _ZEROS
         digits &= _LAST_BYTES[widths]
-        others = ((digits + _SIXES) | digits) & _HIGH_HALVES
-        return _decimals(digits).view(np.int64), others == 0
+        return _decimals(digits).view(np.int64), _others(digits) == 0
+
+
+def are_digits(words: Words, count: int) -> Booleans:
+    """Return whether the last *count* bytes of each of *words* are digits."""
+    found: Booleans = _others((words ^ _ZEROS) & _LAST_BYTES[count]) == 0
+    return found
+
+
+def _others(digits: Words) -> Words:
+    """Return what is zero for words of *digits* that are from 0 to 9."""
+    return ((digits + _SIXES) | digits) & _HIGH_HALVES
 
 
 def bytes_up_to(found: Words) -> Integers:

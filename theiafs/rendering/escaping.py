@@ -13,7 +13,7 @@ A backslash stays as it is, so this cannot be reversed. In a *word* spaces and t
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["are_words", "count_within", "escape", "escape_json", "escape_word", "find_unsafe"]
+__all__ = ["count_within", "escape", "escape_json", "escape_word", "find_unsafe", "have_blanks"]
 
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
@@ -33,7 +33,7 @@ _UNSAFE_IN_JSON = {code: rf"\u{code:04x}" for code in (*_CONTROLS, *_REVERSING)}
 _TWO_BYTES, _THREE_BYTES = b"\xc2\xe2"
 """First bytes, in UTF-8, of the characters from U+0080 to U+00BF and of those from U+2000 to U+2FFF."""
 
-_CHUNK_SIZE = 16
+_CHUNK_SIZE = 64
 _FIRST_BYTES = np.array(
     [bytes([1] * count + [0] * (_CHUNK_SIZE - count)) for count in range(_CHUNK_SIZE + 1)],
     f"V{_CHUNK_SIZE}",
@@ -69,7 +69,11 @@ def find_unsafe(data: bytes) -> Integers:
     text = np.frombuffer(data, np.uint8)
     # As unsigned bytes the control characters come out above the graphic ones: one comparison instead of three.
     is_found = text - np.uint8(_SPACE) > _GRAPHIC_COUNT
-    is_found &= text != _NEWLINE
+    are_newlines = text == _NEWLINE
+    # Counting them costs far less than to find none among them.
+    if np.count_nonzero(is_found) == np.count_nonzero(are_newlines):
+        return np.zeros(0, np.int64)
+    is_found &= ~are_newlines
     found: Integers = np.flatnonzero(is_found)
     codes = text[found]
     are_unsafe = codes != _TAB
@@ -112,28 +116,23 @@ def count_within(positions: Integers, starts: Integers, ends: Integers) -> Integ
     return counts
 
 
-def are_words(data: bytes, starts: Integers, sizes: Integers) -> Booleans:
-    """Return for each row whether the bytes there are graphic ASCII, so that :func:`escape_word` changes nothing.
-
-    Args:
-        data: any bytes.
-        starts: where each row starts.
-        sizes: how many bytes it has.
-    """
+def have_blanks(data: bytes, starts: Integers, sizes: Integers) -> Booleans:
+    """Return for each row whether a space or a tab is among the *sizes* bytes at *starts* of *data*."""
     padded = data + bytes(_CHUNK_SIZE)
     chunks = np.ndarray((len(data) + 1,), f"V{_CHUNK_SIZE}", padded, strides=(1,))
-    found = np.ones(len(starts), np.bool_)
-    rows = np.arange(len(starts))
-    left = sizes
+    found = np.zeros(len(starts), np.bool_)
+    rows, left = np.arange(len(starts)), sizes
+    has_tabs = _TAB in data
     while len(rows):
-        is_other = chunks[starts].view(np.uint8) - np.uint8(_SPACE + 1) >= _GRAPHIC_COUNT
-        is_other &= _FIRST_BYTES[np.minimum(left, _CHUNK_SIZE)].view(np.bool_)
-        words = is_other.view(np.uint64)
-        found[rows] &= (words[::2] | words[1::2]) == 0
-        is_longer = left > _CHUNK_SIZE
-        rows, starts, left = (
-            rows[is_longer],
-            starts[is_longer] + _CHUNK_SIZE,
-            left[is_longer] - _CHUNK_SIZE,
-        )
+        text = chunks[starts].view(np.uint8)
+        are_blanks = text == _SPACE
+        if has_tabs:
+            are_blanks |= text == _TAB
+        are_blanks &= _FIRST_BYTES[np.minimum(left, _CHUNK_SIZE)].view(np.bool_)
+        words = are_blanks.view(np.uint64)
+        # Most have none, which costs less to find out for all together.
+        if words.any():
+            found[rows] |= words.reshape(len(rows), -1).any(axis=1)
+        more = np.flatnonzero(left > _CHUNK_SIZE)
+        rows, starts, left = rows[more], starts[more] + _CHUNK_SIZE, left[more] - _CHUNK_SIZE
     return found

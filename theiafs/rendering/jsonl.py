@@ -10,22 +10,26 @@ Characters that could steer a terminal or end a line are escaped, as ``\u001b``:
 
 import base64
 import json
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from store import View
+from store.format.contents import find_contents
 from store.format.level_columns import levels_of
 from store.format.levels import LEVELS
+from store.format.text import Text
 from theiafs.rendering.escaping import count_within, escape_json
-from theiafs.rendering.pieces import Pieces, choice, constant, fixed, join, sum_sizes
-from theiafs.rendering.records import Records, read_records
-from theiafs.rendering.times import time_texts
+from theiafs.rendering.pieces import Pieces, choice, complete, constant, fixed, join, sum_sizes
+from theiafs.rendering.records import Other, Records, read_others, read_records
+from theiafs.rendering.times import Times, time_text
 
 __all__ = ["JsonlView"]
 
 Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
 
 _COMMA, _NEWLINE, _COLON, _QUOTE, _BACKSLASH, _TAB = b',\n:"\\\t'
 _LEVEL_NAMES = (None, *LEVELS)
@@ -33,7 +37,6 @@ _LEVEL_NAMES = (None, *LEVELS)
 _OPENING = b'{"timestamp":"'
 _AFTER_TIME = b'","id":"'
 _OPENING_SIZE = len(_OPENING + b"2026-11-23T10:15:00.1234567Z" + _AFTER_TIME)
-_ID_KEY = b'{"id":"'
 _BEFORE_SOURCE = b'","source":"'
 _BEFORE_TAGS = [b'","tags":[', b'","tags":["']
 """The text before the tags of an event that has none, and of one that has some."""
@@ -58,44 +61,59 @@ class JsonlView(View):
 
     def sizes(self, data: bytes, edges: Integers) -> Integers:
         """Return the size of each line in bytes, nothing of it rendered but what is unusual."""
-        return _OPENING_SIZE + sum_sizes(_columns(read_records(data, edges), edges))
+        return sum_sizes(_columns(data, edges, renders=False))
 
     def render(self, data: bytes, edges: Integers) -> bytes:
         """Return the lines, joined from the bytes of the records."""
-        records = read_records(data, edges)
-        openings = time_texts(records.fields.ticks, 7, _OPENING, _AFTER_TIME)
-        return join([fixed(openings), *_columns(records, edges)])
+        return join(_columns(data, edges))
 
 
-def _columns(records: Records, edges: Integers) -> list[Pieces]:
-    """Return the pieces of lines that follow the time."""
-    data, (starts, ends), fields = records.data, records.contents, records.fields
-    levels = levels_of(data, edges, records.contents)
-    text = np.frombuffer(data, np.uint8)
-    commas = np.flatnonzero(text == _COMMA)
-    escaped = _Replaced.by_escapes(data, text)
-    have_tags = (fields.tags_ends > fields.tags_starts).astype(np.int64)
+def _columns(data: bytes, edges: Integers, renders: bool = True) -> Sequence[Pieces]:
+    """Return the pieces of the lines of the records in *data*, which have *edges*; only if it *renders*, the times are those."""
+    text = Text(data)
+    records = read_records(text, edges)
+    commas = np.flatnonzero(text.bytes[: text.size] == _COMMA)
+    records = records.only(records.are_safe & ~_have_odd_tags(text, commas, records))
+    found = records.found
+    starts, ends = found.contents
+    levels = _levels(data, edges, records)
+    own_levels = levels if len(found.rows) == len(levels) else levels[found.rows]
+    openings = constant(bytes(_OPENING_SIZE), len(starts))
+    if renders:
+        times = Times(found.seconds, found.decimals)
+        openings = fixed(times.texts(7, _OPENING, _AFTER_TIME))
+    escaped = _Replaced.by_escapes(text)
+    have_tags = (found.tags_ends > found.tags_starts).astype(np.int64)
     columns = [
-        escaped.pieces(fields.id_starts, fields.id_ends),
+        openings,
+        escaped.pieces(found.id_starts, found.id_ends),
         constant(_BEFORE_SOURCE, len(starts)),
-        escaped.pieces(fields.source_starts, fields.source_ends),
+        escaped.pieces(found.source_starts, found.source_ends),
         choice(_BEFORE_TAGS, have_tags),
-        escaped.with_commas(commas).pieces(fields.tags_starts, fields.tags_ends),
-        choice(_AFTER_TAGS, levels + have_tags * len(_LEVEL_NAMES)),
+        escaped.with_commas(commas).pieces(found.tags_starts, found.tags_ends),
+        choice(_AFTER_TAGS, own_levels + have_tags * len(_LEVEL_NAMES)),
         escaped.pieces(starts, ends),
         constant(_END, len(starts)),
     ]
-    # Commas around an empty name, which is no tag; a few others do no harm.
-    after = text[commas + 1]
-    odd = commas[(after == _COMMA) | (after == _NEWLINE) | (text[commas - 1] == _COLON)]
-    are_unusual = count_within(odd, fields.tags_starts, fields.tags_ends) > 0
-    are_unusual |= ~(records.are_safe_headers & records.are_safe_contents)
-    rows = np.flatnonzero(are_unusual).tolist()
-    if rows:
-        texts = [_rest_of_line(records, row, int(levels[row])) for row in rows]
-        columns = [column.replace(rows, [b""] * len(rows)) for column in columns]
-        columns[0] = columns[0].replace(rows, texts)
-    return columns
+    others = read_others(data, edges, found.rows)
+    other_levels = np.delete(levels, found.rows).tolist() if others else []
+    return complete(columns, found.rows, list(map(_line, others, other_levels)))
+
+
+def _have_odd_tags(text: Text, commas: Integers, records: Records) -> Booleans:
+    """Return which of *records*, of which *commas* are the commas, have commas around an empty name, which is no tag."""
+    after, before = text.bytes[commas + 1], text.bytes[commas - 1]
+    # A few others do no harm.
+    odd = commas[(after == _COMMA) | (after == _NEWLINE) | (before == _COLON)]
+    return count_within(odd, records.found.tags_starts, records.found.tags_ends) > 0
+
+
+def _levels(data: bytes, edges: Integers, records: Records) -> npt.NDArray[np.uint8]:
+    """Return the levels of all records in *data*, of which *records* are the ordinary ones."""
+    contents = records.found.contents
+    if len(contents.starts) < len(edges) - 1:
+        contents = find_contents(data, edges)
+    return levels_of(data, edges, contents)
 
 
 class _Replaced(NamedTuple):
@@ -110,10 +128,13 @@ class _Replaced(NamedTuple):
     shifts: list[tuple[Integers, int]]
 
     @classmethod
-    def by_escapes(cls, data: bytes, text: npt.NDArray[np.uint8]) -> "_Replaced":
-        """Return *data*, of which the bytes are *text*, with the escapes of JSON that ordinary text needs."""
-        escaped = np.flatnonzero((text == _QUOTE) | (text == _BACKSLASH) | (text == _TAB))
-        new = data.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\t", b"\\t")
+    def by_escapes(cls, text: Text) -> "_Replaced":
+        """Return *text* with the escapes of JSON that ordinary text needs."""
+        new = text.data.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\t", b"\\t")
+        if len(new) == text.size:
+            return cls(new, [])
+        codes = text.bytes[: text.size]
+        escaped = np.flatnonzero((codes == _QUOTE) | (codes == _BACKSLASH) | (codes == _TAB))
         return cls(new, [(escaped, 1)])
 
     def with_commas(self, commas: Integers) -> "_Replaced":
@@ -132,18 +153,14 @@ class _Replaced(NamedTuple):
         return Pieces(self.data, new_starts, sizes)
 
 
-def _rest_of_line(records: Records, row: int, level: int) -> bytes:
-    """Return what follows the time in the line of the record in *row*, whatever is in it."""
-    data, (starts, ends), fields = records.data, records.contents, records.fields
-    values = {
-        "id": data[fields.id_starts[row] : fields.id_ends[row]],
-        "source": data[fields.source_starts[row] : fields.source_ends[row]],
-        "message": data[starts[row] : ends[row]],
-    }
-    joined = data[fields.tags_starts[row] : fields.tags_ends[row]]
-    tags = [tag for tag in joined.split(b",") if tag]
+def _line(other: Other, level: int) -> bytes:
+    """Return the line of any record at *level*, whatever is in it."""
+    header = other.header
+    values = {"id": header.id, "source": header.source, "message": other.content}
+    tags = [tag for tag in header.tags.split(b",") if tag]
     texts = {name: value.decode(errors="replace") for name, value in values.items()}
     line: dict[str, object] = {
+        "timestamp": time_text(header.ticks, 7).decode(),
         "id": texts["id"],
         "source": texts["source"],
         "tags": [tag.decode(errors="replace") for tag in tags],
@@ -155,5 +172,4 @@ def _rest_of_line(records: Records, row: int, level: int) -> bytes:
             line[f"{name}_base64"] = base64.b64encode(value).decode()
     if line["tags"] != [tag.decode(errors="surrogateescape") for tag in tags]:
         line["tags_base64"] = [base64.b64encode(tag).decode() for tag in tags]
-    rest = escape_json(json.dumps(line, ensure_ascii=False, separators=(",", ":")))
-    return rest.removeprefix(_ID_KEY) + b"\n"
+    return escape_json(json.dumps(line, ensure_ascii=False, separators=(",", ":"))) + b"\n"

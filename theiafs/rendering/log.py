@@ -5,20 +5,24 @@ tags are words (see :mod:`theiafs.rendering.escaping`), a source that is empty i
 has ``[]``. The tags are what is stored, commas included. The time is cut to microseconds, so that ``sort -s -k1,1`` sorts by time.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from store import View
-from theiafs.rendering.escaping import are_words, escape, escape_word
-from theiafs.rendering.pieces import Pieces, constant, fixed, join, sum_sizes
-from theiafs.rendering.records import Records, read_records
-from theiafs.rendering.times import time_texts
+from store.format.text import Text
+from theiafs.rendering.escaping import escape, escape_word, have_blanks
+from theiafs.rendering.pieces import Pieces, complete, join, put, sum_sizes
+from theiafs.rendering.records import Other, Records, read_others, read_records
+from theiafs.rendering.times import Times, time_text
 
 __all__ = ["LogView"]
 
 Integers = npt.NDArray[np.int64]
 
 _TIME_SIZE = len("2026-11-23T10:15:00.123456Z ")
+_BEFORE_TAGS, _AFTER_TAGS = b" [", b"] "
 
 
 class LogView(View):
@@ -29,42 +33,59 @@ class LogView(View):
 
     def sizes(self, data: bytes, edges: Integers) -> Integers:
         """Return the size of each line in bytes, nothing of it rendered but what is unusual."""
-        columns = _columns(read_records(data, edges))
-        return _TIME_SIZE + sum_sizes(columns)
+        return sum_sizes(_columns(data, edges, _read(data, edges), data))
 
     def render(self, data: bytes, edges: Integers) -> bytes:
         """Return the lines, joined from the bytes of the records."""
-        records = read_records(data, edges)
-        times = time_texts(records.fields.ticks, 6, after=b" ")
-        return join([fixed(times), *_columns(records)])
+        records = _read(data, edges)
+        found = records.found
+        # A header has room for what is around the source and the tags in a line, with the first byte of the content.
+        heads = bytearray(data)
+        times = Times(found.seconds, found.decimals).texts(6, after=b" ")
+        put(times, heads, found.source_starts - _TIME_SIZE)
+        put(_BEFORE_TAGS, heads, found.source_ends)
+        put(_AFTER_TAGS, heads, found.tags_ends)
+        return join(_columns(data, edges, records, heads))
 
 
-def _columns(records: Records) -> list[Pieces]:
-    """Return the pieces of lines that follow the time."""
-    fields, count = records.fields, len(records.are_safe_contents)
-    return [
-        _words(records.data, fields.source_starts, fields.source_ends, b"-"),
-        constant(b" [", count),
-        _words(records.data, fields.tags_starts, fields.tags_ends, b""),
-        constant(b"] ", count),
-        _contents(records),
+def _read(data: bytes, edges: Integers) -> Records:
+    """Read those records in *data* of which the source and the tags are in a line as they are."""
+    records = read_records(Text(data), edges)
+    found = records.found
+    sizes = found.tags_ends - found.source_starts
+    are_plain = found.source_ends > found.source_starts
+    are_plain &= ~have_blanks(data, found.source_starts, sizes)
+    return records.only(are_plain)
+
+
+def _columns(
+    data: bytes, edges: Integers, records: Records, heads: bytes | bytearray
+) -> Sequence[Pieces]:
+    """Return the pieces of all lines.
+
+    Args:
+        data: the records.
+        edges: offset of each, and of the end of the last, in bytes.
+        records: those that are ordinary.
+        heads: the data, with times before their sources, and what is before and after tags.
+    """
+    found = records.found
+    starts, ends = found.contents
+    contents = Pieces.between(data, starts, ends + len(b"\n"))
+    rows = np.flatnonzero(~records.are_safe)
+    lines = [escape(text[:-1]) + b"\n" for text in contents.texts(rows)]
+    columns = [
+        Pieces.between(
+            heads, found.source_starts - _TIME_SIZE, found.source_ends + len(_BEFORE_TAGS)
+        ),
+        Pieces.between(heads, found.tags_starts, found.tags_ends + len(_AFTER_TAGS)),
+        contents.replace(rows.tolist(), lines),
     ]
+    return complete(columns, found.rows, list(map(_line, read_others(data, edges, found.rows))))
 
 
-def _words(data: bytes, starts: Integers, ends: Integers, empty: bytes) -> Pieces:
-    """Return the bytes of *data* from *starts* to *ends* as words; *empty* where there are none."""
-    sizes = ends - starts
-    are_usual = are_words(data, starts, sizes)
-    if empty:
-        are_usual &= sizes > 0
-    rows = np.flatnonzero(~are_usual).tolist()
-    words = [escape_word(data[starts[row] : ends[row]]) or empty for row in rows]
-    return Pieces(data, starts, sizes).replace(rows, words)
-
-
-def _contents(records: Records) -> Pieces:
-    """Return the contents, each with the newline that follows it."""
-    data, (starts, ends) = records.data, records.contents
-    rows = np.flatnonzero(~records.are_safe_contents).tolist()
-    texts = [escape(data[starts[row] : ends[row]]) + b"\n" for row in rows]
-    return Pieces(data, starts, ends + 1 - starts).replace(rows, texts)
+def _line(other: Other) -> bytes:
+    """Return the line of any record."""
+    source, tags = escape_word(other.header.source) or b"-", escape_word(other.header.tags)
+    head = b"%b %b%b%b" % (time_text(other.header.ticks), source, _BEFORE_TAGS, tags)
+    return head + _AFTER_TAGS + escape(other.content) + b"\n"

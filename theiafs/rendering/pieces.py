@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Pieces", "choice", "constant", "fixed", "join", "sum_sizes"]
+__all__ = ["Pieces", "choice", "complete", "constant", "fixed", "join", "put", "sum_sizes"]
 
 Integers = npt.NDArray[np.int64]
+Octets = npt.NDArray[np.uint8]
 
-_SMALL_SIZE, _MEDIUM_SIZE, _LARGE_SIZE = 32, 64, 256
+_SMALL_SIZE, _MEDIUM_SIZE, _LARGE_SIZE = 64, 128, 512
 """Sizes of chunks in bytes. Copying one costs the same whatever its size, up to the largest."""
 
 _ROWS = 8000
@@ -31,9 +32,22 @@ class Pieces(NamedTuple):
         sizes: its size in bytes.
     """
 
-    buffer: bytes
+    buffer: bytes | bytearray
     starts: Integers
     sizes: Integers
+
+    @classmethod
+    def between(cls, buffer: bytes | bytearray, starts: Integers, ends: Integers) -> "Pieces":
+        """Return what is in *buffer* from each of *starts* up to its end."""
+        return cls(buffer, starts, ends - starts)
+
+    def texts(self, rows: Integers) -> list[bytes]:
+        """Return the bytes of the pieces in *rows*."""
+        starts, ends = self.starts[rows], self.starts[rows] + self.sizes[rows]
+        return [
+            bytes(self.buffer[start:end])
+            for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+        ]
 
     def replace(self, rows: Sequence[int], texts: Sequence[bytes]) -> "Pieces":
         """Return the same pieces with *texts* in *rows* instead of what is there."""
@@ -64,9 +78,29 @@ def fixed(texts: npt.NDArray[np.void]) -> Pieces:
     return Pieces(texts.tobytes(), np.arange(count) * size, np.full(count, size, np.int64))
 
 
+def put(texts: npt.NDArray[np.void] | bytes, buffer: bytearray, positions: Integers) -> None:
+    """Put *texts*, which are all of one size, or are one for all, into *buffer* at *positions*."""
+    each = np.void(texts) if isinstance(texts, bytes) else texts
+    _chunks(buffer, each.dtype.itemsize)[positions] = each
+
+
 def sum_sizes(columns: Sequence[Pieces]) -> Integers:
     """Return the sum of the sizes of each line's pieces in *columns*, in bytes."""
     return functools.reduce(np.add, (column.sizes for column in columns))
+
+
+def complete(columns: Sequence[Pieces], rows: Integers, lines: Sequence[bytes]) -> Sequence[Pieces]:
+    """Return *columns* of the pieces of the lines in *rows*, with other *lines* in all other rows."""
+    if not lines:
+        return columns
+    count = len(rows) + len(lines)
+    others = np.delete(np.arange(count), rows).tolist()
+    completed = []
+    for buffer, *numbers in columns:
+        starts, sizes = np.zeros((2, count), np.int64)
+        starts[rows], sizes[rows] = numbers
+        completed.append(Pieces(buffer, starts, sizes))
+    return [completed[0].replace(others, lines), *completed[1:]]
 
 
 def join(columns: Sequence[Pieces]) -> bytes:
@@ -77,34 +111,36 @@ def join(columns: Sequence[Pieces]) -> bytes:
     )
     # Whole chunks are read and written, those at the ends of pieces too.
     buffer = b"".join([*buffers.values(), bytes(_LARGE_SIZE)])
-    line_ends = np.cumsum(sum_sizes(columns))
+    line_ends = sum_sizes(columns).cumsum()
     size = int(line_ends[-1]) if len(line_ends) else 0
-    target = bytearray(size + _LARGE_SIZE)
+    target = np.empty(size + _LARGE_SIZE, np.uint8)
     position = 0
     for row in range(0, len(line_ends), _ROWS):
         rows = slice(row, row + _ROWS)
-        starts = np.stack([each.starts[rows] + bases[id(each.buffer)] for each in columns], axis=1)
-        sizes = np.stack([each.sizes[rows] for each in columns], axis=1)
+        starts = np.empty((len(line_ends[rows]), len(columns)), np.int64)
+        sizes = np.empty_like(starts)
+        for place, column in enumerate(columns):
+            np.add(column.starts[rows], bases[id(column.buffer)], out=starts[:, place])
+            sizes[:, place] = column.sizes[rows]
         position = _copy(buffer, starts.ravel(), sizes.ravel(), target, position)
-    return bytes(memoryview(target)[:size])
+    return target[:size].tobytes()
 
 
-def _copy(
-    buffer: bytes, starts: Integers, sizes: Integers, target: bytearray, position: int
-) -> int:
+def _copy(buffer: bytes, starts: Integers, sizes: Integers, target: Octets, position: int) -> int:
     """Copy pieces of *buffer* to *position* of *target*, one after the other; return where they end.
 
     Less than a chunk of bytes after the last of them becomes anything.
     """
-    ends = np.cumsum(sizes) + position
+    ends = sizes.cumsum()
+    ends += position
     positions = ends - sizes
     # First all but the first chunk of each, of which most pieces have no more.
-    rows = np.flatnonzero(sizes > _SMALL_SIZE)
+    rows = (sizes > _SMALL_SIZE).nonzero()[0]
     left = sizes[rows]
     if left.max(initial=0) > _LONG_SIZE:
         for row in rows[left > _LONG_SIZE].tolist():
             first, place, size = int(starts[row]), int(positions[row]), int(sizes[row])
-            target[place : place + size] = buffer[first : first + size]
+            target[place : place + size] = np.frombuffer(buffer, np.uint8, size, first)
         rows, left = rows[left <= _LONG_SIZE], left[left <= _LONG_SIZE]
     froms, tos, left = starts[rows] + _SMALL_SIZE, positions[rows] + _SMALL_SIZE, left - _SMALL_SIZE
     for chunk_size in (_LARGE_SIZE, _MEDIUM_SIZE):
@@ -127,6 +163,6 @@ def _copy(
     return int(ends[-1])
 
 
-def _chunks(data: bytes | bytearray, size: int) -> npt.NDArray[np.void]:
+def _chunks(data: bytes | bytearray | Octets, size: int) -> npt.NDArray[np.void]:
     """Return the chunk of *size* bytes at each offset of *data* that has a whole one."""
-    return np.ndarray((len(data) - size + 1,), f"V{size}", data, strides=(1,))
+    return np.ndarray((max(len(data) - size + 1, 0),), f"V{size}", data, strides=(1,))

@@ -1,58 +1,73 @@
-"""Records to be rendered, in columns: where their fields lie, and which of them need more than to be copied."""
+"""Records to be rendered: the ordinary ones in columns, the others one by one."""
 
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from store.format.contents import Contents, Fields, find_contents, find_fields
+from store.format.canonical import CanonicalRecords, find_canonical
+from store.format.record import Header, parse_start
+from store.format.text import Text
 from theiafs.rendering.escaping import count_within, find_unsafe
 
-__all__ = ["Records", "read_records"]
+__all__ = ["Other", "Records", "read_others", "read_records"]
 
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
-_NEWLINE = 0x0A
-_HEADER_LINES = 5
-"""Number of lines of a header and the one that opens its record; one less in a header without tags."""
+_NEWLINES = 7
+"""Number of newlines of a canonical record that has none in its content."""
 
 
 class Records(NamedTuple):
-    """Records of which each has a row in each column.
+    """Records that have nothing to be escaped in their headers, in columns.
 
     Attributes:
-        data: the records, one after the other.
-        contents: where their contents lie.
-        fields: where the fields of their headers lie.
-        are_safe_headers: whether each has a header in which nothing has to be escaped.
-        are_safe_contents: whether each has a content in which nothing has to be escaped.
+        found: where their parts lie.
+        are_safe: whether each has a content in which nothing has to be escaped.
     """
 
-    data: bytes
-    contents: Contents
-    fields: Fields
-    are_safe_headers: Booleans
-    are_safe_contents: Booleans
+    found: CanonicalRecords
+    are_safe: Booleans
+
+    def only(self, are_wanted: Booleans) -> "Records":
+        """Return those that *are_wanted*."""
+        if are_wanted.all():
+            return self
+        return Records(self.found.only(are_wanted), self.are_safe[are_wanted])
 
 
-def read_records(data: bytes, edges: Integers) -> Records:
-    """Find out all about the records in *data*.
+class Other(NamedTuple):
+    """Any other record."""
+
+    header: Header
+    content: bytes
+
+
+def read_records(text: Text, edges: Integers) -> Records:
+    """Find the ordinary ones of the records in *text*.
 
     Args:
-        data: whole records, one after the other.
+        text: whole records, one after the other.
         edges: offset of each record, and of the end of the last, in bytes.
     """
-    contents = find_contents(data, edges)
-    fields = find_fields(data, edges, contents)
-    starts, ends = contents
-    unsafe = find_unsafe(data)
+    found = find_canonical(text, edges)
+    starts, ends = found.contents
+    unsafe = find_unsafe(text.data)
     are_safe = count_within(unsafe, starts, ends) == 0
-    between = len(starts) * _HEADER_LINES - np.count_nonzero(fields.tags_starts == starts)
-    between += int(np.sum(edges[1:] - ends))
-    are_newlines = np.frombuffer(data, np.uint8)[edges[0] : edges[-1]] == _NEWLINE
-    # Most logs have one line an event, and counting newlines costs less than finding them.
-    if np.count_nonzero(are_newlines) != between:
-        newlines = np.flatnonzero(are_newlines) + edges[0]
-        are_safe &= count_within(newlines, starts, ends) == 0
-    return Records(data, contents, fields, count_within(unsafe, edges[:-1], starts) == 0, are_safe)
+    # Most logs have one line an event, and then no content need be searched for newlines.
+    if len(text.newlines) != _NEWLINES * len(starts):
+        are_safe &= count_within(text.newlines, starts, ends) == 0
+    are_plain = count_within(unsafe, found.id_starts, found.tags_ends) == 0
+    return Records(found, are_safe).only(are_plain)
+
+
+def read_others(data: bytes, edges: Integers, rows: Integers) -> list[Other]:
+    """Read those of the records in *data* that are not in *rows*; the other arguments are those of :func:`read_records`."""
+    others = []
+    for start in np.delete(edges[:-1], rows).tolist() if len(rows) + 1 < len(edges) else ():
+        record = parse_start(data, start)
+        assert record is not None, "a record that is not whole"
+        content = data[start + record.content_start : start + record.content_end]
+        others.append(Other(record.header, content))
+    return others

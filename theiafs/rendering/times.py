@@ -3,17 +3,21 @@
 Years after 9999 have more digits than that width allows: what is later is shown as the last tick of 9999.
 """
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
 from store import TICKS_PER_S
 
-__all__ = ["SHOWN_TICKS_MAX", "time_text", "time_texts"]
+__all__ = ["SHOWN_TICKS_MAX", "Times", "time_text"]
 
 Integers = npt.NDArray[np.int64]
 
+_EPOCH = datetime(1970, 1, 1)
 _DAY_S = 24 * 60 * 60
-_DAY_TICKS = _DAY_S * TICKS_PER_S
 SHOWN_TICKS_MAX = int(np.datetime64("10000-01-01", "s").astype(np.int64)) * TICKS_PER_S - 1
 """The last tick of the year 9999."""
 
@@ -26,58 +30,79 @@ _DATE_WIDTH = len("2026-11-23T")
 _MINUTES = _table([f"{number // 60:02d}:{number % 60:02d}:" for number in range(24 * 60)])
 _SECONDS = _table([f"{number:02d}." for number in range(60)])
 _THOUSANDS = _table([f"{number:04d}" for number in range(10_000)])
-_REST = {
-    7: _table([f"{number:03d}" for number in range(1000)]),
-    6: _table([f"{number // 10:02d}" for number in range(1000)]),
-}
-"""The last of the decimals, by how many there are in all: rounded down, as the time of day is."""
+_REST = _table([f"{number:03d}" for number in range(1000)])
+_DECIMALS = 7
 
 
-def time_texts(
-    ticks: Integers, decimals: int, before: bytes = b"", after: bytes = b""
-) -> npt.NDArray[np.void]:
-    """Return times such as ``2026-11-23T10:15:00.123456Z``, all of the same width.
+class Times(NamedTuple):
+    """Times in columns.
 
-    Args:
-        ticks: the times, in ticks since the epoch.
-        decimals: number of decimals of the seconds, 6 or 7; further ones are cut off.
-        before: text that stands before each.
-        after: text that stands after each.
+    Attributes:
+        seconds: whole seconds since the epoch.
+        decimals: the seven decimals of each, as text.
     """
-    ticks = np.minimum(ticks, SHOWN_TICKS_MAX)
-    seconds = ticks // TICKS_PER_S
-    fraction = (ticks - seconds * TICKS_PER_S).astype(np.int32)
-    days = seconds // _DAY_S
-    second = (seconds - days * _DAY_S).astype(np.int32)
-    thousands = fraction // 1000
-    minute = second // 60
-    rest = _REST[decimals]
-    pieces = {
-        "before": np.void(before) if before else None,
-        "date": _dates(days),
-        "minute": _MINUTES[minute],
-        "second": _SECONDS[second - 60 * minute],
-        "thousands": _THOUSANDS[thousands],
-        "rest": rest[fraction - 1000 * thousands],
-        "after": np.void(b"Z" + after),
-    }
-    used = {name: piece for name, piece in pieces.items() if piece is not None}
-    texts = np.empty(len(ticks), np.dtype([(name, piece.dtype) for name, piece in used.items()]))
-    for name, piece in used.items():
-        texts[name] = piece
-    return texts.view(f"V{texts.itemsize}")
+
+    seconds: Integers
+    decimals: npt.NDArray[np.void]
+
+    @classmethod
+    def at(cls, ticks: Integers) -> "Times":
+        """Return the times *ticks* since the epoch."""
+        ticks = np.minimum(ticks, SHOWN_TICKS_MAX)
+        seconds = ticks // TICKS_PER_S
+        fraction = (ticks - seconds * TICKS_PER_S).astype(np.int32)
+        thousands = fraction // 1000
+        pieces = [_THOUSANDS[thousands], _REST[fraction - 1000 * thousands]]
+        return cls(seconds, _joined(len(ticks), pieces))
+
+    def texts(self, decimals: int, before: bytes = b"", after: bytes = b"") -> npt.NDArray[np.void]:
+        """Return times such as ``2026-11-23T10:15:00.123456Z``, all of the same width.
+
+        Args:
+            decimals: number of decimals of the seconds; further ones are cut off.
+            before: text that stands before each.
+            after: text that stands after each.
+        """
+        count = len(self.seconds)
+        # The second changes rarely: the text of each is made once.
+        firsts = np.concatenate(([0], np.flatnonzero(np.diff(self.seconds)) + 1))[:count]
+        seconds = np.repeat(
+            _second_texts(self.seconds[firsts], before), np.diff(firsts, append=count)
+        )
+        shown = np.dtype({"names": ["first"], "formats": [f"V{decimals}"], "itemsize": _DECIMALS})
+        return _joined(count, [seconds, self.decimals.view(shown)["first"], np.void(b"Z" + after)])
 
 
 def time_text(ticks: int, decimals: int = 6) -> bytes:
     """Return the time *ticks* since the epoch as text, with 6 or 7 *decimals* of the seconds."""
-    return bytes(time_texts(np.array([ticks], np.int64), decimals)[0])
+    second, fraction = divmod(min(ticks, SHOWN_TICKS_MAX), TICKS_PER_S)
+    moment = _EPOCH + timedelta(seconds=second)
+    return f"{moment.isoformat()}.{f'{fraction:07d}'[:decimals]}Z".encode()
 
 
-def _dates(days: Integers) -> npt.NDArray[np.void]:
-    """Return the dates of *days* since the epoch, with the letter that the time of day follows."""
+def _joined(count: int, pieces: Sequence[npt.NDArray[np.void] | np.void]) -> npt.NDArray[np.void]:
+    """Join *pieces* of *count* texts, each of them of one width, from left to right."""
+    texts = np.empty(count, [(f"{place}", piece.dtype) for place, piece in enumerate(pieces)])
+    for name, piece in zip(texts.dtype.names or (), pieces, strict=True):
+        texts[name] = piece
+    return texts.view(f"V{texts.itemsize}")
+
+
+def _second_texts(seconds: Integers, before: bytes) -> npt.NDArray[np.void]:
+    """Return the times *seconds* since the epoch up to the point before their decimals, *before* before each."""
+    days = seconds // _DAY_S
+    second = seconds - days * _DAY_S
+    minute = second // 60
+    pieces = [_dates(days, before), _MINUTES[minute], _SECONDS[second - 60 * minute]]
+    return _joined(len(seconds), pieces)
+
+
+def _dates(days: Integers, before: bytes) -> npt.NDArray[np.void]:
+    """Return the dates of *days* since the epoch, *before* before each and the letter that the time of day follows after it."""
     # One day, as a rule: sorting all would cost more than the rest.
     distinct, which = days[:1], np.zeros(len(days), np.int64)
-    if len(days) and (days != days[0]).any():
+    if (days != distinct).any():
         distinct, which = np.unique(days, return_inverse=True)
     texts = np.datetime_as_string(distinct.astype("datetime64[D]"))
-    return np.array([text.encode() + b"T" for text in texts.tolist()], f"V{_DATE_WIDTH}")[which]
+    dates = [before + text.encode() + b"T" for text in texts.tolist()]
+    return np.array(dates, f"V{len(before) + _DATE_WIDTH}")[which]
