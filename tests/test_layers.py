@@ -28,7 +28,7 @@ STORE: dict[str, set[str]] = {
     "minutes": {"checksum", "disk", "errors", "locks", "query", "ticks", "wal"},
     "cache": set(),
     "index": {"checksum", "columns", "disk", "errors", "format", "locks", "minutes", "query", "ticks", "view"},
-    "answers": {"api", "checksum", "errors", "format", "index", "minutes", "query", "ticks", "view"},
+    "answers": {"api", "cache", "checksum", "errors", "format", "index", "minutes", "query", "ticks", "view"},
     "engine": {
         "answers", "api", "cache", "checksum", "columns", "disk", "errors", "filenames", "format", "index", "locks", "matching",
         "minutes", "query", "ticks", "timer", "view", "wal",

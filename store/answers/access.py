@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from store.answers.moved import MovedTails
 from store.answers.read_ahead import ReadAhead
 from store.answers.version import Minute, Version
+from store.cache import Cache
 from store.index.extents import Extents, Layout
 from store.index.summary import Summaries
 from store.query import Filter, Query
@@ -21,9 +22,11 @@ class Access(Protocol):
 
     Attributes:
         moved: the tails that have moved.
+        cache: the memory budget.
     """
 
     moved: MovedTails
+    cache: Cache
 
     def minute(self, minute: int) -> Minute:
         """Return the minute with the id *minute*."""

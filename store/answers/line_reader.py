@@ -15,7 +15,7 @@ from store.index.minute import DAMAGED
 from store.query import Query
 from store.view import View
 
-__all__ = ["LineCut", "LineReader"]
+__all__ = ["LineReader"]
 
 _NEWLINE = 0x0A
 
@@ -36,18 +36,8 @@ class _Lines(NamedTuple):
     edges: NDArray[np.int64]
 
 
-class LineCut(NamedTuple):
-    """Some lines: the extents of their records, the sizes of the lines, and how many bytes of them come before what is wanted."""
-
-    extents: Extents
-    sizes: NDArray[np.int64]
-    skipped: int
-
-
 class LineReader:
-    """Reads the lines of an answer.
-
-    Finding them is not safe for several threads: callers see to that.
+    """Reads the lines of an answer. Not safe for several threads: callers lock it.
 
     Args:
         query: the query that they answer.
@@ -62,11 +52,36 @@ class LineReader:
         # Of the last runs, for most programs read one piece after the other.
         self._known: dict[LineRun, _Lines] = {}
 
-    def find(self, runs: list[LineRun], offset: int, size: int) -> LineCut:
-        """Find the lines of *runs* that have some of the *size* bytes at *offset* of the answer.
+    def read(self, runs: list[LineRun], offset: int, size: int) -> bytes:
+        """Read the *size* bytes at *offset* of the answer, which are in *runs*.
 
         Raises:
-            EventReadException: if a minute is gone, or cannot be read.
+            EventReadException: if a minute is gone, or the store cannot read them.
+        """
+        extents, sizes, skipped = self._find(runs, offset, size)
+        data = self._access.read_extents(coalesce(extents))
+        edges = np.concatenate(([0], (extents.ends - extents.starts).cumsum()))
+        try:
+            lines = self._view.render(data, edges)
+        except NOT_RECORDS as error:
+            raise _contradiction("they are no records") from error
+        # Every line is followed by the others at their offsets, or what was read before is wrong.
+        text, ends = np.frombuffer(lines, np.uint8), sizes.cumsum()
+        if (
+            len(text) != ends[-1]
+            or np.count_nonzero(text == _NEWLINE) != len(ends)
+            or (text[ends - 1] != _NEWLINE).any()
+        ):
+            raise _contradiction("their lines have other sizes")
+        return lines[skipped : skipped + size]
+
+    def _find(
+        self, runs: list[LineRun], offset: int, size: int
+    ) -> tuple[Extents, NDArray[np.int64], int]:
+        """Find the lines that have some of the *size* bytes at *offset* of the answer, which are in *runs*.
+
+        Returns:
+            The extents of their records, the sizes of the lines, and how many bytes of them come before the offset.
         """
         self._known = {run: self._known.get(run) or self._look_up(run) for run in runs}
         found: list[Extents] = []
@@ -84,26 +99,7 @@ class LineReader:
             found.append(Extents(minutes, lines.starts[first:last], lines.ends[first:last]))
             sizes.append(np.diff(lines.edges[first : last + 1]))
         extents = Extents(*(np.concatenate(column) for column in zip(*found, strict=True)))
-        return LineCut(extents, np.concatenate(sizes), skipped)
-
-    def read(self, cut: LineCut, size: int) -> bytes:
-        """Read and render *cut*, and return *size* bytes of it; any number of threads may do so at once.
-
-        Raises:
-            EventReadException: if the store cannot read them.
-        """
-        extents, sizes, skipped = cut
-        data = self._access.read_extents(coalesce(extents))
-        edges = np.concatenate(([0], (extents.ends - extents.starts).cumsum()))
-        try:
-            lines = self._view.render(data, edges)
-        except NOT_RECORDS as error:
-            raise _contradiction("they are no records") from error
-        # Every line is followed by the others at their offsets, or what was read before is wrong.
-        ends = (np.frombuffer(lines, np.uint8) == _NEWLINE).nonzero()[0] + 1
-        if not np.array_equal(ends, sizes.cumsum()):
-            raise _contradiction("their lines have other sizes")
-        return lines[skipped : skipped + size]
+        return extents, np.concatenate(sizes), skipped
 
     def _look_up(self, run: LineRun, is_partial: bool = False) -> _Lines:
         """Look up the lines of *run*; *is_partial* if its first ones are gone."""

@@ -11,6 +11,7 @@ from store.answers.access import Access
 from store.answers.arrivals import Run
 from store.answers.line_map import LineMap
 from store.answers.line_reader import LineReader
+from store.answers.line_window import LineWindow
 from store.answers.selection import count_selected
 from store.answers.version import Minute, Version
 from store.api import Answer
@@ -37,9 +38,10 @@ class _Lines(Answer):
         self._view = view
         self._access = access
         self._reader = LineReader(query, view, access)
-        # The kernel reads ahead with concurrent requests; taking turns, they look everything up once.
+        # The kernel reads ahead with concurrent requests; taking turns, they look everything up and render it once.
         self._lock = threading.Lock()
         self._map = LineMap()
+        self._window = LineWindow(self._read, access.cache)
 
     @abstractmethod
     def _advance(self) -> None:
@@ -58,8 +60,11 @@ class _Lines(Answer):
             size = min(size, self._map.size - offset)
             if size <= 0:
                 return b""
-            cut = self._reader.find(self._map.cut(offset, size), offset, size)
-        return self._reader.read(cut, size)
+            return self._window.read(offset, size, self._map.size)
+
+    def _read(self, offset: int, size: int) -> bytes:
+        """Read *size* bytes at *offset*, all of them mapped; the caller holds the lock."""
+        return self._reader.read(self._map.cut(offset, size), offset, size)
 
     def _size_of(self, minute: Minute, first: int, last: int) -> int:
         """Return the size of the lines of *minute* from the entry at *first* to before *last*."""
