@@ -17,7 +17,7 @@ from store.disk.file import FileStat
 from store.errors import EventStoreException
 from store.index.catalog import Catalog
 from store.index.extents import Layout
-from store.index.lines import LineRow, sizes_of, sums_of
+from store.index.lines import LineRow, sizes_of, sums_of, with_sums
 from store.index.loading import Loaded, load, save_snapshot
 from store.index.minute import MinuteEntries, Packed
 from store.index.row import MinuteRow
@@ -200,13 +200,16 @@ class Database:
         self, view: View, summaries: Mapping[int, tuple[int, NDArray[np.void]]]
     ) -> dict[int, tuple[int, NDArray[np.void]]]:
         """Return those of *summaries* for which the index has the sums of lines in *view*, with these as sizes."""
-        found = {}
+        sums = {}
         for minute, packed in self._select_lines("sums", view, list(summaries)):
-            count, summary = summaries[minute]
-            sums = checked(sums_of, packed, summary)
-            if sums is not None:
-                found[minute] = count, sums
-        return found
+            found = checked(sums_of, packed, summaries[minute][1])
+            if found is not None:
+                sums[minute] = found
+        changed = with_sums([summaries[minute][1] for minute in sums], list(sums.values()))
+        if any(each is None for each in changed):
+            log.warning("not using rows of the index: sums of lines that cannot be")
+        pairs = zip(sums, changed, strict=True)
+        return {minute: (summaries[minute][0], each) for minute, each in pairs if each is not None}
 
     def find_line_sizes(
         self, view: View, known: Mapping[int, MinuteRow]

@@ -4,6 +4,7 @@ They are those of the entries that a minute has in its file. Damage has no line:
 """
 
 import struct
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,10 +14,10 @@ from store.checksum import crc32
 from store.columns import WIDTHS, narrowed
 from store.index.minute import DAMAGED, EntryColumns, OutdatedError
 from store.index.row import MinuteRow
-from store.index.summary import checksum_of, summarize
+from store.index.summary import checksum_of, join_summaries, summarize
 from store.view import View
 
-__all__ = ["LineRow", "pack_lines", "sizes_of", "sums_of", "unpack_line_totals"]
+__all__ = ["LineRow", "pack_lines", "sizes_of", "sums_of", "unpack_line_totals", "with_sums"]
 
 _HEADER = struct.Struct("<IIQs7x")
 """The header of packed numbers: checksum of the rest, CRC-32 of what they belong to, their number, their width."""
@@ -77,25 +78,37 @@ def pack_lines(
     )
 
 
-def sums_of(packed: bytes, summary: NDArray[np.void]) -> NDArray[np.void]:
-    """Return *summary*, of a minute, with the *packed* sums of the sizes of lines as sizes.
+def sums_of(packed: bytes, summary: NDArray[np.void]) -> NDArray[np.unsignedinteger]:
+    """Unpack the sums of the sizes of lines of a minute with *summary*, for :func:`with_sums`.
 
     Raises:
         OutdatedError: if they are those of another summary.
-        ValueError: if they cannot be; or another one of ``CORRUPT``.
+        ValueError: if they are not as many; or another one of ``CORRUPT``.
     """
     sums = _unpacked(packed, checksum_of(summary.tobytes()))
-    is_damage = summary["stream"] == DAMAGED
-    if (
-        len(sums) != len(summary)
-        or (
-            (sums > _SUM_MAX) | ((sums < summary["events"]) & ~is_damage) | ((sums > 0) & is_damage)
-        ).any()
-    ):
-        raise ValueError("sums of lines that cannot be")
-    found = summary.copy()
-    found["size"] = sums
-    return found
+    if len(sums) != len(summary):
+        raise ValueError("sums of lines of another number")
+    return sums
+
+
+def with_sums(
+    summaries: Sequence[NDArray[np.void]], sums: Sequence[NDArray[np.unsignedinteger]]
+) -> list[NDArray[np.void] | None]:
+    """Return each of *summaries* with its *sums* of the sizes of lines as sizes; None for those that cannot be."""
+    if not summaries:
+        return []
+    # All together: one by one, the checks would cost more than all the rest.
+    joined, sizes = join_summaries(summaries), np.concatenate(sums)
+    is_damage = joined["stream"] == DAMAGED
+    are_wrong = (sizes > _SUM_MAX) | (sizes < np.where(is_damage, 0, joined["events"]))
+    are_wrong |= (sizes > 0) & is_damage
+    joined["size"] = sizes
+    edges = np.cumsum([0, *map(len, summaries)]).tolist()
+    wrong = set(np.searchsorted(edges, are_wrong.nonzero()[0], "right").tolist())
+    return [
+        None if last in wrong else joined[edges[last - 1] : edges[last]]
+        for last in range(1, len(edges))
+    ]
 
 
 def sizes_of(packed: bytes, known: MinuteRow) -> NDArray[np.unsignedinteger]:

@@ -15,6 +15,7 @@ __all__ = [
     "Summaries",
     "Total",
     "checksum_of",
+    "join_summaries",
     "merge_summaries",
     "summarize",
     "total_of",
@@ -115,19 +116,28 @@ def total_of(summary: NDArray[np.void], matching: NDArray[np.bool_]) -> Total:
     )
 
 
+def join_summaries(summaries: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
+    """Join *summaries*, one after the other."""
+    # For each array of a structured type, concatenate takes its time to find out that it is of the same type as the others.
+    return np.frombuffer(bytearray().join([each.tobytes() for each in summaries]), SUMMARY)
+
+
 def totals_of(
     summaries: Sequence[NDArray[np.void]], matching: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
     """Return the total of each of *summaries*, as :func:`total_of` does, in three rows as in Total."""
-    lengths = [len(each) for each in summaries]
-    owners = np.arange(len(summaries)).repeat(lengths)
-    rows = np.concatenate(summaries)
-    found = matching[rows["stream"]]
-    rows, owners = rows[found], owners[found]
     totals = np.zeros((3, len(summaries)), np.int64)
-    np.add.at(totals[0], owners, rows["size"])
-    np.add.at(totals[1], owners, np.where(rows["stream"] == DAMAGED, 0, rows["events"]))
-    np.maximum.at(totals[2], owners, rows["newest"])
+    lengths = np.array([len(each) for each in summaries])
+    there = lengths.nonzero()[0]
+    if len(there):
+        rows = join_summaries(summaries)
+        found = matching[rows["stream"]]
+        firsts = (lengths.cumsum() - lengths)[there]
+        events = rows["events"].astype(np.int64)
+        events[rows["stream"] == DAMAGED] = 0
+        totals[0, there] = np.add.reduceat(rows["size"] * found, firsts)
+        totals[1, there] = np.add.reduceat(events * found, firsts)
+        totals[2, there] = np.maximum.reduceat(np.where(found, rows["newest"], 0), firsts).clip(0)
     return totals
 
 
