@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from store import Event, NaiveEventStore, Query
 from store.format.event import encode_event
+from tests.renderings import json_line, log_line
 from tests.waiting import eventually
 from theiafs.cli import main
 
@@ -48,6 +49,18 @@ def run(capfdbinary: pytest.CaptureFixture[bytes], *arguments: str) -> tuple[int
 
 def stored(*ids: str) -> bytes:
     return b"".join(encode_event(each)[0] for each in EVENTS if each.id in ids)
+
+
+def in_log(record: bytes) -> bytes:
+    return log_line(record).encode()
+
+
+def in_json(record: bytes) -> bytes:
+    return json_line(record).encode()
+
+
+def lines(*ids: str, shown: Callable[[bytes], bytes] = in_log) -> bytes:
+    return b"".join(shown(stored(each)) for each in ids)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +101,14 @@ def test_hidden_links_are_listed_if_asked_for(
         (["views/errors/events", "by-tag/db/10-70"], stored("a", "b")),
         (["range/20..20/not/by-tag/db/count"], b"0\n"),
         (["by-id/c"], stored("c")),
+        (["events.log"], lines("a", "b", "c")),
+        (
+            ["by-tag/web/events.log", "by-tag/web/events.jsonl"],
+            lines("a", "b") + lines("a", "b", shown=in_json),
+        ),
+        (["views/errors/events.log", "minutes/100-160.log"], lines("a", "c")),
+        (["range/15../10-70.log", "minutes/100-160.jsonl"], lines("b") + lines("c", shown=in_json)),
+        (["match/o$/events.jsonl"], lines("b", shown=in_json)),
     ],
 )
 def test_files_are_printed(
@@ -140,9 +161,14 @@ def command(*arguments: str) -> "subprocess.Popen[bytes]":
     )
 
 
-def test_a_file_is_followed_while_another_process_writes(store_dir: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "shown"), [("events", bytes), ("events.log", in_log), ("events.jsonl", in_json)]
+)
+def test_a_file_is_followed_while_another_process_writes(
+    store_dir: str, name: str, shown: Callable[[bytes], bytes]
+) -> None:
     """Until it is interrupted."""
-    with command("cat", "-f", store_dir, "by-tag/web/events") as process:
+    with command("cat", "-f", store_dir, f"by-tag/web/{name}") as process:
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)
         found = bytearray()
@@ -151,11 +177,13 @@ def test_a_file_is_followed_while_another_process_writes(store_dir: str) -> None
             found.extend(process.stdout.read() or b"")  # type: ignore[union-attr]
             return bytes(found) == wanted
 
-        eventually(lambda: has_read(stored("a", "b")))
+        wanted = [shown(stored(each)) for each in ("a", "b")]
+        eventually(lambda: has_read(b"".join(wanted)))
         later = Event("d", "s", 30, ["web"], "later")
         with contextlib.closing(NaiveEventStore(store_dir)) as store:
             store.save_all([later, Event("e", "s", 31, [], "other")])
-        eventually(lambda: has_read(stored("a", "b") + encode_event(later)[0]))
+        wanted.append(shown(encode_event(later)[0]))
+        eventually(lambda: has_read(b"".join(wanted)))
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 128 + signal.SIGINT
         assert process.stderr is not None
