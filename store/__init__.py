@@ -58,6 +58,7 @@ from store.errors import (
     InvalidQuery,
     MalformedEvent,
     MinuteNotFound,
+    ReaderGone,
     StoreFull,
     StoreLocked,
     StoreReadOnly,
@@ -66,6 +67,7 @@ from store.errors import (
 )
 from store.format.batch import Batch
 from store.format.event import Event, new_event_id
+from store.interruption import is_reader_gone
 from store.query import (
     AtLevel,
     During,
@@ -128,6 +130,7 @@ __all__ = [
     "Not",
     "PeriodicTimer",
     "Query",
+    "ReaderGone",
     "SequentialEventReader",
     "Span",
     "StoreFull",
@@ -139,6 +142,7 @@ __all__ = [
     "ViewExists",
     "ViewNotFound",
     "in_decimal",
+    "is_reader_gone",
     "new_event_id",
     "open_store",
     "reindex",

@@ -18,6 +18,7 @@ __all__ = [
     "InvalidQuery",
     "MalformedEvent",
     "MinuteNotFound",
+    "ReaderGone",
     "StoreFull",
     "StoreLocked",
     "StoreReadOnly",
@@ -44,6 +45,10 @@ class InvalidPattern(InvalidQuery):
     def __init__(self, message: str, position: int | None = None) -> None:
         super().__init__(message)
         self.position = position
+
+
+class ReaderGone(EventStoreException):
+    """The reader went away, and waits for no answer; see :data:`store.interruption.is_reader_gone`."""
 
 
 class StoreLocked(EventStoreException):

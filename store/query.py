@@ -162,11 +162,12 @@ class Query:
 
     @cached_property
     def content_filters(self) -> list["Filter"]:
-        """The filters that the content of an event may decide."""
-        return [each for each in self.filters if _is(ContentFilter, each)]
+        """The filters that the content of an event may decide, those that the index may answer first."""
+        found = [each for each in self.filters if _is(ContentFilter, each)]
+        return sorted(found, key=lambda each: _is(Matches, each))
 
 
-def _is(kind: UnionType, found: Filter) -> bool:
+def _is(kind: UnionType | type, found: Filter) -> bool:
     return isinstance(found.filter if isinstance(found, Not) else found, kind)
 
 

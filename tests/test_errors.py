@@ -24,6 +24,7 @@ EXPECTED = {
     store.InvalidEvent: errno.EINVAL,
     store.InvalidPattern: errno.EINVAL,
     store.InvalidQuery: errno.EINVAL,
+    store.ReaderGone: errno.EINTR,
     store.StoreFull: errno.ENOSPC,
     store.StoreLocked: errno.EBUSY,
     store.StoreReadOnly: errno.EROFS,

@@ -19,6 +19,7 @@ STORE: dict[str, set[str]] = {
     "filenames": set(),
     "locks": set(),
     "view": set(),
+    "interruption": {"errors"},
     "format": {"errors", "ticks"},
     "disk": {"checksum", "errors", "query"},
     "theia": {"disk", "errors", "format"},
@@ -30,10 +31,10 @@ STORE: dict[str, set[str]] = {
     "index": {"checksum", "columns", "disk", "errors", "format", "locks", "minutes", "query", "ticks", "view"},
     "answers": {"api", "cache", "checksum", "errors", "format", "index", "minutes", "query", "ticks", "view"},
     "engine": {
-        "answers", "api", "cache", "checksum", "columns", "disk", "errors", "filenames", "format", "index", "locks", "matching",
-        "minutes", "query", "ticks", "timer", "view", "wal",
+        "answers", "api", "cache", "checksum", "columns", "disk", "errors", "filenames", "format", "index", "interruption", "locks",
+        "matching", "minutes", "query", "ticks", "timer", "view", "wal",
     },
-    "__init__": {"api", "engine", "errors", "format", "query", "theia", "ticks", "timer", "view"},
+    "__init__": {"api", "engine", "errors", "format", "interruption", "query", "theia", "ticks", "timer", "view"},
 }  # fmt: skip
 FILESYSTEM: dict[str, set[str]] = {
     "__init__": set(),

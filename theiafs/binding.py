@@ -7,12 +7,13 @@ import contextlib
 import ctypes
 import importlib
 import os
+from collections.abc import Callable
 from types import ModuleType
 from typing import NamedTuple
 
 from theiafs.errors import MountError
 
-__all__ = ["describe", "load_binding"]
+__all__ = ["describe", "interruption", "load_binding"]
 
 _VARIABLE = "THEIAFS_BINDING"
 
@@ -66,6 +67,16 @@ def describe(binding: ModuleType) -> str:
     library = binding._libfuse  # noqa: SLF001 - fusepy has no other name for it
     version = str(library.fuse_version())  # 29 is 2.9, 314 is 3.14
     return f"{name} on libfuse {version[0]}.{version[1:]}"
+
+
+def interruption(binding: ModuleType) -> Callable[[], bool]:
+    """Return a function that returns whether the request that the calling thread answers was interrupted.
+
+    That is when a signal came for the process that made it; libfuse reads that in another thread.
+    """
+    interrupted = binding._libfuse.fuse_interrupted  # noqa: SLF001 - fusepy has no other name for it
+    interrupted.restype, interrupted.argtypes = ctypes.c_int, []
+    return lambda: bool(interrupted())
 
 
 def _import(binding: _Binding) -> ModuleType:

@@ -8,6 +8,7 @@ from store import (
     InvalidEvent,
     InvalidQuery,
     MinuteNotFound,
+    ReaderGone,
     StoreFull,
     StoreLocked,
     StoreReadOnly,
@@ -84,6 +85,7 @@ _ERRNO_BY_EXCEPTION: tuple[tuple[type[Exception], int], ...] = (
     (MinuteNotFound, errno.ENOENT),
     (ViewNotFound, errno.ENOENT),
     (ViewExists, errno.EEXIST),
+    (ReaderGone, errno.EINTR),
 )
 
 

@@ -16,8 +16,8 @@ from itertools import repeat
 from types import ModuleType
 from typing import Any
 
-from store import EventStore, EventStoreException
-from theiafs.binding import describe, load_binding
+from store import EventStore, EventStoreException, is_reader_gone
+from theiafs.binding import describe, interruption, load_binding
 from theiafs.config import Settings
 from theiafs.errors import REFUSALS, MountError, errno_of
 from theiafs.operations import Operations
@@ -109,12 +109,14 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
     """
     stats_by_mode: dict[int, Any] = {}
     get_context = binding.fuse_get_context
+    is_interrupted = interruption(binding)
     _add_fallocate(binding)
 
     def wrapper(session: Any, function: Callable[..., Any], *args: Any) -> Any:
         """Call one callback; an exception that reached libfuse would make it return garbage."""
         if not hasattr(_thread, "is_known"):
             _keep_thread_state()
+            is_reader_gone.set(is_interrupted)
         try:
             return function(*args) or 0
         except Exception as error:  # noqa: BLE001 - all of them end here, by the table
@@ -272,7 +274,7 @@ def _report(operation: str, error: Exception) -> int:
     if isinstance(error, UnicodeDecodeError):
         return errno.ENOENT  # a name that is not UTF-8; the tree has no such names
     number = errno_of(error)
-    if isinstance(error, EventStoreException):
+    if isinstance(error, EventStoreException) and number != errno.EINTR:
         # The store's message names the operation and the file.
         level = logging.ERROR if number == errno.EIO else logging.WARNING
         log.log(level, "%s failed: %s", operation, error)

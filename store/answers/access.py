@@ -1,5 +1,6 @@
 """Access to the minutes of a store by their ids: all that answers need of the engine."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ from store.answers.read_ahead import ReadAhead
 from store.answers.version import Minute, Version
 from store.cache import Cache
 from store.index.extents import Extents, Layout
+from store.index.minute import EntryColumns
 from store.index.summary import Summaries
 from store.query import Filter, Query
 from store.view import View
@@ -63,3 +65,24 @@ class Access(Protocol):
 
     def verdicts(self, each: Filter, minute: Minute, length: int) -> NDArray[np.bool_]:
         """Return for the first *length* entries of *minute* whether the filter *each*, of contents, selects them."""
+
+    def verdicts_of_all(
+        self, each: Filter, minutes: NDArray[np.int64], layouts: Sequence[Layout]
+    ) -> list[NDArray[np.bool_] | None]:
+        """Return for the entries in *layouts* of *minutes* whether the filter *each*, of contents, selects them.
+
+        None for a minute that cannot be read. Small ones are read together.
+        """
+
+    def columns(
+        self, minutes: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> list[EntryColumns | None]:
+        """Return the first *lengths* entries of *minutes*; None for a minute that is gone."""
+
+    def level_totals(self, minutes: NDArray[np.int64]) -> Summaries:
+        """Return by id the known totals of *minutes* by level, without damage, the code of a level in place of the stream."""
+
+    def misses(
+        self, query: Query, minutes: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Return for *minutes* whether it is known that none of their first *lengths* entries answers *query*."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from store.answers.access import Access
 from store.answers.extent_map import ExtentMap
-from store.answers.selection import select
+from store.answers.selection import select, select_all
 from store.answers.version import Minute, Version
 from store.api import Answer
 from store.errors import EventReadException
@@ -220,14 +220,15 @@ class WholeAnswer(Answer):
         layouts = self._access.layouts(minutes, lengths)
         found = [len(each.streams) for each in layouts]
         excluded = []
-        for place, layout in enumerate(layouts):
-            if found[place] and (query.content_filters or not version.inside[some.start + place]):
-                try:
-                    minute = self._access.minute(int(minutes[place]))
-                    flags = select(self._access, query, minute, layout)
-                except EventReadException:  # it is gone, as one without a layout
-                    flags, found[place] = np.zeros(found[place], np.bool_), 0
-                excluded.append((place, (~flags).nonzero()[0]))
+        inside = version.inside[some]
+        if query.content_filters or not inside.all():
+            selected = select_all(self._access, query, minutes, layouts, inside)
+            for place, flags in enumerate(selected):
+                if flags is None:  # it is gone, as one without a layout
+                    excluded.append((place, np.arange(found[place])))
+                    found[place] = 0
+                else:
+                    excluded.append((place, (~flags).nonzero()[0]))
         matching = self._access.matching(query)
         extents = find_extents(minutes, layouts, matching, excluded)
         return extents, np.array_equal(found, lengths)

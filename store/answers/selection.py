@@ -1,18 +1,41 @@
 """Selections: the entries of a minute that answer a query."""
 
+import logging
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from store.answers.access import Access
 from store.answers.version import Minute
+from store.errors import EventReadException
 from store.index.extents import Layout
-from store.index.minute import EntryColumns
+from store.index.minute import DAMAGED, EntryColumns
 from store.index.summary import Total, summarize, total_of
 from store.index.times import are_within
 from store.query import Query
 from store.view import View
 
-__all__ = ["count_selected", "select"]
+__all__ = ["batches", "count_all", "count_selected", "select", "select_all"]
+
+
+log = logging.getLogger(__name__)
+
+Flags = NDArray[np.bool_]
+
+_MINUTES_AT_ONCE, _ENTRIES_AT_ONCE = 512, 1 << 14
+"""Most minutes, and most entries unless one minute has more, that are selected from together; it bounds memory."""
+
+
+def batches(lengths: NDArray[np.int64]) -> Iterator[slice]:
+    """Divide minutes with *lengths* entries into runs of those that are selected from together."""
+    ends = lengths.cumsum()
+    first = 0
+    while first < len(lengths):
+        limit = (ends[first - 1] if first else 0) + _ENTRIES_AT_ONCE
+        last = min(int(ends.searchsorted(limit, "right")), first + _MINUTES_AT_ONCE)
+        yield slice(first, max(last, first + 1))
+        first = max(last, first + 1)
 
 
 def select(
@@ -39,6 +62,102 @@ def select(
         if flags.any():
             flags &= access.verdicts(each, minute, last)[first:]
     return flags
+
+
+def select_all(
+    access: Access,
+    query: Query,
+    minutes: NDArray[np.int64],
+    layouts: Sequence[Layout],
+    inside: NDArray[np.bool_],
+) -> list[Flags | None]:
+    """Return for each entry of *layouts* whether it answers *query*; None for a minute that cannot be read.
+
+    Args:
+        access: the access to minutes.
+        query: the query.
+        minutes: the ids of the minutes; small ones are read together.
+        layouts: the layout of the first entries of each.
+        inside: whether all events of each are in the time range of the query.
+    """
+    matching = access.matching(query)
+    found: list[Flags | None] = [matching[each.streams] for each in layouts]
+    for place in (~inside).nonzero()[0].tolist():
+        try:
+            ticks = access.minute(int(minutes[place])).entries.ticks(0, len(layouts[place].streams))
+        except EventReadException as error:
+            log.info("skipping its events: %s", error)
+            found[place] = None
+            continue
+        found[place] = _both(found[place], are_within(ticks, query))
+    for each in query.content_filters:
+        # What costs nothing may have decided already.
+        places = [place for place, flags in enumerate(found) if flags is not None and flags.any()]
+        chosen = [layouts[place] for place in places]
+        verdicts = access.verdicts_of_all(each, minutes[places], chosen) if places else []
+        for place, verdict in zip(places, verdicts, strict=True):
+            found[place] = _both(found[place], verdict)
+    return found
+
+
+def _both(first: Flags | None, second: Flags | None) -> Flags | None:
+    return None if first is None or second is None else first & second
+
+
+def count_all(
+    access: Access,
+    query: Query,
+    minutes: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    view: View | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Count the first *lengths* entries of *minutes* that answer *query*, which has no time bounds.
+
+    Args:
+        access: the access to minutes.
+        query: the query.
+        minutes: the ids of the minutes; small ones are read together.
+        lengths: the number of entries of each.
+        view: the view whose lines the sizes are of; None for the records themselves.
+
+    Returns:
+        The total of each minute, in three rows as in Total, and whether it could be counted.
+    """
+    layouts = access.layouts(minutes, lengths)
+    found = select_all(access, query, minutes, layouts, np.ones(len(minutes), np.bool_))
+    totals = np.zeros((3, len(minutes)), np.int64)
+    is_read = np.zeros(len(minutes), np.bool_)
+    chosen: list[tuple[int, Flags]] = []
+    for place, (flags, length) in enumerate(zip(found, lengths.tolist(), strict=True)):
+        if flags is not None and len(flags) == length:
+            is_read[place] = True
+            if flags.any():
+                chosen.append((place, flags))
+    places = [place for place, _ in chosen]
+    entries = access.columns(minutes[places], lengths[places]) if places else []
+    for (place, flags), columns in zip(chosen, entries, strict=True):
+        shown = columns
+        if view is not None and columns is not None:
+            shown = _shown_in(view, access, int(minutes[place]), columns)
+        if shown is None:
+            is_read[place] = False
+        else:
+            streams, sizes, ticks = shown
+            events = np.count_nonzero(flags & (streams != DAMAGED))
+            totals[:, place] = sizes[flags].sum(), events, ticks[flags].max()
+    return totals, is_read
+
+
+def _shown_in(
+    view: View, access: Access, minute: int, columns: EntryColumns
+) -> EntryColumns | None:
+    """Return *columns*, the first entries of *minute*, with the sizes that they have in *view*; None if it cannot be read."""
+    try:
+        sizes = access.line_sizes(view, access.minute(minute), len(columns.sizes))
+    except EventReadException as error:
+        log.info("skipping its lines: %s", error)
+        return None
+    return columns._replace(sizes=sizes)
 
 
 def count_selected(

@@ -2,15 +2,17 @@
 
 import logging
 import threading
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from store.answers.access import Access
 from store.answers.read_ahead import ReadAhead
-from store.answers.selection import count_selected
+from store.answers.selection import batches, count_all, count_selected
 from store.errors import EventReadException
-from store.index.summary import NOTHING, Total, totals_of
+from store.index.levels import decided_levels
+from store.index.summary import NOTHING, Total, totals_by_level, totals_of
 from store.query import Query
 from store.view import View
 
@@ -53,6 +55,10 @@ class Series:
             missing = minutes[(self._counted[minutes] == 0) & (entries > 0)]
             if len(missing):
                 self._read_summaries(missing)
+            is_new = (self._counted[minutes] == 0) & (entries > 0)
+        if self._query.content_filters and is_new.any():
+            self._count_all(minutes[is_new], entries[is_new])
+        with self._lock:
             different = (self._counted[minutes] != entries).nonzero()[0]
         for place in different.tolist():
             self._update(int(minutes[place]), int(entries[place]))
@@ -87,18 +93,46 @@ class Series:
             self._counted, self._totals = counted, totals
 
     def _read_summaries(self, minutes: NDArray[np.int64]) -> None:
-        if self._query.content_filters:
+        levels = decided_levels(self._query) if self._view is None else None
+        if self._query.content_filters and levels is None:
             return  # they tell nothing of contents
         for first in range(0, len(minutes), _SUMMARIES_AT_ONCE):
             some = minutes[first : first + _SUMMARIES_AT_ONCE]
-            found = self._access.summaries(some, self._view)
-            # After them, as they may have streams that are new.
-            matching = self._access.matching(self._query)
+            if self._query.content_filters and levels is not None:
+                found = self._access.level_totals(some)
+                add_up = partial(totals_by_level, levels=levels)
+            else:
+                found = self._access.summaries(some, self._view)
+                # After them, as they may have streams that are new.
+                add_up = partial(totals_of, matching=self._access.matching(self._query))
             if found:
                 ids = list(found)
                 counts, summaries = zip(*found.values(), strict=True)
-                self._totals[:, ids] = totals_of(summaries, matching)
+                self._totals[:, ids] = add_up(summaries)
                 self._counted[ids] = counts
+
+    def _count_all(self, minutes: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
+        """Count the first *entries* of *minutes*, none of which is counted, as far as they can be read."""
+        misses = self._access.misses(self._query, minutes, entries)
+        self._note(
+            minutes[misses], entries[misses], np.zeros((3, np.count_nonzero(misses)), np.int64)
+        )
+        minutes, entries = minutes[~misses], entries[~misses]
+        for some in batches(entries):
+            # Without the lock: contents may have to be read, and others ask about other minutes.
+            totals, is_read = count_all(
+                self._access, self._query, minutes[some], entries[some], self._view
+            )
+            self._note(minutes[some][is_read], entries[some][is_read], totals[:, is_read])
+
+    def _note(
+        self, minutes: NDArray[np.int64], entries: NDArray[np.int64], totals: NDArray[np.int64]
+    ) -> None:
+        """Note the *totals* of the first *entries* of *minutes*, where nothing is counted."""
+        with self._lock:
+            is_new = self._counted[minutes] == 0
+            self._totals[:, minutes[is_new]] = totals[:, is_new]
+            self._counted[minutes[is_new]] = entries[is_new]
 
     def _update(self, minute: int, entries: int) -> None:
         """Add up the new entries of *minute*, up to the first *entries*; if they cannot be read, at the next call."""

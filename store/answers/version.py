@@ -60,3 +60,15 @@ class Version(NamedTuple):
     arrivals: Arrivals
     position: tuple[int, int]
     epoch: int
+
+    def only(self, places: NDArray[np.bool_]) -> "Version":
+        """Return this version with only those minutes that are at *places*."""
+        return self._replace(
+            minutes=self.minutes[places],
+            entries=self.entries[places],
+            base_entries=self.base_entries[places],
+            base_bytes=self.base_bytes[places],
+            oldest=self.oldest[places],
+            newest=self.newest[places],
+            inside=self.inside[places],
+        )

@@ -5,7 +5,8 @@ while files or the index are read. See the protocols in :mod:`store.answers`.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -14,30 +15,36 @@ from numpy.typing import NDArray
 from store.answers.arrivals import Arrivals
 from store.answers.moved import MovedTails
 from store.answers.read_ahead import ReadAhead
+from store.answers.selection import batches
 from store.answers.series import Series
 from store.answers.version import Minute, Version
 from store.cache import Cache
 from store.disk.disk import Disk
 from store.disk.file import FileStat
+from store.engine.entry_lookup import EntryLookup
 from store.engine.id_hashes import IdHashes
+from store.engine.levels import Levels
 from store.engine.line_sizes import LineSizes
 from store.engine.line_totals import LineTotals
 from store.engine.minute_reader import MinuteReader
+from store.engine.newest import Newest
 from store.engine.record_judge import RecordJudge
 from store.engine.scanner import Scanner
+from store.engine.text_filters import TextFilters
 from store.engine.verdicts import Verdicts
 from store.errors import EventReadException
 from store.index.catalog import Catalog
 from store.index.database import Database
 from store.index.extents import Extents, Layout
-from store.index.minute import DAMAGED, MinuteEntries
+from store.index.minute import DAMAGED, EntryColumns, MinuteEntries
 from store.index.row import MinuteRow
+from store.index.stamp import NO_TIME
 from store.index.streams import Streams
 from store.index.summary import SUMMARY, Summaries, Total, merge_summaries, summarize
 from store.index.times import are_inside
 from store.locks import new_lock
 from store.minutes.file import MinuteFile, StoredFile
-from store.query import Filter, Query
+from store.query import Filter, Matches, Query
 from store.view import View
 
 __all__ = ["Lookup"]
@@ -74,6 +81,8 @@ class Lookup:
         scanner: reads minute files.
         cache: what was found.
         line_totals: the totals of lines, by view.
+        levels: the levels of events.
+        newest: the newest events of streams.
     """
 
     def __init__(
@@ -101,19 +110,22 @@ class Lookup:
         self.cache = Cache(memory_size)
         self._is_short = False
         records = RecordJudge(self.read)
-        self._verdicts = Verdicts(self.cache, records)
+        self.levels = Levels(self.cache, database, records, self)
+        self._filters = TextFilters(self.cache, database, records, self)
+        self._verdicts = Verdicts(self.cache, records, self.levels, self._filters)
         ahead = ReadAhead()
         self.lines = LineSizes(
             self.cache,
             database,
             records,
-            self._rows,
+            self.rows,
             self._changed,
             lambda minute: self.following(minute, ahead),
         )
         self.line_totals: dict[View, LineTotals] = {}
-        self._ids = IdHashes(self, database, self._rows)
-        self._read_ahead = ReadAhead()
+        self._ids = IdHashes(self, database, self.rows)
+        self._entries = EntryLookup(self.cache, database, self)
+        self.newest = Newest(self)
         self._minutes: WeakValueDictionary[int, Minute] = WeakValueDictionary()
 
     def minute(self, minute: int) -> Minute:
@@ -138,7 +150,7 @@ class Lookup:
 
     def summaries(self, minutes: NDArray[np.int64], view: View | None = None) -> Summaries:
         """Return the summaries of *minutes* that the index or the memory has; see :class:`store.answers.access.Access`."""
-        known, stream_count = self._rows(minutes)
+        known, stream_count = self.rows(minutes)
         found = self._database.find_summaries(known, stream_count)
         if view is not None:
             return self._database.find_line_sums(view, found)
@@ -151,6 +163,10 @@ class Lookup:
                 found[minute] = count, summarize(columns, len(self.streams))
         return found
 
+    def level_totals(self, minutes: NDArray[np.int64]) -> Summaries:
+        """Return the totals by level of *minutes* that the index has; see :class:`store.answers.access.Access`."""
+        return self._database.find_level_totals(self.rows(minutes)[0])
+
     def following(self, minute: int, window: ReadAhead) -> NDArray[np.int64]:
         """Return the ids of *minute* and of the next ones in *window*; see :class:`store.answers.access.Access`."""
         with self.lock:
@@ -159,36 +175,29 @@ class Lookup:
 
     def layout(self, minute: Minute, length: int) -> Layout:
         """Return the layout of the first *length* entries of *minute*; see :class:`store.answers.access.Access`."""
-        if minute.entries.is_loaded or minute.entries.base_count != length:
-            return minute.entries.layout(0, length)
-        found = self.cache.get(("layout", minute.id))
-        if found is None or len(found.ends) < length:
-            ahead = self.following(minute.id, self._read_ahead)
-            known, stream_count = self._rows(ahead)
-            for each, layout in self._database.find_layouts(known, stream_count).items():
-                self.cache.put(("layout", each), layout, layout.memory_size)
-            found = self.cache.get(("layout", minute.id))
-        if found is None or len(found.ends) < length:
-            return minute.entries.layout(0, length)
-        return Layout(found.streams[:length], found.ends[:length])
+        return self._entries.layout(minute, length)
 
     def layouts(self, minutes: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[Layout]:
         """Return the layouts of the first *lengths* entries of *minutes*; see :class:`store.answers.access.Access`."""
-        known, stream_count = self._rows(minutes)
-        found = self._database.find_layouts(known, stream_count)
-        layouts = []
-        for minute, length in zip(minutes.tolist(), lengths.tolist(), strict=True):
-            layout = found.get(minute)
-            if layout is None or len(layout.ends) < length:
-                try:
-                    layout = self.minute(minute).entries.layout(0, length)
-                except EventReadException as error:
-                    log.info("skipping its bytes: %s", error)
-                    layout = Layout(*(np.empty(0, np.uint8) for _ in range(2)))
-            if len(layout.ends) > length:
-                layout = Layout(layout.streams[:length], layout.ends[:length])
-            layouts.append(layout)
-        return layouts
+        return self._entries.layouts(minutes, lengths)
+
+    def columns(
+        self, minutes: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> list[EntryColumns | None]:
+        """Return the first *lengths* entries of *minutes*; see :class:`store.answers.access.Access`."""
+        return self._entries.columns(minutes, lengths)
+
+    def resting(self, minutes: NDArray[np.int64], rest_s: float) -> NDArray[np.bool_]:
+        """Return which of *minutes* are wholly in their files, and have not changed for *rest_s* seconds."""
+        with self.lock:
+            size, stored, ctime_ns = (
+                self.catalog.values(name, minutes) for name in ("bytes", "size", "ctime_ns")
+            )
+            changes = self.catalog.changes(minutes)
+        found: NDArray[np.bool_] = (
+            (size == stored) & (ctime_ns != NO_TIME) & (time.time() - changes >= rest_s)
+        )
+        return found
 
     def read(self, minute: int, start: int, end: int) -> bytes:
         """Read the bytes of *minute* from *start* to *end*; see :class:`store.answers.access.Access`."""
@@ -225,9 +234,29 @@ class Lookup:
         """Return what the filter *each* says of *minute*; see :class:`store.answers.access.Access`."""
         return self._verdicts.of(each, minute, length)
 
-    def levels(self, minute: Minute, length: int) -> NDArray[np.uint8]:
-        """Return the codes of the levels of the first *length* entries of *minute*."""
-        return self._verdicts.levels(minute, length)
+    def verdicts_of_all(
+        self, each: Filter, minutes: NDArray[np.int64], layouts: Sequence[Layout]
+    ) -> list[NDArray[np.bool_] | None]:
+        """Return what the filter *each* says of *minutes*; see :class:`store.answers.access.Access`."""
+        return self._verdicts.of_all(each, minutes, layouts)
+
+    def misses(
+        self, query: Query, minutes: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Return for *minutes* whether none of them answers *query*; see :class:`store.answers.access.Access`."""
+        found = np.zeros(len(minutes), np.bool_)
+        for each in query.content_filters:
+            if isinstance(each, Matches):
+                found |= self._verdicts.misses(each, minutes, lengths)
+        return found
+
+    def filter_texts(self) -> None:
+        """Build the filters of texts that minutes lack."""
+        with self.lock:
+            minutes = self.catalog.ids()
+            entries = self.catalog.values("entries", minutes)
+        for some in batches(entries):
+            self._filters.build(minutes[some], self.layouts(minutes[some], entries[some]))
 
     def line_sizes(self, view: View, minute: Minute, length: int) -> NDArray[np.integer]:
         """Return the sizes of lines in *view* of *minute*; see :class:`store.answers.access.Access`."""
@@ -258,14 +287,14 @@ class Lookup:
     def total(self, query: Query) -> tuple[Total, float]:
         """Return the total of the answer to *query*, which has no time bounds, and when it last changed."""
         matching = None if query.asks_everything else self.matching(query)
-        self.refresh_newest(matching)
+        self.newest.refresh(matching)
         with self.lock:
             return self.streams.total(matching)
 
     def version(self, query: Query) -> Version:
         """Return the current version for *query*."""
         matching = self.matching(query)
-        self.refresh_newest(matching)
+        self.newest.refresh(matching)
         with self.lock:
             catalog, total = self.catalog, None
             if query.is_bounded:
@@ -380,7 +409,8 @@ class Lookup:
                 len(self.catalog),
             )
 
-    def _rows(self, minutes: NDArray[np.int64]) -> tuple[dict[int, MinuteRow], int]:
+    def rows(self, minutes: NDArray[np.int64]) -> tuple[dict[int, MinuteRow], int]:
+        """Return the rows in the catalog of those of *minutes* that there are, by id, and the number of streams."""
         with self.lock:
             return self.catalog.rows_of(minutes), len(self.streams)
 
@@ -399,11 +429,11 @@ class Lookup:
         Raises:
             EventReadException: if the file has changed.
         """
-        known, stream_count = self._rows(np.array([minute]))
+        known, stream_count = self.rows(np.array([minute]))
         if minute not in known:
             raise EventReadException("a minute was removed or replaced")
         row = known[minute]
-        found = self._database.find(row, stream_count)
+        found = self._database.find(known, stream_count).get(minute)
         if found is None:
             scanned = self.scanner.scan(row.name)
             if scanned is None or not (row.stamp.fits(scanned.stat) or self._continues(row)):
@@ -412,37 +442,3 @@ class Lookup:
         if (there := self._minutes.get(minute)) is not None:
             self.cache.put(minute, there, _MINUTE_SIZE + found.memory_size)
         return found
-
-    def refresh_newest(self, matching: NDArray[np.bool_] | None) -> None:
-        """Find the newest events of the stale ones among the *matching* streams; None for all."""
-        if not self.streams.stale:
-            return
-        with self.lock:
-            stale = {
-                stream: each
-                for stream, each in self.streams.stale.items()
-                if matching is None or (stream < len(matching) and matching[stream])
-            }
-            minutes = self.streams.minutes_of(np.array(list(stale), np.int64))
-        if not stale:
-            return
-        found = np.zeros(max(stale) + 1, np.int64)
-        for summary in self.full_summaries(minutes):
-            rows = summary[summary["stream"] < len(found)]
-            found[rows["stream"]] = np.maximum(found[rows["stream"]], rows["newest"])
-        with self.lock:
-            self.streams.set_newest(found, stale)
-
-    def full_summaries(self, minutes: NDArray[np.int64]) -> Iterator[NDArray[np.void]]:
-        """Yield the summaries of all entries that *minutes* have now, as far as they can be read."""
-        known = self.summaries(minutes)
-        for each in minutes.tolist():
-            count, summary = known.get(each, (0, np.empty(0, SUMMARY)))
-            try:
-                if count < self.catalog.entries(each):
-                    entries = self.minute(each).entries
-                    columns = entries.columns(count, len(entries))
-                    summary = merge_summaries(summary, summarize(columns, len(self.streams)))
-            except EventReadException as error:
-                log.info("its newest events are not counted: %s", error)
-            yield summary

@@ -360,6 +360,10 @@ class NaiveEventStore(FileStore):
             log.error("not flushed, but in the log: %s", error)  # noqa: TRY400 - not a bug
             self._log.sync()
 
+    def filter_texts(self) -> None:
+        """Build the filters of texts that minutes lack."""
+        self._state.lookup.filter_texts()
+
     def _is_busy(self, minute: int) -> bool:
         return self._flusher.grows(minute) or self._flusher.is_busy(minute)
 

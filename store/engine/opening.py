@@ -56,7 +56,7 @@ def open_store(
 
 
 def reindex(address: str, progress: Progress = show_nothing) -> int:
-    """Rebuild the index of the store at *address*.
+    """Rebuild the index of the store at *address*, and the filters of texts that searches for words need.
 
     Args:
         address: path of the directory.
@@ -75,6 +75,7 @@ def reindex(address: str, progress: Progress = show_nothing) -> int:
     with contextlib.closing(disk.lock_store(address, lock_path(address))):
         remove_database(disk, index_path(address))
     with contextlib.closing(NaiveEventStore(address, progress=progress)) as store:
+        store.filter_texts()
         return sum(1 for _name in store.minutes(Query()))
 
 

@@ -3,7 +3,7 @@
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from store.answers.answer import MinuteAnswer, MinuteBytes, WholeAnswer
 from store.answers.fetch import IdSearch, sorted_events
 from store.answers.lines import MinuteLines, WholeLines
-from store.answers.selection import count_selected, select
+from store.answers.selection import batches, count_selected, select_all
 from store.answers.version import Minute, Version
 from store.api import Answer
 from store.disk.disk import Disk
@@ -21,11 +21,13 @@ from store.format.event import Event, split_tags
 from store.format.levels import LEVELS
 from store.format.record import decode_text, split_stream_key
 from store.index.extents import Extents, Layout, coalesce
+from store.index.levels import LEVEL_COUNT, decided_levels
 from store.index.minute import DAMAGED
 from store.index.row import MinuteRow
 from store.index.stamp import Stamp
-from store.index.summary import NOTHING, Total
+from store.index.summary import NOTHING, SUMMARY, Total
 from store.index.times import are_inside
+from store.interruption import check_reader
 from store.query import Query, Span, Stream
 from store.view import View
 
@@ -34,6 +36,8 @@ __all__ = ["Reader"]
 log = logging.getLogger(__name__)
 
 _NAMES_AT_ONCE = 1 << 12
+_SUMMARIES_AT_ONCE = 1000
+_NO_SUMMARY = (-1, np.empty(0, SUMMARY))
 _SIZE_AT_ONCE = 1 << 20
 """Bytes of records that are read together."""
 
@@ -65,7 +69,7 @@ class Reader:
 
     def select(self, query: Query, newest_first: bool = False) -> Iterator[Event]:
         """Find the events that answer *query*, sorted by time; of the same time, by arrival."""
-        return sorted_events(self._lookup.version(query), self._lookup, newest_first)
+        return sorted_events(self._answering(query), self._lookup, newest_first)
 
     def get(self, event_id: object) -> Event:
         """See :meth:`EventStore.get`."""
@@ -122,12 +126,13 @@ class Reader:
         else:
             version = lookup.version(query)
             whole = version.inside if not query.content_filters else np.zeros_like(version.inside)
-            for summary in lookup.full_summaries(version.minutes[whole]):
+            for summary in lookup.newest.summaries(version.minutes[whole]):
                 rows = summary[summary["stream"] < len(counts)]
                 counts[rows["stream"]] += rows["events"]
-            for _minute, layout, flags in self._selected(version, ~whole):
-                streams = layout.streams[flags]
-                counts += np.bincount(streams, minlength=len(counts))[: len(counts)]
+            for _minutes, layouts, selected in self._selected(version, ~whole):
+                for layout, flags in zip(layouts, selected, strict=True):
+                    streams = layout.streams[flags]
+                    counts += np.bincount(streams, minlength=len(counts))[: len(counts)]
         counts[~matching] = 0
         counts[DAMAGED] = 0
         return counts
@@ -135,37 +140,61 @@ class Reader:
     def records(self, query: Query) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
         """See :meth:`EventStore.records`."""
         version = self._lookup.version(query)
-        for minute, layout, flags in self._selected(version, version.entries > 0):
-            ends = layout.ends.astype(np.int64)
-            starts = np.concatenate(([0], ends[:-1]))
-            found = (flags & (layout.streams != DAMAGED)).nonzero()[0]
-            blocks = (ends[found] - starts[found]).cumsum() // _SIZE_AT_ONCE
-            for some in np.split(found, (blocks[1:] != blocks[:-1]).nonzero()[0] + 1):
-                if len(some):
-                    numbers = np.full(len(some), minute.id)
-                    extents = coalesce(Extents(numbers, starts[some], ends[some]))
-                    try:
-                        data = self._lookup.read_extents(extents)
-                    except EventReadException as error:
-                        log.info("skipping its records: %s", error)
-                        break
-                    yield data, np.concatenate(([0], (ends[some] - starts[some]).cumsum()))
+        for minutes, layouts, selected in self._selected(version, version.entries > 0):
+            for minute, layout, flags in zip(minutes.tolist(), layouts, selected, strict=True):
+                yield from self._records_of(minute, layout, flags)
+
+    def _records_of(
+        self, minute: int, layout: Layout, flags: NDArray[np.bool_]
+    ) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
+        """Yield the records of *minute* of the entries in *layout* that have *flags*, several at a time, and their edges."""
+        ends = layout.ends.astype(np.int64)
+        starts = np.concatenate(([0], ends[:-1]))
+        found = (flags & (layout.streams != DAMAGED)).nonzero()[0]
+        blocks = (ends[found] - starts[found]).cumsum() // _SIZE_AT_ONCE
+        for some in np.split(found, (blocks[1:] != blocks[:-1]).nonzero()[0] + 1):
+            if len(some):
+                check_reader()
+                numbers = np.full(len(some), minute)
+                extents = coalesce(Extents(numbers, starts[some], ends[some]))
+                try:
+                    data = self._lookup.read_extents(extents)
+                except EventReadException as error:
+                    log.info("skipping its records: %s", error)
+                    return
+                yield data, np.concatenate(([0], (ends[some] - starts[some]).cumsum()))
 
     def levels(self, query: Query) -> dict[str, int]:
         """See :meth:`EventStore.levels`."""
         version = self._lookup.version(query)
-        counts = np.zeros(len(LEVELS) + 1, np.int64)
-        for minute, layout, flags in self._selected(version, version.entries > 0):
-            sound = flags & (layout.streams != DAMAGED)
-            try:
-                codes = self._lookup.levels(minute, len(flags))[sound]
-            except EventReadException as error:
-                log.info("its levels are not counted: %s", error)
-                continue
-            counts += np.bincount(codes, minlength=len(counts))
+        counts = np.zeros(LEVEL_COUNT, np.int64)
+        is_left = version.entries > 0
+        wanted = decided_levels(query)
+        if wanted is not None:
+            for places, rows in self._level_totals(version):
+                is_left[places] = False
+                np.add.at(counts, rows["stream"], rows["events"])
+            counts[~wanted] = 0
+        for minutes, layouts, selected in self._selected(version, is_left):
+            levels = self._lookup.levels.of_all(minutes, layouts)
+            for codes, layout, flags in zip(levels, layouts, selected, strict=True):
+                if codes is not None:
+                    sound = flags & (layout.streams != DAMAGED)
+                    counts += np.bincount(codes[sound], minlength=LEVEL_COUNT)
         return {
             level: found for level, found in zip(LEVELS, counts[1:].tolist(), strict=True) if found
         }
+
+    def _level_totals(self, version: Version) -> Iterator[tuple[list[int], NDArray[np.void]]]:
+        """Yield places of *version* that are in the time range of its query, with the totals by level that the index has."""
+        inside = version.inside.nonzero()[0]
+        for first in range(0, len(inside), _SUMMARIES_AT_ONCE):
+            some = inside[first : first + _SUMMARIES_AT_ONCE].tolist()
+            known = self._lookup.level_totals(version.minutes[some])
+            found = {place: known.get(int(version.minutes[place]), _NO_SUMMARY) for place in some}
+            places = [place for place in some if found[place][0] == version.entries[place]]
+            if places:
+                yield places, np.concatenate([found[place][1] for place in places])
 
     def histogram(self, query: Query, width: int) -> dict[int, int]:
         """See :meth:`EventStore.histogram`."""
@@ -179,25 +208,41 @@ class Reader:
             buckets[is_whole].tolist(), events[is_whole].tolist(), strict=True
         ):
             counts[bucket] += found
-        for minute, _layout, flags in self._selected(version, is_divided):
-            counts.update((minute.entries.ticks(0, len(flags))[flags] // width).tolist())
+        for minutes, _layouts, selected in self._selected(version, is_divided):
+            lengths = np.array(list(map(len, selected)), np.int64)
+            for columns, flags in zip(
+                self._lookup.columns(minutes, lengths), selected, strict=True
+            ):
+                if columns is not None:
+                    counts.update((columns.ticks[flags] // width).tolist())
         return counts
 
     def _selected(
         self, version: Version, places: NDArray[np.bool_]
-    ) -> Iterator[tuple[Minute, Layout, NDArray[np.bool_]]]:
-        """Yield the minutes at *places* of *version*, each with its layout, and whether each entry answers; not those that are gone."""
-        for place in places.nonzero()[0].tolist():
-            try:
-                minute = self._lookup.minute(int(version.minutes[place]))
-                layout = minute.entries.layout(0, int(version.entries[place]))
-                yield minute, layout, select(self._lookup, version.query, minute, layout)
-            except EventReadException as error:
-                log.info("not counted: %s", error)
+    ) -> Iterator[tuple[NDArray[np.int64], Sequence[Layout], Sequence[NDArray[np.bool_]]]]:
+        """Yield the minutes at *places* of *version*, several together, with their layouts, and whether each entry answers.
+
+        Not those that are gone, and not all of those that have nothing.
+        """
+        if version.query.content_filters:
+            places = places & (self._totals(version)[1] > 0)
+        chosen = version.only(places)
+        for some in batches(chosen.entries):
+            minutes = chosen.minutes[some]
+            layouts = self._lookup.layouts(minutes, chosen.entries[some])
+            found = select_all(self._lookup, version.query, minutes, layouts, chosen.inside[some])
+            kept = [
+                (place, layouts[place], flags)
+                for place, flags in enumerate(found)
+                if flags is not None
+            ]
+            if kept:
+                places_kept, layouts_kept, selected = zip(*kept, strict=True)
+                yield minutes[list(places_kept)], layouts_kept, selected
 
     def minutes(self, query: Query) -> Iterator[str]:
         """See :meth:`EventStore.minutes`."""
-        minutes = self._answering(query)
+        minutes = self._answering(query).minutes
         for first in range(0, len(minutes), _NAMES_AT_ONCE):
             with self._lookup.lock:
                 names = self._lookup.catalog.names(minutes[first : first + _NAMES_AT_ONCE])
@@ -232,10 +277,16 @@ class Reader:
         """See :meth:`EventStore.answer`."""
         if name is None:
             version = self._lookup.version(query)
-            if view is None:
+            if view is None and version.total is not None:
                 return WholeAnswer(version, self._lookup, self._whole(version))
             totals = self._totals(version, view)
             span = _joined(totals, version.changed)
+            if query.content_filters:
+                # A rare word costs what its minutes cost.
+                has_some = totals[1] > 0
+                version, totals = version.only(has_some), totals[:, has_some]
+            if view is None:
+                return WholeAnswer(version, self._lookup, span)
             if not query.is_bounded and not query.content_filters:
                 self._lookup.check_line_size(version, view, span.size)
             return WholeLines(version, view, self._lookup, span, totals[0])
@@ -297,13 +348,12 @@ class Reader:
             return Span("", *version.total, version.changed)
         return _joined(self._totals(version, view), version.changed)
 
-    def _answering(self, query: Query) -> NDArray[np.int64]:
-        """Return the ids of the minutes with at least one event that answers *query*."""
+    def _answering(self, query: Query) -> Version:
+        """Return the current version for *query*, with only the minutes that have at least one event that answers it."""
         version = self._lookup.version(query)
         if not query.is_bounded and not query.content_filters:
-            return version.minutes
-        found: NDArray[np.int64] = version.minutes[self._totals(version)[1] > 0]
-        return found
+            return version
+        return version.only(self._totals(version)[1] > 0)
 
     def _totals(self, version: Version, view: View | None = None) -> NDArray[np.int64]:
         """Return for each minute of *version* the total of its part, in three rows as in Total."""

@@ -384,7 +384,8 @@ class State:
         """
         if is_complete and not self.must_recount:
             self.save([])
-            self.lookup.refresh_newest(None)
+            self.lookup.newest.refresh(None)
+            self.lookup.levels.save()
             # Nothing else uses the store any more.
             is_settled = self.catalog.is_settled()
             totals = self.lookup.line_totals.items()

@@ -31,6 +31,7 @@ __all__ = [
     "EXAMINED_SIZE",
     "HEAD_SIZE",
     "LEVELS",
+    "LEVEL_RULES_VERSION",
     "SPELLINGS",
     "level_in_content",
     "level_in_tags",
@@ -40,6 +41,9 @@ __all__ = [
 
 LEVELS = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug", "trace")
 """The names of the levels, the most severe first; the code of each is its place, from 1 on, and 0 means none."""
+
+LEVEL_RULES_VERSION = 1
+"""Raise it when the level of an event may become another: levels that were kept are found out again."""
 
 _EMERG, _ALERT, _CRIT, _ERR, _WARNING, _NOTICE, _INFO, _DEBUG, _TRACE = range(1, len(LEVELS) + 1)
 

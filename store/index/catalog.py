@@ -75,6 +75,11 @@ class Catalog:
         """The memory of the catalog, in bytes, about."""
         return self._table.size + self._order.size
 
+    @property
+    def last_id(self) -> int:
+        """The largest id that a minute has or had; -1 if there was none."""
+        return len(self._there) - 1
+
     # One minute
 
     def add(self, start: int, end: int) -> int:

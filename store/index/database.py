@@ -6,7 +6,7 @@ contradicts neither itself nor another row.
 
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from store.disk.file import FileStat
 from store.errors import EventStoreException
 from store.index.catalog import Catalog
 from store.index.extents import Layout
+from store.index.levels import LevelRow, codes_of, level_totals_of
 from store.index.lines import LineRow, sizes_of, sums_of, with_sums
 from store.index.loading import Loaded, load, save_snapshot
 from store.index.minute import MinuteEntries, Packed
@@ -32,11 +33,16 @@ from store.index.rows import (
 )
 from store.index.shared import SharedDatabase
 from store.index.streams import Streams
+from store.index.summary import Summaries
 from store.index.tables import Tables, TablesError, is_busy
+from store.index.text_filters import NO_MEMBERS, TextFilter, TextFilterRow, members_of
 from store.locks import new_lock
 from store.view import View
 
 __all__ = ["Database", "remove_database"]
+
+_FILTERS_AT_ONCE = 64
+"""Number of filters of texts that are read by one statement; they take some 10 KiB each, at most 1 MiB."""
 
 log = logging.getLogger(__name__)
 
@@ -143,19 +149,24 @@ class Database:
             return "of the writing process, and in memory"
         return "in use" if self._path else "in memory"
 
-    def find(self, known: MinuteRow, stream_count: int) -> MinuteEntries | None:
-        """Return the entries of the minute *known*; None if the index does not have those of its file.
+    def find(self, known: Mapping[int, MinuteRow], stream_count: int) -> dict[int, MinuteEntries]:
+        """Return the entries of those of the minutes *known*, by id, of which the index has those of their files.
 
         Args:
-            known: its row in the catalog.
+            known: their rows in the catalog, by id.
             stream_count: the number of streams.
         """
-        rows = self._select("row, summary, layout, ticks", [known.id])
-        for _, row, summary, layout, ticks in rows:
-            found = checked(entries_of, Packed(layout, ticks), row, summary, known, stream_count)
+        entries: dict[int, MinuteEntries] = {}
+        for minute, row, summary, *packed in self._select(
+            "row, summary, layout, ticks", list(known)
+        ):
+            found = checked(entries_of, Packed(*packed), row, summary, known[minute], stream_count)
             if found is not None:
-                return found
-        return None if self._shared is None else self._shared.find(known, stream_count)
+                entries[minute] = found
+        if self._shared is not None:
+            rest = {minute: row for minute, row in known.items() if minute not in entries}
+            entries |= self._shared.find(rest, stream_count) if rest else {}
+        return entries
 
     def find_layouts(self, known: Mapping[int, MinuteRow], stream_count: int) -> dict[int, Layout]:
         """Return the layouts that the index has of the minutes *known*, by id.
@@ -232,6 +243,59 @@ class Database:
             if self._tables is not None:
                 self._tables.save_lines(made)
 
+    def find_level_totals(self, known: Mapping[int, MinuteRow]) -> Summaries:
+        """Return the totals by level that the index has of the minutes *known*, by id; see :func:`level_totals_of`."""
+        found = {}
+        for minute, packed in self._select_levels("totals", list(known)):
+            totals = checked(level_totals_of, packed, known[minute])
+            if totals is not None:
+                found[minute] = totals
+        return found
+
+    def find_levels(self, known: Mapping[int, MinuteRow]) -> dict[int, NDArray[np.uint8]]:
+        """Return the codes of levels that the index has of the minutes *known*, by id."""
+        found = {}
+        for minute, packed in self._select_levels("codes", list(known)):
+            codes = checked(codes_of, packed, known[minute])
+            if codes is not None:
+                found[minute] = codes
+        return found
+
+    def save_levels(self, made: Sequence[LevelRow]) -> None:
+        """Save the levels in *made*."""
+        with self._lock, self._or_without("write"):
+            if self._tables is not None:
+                self._tables.save_levels(made)
+
+    def text_filters(self, first: int, last: int) -> Iterator[TextFilter]:
+        """Yield the filters of texts that the index has of minutes that start from *first* to *last*, in seconds."""
+        sources = [self._select_text_filters]
+        if self._shared is not None:
+            sources.append(self._shared.select_text_filters)
+        for select in sources:
+            after, is_more = -1, True
+            while is_more:
+                rows = select(first, last, after, _FILTERS_AT_ONCE)
+                for number, packed, bits in rows:
+                    after = number
+                    members = checked(members_of, packed, bits)
+                    yield TextFilter(number, NO_MEMBERS if members is None else members, bits)
+                is_more = len(rows) == _FILTERS_AT_ONCE
+
+    def _select_text_filters(
+        self, first: int, last: int, after: int, count: int
+    ) -> list[tuple[int, bytes, bytes]]:
+        with self._lock, self._or_without("read"):
+            if self._tables is not None:
+                return self._tables.select_text_filters(first, last, after, count)
+        return []
+
+    def save_text_filters(self, made: Sequence[TextFilterRow], outdated: Sequence[int]) -> None:
+        """Save the filters of texts in *made*, and delete *outdated* ones, by id."""
+        with self._lock, self._or_without("write"):
+            if self._tables is not None and self._shared is None:
+                self._tables.save_text_filters(made, outdated)
+
     def find_id_hashes(self, known: Mapping[int, MinuteRow]) -> dict[int, NDArray[np.uint32]]:
         """Return the id hashes that the index has of the minutes *known*, by id."""
         hashes = {}
@@ -288,14 +352,28 @@ class Database:
         self, column: str, view: View, minutes: Sequence[int]
     ) -> list[tuple[int, bytes]]:
         """Return the ids and the *column* of the lines in *view* of those of *minutes* that the index has."""
+        return self._select_both(
+            minutes, lambda tables, some: tables.select_lines(column, view, some)
+        )
+
+    def _select_levels(self, column: str, minutes: Sequence[int]) -> list[tuple[int, bytes]]:
+        """Return the ids and the *column* of the levels of those of *minutes* that the index has."""
+        return self._select_both(minutes, lambda tables, some: tables.select_levels(column, some))
+
+    def _select_both(
+        self,
+        minutes: Sequence[int],
+        select: Callable[[Tables | SharedDatabase, Sequence[int]], list[tuple[int, bytes]]],
+    ) -> list[tuple[int, bytes]]:
+        """Return the rows that *select* finds of *minutes* in this index, else in that of the other process."""
         rows: list[tuple[int, bytes]] = []
         with self._lock, self._or_without("read"):
             if self._tables is not None:
-                rows += self._tables.select_lines(column, view, minutes)
+                rows += select(self._tables, minutes)
         if self._shared is not None:
             found = {minute for minute, _ in rows}
             rest = [minute for minute in minutes if minute not in found]
-            rows += self._shared.select_lines(column, view, rest) if rest else []
+            rows += select(self._shared, rest) if rest else []
         return rows
 
     def _open(self) -> Tables:

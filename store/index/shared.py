@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from store.locks import new_lock
 from store.view import View
 
 __all__ = ["SharedDatabase"]
+
+_Row = TypeVar("_Row", bound=tuple[Any, ...])
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +57,15 @@ class SharedDatabase:
         with self._lock:
             self._minutes.difference_update(minutes)
 
-    def find(self, known: MinuteRow, stream_count: int) -> MinuteEntries | None:
+    def find(self, known: Mapping[int, MinuteRow], stream_count: int) -> dict[int, MinuteEntries]:
         """See :meth:`store.index.database.Database.find`."""
-        for _, row, summary, *packed in self._select("row, summary, layout, ticks", [known.id]):
-            return checked(entries_of, Packed(*packed), row, summary, known, stream_count)
-        return None
+        found = {
+            minute: checked(entries_of, Packed(*packed), row, summary, known[minute], stream_count)
+            for minute, row, summary, *packed in self._select(
+                "row, summary, layout, ticks", list(known)
+            )
+        }
+        return {minute: entries for minute, entries in found.items() if entries is not None}
 
     def find_layouts(self, known: Mapping[int, MinuteRow], stream_count: int) -> dict[int, Layout]:
         """See :meth:`store.index.database.Database.find_layouts`."""
@@ -87,6 +93,18 @@ class SharedDatabase:
         """Return the ids and the *column* of the lines in *view* of those of *minutes* that the index has."""
         return self._read(minutes, lambda tables, some: tables.select_lines(column, view, some))
 
+    def select_levels(self, column: str, minutes: Iterable[int]) -> list[tuple[int, bytes]]:
+        """Return the ids and the *column* of the levels of those of *minutes* that have not changed."""
+        return self._read(minutes, lambda tables, some: tables.select_levels(column, some))
+
+    def select_text_filters(
+        self, first: int, last: int, after: int, count: int
+    ) -> list[tuple[int, bytes, bytes]]:
+        """See :meth:`store.index.tables.Tables.select_text_filters`."""
+        return self._read(
+            (), lambda tables, _: tables.select_text_filters(first, last, after, count)
+        )
+
     def close(self) -> None:
         """Close the index."""
         with self._lock:
@@ -100,8 +118,8 @@ class SharedDatabase:
     def _read(
         self,
         minutes: Iterable[int],
-        read: Callable[[Tables, Sequence[int]], list[tuple[Any, ...]]],
-    ) -> list[tuple[Any, ...]]:
+        read: Callable[[Tables, Sequence[int]], list[_Row]],
+    ) -> list[_Row]:
         """Return what *read* finds of those of *minutes* that have not changed."""
         with self._lock:
             if self._tables is not None:

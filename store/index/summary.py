@@ -19,6 +19,7 @@ __all__ = [
     "merge_summaries",
     "summarize",
     "total_of",
+    "totals_by_level",
     "totals_of",
 ]
 
@@ -126,15 +127,32 @@ def totals_of(
     summaries: Sequence[NDArray[np.void]], matching: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
     """Return the total of each of *summaries*, as :func:`total_of` does, in three rows as in Total."""
+    rows = join_summaries(summaries)
+    events = rows["events"].astype(np.int64)
+    events[rows["stream"] == DAMAGED] = 0
+    return _added_up(rows, events, matching[rows["stream"]], summaries)
+
+
+def totals_by_level(
+    summaries: Sequence[NDArray[np.void]], levels: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Return the total of each of *summaries*, which are by level and without damage, in *levels*, in three rows as in Total."""
+    rows = join_summaries(summaries)
+    return _added_up(rows, rows["events"].astype(np.int64), levels[rows["stream"]], summaries)
+
+
+def _added_up(
+    rows: NDArray[np.void],
+    events: NDArray[np.int64],
+    found: NDArray[np.bool_],
+    summaries: Sequence[NDArray[np.void]],
+) -> NDArray[np.int64]:
+    """Return the total of each of *summaries*, of which *rows* are the rows, in those that are *found*, each with its *events*."""
     totals = np.zeros((3, len(summaries)), np.int64)
-    lengths = np.array([len(each) for each in summaries])
+    lengths = np.array([len(each) for each in summaries], np.int64)
     there = lengths.nonzero()[0]
     if len(there):
-        rows = join_summaries(summaries)
-        found = matching[rows["stream"]]
         firsts = (lengths.cumsum() - lengths)[there]
-        events = rows["events"].astype(np.int64)
-        events[rows["stream"] == DAMAGED] = 0
         totals[0, there] = np.add.reduceat(rows["size"] * found, firsts)
         totals[1, there] = np.add.reduceat(events * found, firsts)
         totals[2, there] = np.maximum.reduceat(np.where(found, rows["newest"], 0), firsts).clip(0)

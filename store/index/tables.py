@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from store.format.levels import LEVEL_RULES_VERSION
+from store.index.levels import LevelRow
 from store.index.lines import LineRow
 from store.index.row import ROW, MinuteRow, check_rows
 from store.index.rows import (
@@ -23,6 +25,7 @@ from store.index.rows import (
     pack_row,
 )
 from store.index.summary import checksum_of
+from store.index.text_filters import TextFilterRow
 from store.view import View
 
 __all__ = ["VERSION", "Tables", "TablesError", "is_busy"]
@@ -30,7 +33,7 @@ __all__ = ["VERSION", "Tables", "TablesError", "is_busy"]
 TablesError = sqlite3.Error
 """The error of every failure here."""
 
-VERSION = 5
+VERSION = 6
 """Schema version; an index of any other is rebuilt."""
 
 _SETTINGS = """
@@ -62,6 +65,13 @@ CREATE TABLE line_sums (id INTEGER, view TEXT, version INTEGER NOT NULL, sums BL
 CREATE TABLE line_sizes (id INTEGER, view TEXT, version INTEGER NOT NULL, sizes BLOB NOT NULL, PRIMARY KEY (id, view));
 -- With a snapshot, the size of the lines of each stream in views.
 CREATE TABLE line_totals (generation INTEGER NOT NULL, view TEXT, version INTEGER NOT NULL, sums BLOB NOT NULL, checksum INTEGER NOT NULL);
+-- The levels of events, of minutes for which they were found out: the totals by level and, apart from them, the
+-- level of each event. Both have checksums of their own.
+CREATE TABLE level_totals (id INTEGER PRIMARY KEY, version INTEGER NOT NULL, totals BLOB NOT NULL);
+CREATE TABLE levels (id INTEGER PRIMARY KEY, version INTEGER NOT NULL, codes BLOB NOT NULL);
+-- Filters of the texts of runs of neighbouring minutes, which start from first to last.
+CREATE TABLE text_filters (id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, members BLOB NOT NULL, bits BLOB NOT NULL);
+CREATE INDEX text_filter_ends ON text_filters (last);
 -- Hashes of the ids of events, for minutes that were searched for one; row: the catalog row they are of.
 CREATE TABLE ids (id INTEGER PRIMARY KEY, row BLOB NOT NULL, hashes BLOB NOT NULL);
 -- At most one row, written when the index is closed: the whole catalog and the totals of all streams. It counts only for
@@ -231,13 +241,7 @@ class Tables:
             tables = "minutes"
         else:
             tables = "minutes NATURAL JOIN entries" if "row" in columns else "entries"
-        rows: list[tuple[Any, ...]] = []
-        for first in range(0, len(minutes), _IDS_AT_ONCE):
-            some = minutes[first : first + _IDS_AT_ONCE]
-            places = ",".join("?" * len(some))
-            statement = f"SELECT id, {columns} FROM {tables} WHERE id IN ({places})"  # noqa: S608 - ours
-            rows += self._connection.execute(statement, tuple(some))
-        return rows
+        return self._select(f"SELECT id, {columns} FROM {tables} WHERE true", (), minutes)  # noqa: S608 - ours
 
     def save(
         self,
@@ -261,7 +265,7 @@ class Tables:
         for table in ("minutes", "entries", "ids"):
             connection.executemany(f"DELETE FROM {table} WHERE id = ?", gone)  # noqa: S608 - ours
         outdated = [*gone, *((each.row.id,) for each in kept)]
-        for table in ("line_sums", "line_sizes"):
+        for table in ("line_sums", "line_sizes", "level_totals", "levels"):
             connection.executemany(f"DELETE FROM {table} WHERE id = ?", outdated)  # noqa: S608 - ours
         # Replacing a row runs no trigger.
         connection.executemany("DELETE FROM streams WHERE id = ?", ((each,) for each in streams))
@@ -294,15 +298,26 @@ class Tables:
         self, column: str, view: View, minutes: Sequence[int]
     ) -> list[tuple[int, bytes]]:
         """Return the ids and the *column*, sums or sizes, of those of *minutes* whose lines in *view* were measured."""
-        rows: list[tuple[int, bytes]] = []
+        chosen = f"SELECT id, {column} FROM line_{column} WHERE view = ? AND version = ?"  # noqa: S608 - ours
+        return self._select(chosen, (view.name, view.version), minutes)
+
+    def select_levels(self, column: str, minutes: Sequence[int]) -> list[tuple[int, bytes]]:
+        """Return the ids and the *column*, totals or codes, of those of *minutes* whose levels were found out."""
+        table = "level_totals" if column == "totals" else "levels"
+        chosen = f"SELECT id, {column} FROM {table} WHERE version = ?"  # noqa: S608 - ours
+        return self._select(chosen, (LEVEL_RULES_VERSION,), minutes)
+
+    def _select(
+        self, statement: str, arguments: tuple[Any, ...], minutes: Sequence[int]
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of *statement*, with *arguments*, that are of *minutes*."""
+        rows: list[tuple[Any, ...]] = []
         for first in range(0, len(minutes), _IDS_AT_ONCE):
             some = minutes[first : first + _IDS_AT_ONCE]
             places = ",".join("?" * len(some))
-            statement = (
-                f"SELECT id, {column} FROM line_{column}"  # noqa: S608 - ours
-                f" WHERE view = ? AND version = ? AND id IN ({places})"
+            rows += self._connection.execute(
+                f"{statement} AND id IN ({places})", (*arguments, *some)
             )
-            rows += self._connection.execute(statement, (view.name, view.version, *some))
         return rows
 
     def save_lines(self, made: Sequence[LineRow]) -> None:
@@ -315,6 +330,45 @@ class Tables:
             self._connection.executemany(
                 "INSERT OR REPLACE INTO line_sizes VALUES (?, ?, ?, ?)",
                 [(each.id, each.view, each.version, each.sizes) for each in made],
+            )
+
+    def save_levels(self, made: Sequence[LevelRow]) -> None:
+        """Save *made*, in one transaction."""
+        with self._connection:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO level_totals VALUES (?, ?, ?)",
+                [(each.id, LEVEL_RULES_VERSION, each.totals) for each in made],
+            )
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO levels VALUES (?, ?, ?)",
+                [(each.id, LEVEL_RULES_VERSION, each.codes) for each in made],
+            )
+
+    def select_text_filters(
+        self, first: int, last: int, after: int, count: int
+    ) -> list[tuple[int, bytes, bytes]]:
+        """Return the ids, members and bits of the first *count* filters of texts, of those with ids larger than *after*.
+
+        Args:
+            first: the start of a minute, in seconds since the epoch.
+            last: that of a later one; minutes of each filter may start in between.
+            after: an id.
+            count: the most filters to return.
+        """
+        return self._connection.execute(
+            "SELECT id, members, bits FROM text_filters WHERE last >= ? AND first <= ? AND id > ?"
+            " ORDER BY id LIMIT ?",
+            (first, last, after, count),
+        ).fetchall()
+
+    def save_text_filters(self, made: Sequence[TextFilterRow], outdated: Sequence[int]) -> None:
+        """Save the filters of texts in *made*, and delete *outdated* ones, by id, in one transaction."""
+        with self._connection:
+            self._connection.executemany(
+                "DELETE FROM text_filters WHERE id = ?", ((each,) for each in outdated)
+            )
+            self._connection.executemany(
+                "INSERT INTO text_filters (first, last, members, bits) VALUES (?, ?, ?, ?)", made
             )
 
 

@@ -14,13 +14,16 @@ import numpy.typing as npt
 
 from store.checksum import crc32
 
-__all__ = ["build", "may_contain"]
+__all__ = ["Builder", "build", "may_contain"]
 
 Words = npt.NDArray[np.uint64]
 
 _GRAM_SIZES = (3, 5)
 _SHARE = 20
 """A filter takes at most one byte for this many of the files."""
+
+_SIZE_MAX = 1 << 20
+"""Most bytes of a filter; that of a larger minute is less sharp."""
 
 _MAGIC = b"3+5\x01"
 """The first bytes of a filter; the last of them is the version of its format."""
@@ -34,19 +37,22 @@ _BLOCK_SIZE = 1 << 13
 """How many runs of bytes are hashed at once; words for them fit into the cache of a CPU."""
 
 
-def build(texts: Iterable[bytes], file_size: int) -> bytes:
-    """Return the filter of *texts*; none, that is b"", where there is no room for one.
+class Builder:
+    """A filter that is being built.
 
     Args:
-        texts: contents of some minutes, joined; what spans two contents of a text only makes the filter less sharp.
-        file_size: the size of their files in bytes; the filter takes at most 5 % of it.
+        file_size: the size of the files in bytes; the filter takes at most 5 % of it, and at most 1 MiB.
     """
-    size = file_size // _SHARE - _HEADER_SIZE
-    if size <= 0:
-        return b""
-    count = np.uint64(8 * size)
-    bits = np.zeros(8 * size, np.bool_)
-    for text in texts:
+
+    def __init__(self, file_size: int) -> None:
+        self._size = min(file_size // _SHARE, _SIZE_MAX) - _HEADER_SIZE
+        self._bits = np.zeros(8 * max(self._size, 0), np.bool_)
+
+    def add(self, text: bytes) -> None:
+        """Add *text*: contents, joined; what spans two of them only makes the filter less sharp."""
+        count = np.uint64(len(self._bits))
+        if not count:
+            return
         words = _words(text.lower())
         for start in range(0, len(words), _BLOCK_SIZE):
             block = words[start : start + _BLOCK_SIZE].copy()
@@ -54,9 +60,22 @@ def build(texts: Iterable[bytes], file_size: int) -> bytes:
                 positions = _hashes(block, gram_size)
                 positions *= count
                 positions >>= _HALF
-                bits[positions.view(np.int64)] = True
-    packed = np.packbits(bits, bitorder="little").tobytes()
-    return _MAGIC + _checksum(packed) + packed
+                self._bits[positions.view(np.int64)] = True
+
+    def packed(self) -> bytes:
+        """Return the filter; none, that is b"", where there is no room for one."""
+        if self._size <= 0:
+            return b""
+        packed = np.packbits(self._bits, bitorder="little").tobytes()
+        return _MAGIC + _checksum(packed) + packed
+
+
+def build(texts: Iterable[bytes], file_size: int) -> bytes:
+    """Return the filter of *texts*, contents of files of *file_size* bytes; see :class:`Builder`."""
+    builder = Builder(file_size)
+    for text in texts:
+        builder.add(text)
+    return builder.packed()
 
 
 def may_contain(packed: bytes, literals: Sequence[bytes]) -> bool:

@@ -1,0 +1,249 @@
+"""The filters of texts: they tell which minutes hold no word of a pattern, so that these are not read.
+
+A filter covers a run of neighbouring minutes at rest, of about 1,000 events. It counts for those of them that have not
+changed, which their checksums tell.
+"""
+
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.cache import Cache
+from store.engine.first_entries import FirstEntries
+from store.engine.record_judge import Judge, RecordJudge, Section
+from store.format.contents import Contents
+from store.index.catalog import Catalog
+from store.index.database import Database
+from store.index.extents import Layout
+from store.index.rows import checked
+from store.index.text_filters import MEMBER, NO_MEMBERS, pack_text_filter
+from store.index.trigrams import Builder, may_contain
+from store.interruption import check_reader
+from store.matching.lines import join_lines
+
+__all__ = ["TextFilters"]
+
+_EVENTS = 1000
+"""A filter covers this many events or more, less than twice as many unless one minute has more."""
+
+_REST_S = 5.0
+"""A minute that has not changed for this long is worth a filter."""
+
+_COLUMN_SIZE = 500
+"""Approximate memory of a column besides its values, in bytes."""
+
+
+class Source(Protocol):
+    """The minutes, and the lock that guards them."""
+
+    lock: threading.Lock
+    catalog: Catalog
+
+    def resting(self, minutes: NDArray[np.int64], rest_s: float) -> NDArray[np.bool_]:
+        """Return which of *minutes* are wholly in their files, and have not changed for *rest_s* seconds."""
+
+
+class TextFilters:
+    """The filters of the texts of minutes. Any number of threads may use it.
+
+    Args:
+        cache: where it is remembered which minutes have a filter.
+        database: the index.
+        records: judges records.
+        source: the minutes.
+    """
+
+    def __init__(
+        self, cache: Cache, database: Database, records: RecordJudge, source: Source
+    ) -> None:
+        self._cache = cache
+        self._database = database
+        self._records = records
+        self._source = source
+
+    def misses(self, literals: Sequence[bytes], minutes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many of the first entries of *minutes*, by id, are known not to hold all of *literals*.
+
+        Raises:
+            ReaderGone: if the reader has gone away.
+        """
+        members, is_miss, outdated = self._consult(literals, minutes)
+        length = int(max(minutes.max(initial=-1), members["id"].max(initial=0))) + 1
+        found = np.zeros(length, np.int64)
+        missed = members[is_miss]
+        found[missed["id"]] = missed["entries"]
+        self._note_covered(members["id"].astype(np.int64), members["entries"].astype(np.int64))
+        if outdated:
+            self._database.save_text_filters([], outdated)
+        return found[minutes]
+
+    def _consult(
+        self, literals: Sequence[bytes], minutes: NDArray[np.int64]
+    ) -> tuple[NDArray[np.void], NDArray[np.bool_], list[int]]:
+        """Ask all filters that may be of some of *minutes*.
+
+        Returns:
+            Their members that have not changed, whether these lack one of *literals*, and the ids of filters of which most
+            members have changed.
+        """
+        first, last = self._span(minutes)
+        parts, answers, numbers = [NO_MEMBERS], [], []
+        for number, members, bits in self._database.text_filters(first, last):
+            check_reader()
+            parts.append(members)
+            answers.append(checked(may_contain, bits, literals) is False)
+            numbers.append(number)
+        lengths = np.array([len(each) for each in parts[1:]], np.int64)
+        members = np.concatenate(parts)
+        is_valid = self._are_valid(members)
+        owners = np.arange(len(lengths)).repeat(lengths)
+        valid = np.bincount(owners, is_valid, len(lengths))
+        outdated = np.array(numbers, np.int64)[2 * valid < np.maximum(lengths, 1)].tolist()
+        is_miss = np.array(answers, np.bool_)[owners]
+        return members[is_valid], is_miss[is_valid], outdated
+
+    def _span(self, minutes: NDArray[np.int64]) -> tuple[int, int]:
+        """Return the starts of the first and the last of *minutes*, in seconds; 0 for the first of all."""
+        with self._source.lock:
+            catalog = self._source.catalog
+            starts = catalog.values("start", minutes)
+            first = int(starts.min())
+            # What is older is gone, and so may be its filters.
+            oldest = catalog.following(0, 1)
+            if len(oldest) and first <= int(catalog.values("start", oldest)[0]):
+                first = 0
+            return first, int(starts.max())
+
+    def _are_valid(self, members: NDArray[np.void]) -> NDArray[np.bool_]:
+        """Return for each of *members* whether it is a minute whose file has not changed."""
+        with self._source.lock:
+            catalog = self._source.catalog
+            is_known = members["id"] <= catalog.last_id
+            known = members[is_known]
+            columns = ("checksum", "size", "bytes", "entries")
+            ids = known["id"].astype(np.int64)
+            checksum, size, total, entries = (catalog.values(name, ids) for name in columns)
+        is_known[is_known] = (
+            (checksum == known["checksum"])
+            & (size == total)
+            & (size.astype(np.uint32) == known["size"])
+            & (entries == known["entries"])
+        )
+        return is_known
+
+    # Building
+
+    def build(self, minutes: NDArray[np.int64], layouts: Sequence[Layout]) -> None:
+        """Build the filters that *minutes* lack, whose entries have *layouts*."""
+        sections = [
+            Section(minute, 0, layout)
+            for minute, layout in zip(minutes.tolist(), layouts, strict=True)
+        ]
+        self._build(_no_verdict, sections)
+
+    def judged_all(
+        self, judge: Judge, sections: Sequence[Section]
+    ) -> list[NDArray[np.bool_] | None]:
+        """Judge *sections* as :meth:`RecordJudge.judged_all` does, and build the filters that they lack on the way.
+
+        Raises:
+            ReaderGone: if the reader has gone away.
+        """
+        found, places = self._build(judge, sections)
+        left = sorted(set(range(len(sections))).difference(places))
+        results = self._records.judged_all(judge, [sections[place] for place in left])
+        for place, result in zip(left, results, strict=True):
+            found[place] = result
+        return found
+
+    def _build(
+        self, judge: Judge, sections: Sequence[Section]
+    ) -> tuple[list[NDArray[np.bool_] | None], list[int]]:
+        """Judge those of *sections* of which filters are to be built, and build these.
+
+        Returns:
+            For each section what was judged, None where nothing was, and the places of those that were.
+        """
+        found: list[NDArray[np.bool_] | None] = [None] * len(sections)
+        judged: list[int] = []
+        members, starts = self._members(sections)
+        made = []
+        for places in self._runs(sections, members):
+            builder = Builder(int(members["size"][places].sum(dtype=np.int64)))
+            chosen = [sections[place] for place in places]
+            results = self._records.judged_all(_building(builder, judge), chosen)
+            for place, result in zip(places, results, strict=True):
+                found[place] = result
+            judged += places
+            if (bits := builder.packed()) and all(each is not None for each in results):
+                first, last = int(starts[places[0]]), int(starts[places[-1]])
+                made.append(pack_text_filter(first, last, members[places], bits))
+                self._note_covered(
+                    members["id"][places].astype(np.int64),
+                    members["entries"][places].astype(np.int64),
+                )
+        if made:
+            self._database.save_text_filters(made, [])
+        return found, judged
+
+    def _members(self, sections: Sequence[Section]) -> tuple[NDArray[np.void], NDArray[np.int64]]:
+        """Return the minutes of *sections* as they are now, and their starts, in seconds."""
+        minutes = np.array([each.minute for each in sections], np.int64)
+        members = np.empty(len(minutes), MEMBER)
+        members["id"] = minutes
+        with self._source.lock:
+            catalog = self._source.catalog
+            for name in ("checksum", "size", "entries"):
+                members[name] = catalog.values(name, minutes).astype(np.uint32)
+            return members, catalog.values("start", minutes)
+
+    def _runs(self, sections: Sequence[Section], members: NDArray[np.void]) -> list[list[int]]:
+        """Divide those of *sections* that lack a filter into runs, as lists of places; *members* are their minutes."""
+        minutes = members["id"].astype(np.int64)
+        entries = np.array([len(each.layout.ends) for each in sections], np.int64)
+        is_whole = np.array([each.start == 0 for each in sections], np.bool_)
+        is_wanted = (
+            is_whole
+            & (entries == members["entries"])
+            & (self._covered().counts(minutes) < entries)
+            & self._source.resting(minutes, _REST_S)
+        )
+        places = is_wanted.nonzero()[0]
+        ends = entries[places].cumsum()
+        if not len(ends) or ends[-1] < _EVENTS // 2:
+            return []
+        numbers = (ends - entries[places]) // _EVENTS
+        # What is left at the end belongs to the run before it.
+        numbers = np.minimum(numbers, max(int(ends[-1]) // _EVENTS - 1, 0))
+        turns = (numbers[1:] != numbers[:-1]).nonzero()[0] + 1
+        return [each.tolist() for each in np.split(places, turns)]
+
+    def _covered(self) -> FirstEntries:
+        """Return how many of the first entries of minutes have a filter."""
+        found: FirstEntries | None = self._cache.get("covered")
+        return FirstEntries() if found is None else found
+
+    def _note_covered(self, minutes: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
+        covered = self._covered()
+        covered.note(minutes, entries)
+        self._cache.put("covered", covered, _COLUMN_SIZE + covered.memory_size)
+
+
+def _building(builder: Builder, judge: Judge) -> Judge:
+    """Return what judges as *judge* does, and adds the contents to *builder*."""
+
+    def judge_and_add(
+        data: bytes, edges: NDArray[np.int64], contents: Contents
+    ) -> NDArray[np.bool_]:
+        builder.add(join_lines(data, *contents).text)
+        return judge(data, edges, contents)
+
+    return judge_and_add
+
+
+def _no_verdict(_data: bytes, edges: NDArray[np.int64], _contents: Contents) -> NDArray[np.bool_]:
+    """Return nothing of interest."""
+    return np.zeros(len(edges) - 1, np.bool_)
