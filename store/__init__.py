@@ -20,7 +20,8 @@ A path comes as a query and goes up::
 
 What is derived from what: the minute files and the log are the truth. The entries of a minute follow from its bytes; the
 summaries, streams and catalog from entries; the index keeps all three for files whose stamp (size, mtime, ctime, inode)
-is the one it knows. The order of arrival and open answers last as long as the process.
+is the one it knows. The levels of events, the sizes of lines and the filters of texts are worked out when they are asked for,
+and belong to the checksums of files. The order of arrival and open answers last as long as the process.
 
 One object, engine.state.State, owns what is known of the minutes; what others do to the files reaches it through
 engine.watcher (inotify, or passes of stat), what is flushed through engine.flusher, and queries through engine.reading.

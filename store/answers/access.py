@@ -82,6 +82,9 @@ class Access(Protocol):
     def level_totals(self, minutes: NDArray[np.int64]) -> Summaries:
         """Return by id the known totals of *minutes* by level, without damage, the code of a level in place of the stream."""
 
+    def find_out_levels(self, minutes: NDArray[np.int64], lengths: NDArray[np.int64]) -> None:
+        """Find out the levels of *minutes*, which have *lengths* entries, for :meth:`level_totals`, as far as they are at rest."""
+
     def misses(
         self, query: Query, minutes: NDArray[np.int64], lengths: NDArray[np.int64]
     ) -> NDArray[np.bool_]:

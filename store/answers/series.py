@@ -37,6 +37,8 @@ class Series:
         self._query = query
         self._access = access
         self._view = view
+        is_by_level = bool(query.content_filters) and view is None
+        self._levels = decided_levels(query) if is_by_level else None
         self._lock = threading.Lock()
         self._read_ahead = ReadAhead()
         # By minute id: the number of entries added up, and their totals in rows as in Total.
@@ -93,14 +95,13 @@ class Series:
             self._counted, self._totals = counted, totals
 
     def _read_summaries(self, minutes: NDArray[np.int64]) -> None:
-        levels = decided_levels(self._query) if self._view is None else None
-        if self._query.content_filters and levels is None:
+        if self._query.content_filters and self._levels is None:
             return  # they tell nothing of contents
         for first in range(0, len(minutes), _SUMMARIES_AT_ONCE):
             some = minutes[first : first + _SUMMARIES_AT_ONCE]
-            if self._query.content_filters and levels is not None:
+            if self._levels is not None:
                 found = self._access.level_totals(some)
-                add_up = partial(totals_by_level, levels=levels)
+                add_up = partial(totals_by_level, levels=self._levels)
             else:
                 found = self._access.summaries(some, self._view)
                 # After them, as they may have streams that are new.
@@ -120,10 +121,22 @@ class Series:
         minutes, entries = minutes[~misses], entries[~misses]
         for some in batches(entries):
             # Without the lock: contents may have to be read, and others ask about other minutes.
-            totals, is_read = count_all(
-                self._access, self._query, minutes[some], entries[some], self._view
-            )
-            self._note(minutes[some][is_read], entries[some][is_read], totals[:, is_read])
+            left = self._read_levels(minutes[some], entries[some])
+            chosen, lengths = minutes[some][left], entries[some][left]
+            totals, is_read = count_all(self._access, self._query, chosen, lengths, self._view)
+            self._note(chosen[is_read], lengths[is_read], totals[:, is_read])
+
+    def _read_levels(
+        self, minutes: NDArray[np.int64], entries: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Count *minutes* by the totals that the index has once their levels are found out; return those that are left."""
+        if self._levels is None:
+            return np.ones(len(minutes), np.bool_)
+        self._access.find_out_levels(minutes, entries)
+        with self._lock:
+            self._read_summaries(minutes)
+            left: NDArray[np.bool_] = self._counted[minutes] == 0
+        return left & (entries > 0)
 
     def _note(
         self, minutes: NDArray[np.int64], entries: NDArray[np.int64], totals: NDArray[np.int64]

@@ -86,14 +86,16 @@ class EntryLookup:
     ) -> list[EntryColumns | None]:
         """Return the first *lengths* entries of *minutes*; see :class:`store.answers.access.Access`."""
         known, stream_count = self._source.rows(minutes)
-        found = self._database.find(known, stream_count)
+        found = self._database.find_columns(known, stream_count)
         columns: list[EntryColumns | None] = []
         for minute, length in zip(minutes.tolist(), lengths.tolist(), strict=True):
-            entries = found.get(minute)
+            there = found.get(minute)
+            if there is not None and len(there.streams) >= length:
+                streams, sizes, ticks = there
+                columns.append(EntryColumns(streams[:length], sizes[:length], ticks[:length]))
+                continue
             try:
-                if entries is None or len(entries) < length:
-                    entries = self._source.minute(minute).entries
-                columns.append(entries.columns(0, length))
+                columns.append(self._source.minute(minute).entries.columns(0, length))
             except EventReadException as error:
                 log.info("skipping its events: %s", error)
                 columns.append(None)

@@ -167,6 +167,10 @@ class Lookup:
         """Return the totals by level of *minutes* that the index has; see :class:`store.answers.access.Access`."""
         return self._database.find_level_totals(self.rows(minutes)[0])
 
+    def find_out_levels(self, minutes: NDArray[np.int64], lengths: NDArray[np.int64]) -> None:
+        """Find out the levels of *minutes*; see :class:`store.answers.access.Access`."""
+        self.levels.of_all(minutes, self.layouts(minutes, lengths))
+
     def following(self, minute: int, window: ReadAhead) -> NDArray[np.int64]:
         """Return the ids of *minute* and of the next ones in *window*; see :class:`store.answers.access.Access`."""
         with self.lock:
@@ -433,7 +437,7 @@ class Lookup:
         if minute not in known:
             raise EventReadException("a minute was removed or replaced")
         row = known[minute]
-        found = self._database.find(known, stream_count).get(minute)
+        found = self._database.find(row, stream_count)
         if found is None:
             scanned = self.scanner.scan(row.name)
             if scanned is None or not (row.stamp.fits(scanned.stat) or self._continues(row)):

@@ -20,12 +20,13 @@ from store.index.extents import Layout
 from store.index.levels import LevelRow, codes_of, level_totals_of
 from store.index.lines import LineRow, sizes_of, sums_of, with_sums
 from store.index.loading import Loaded, load, save_snapshot
-from store.index.minute import MinuteEntries, Packed
+from store.index.minute import EntryColumns, MinuteEntries, Packed
 from store.index.row import MinuteRow
 from store.index.rows import (
     CORRUPT,
     IndexRow,
     checked,
+    columns_of,
     counted_summary,
     entries_of,
     hashes_of,
@@ -149,24 +150,38 @@ class Database:
             return "of the writing process, and in memory"
         return "in use" if self._path else "in memory"
 
-    def find(self, known: Mapping[int, MinuteRow], stream_count: int) -> dict[int, MinuteEntries]:
-        """Return the entries of those of the minutes *known*, by id, of which the index has those of their files.
+    def find(self, known: MinuteRow, stream_count: int) -> MinuteEntries | None:
+        """Return the entries of the minute *known*; None if the index does not have those of its file.
+
+        Args:
+            known: its row in the catalog.
+            stream_count: the number of streams.
+        """
+        rows = self._select("row, summary, layout, ticks", [known.id])
+        for _, row, summary, layout, ticks in rows:
+            found = checked(entries_of, Packed(layout, ticks), row, summary, known, stream_count)
+            if found is not None:
+                return found
+        return None if self._shared is None else self._shared.find(known, stream_count)
+
+    def find_columns(
+        self, known: Mapping[int, MinuteRow], stream_count: int
+    ) -> dict[int, EntryColumns]:
+        """Return the entries that the index has of the minutes *known*, by id.
 
         Args:
             known: their rows in the catalog, by id.
             stream_count: the number of streams.
         """
-        entries: dict[int, MinuteEntries] = {}
-        for minute, row, summary, *packed in self._select(
-            "row, summary, layout, ticks", list(known)
-        ):
-            found = checked(entries_of, Packed(*packed), row, summary, known[minute], stream_count)
+        columns: dict[int, EntryColumns] = {}
+        for minute, *packed in self._select("layout, ticks", list(known)):
+            found = checked(columns_of, Packed(*packed), known[minute], stream_count)
             if found is not None:
-                entries[minute] = found
+                columns[minute] = found
         if self._shared is not None:
-            rest = {minute: row for minute, row in known.items() if minute not in entries}
-            entries |= self._shared.find(rest, stream_count) if rest else {}
-        return entries
+            rest = {minute: row for minute, row in known.items() if minute not in columns}
+            columns |= self._shared.find_columns(rest, stream_count) if rest else {}
+        return columns
 
     def find_layouts(self, known: Mapping[int, MinuteRow], stream_count: int) -> dict[int, Layout]:
         """Return the layouts that the index has of the minutes *known*, by id.

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from store.checksum import crc32
 from store.index.extents import Layout
-from store.index.minute import DAMAGED, MinuteEntries, OutdatedError, Packed, unpack_layout
+from store.index.minute import (
+    DAMAGED,
+    EntryColumns,
+    MinuteEntries,
+    OutdatedError,
+    Packed,
+    unpack_layout,
+)
 from store.index.row import ROW, MinuteRow, check_rows
 from store.index.streams import StreamTotals
 from store.index.summary import SUMMARY, checksum_of, summarize
@@ -22,6 +29,7 @@ __all__ = [
     "check_snapshot",
     "check_summaries",
     "checked",
+    "columns_of",
     "counted_summary",
     "entries_of",
     "hashes_of",
@@ -147,6 +155,14 @@ def entries_of(
     ):
         raise ValueError(f"{row.name} has other entries than its summary says")
     return entries
+
+
+def columns_of(packed: Packed, known: MinuteRow, stream_count: int) -> EntryColumns:
+    """Unpack the entries that the minute *known* has in its file."""
+    entries = MinuteEntries.unpack(packed, known.size, known.checksum, stream_count)
+    if known.bytes == known.size and len(entries) != known.entries:
+        raise ValueError(f"{known.name} has {known.entries} entries, not {len(entries)}")
+    return entries.columns(0, len(entries))
 
 
 def counted_summary(

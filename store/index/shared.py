@@ -11,9 +11,9 @@ from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.index.extents import Layout
 from store.index.loading import Loaded, load
-from store.index.minute import MinuteEntries, Packed
+from store.index.minute import EntryColumns, MinuteEntries, Packed
 from store.index.row import MinuteRow
-from store.index.rows import CORRUPT, checked, counted_summary, entries_of, layout_of
+from store.index.rows import CORRUPT, checked, columns_of, counted_summary, entries_of, layout_of
 from store.index.tables import Tables, TablesError
 from store.locks import new_lock
 from store.view import View
@@ -57,15 +57,21 @@ class SharedDatabase:
         with self._lock:
             self._minutes.difference_update(minutes)
 
-    def find(self, known: Mapping[int, MinuteRow], stream_count: int) -> dict[int, MinuteEntries]:
+    def find(self, known: MinuteRow, stream_count: int) -> MinuteEntries | None:
         """See :meth:`store.index.database.Database.find`."""
+        for _, row, summary, *packed in self._select("row, summary, layout, ticks", [known.id]):
+            return checked(entries_of, Packed(*packed), row, summary, known, stream_count)
+        return None
+
+    def find_columns(
+        self, known: Mapping[int, MinuteRow], stream_count: int
+    ) -> dict[int, EntryColumns]:
+        """See :meth:`store.index.database.Database.find_columns`."""
         found = {
-            minute: checked(entries_of, Packed(*packed), row, summary, known[minute], stream_count)
-            for minute, row, summary, *packed in self._select(
-                "row, summary, layout, ticks", list(known)
-            )
+            minute: checked(columns_of, Packed(*packed), known[minute], stream_count)
+            for minute, *packed in self._select("layout, ticks", list(known))
         }
-        return {minute: entries for minute, entries in found.items() if entries is not None}
+        return {minute: columns for minute, columns in found.items() if columns is not None}
 
     def find_layouts(self, known: Mapping[int, MinuteRow], stream_count: int) -> dict[int, Layout]:
         """See :meth:`store.index.database.Database.find_layouts`."""
