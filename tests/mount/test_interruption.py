@@ -41,12 +41,17 @@ def bytes_read(mount: Mount) -> int:
     return int(found)
 
 
+def started(mount: Mount, *words: str) -> "subprocess.Popen[bytes]":
+    """Start a command on *mount* that Ctrl-C ends, also where the tests run in the background."""
+    words = ("env", "--default-signal=INT", *words)
+    return subprocess.Popen(words, cwd=mount.path, stdout=subprocess.DEVNULL)
+
+
 @pytest.mark.parametrize("command", ["cat match/{}/count", "stat match/{}/events", "ls match/{}"])
 def test_a_scan_ends_when_its_reader_goes_away(filled: Mount, command: str) -> None:
     """After Ctrl-C, at the next minute, whichever request it was that the kernel made."""
     before = bytes_read(filled)
-    words = command.format(SLOW).split()
-    with subprocess.Popen(words, cwd=filled.path, stdout=subprocess.DEVNULL) as reader:
+    with started(filled, *command.format(SLOW).split()) as reader:
         eventually(lambda: bytes_read(filled) > before + MINUTE_SIZE)
         reader.send_signal(signal.SIGINT)
         assert reader.wait(60) == -signal.SIGINT
@@ -58,8 +63,8 @@ def test_a_scan_ends_when_its_reader_goes_away(filled: Mount, command: str) -> N
 
 def test_a_scan_that_was_ended_can_be_made_again(filled: Mount) -> None:
     """Nothing is missing then."""
-    with subprocess.Popen(["cat", f"match/{SLOW}|^a/count"], cwd=filled.path) as reader:
-        before = bytes_read(filled)
+    before = bytes_read(filled)
+    with started(filled, "cat", f"match/{SLOW}|^a/count") as reader:
         eventually(lambda: bytes_read(filled) > before + MINUTE_SIZE)
         reader.send_signal(signal.SIGINT)
         assert reader.wait(60) == -signal.SIGINT
