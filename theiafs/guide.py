@@ -11,13 +11,31 @@ lists it. Search one directory instead, in which each event stands once:
     echo "disk is full" >> ingest           # a line is an event, stored at once
     grep -r "disk is full" minutes          # the events of each minute, a file
     cat "match/disk is full/events.log"     # by an index, one event a line
-    cat by-level/err+/events.log            # errors, and what is worse
     rg -c "disk is full"                    # ripgrep reads minutes only
 
-More, a topic a screen: WHAT IS WHERE, QUERY DIRECTORIES, FILTERS, TIMES,
-LEVELS, REGULAR EXPRESSIONS, FOLLOWING, ADDING EVENTS, VIEWS, MISTAKES, NAMES,
-REMOVING.
-The examples are for this directory, one after the other; they add a few events.
+More, a topic a screen: AN INCIDENT, WHAT IS WHERE, QUERY DIRECTORIES, FILTERS,
+TIMES, LEVELS, REGULAR EXPRESSIONS, FOLLOWING, ADDING EVENTS, VIEWS, MISTAKES,
+NAMES, REMOVING. The examples are for this directory, one after the other; they
+add a few events.
+
+AN INCIDENT
+
+What is asked first, a command for each question. Filters before a name ask it
+of a part: by-tag/<tag>/, by-source/<source>/, range/<from>..<to>/.
+
+    awk '!seen[$2]++' by-level/err+/events.log   # the first error, and then the
+                                            # first of each other source
+    cat by-level/err+/range/2025-11-23T10:00..2025-11-23T10:29/sources
+                                            # errors of each source, to 10:29:59
+    cat by-level/err+/patterns              # the kinds of errors, since when
+    cat by-level/err+/range/2025-11-23T10:40../patterns  # which still go on
+    sort -k2 not/by-level/warning+/patterns | tail -n 2  # what else is new: the
+                                            # kinds that were first seen last
+    cut -c1-16 by-level/err+/events.log | uniq -c | sort -rn | head -n 1
+                                            # the worst minute
+    cat by-level/err+/histogram             # at most 60 lines, also of a year
+    cat 'match/" 503 /count'                # events with a text or expression
+    cat untagged/sources                    # what has no tag
 
 WHAT IS WHERE
 
@@ -64,7 +82,6 @@ what else it offers; programs that walk a tree do not follow them.
 
     cat by-tag/web/events.log by-tag/web/count
     cat sources levels patterns             # the top is one, too
-    sort -k2 patterns | tail -3             # the newest kinds of messages
 
 FILTERS
 
@@ -125,7 +142,6 @@ ERROR, [error] or error: near its start.
     cat by-level/warning+/by-tag/web/events.log
     cat by-level/err,crit/sources
     cat not/by-level/info/not/by-level/debug/count   # those without one, too
-    awk '!seen[$2]++' by-level/err+/events.log       # each source's first error
 
 What is appended below a level gets a tag that says so:
 
