@@ -13,11 +13,19 @@ import pytest
 from benchmark import growth, mounts
 from benchmark.__main__ import DOCUMENT, main
 from benchmark.answers import count_lines, counted
-from benchmark.cases import Result, Rival, alone, compare
 from benchmark.commands import printed, run, started, wait_for
+from benchmark.comparisons import Result, Rival, alone, compare
 from benchmark.data import Data, copy_store
 from benchmark.document import document, figures
-from benchmark.events import RARE_EVENTS, Extent, frame, minute_events, minute_name, web_minutes
+from benchmark.events import (
+    RARE_EVENTS,
+    RARE_WORD,
+    Extent,
+    frame,
+    minute_events,
+    minute_name,
+    web_minutes,
+)
 from benchmark.memory import Memory
 from benchmark.mounts import wait_until_mounted
 from benchmark.peers import tags_line
@@ -58,7 +66,10 @@ def test_a_quarter_of_the_events_has_the_tag_and_150_the_rare_one() -> None:
     assert len(tags) == 9
 
 
-@pytest.mark.parametrize("extent", [EXTENT, Extent(3, 7), Extent(7, 333), Extent(1, 20_500)])
+@pytest.mark.parametrize(
+    "extent",
+    [EXTENT, Extent(20, 1000, have_levels=True), Extent(3, 7), Extent(7, 333), Extent(1, 20_500)],
+)
 def test_what_is_known_of_the_events_is_so(extent: Extent) -> None:
     minutes = [list(minute_events(extent, minute)) for minute in range(extent.minutes)]
     events = [event for minute in minutes for event in minute]
@@ -77,7 +88,11 @@ def test_every_event_is_as_it_was_ordered() -> None:
     assert len({event.id for event in events}) == 2 * EXTENT.events
     assert len({event.source for event in events}) == 20
     assert all(1 <= len(event.tags) <= 3 for event in events)
-    assert all(20 <= len(event.content) <= 40 for event in events)
+    assert all(
+        20 <= len(event.content.partition(f" {RARE_WORD}")[0]) <= 40 and event.content.isascii()
+        for event in events
+    )
+    assert all((RARE_WORD in event.content) == ("rare" in event.tags) for event in events)
     assert any("ERROR" in event.content for event in events)
     assert events == sorted(events, key=lambda event: event.timestamp)
 
@@ -188,6 +203,12 @@ def test_of_rates_more_is_better() -> None:
     assert row.ratios == [2]
     assert row.is_met
     assert row.cells()[1:3] == ["100/s", "peer: 50/s"]
+
+
+def test_a_time_may_have_a_target_without_a_peer() -> None:
+    assert Row("work", "", runs(1, 2, 9), target=Target(2)).is_met
+    row = Row("work", "", runs(1, 3, 9), target=Target(2))
+    assert row.cells() == ["work", "3 s", "-", "-", "at most 2 s", "**no**"]
 
 
 def test_a_row_may_have_no_peer() -> None:

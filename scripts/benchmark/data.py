@@ -13,7 +13,7 @@ from benchmark.events import WORDS, Event, Extent, frame, minute_events, minute_
 
 __all__ = ["Data", "copy_store"]
 
-_VERSION = 1
+_VERSION = 2
 """Raise it when the data change, so that those of older versions are rebuilt."""
 
 _LINES_SEED = 20251122
@@ -83,7 +83,7 @@ class Data:
             with ProcessPoolExecutor() as processes:
                 list(processes.map(write, range(0, extent.minutes, _CHUNK_MINUTES)))
 
-        store = self.made(f"store-{extent.minutes}x{extent.events}", make)
+        store = self.made(f"store-{extent}", make)
         if store not in self.prepared:
             self.prepare(store)
             self.prepared.add(store)
@@ -91,12 +91,12 @@ class Data:
 
     def frames(self, extent: Extent) -> Path:
         """Return the path of a file with the events of *extent* as frames."""
-        name = f"frames-{extent.minutes}x{extent.events}"
+        name = f"frames-{extent}"
         return self.made(name, lambda path: _write_events(path, extent, frame))
 
     def journal_export(self, extent: Extent) -> Path:
         """Return the path of a file with the events of *extent* in journald's export format."""
-        name = f"export-{extent.minutes}x{extent.events}"
+        name = f"export-{extent}"
         return self.made(name, lambda path: _write_events(path, extent, _journal_entry))
 
     def lines(self, size: int) -> Path:

@@ -23,6 +23,8 @@ _NOTES = """\
   has no ids and gives back only the contents.
 - rg over the plain files finds the line with the tags, and gives four lines before it and one after it, which is the
   whole event as every content here is one line. It searches several files at a time, in no order.
+- `rg` and `journalctl -g` search for what `match` is asked for, and print the lines. `match` counts, or shows, whole events.
+- "The first time" is on an index that was just rebuilt: the levels are found out then, and kept. drain3 has its default options.
 - SQLite: default durability (rollback journal, synchronous=FULL), in process, without the start of Python. theia's
   search and save likewise; its events are made before its time begins.
 - The lines are those of the files `*.log` in `--lines DIR`; https://github.com/logpai/loghub has real ones. Without it
@@ -92,7 +94,7 @@ def _data(scale: Scale, log_names: Sequence[str]) -> str:
         f"the day is {scale.day.minutes:,} minutes of {scale.day.events:,} events; the year is"
         f" {scale.year.minutes:,} minutes of {scale.year.events:,}; day.frames has {scale.ingested.total:,} events;"
         f" the one large minute has {scale.hot_events:,}. 20 sources, 8 tags of which an event has 1 to 3, contents of"
-        f" 20 to 40 bytes; `web` is on a quarter of the events, `rare` on {RARE_EVENTS} of each store. The lines are"
+        f" 20 to 40 bytes, ERROR in each eighth; `web` is on a quarter of the events, `rare` on {RARE_EVENTS} of each store. The lines are"
         f" {lines}. There are {scale.repetitions} runs of each comparison, and {scale.growth_repetitions} of what grows"
         " (one of `cat day.frames`)."
     )

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 __all__ = [
     "RARE_EVENTS",
+    "RARE_WORD",
+    "SOURCES",
     "WORDS",
     "Event",
     "Extent",
@@ -17,14 +19,17 @@ __all__ = [
 ]
 
 RARE_EVENTS = 150
+RARE_WORD = "kraken"
+"""A word in the content of each of the rare events, and nowhere else."""
 
+_RARE_WORDS = f" {RARE_WORD} xxxxxxy retry after"
 _SEED = 20251122
 _START = 1763769600  # a midnight, UTC
-_SOURCES = tuple(f"app-{number}" for number in range(20))
+SOURCES = tuple(f"app-{number}" for number in range(20))
 _TAGS = ("api", "auth", "cache", "db", "mail", "queue", "search")  # and web
 _BLOCK_EVENTS = 1000
 _CONTENTS = 9973
-_ERROR_STEP = 50
+_ERROR_STEP = 8
 WORDS = (
     "request", "user", "session", "closed", "opened", "timeout", "retry", "cache", "miss", "hit", "disk", "queue",
     "worker", "started", "stopped", "token", "invalid", "accepted", "refused", "slow", "query", "index", "page",
@@ -39,7 +44,7 @@ class Event(NamedTuple):
         timestamp: seconds since the epoch.
         source: one of 20.
         tags: one to three of 8, and for a few of them one more.
-        content: 20 to 40 letters, digits and blanks.
+        content: 20 to 40 letters, digits and blanks, and a few words more where the tag is rare.
     """
 
     id: str
@@ -55,10 +60,20 @@ class Extent(NamedTuple):
     Attributes:
         minutes: how many minute files.
         events: how many events in each.
+        have_levels: whether the content of each event has a word for its level, not only that of each with ERROR.
     """
 
     minutes: int
     events: int
+    have_levels: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.minutes}x{self.events}{'-levels' * self.have_levels}"
+
+    @staticmethod
+    def start_s(minute: int) -> int:
+        """Return the start of *minute*, in seconds since the epoch."""
+        return _START + 60 * minute
 
     @property
     def total(self) -> int:
@@ -120,27 +135,31 @@ def minute_events(extent: Extent, minute: int) -> Iterator[Event]:
         minute: the number of the minute, from 0.
     """
     patterns = _patterns()
-    start = _START + 60 * minute
+    start = Extent.start_s(minute)
     rare = RARE_EVENTS * (minute + 1) // extent.minutes - RARE_EVENTS * minute // extent.minutes
     step = 60 / extent.events
     for number in range(extent.events):
         serial = minute * extent.events + number
         tags = patterns.tags[serial % len(patterns.tags)]
+        content = patterns.contents[serial % len(patterns.contents)]
+        if extent.have_levels:
+            content = content.replace("info ", "INFO ", 1)
         if rare and len(tags) < 3:
             tags = (*tags, "rare")
+            content += _RARE_WORDS
             rare -= 1
         yield Event(
             f"{serial:08x}-5eed-4000-8000-{serial * 0x9E3779B1 & 0xFFFFFFFFFFFF:012x}",
             start + number * step,
-            _SOURCES[serial * 7 % 20],
+            SOURCES[serial * 7 % 20],
             tags,
-            patterns.contents[serial % len(patterns.contents)],
+            content,
         )
 
 
 def minute_name(minute: int) -> str:
     """Return the name of the file of *minute*."""
-    start = _START + 60 * minute
+    start = Extent.start_s(minute)
     return f"{start}-{start + 60}"
 
 

@@ -17,11 +17,15 @@ from benchmark.table import Measurement
 
 __all__ = [
     "BATCH_ROWS",
+    "contents",
+    "drain",
     "import_journal",
     "journal",
     "query_journal",
     "query_plain_files",
     "query_sqlite",
+    "search_journal",
+    "search_plain_files",
     "sqlite_database",
     "sqlite_insert",
     "tags_line",
@@ -40,7 +44,7 @@ def versions() -> str:
         " ".join(printed([tool, "--version"]).split()[:2])
         for tool in ("journalctl", "bindfs", "rg")
     ]
-    packages = [f"{name} {version(name)}" for name in ("theia", "fusepy")]
+    packages = [f"{name} {version(name)}" for name in ("theia", "fusepy", "drain3")]
     return ", ".join([*tools, f"SQLite {sqlite3.sqlite_version}", *packages])
 
 
@@ -52,7 +56,7 @@ def journal(data: Data, extent: Extent) -> Path:
         path.mkdir()
         import_journal(export, path)
 
-    return data.made(f"journal-{extent.minutes}x{extent.events}", make)
+    return data.made(f"journal-{extent}", make)
 
 
 def import_journal(export: Path, directory: Path) -> Measurement:
@@ -66,6 +70,33 @@ def import_journal(export: Path, directory: Path) -> Measurement:
 def query_journal(directory: Path) -> Measurement:
     """Query the journal in *directory* for all messages with the tag ``web``."""
     return counted(f"journalctl --directory {directory} TAG=web -o cat", count_lines)
+
+
+def search_journal(directory: Path, pattern: str) -> Measurement:
+    """Search the messages of the journal in *directory* for *pattern*."""
+    return counted(f"journalctl --directory {directory} -g '{pattern}' -o cat", count_lines)
+
+
+def search_plain_files(store: Path, pattern: str) -> Measurement:
+    """Find all lines in *store* that match *pattern* by ripgrep."""
+    return counted(f"exec rg -I '{pattern}' {store}", count_lines)
+
+
+def contents(data: Data, extent: Extent) -> Path:
+    """Return the path of a file with the contents of *extent*, one a line."""
+
+    def make(path: Path) -> None:
+        with path.open("w", encoding="ascii", newline="") as file:
+            for minute in range(extent.minutes):
+                file.writelines(f"{event.content}\n" for event in minute_events(extent, minute))
+
+    return data.made(f"contents-{extent}", make)
+
+
+def drain(contents: Path) -> Measurement:
+    """Generalise the lines of *contents* to templates with drain3, with its default options."""
+    seconds, events = printed([sys.executable, "-m", "benchmark.drain_peer", str(contents)]).split()
+    return Measurement(float(seconds), int(events))
 
 
 def query_plain_files(store: Path, tag: str) -> Measurement:
@@ -110,7 +141,7 @@ def sqlite_database(data: Data, extent: Extent) -> Path:
                 serial += len(events)
             connection.executescript("CREATE INDEX by_tag ON tags (tag, serial); ANALYZE;")
 
-    return data.made(f"sqlite-{extent.minutes}x{extent.events}", make)
+    return data.made(f"sqlite-{extent}", make)
 
 
 def _insert_events(connection: sqlite3.Connection, first: int, events: list[Event]) -> None:

@@ -39,7 +39,7 @@ class Target:
     """A ratio to reach.
 
     Attributes:
-        ratio: ours divided by the peer's.
+        ratio: ours divided by the peer's; where there is no peer, the seconds of ours.
         is_rate: whether events per second are compared, of which more is better, and not times.
     """
 
@@ -87,8 +87,12 @@ class Row:
 
     @property
     def is_met(self) -> bool | None:
-        """Whether the median ratio reaches the target; None when there is none."""
-        return self.target.is_met(statistics.median(self.ratios)) if self.target else None
+        """Whether the median ratio, or time, reaches the target; None when there is none."""
+        if self.target is None:
+            return None
+        return self.target.is_met(
+            statistics.median(self.ratios or [run.seconds for run in self.ours])
+        )
 
     def median_seconds(self) -> tuple[float, float]:
         """Return the median seconds of ours and of the peer's runs."""
@@ -106,7 +110,7 @@ class Row:
             if ratios
             else "-"
         )
-        target = str(self.target) if self.target else "-"
+        target = f"{self.target}{'' if ratios else ' s'}" if self.target else "-"
         return [
             self.what,
             self._shown(self.ours),
