@@ -17,6 +17,7 @@ __all__ = [
     "InvalidPattern",
     "InvalidQuery",
     "MalformedEvent",
+    "MinuteGone",
     "MinuteNotFound",
     "ReaderGone",
     "StoreFull",
@@ -89,6 +90,10 @@ class EventReadException(EventStoreException):
 
 class DiskUnreadable(EventReadException):
     """The system refuses to read a file, for a reason that is no change of the file by another program."""
+
+
+class MinuteGone(EventReadException):
+    """Another program removed or replaced a minute."""
 
 
 class EventNotFound(EventReadException):

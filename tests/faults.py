@@ -20,7 +20,13 @@ from store.disk.file import FileStat, ReadableFile, WritableFile
 from store.disk.lock import Lock
 from store.disk.vectored import ExtentBuffer
 from store.disk.watch import DirectoryWatch
-from store.errors import EventReadException, EventWriteException, FileChanged, StoreFull
+from store.errors import (
+    DiskUnreadable,
+    EventReadException,
+    EventWriteException,
+    FileChanged,
+    StoreFull,
+)
 from store.index.tables import Tables
 from store.query import DiskUsage
 from tests.volatile import Change, Directory, Fate, Inode, next_moment
@@ -170,7 +176,7 @@ class FaultyDisk(Disk):
             if on_failure is not None:
                 on_failure()
             if is_reading:
-                raise EventReadException(f"operation {self.operations}: {self.error_number}")
+                raise DiskUnreadable(f"operation {self.operations}: {self.error_number}")
             kind = StoreFull if self.error_number == errno.ENOSPC else EventWriteException
             raise kind(f"operation {self.operations}: {self.error_number}")
         action()

@@ -32,6 +32,9 @@ EXPECTED = {
     store.EventReadException: errno.EIO,
     store.EventWriteException: errno.EIO,
     store.MalformedEvent: errno.EIO,
+    store.errors.DiskUnreadable: errno.EIO,
+    store.errors.FileChanged: errno.EIO,
+    store.errors.MinuteGone: errno.EIO,
     store.EOFException: errno.EIO,
     errors.NotFound: errno.ENOENT,
     errors.InvalidName: errno.EINVAL,
@@ -45,7 +48,7 @@ EXPECTED = {
 
 def test_every_exception_has_its_errno() -> None:
     """Each exception of the store and of the filesystem has an entry, or is listed as EIO."""
-    for module in (store, errors):
+    for module in (store, store.errors, errors):
         for _, kind in inspect.getmembers(module, inspect.isclass):
             if issubclass(kind, Exception):
                 assert errno_of(kind("text")) == EXPECTED[kind], kind

@@ -1,7 +1,7 @@
 """Access to the minutes of a store by their ids: all that answers need of the engine."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,14 @@ from store.view import View
 
 __all__ = ["Access"]
 
+_Read = TypeVar("_Read")
+
 
 class Access(Protocol):
-    """Access to minutes by their ids. Each call raises EventReadException for one that is gone.
+    """Access to minutes by their ids.
+
+    Each call raises MinuteGone for one that is gone, unless it says otherwise, and another EventReadException for one
+    that cannot be read.
 
     Attributes:
         moved: the tails that have moved.
@@ -32,6 +37,9 @@ class Access(Protocol):
 
     def minute(self, minute: int) -> Minute:
         """Return the minute with the id *minute*."""
+
+    def retried(self, minute: int, read: Callable[[], _Read]) -> _Read:
+        """Return the result of *read*, which is of *minute*; retry it once, after a refresh, if the file may have changed."""
 
     def layout(self, minute: Minute, length: int) -> Layout:
         """Return the layout of the first *length* entries of *minute*."""
@@ -71,7 +79,7 @@ class Access(Protocol):
     ) -> list[NDArray[np.bool_] | None]:
         """Return for the entries in *layouts* of *minutes* whether the filter *each*, of contents, selects them.
 
-        None for a minute that cannot be read. Small ones are read together.
+        None for a minute that is gone. Small ones are read together.
         """
 
     def columns(

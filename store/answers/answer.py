@@ -1,15 +1,18 @@
 """The bytes of an answer: finding and reading them."""
 
 import threading
+from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 
 from store.answers.access import Access
+from store.answers.arrivals import Run
 from store.answers.extent_map import ExtentMap
 from store.answers.selection import select, select_all
 from store.answers.version import Minute, Version
 from store.api import Answer
-from store.errors import EventReadException
+from store.errors import EventReadException, MinuteGone
 from store.index.extents import Extents, find_extents, flagged_extents
 from store.query import Query, Span
 
@@ -131,6 +134,7 @@ class WholeAnswer(Answer):
         self._arrived = ExtentMap()
         self._arrivals = version.arrivals
         self._position = (0, 0)
+        self._waiting: deque[Run] = deque()
 
     def size(self) -> int:
         """See :meth:`Answer.size`."""
@@ -237,39 +241,47 @@ class WholeAnswer(Answer):
         """Find the extents of what has arrived since the last call."""
         if self._base_size is None:
             # The arrivals before the opening are part of its size.
-            runs, self._position = self._arrivals.since((0, 0), self._version.position)
-            for run in runs:
-                self._append(*run)
+            runs, self._position = self._arrivals.since(self._position, self._version.position)
+            self._append_all(runs)
             self._base_size = max(self._opening_size - self._arrived.size, 0)
         while True:
             successor = self._arrivals.successor
             runs, self._position = self._arrivals.since(self._position)
-            for run in runs:
-                self._append(*run)
+            self._append_all(runs)
             if successor is None:
                 return
             self._arrivals, self._position = successor, (0, 0)
 
+    def _append_all(self, runs: Sequence[Run]) -> None:
+        """Append the matching entries of *runs*; at the next call, if one of them cannot be read now."""
+        self._waiting.extend(runs)
+        while self._waiting:
+            self._append(*self._waiting[0])
+            self._waiting.popleft()
+
     def _append(self, minute: int, first: int, last: int) -> None:
         """Append the matching entries of *minute* from *first* to before *last*."""
-        query = self._version.query
         try:
-            found = self._access.minute(minute)
-            entries = found.entries
-            if query.asks_everything:
-                self._arrived.append(minute, entries.offset(first), entries.offset(last))
-                return
-            layout = entries.layout(first, last)
-            flags = select(self._access, query, found, layout, first)
-            start = entries.offset(first)
-        except EventReadException:
+            extents = self._access.retried(minute, lambda: self._arrived_in(minute, first, last))
+        except MinuteGone:
             # It was removed before any of it was read; what was not flushed is elsewhere now.
             moved = self._access.moved.find(minute)
             if moved is not None and last > moved.position:
                 shift = moved.position_shift
                 self._append(moved.minute, max(first, moved.position) + shift, last + shift)
             return
-        self._arrived.extend(flagged_extents(minute, start, layout.ends, flags))
+        self._arrived.extend(extents)
+
+    def _arrived_in(self, minute: int, first: int, last: int) -> Extents:
+        """Find the extents of the matching entries of *minute* from *first* to before *last*."""
+        query, found = self._version.query, self._access.minute(minute)
+        entries = found.entries
+        if query.asks_everything:
+            ends = np.array([entries.offset(first), entries.offset(last)], np.int64)
+            return Extents(np.array([minute]), ends[:1], ends[1:])
+        layout = entries.layout(first, last)
+        flags = select(self._access, query, found, layout, first)
+        return flagged_extents(minute, entries.offset(first), layout.ends, flags)
 
 
 def _read(access: Access, extents: Extents) -> bytes:

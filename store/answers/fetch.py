@@ -11,7 +11,7 @@ from store.answers.access import Access
 from store.answers.selection import select
 from store.answers.version import Minute, Version
 from store.checksum import crc32
-from store.errors import EventReadException
+from store.errors import EventReadException, MinuteGone
 from store.format.event import Event, decode_event
 from store.format.record import encode_text, parse
 from store.index.extents import Extents
@@ -111,8 +111,8 @@ def sorted_events(version: Version, access: Access, newest_first: bool) -> Itera
             minute = access.minute(number)
             layout = minute.entries.layout(0, int(version.entries[place]))
             flags = select(access, version.query, minute, layout)
-        except EventReadException:
-            continue  # it is gone
+        except MinuteGone:
+            continue
         events = (flags & (layout.streams != DAMAGED)).nonzero()[0]
         push(sign * number, _Cursor(access, minute, events, sign))
     while heap:
@@ -142,8 +142,8 @@ class IdSearch:
             try:
                 minute = self._access.minute(number)
                 positions = list(_positions(self._access, minute, wanted))
-            except EventReadException:
-                continue  # it is gone
+            except MinuteGone:
+                continue
             yield from ((minute, position) for position in positions)
 
     def _candidates(self, event_id: str, wanted: bytes) -> Iterator[int]:

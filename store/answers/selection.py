@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from store.answers.access import Access
 from store.answers.version import Minute
-from store.errors import EventReadException
+from store.errors import MinuteGone
 from store.index.extents import Layout
 from store.index.minute import DAMAGED, EntryColumns
 from store.index.summary import Total, summarize, total_of
@@ -16,7 +16,7 @@ from store.index.times import are_within
 from store.query import Query
 from store.view import View
 
-__all__ = ["batches", "count_all", "count_selected", "select", "select_all"]
+__all__ = ["batches", "count_all", "count_minute", "count_selected", "select", "select_all"]
 
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def select_all(
     layouts: Sequence[Layout],
     inside: NDArray[np.bool_],
 ) -> list[Flags | None]:
-    """Return for each entry of *layouts* whether it answers *query*; None for a minute that cannot be read.
+    """Return for each entry of *layouts* whether it answers *query*; None for a minute that is gone.
 
     Args:
         access: the access to minutes.
@@ -79,13 +79,16 @@ def select_all(
         minutes: the ids of the minutes; small ones are read together.
         layouts: the layout of the first entries of each.
         inside: whether all events of each are in the time range of the query.
+
+    Raises:
+        EventReadException: if a minute that is there cannot be read.
     """
     matching = access.matching(query)
     found: list[Flags | None] = [matching[each.streams] for each in layouts]
     for place in (~inside).nonzero()[0].tolist():
         try:
-            ticks = access.minute(int(minutes[place])).entries.ticks(0, len(layouts[place].streams))
-        except EventReadException as error:
+            ticks = _ticks(access, int(minutes[place]), len(layouts[place].streams))
+        except MinuteGone as error:
             log.info("skipping its events: %s", error)
             found[place] = None
             continue
@@ -98,6 +101,11 @@ def select_all(
         for place, verdict in zip(places, verdicts, strict=True):
             found[place] = _both(found[place], verdict)
     return found
+
+
+def _ticks(access: Access, minute: int, length: int) -> NDArray[np.int64]:
+    """Return the times of the first *length* entries of *minute*, in ticks."""
+    return access.retried(minute, lambda: access.minute(minute).entries.ticks(0, length))
 
 
 def _both(first: Flags | None, second: Flags | None) -> Flags | None:
@@ -121,7 +129,10 @@ def count_all(
         view: the view whose lines the sizes are of; None for the records themselves.
 
     Returns:
-        The total of each minute, in three rows as in Total, and whether it could be counted.
+        The total of each minute, in three rows as in Total, and whether it could be counted, for it may be gone.
+
+    Raises:
+        EventReadException: if a minute that is there cannot be read.
     """
     layouts = access.layouts(minutes, lengths)
     found = select_all(access, query, minutes, layouts, np.ones(len(minutes), np.bool_))
@@ -151,10 +162,10 @@ def count_all(
 def _shown_in(
     view: View, access: Access, minute: int, columns: EntryColumns
 ) -> EntryColumns | None:
-    """Return *columns*, the first entries of *minute*, with the sizes that they have in *view*; None if it cannot be read."""
+    """Return *columns*, the first entries of *minute*, with the sizes that they have in *view*; None if it is gone."""
     try:
         sizes = access.line_sizes(view, access.minute(minute), len(columns.sizes))
-    except EventReadException as error:
+    except MinuteGone as error:
         log.info("skipping its lines: %s", error)
         return None
     return columns._replace(sizes=sizes)
@@ -177,3 +188,16 @@ def count_selected(
         columns = EntryColumns(streams[chosen], sizes[chosen], ticks[chosen])
     matching = access.matching(query)
     return total_of(summarize(columns, len(matching)), matching)
+
+
+def count_minute(
+    access: Access, query: Query, minute: int, first: int, last: int, view: View | None = None
+) -> Total:
+    """Return the same as :func:`count_selected` of *minute*, by id; retry it if its file may have changed.
+
+    Raises:
+        EventReadException: if the minute is gone, or cannot be read.
+    """
+    return access.retried(
+        minute, lambda: count_selected(access, query, access.minute(minute), first, last, view)
+    )

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from store.answers.access import Access
 from store.answers.read_ahead import ReadAhead
-from store.answers.selection import batches, count_all, count_selected
-from store.errors import EventReadException
+from store.answers.selection import batches, count_all, count_minute
+from store.errors import MinuteGone
 from store.index.levels import decided_levels
 from store.index.summary import NOTHING, Total, totals_by_level, totals_of
 from store.query import Query
@@ -51,7 +51,11 @@ class Series:
         return self._counted.nbytes + self._totals.nbytes
 
     def totals(self, minutes: NDArray[np.int64], entries: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the totals of the first *entries* of *minutes*, in three rows as in Total; zeros for one that is gone."""
+        """Return the totals of the first *entries* of *minutes*, in three rows as in Total; zeros for one that is gone.
+
+        Raises:
+            EventReadException: if one that is there cannot be read.
+        """
         with self._lock:
             self._reserve(int(minutes.max(initial=-1)) + 1)
             missing = minutes[(self._counted[minutes] == 0) & (entries > 0)]
@@ -74,7 +78,11 @@ class Series:
         return totals
 
     def total(self, minute: int, entries: int) -> Total:
-        """Return the total of the first *entries* of *minute*; nothing for one that is gone."""
+        """Return the total of the first *entries* of *minute*; nothing for one that is gone.
+
+        Raises:
+            EventReadException: if it cannot be read.
+        """
         with self._lock:
             self._reserve(minute + 1)
             if not self._counted[minute] and entries:
@@ -113,7 +121,7 @@ class Series:
                 self._counted[ids] = counts
 
     def _count_all(self, minutes: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
-        """Count the first *entries* of *minutes*, none of which is counted, as far as they can be read."""
+        """Count the first *entries* of *minutes*, none of which is counted, as far as they are there."""
         misses = self._access.misses(self._query, minutes, entries)
         self._note(
             minutes[misses], entries[misses], np.zeros((3, np.count_nonzero(misses)), np.int64)
@@ -148,7 +156,7 @@ class Series:
             self._counted[minutes[is_new]] = entries[is_new]
 
     def _update(self, minute: int, entries: int) -> None:
-        """Add up the new entries of *minute*, up to the first *entries*; if they cannot be read, at the next call."""
+        """Add up the new entries of *minute*, up to the first *entries*, unless it is gone."""
         with self._lock:
             first, total = int(self._counted[minute]), self._totals[:, minute].tolist()
         if first >= entries:
@@ -161,10 +169,9 @@ class Series:
                 self._counted[minute] = entries
 
     def _add_up(self, minute: int, first: int, last: int) -> Total | None:
-        """Return the total of the entries of *minute* from *first* to before *last*; None if they cannot be read."""
+        """Return the total of the entries of *minute* from *first* to before *last*; None if it is gone."""
         try:
-            found = self._access.minute(minute)
-            return count_selected(self._access, self._query, found, first, last, self._view)
-        except EventReadException as error:
-            log.info("not counted now: %s", error)
+            return count_minute(self._access, self._query, minute, first, last, self._view)
+        except MinuteGone as error:
+            log.info("not counted: %s", error)
             return None

@@ -1,7 +1,8 @@
 """Looking up the entries of minutes: in the index, many at once, else in memory or in their files."""
 
 import logging
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from store.answers.read_ahead import ReadAhead
 from store.answers.version import Minute
 from store.cache import Cache
-from store.errors import EventReadException
+from store.errors import MinuteGone
 from store.index.database import Database
 from store.index.extents import Layout
 from store.index.minute import EntryColumns
@@ -19,12 +20,17 @@ __all__ = ["EntryLookup"]
 
 log = logging.getLogger(__name__)
 
+_Read = TypeVar("_Read")
+
 
 class Source(Protocol):
     """Access to minutes, and their rows."""
 
     def minute(self, minute: int) -> Minute:
         """Return the minute with the id *minute*."""
+
+    def retried(self, minute: int, read: Callable[[], _Read]) -> _Read:
+        """Return the result of *read*, which is of *minute*; retry it once, after a refresh, if the file may have changed."""
 
     def following(self, minute: int, window: ReadAhead) -> NDArray[np.int64]:
         """Return the ids of *minute* and, in the order of time, of the next ones in *window*."""
@@ -72,8 +78,8 @@ class EntryLookup:
             layout = found.get(minute)
             if layout is None or len(layout.ends) < length:
                 try:
-                    layout = self._source.minute(minute).entries.layout(0, length)
-                except EventReadException as error:
+                    layout = self._layout(minute, length)
+                except MinuteGone as error:
                     log.info("skipping its bytes: %s", error)
                     layout = Layout(*(np.empty(0, np.uint8) for _ in range(2)))
             if len(layout.ends) > length:
@@ -95,8 +101,20 @@ class EntryLookup:
                 columns.append(EntryColumns(streams[:length], sizes[:length], ticks[:length]))
                 continue
             try:
-                columns.append(self._source.minute(minute).entries.columns(0, length))
-            except EventReadException as error:
+                columns.append(self._columns(minute, length))
+            except MinuteGone as error:
                 log.info("skipping its events: %s", error)
                 columns.append(None)
         return columns
+
+    def _layout(self, minute: int, length: int) -> Layout:
+        """Return the layout of the first *length* entries of *minute*, by id, which the index does not have."""
+        return self._source.retried(
+            minute, lambda: self._source.minute(minute).entries.layout(0, length)
+        )
+
+    def _columns(self, minute: int, length: int) -> EntryColumns:
+        """Return the first *length* entries of *minute*, by id, which the index does not have."""
+        return self._source.retried(
+            minute, lambda: self._source.minute(minute).entries.columns(0, length)
+        )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from store.answers.access import Access
 from store.answers.fetch import id_hashes
-from store.errors import EventReadException
+from store.errors import MinuteGone
 from store.index.database import Database
 from store.index.row import MinuteRow
 
@@ -53,7 +53,7 @@ class IdHashes:
                 if minute not in hashes:
                     try:
                         hashes[minute] = made[minute] = id_hashes(self._access, minute, row.size)
-                    except EventReadException as error:
+                    except MinuteGone as error:
                         log.info("not searching it: %s", error)
                         continue
                 there = hashes.get(minute)

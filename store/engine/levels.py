@@ -93,7 +93,7 @@ class Levels:
         return known[:length]
 
     def of_all(self, minutes: NDArray[np.int64], layouts: Sequence[Layout]) -> list[Codes | None]:
-        """Return the codes of the levels of *minutes*, of the entries in *layouts*; None for one that cannot be read."""
+        """Return the codes of the levels of *minutes*, of the entries in *layouts*; None for one that is gone."""
         saved = self._saved(minutes)
         known = [saved.get(each, self._cached(each)) for each in minutes.tolist()]
         lengths = [len(each.streams) for each in layouts]

@@ -7,6 +7,7 @@ while files or the index are read. See the protocols in :mod:`store.answers`.
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 from store.answers.arrivals import Arrivals
 from store.answers.moved import MovedTails
 from store.answers.read_ahead import ReadAhead
-from store.answers.selection import batches
 from store.answers.series import Series
 from store.answers.version import Minute, Version
 from store.cache import Cache
@@ -32,7 +32,7 @@ from store.engine.record_judge import RecordJudge
 from store.engine.scanner import Scanner
 from store.engine.text_filters import TextFilters
 from store.engine.verdicts import Verdicts
-from store.errors import EventReadException
+from store.errors import EventReadException, MinuteGone
 from store.index.catalog import Catalog
 from store.index.database import Database
 from store.index.extents import Extents, Layout
@@ -56,6 +56,8 @@ _CACHE_SHARE = 8
 """Caches get this part of the budget even if the catalog and the streams leave less."""
 
 log = logging.getLogger(__name__)
+
+_Read = TypeVar("_Read")
 
 
 class Lookup:
@@ -82,6 +84,7 @@ class Lookup:
         cache: what was found.
         line_totals: the totals of lines, by view.
         levels: the levels of events.
+        filters: the filters of texts.
         newest: the newest events of streams.
     """
 
@@ -109,10 +112,10 @@ class Lookup:
         self._memory_size = memory_size
         self.cache = Cache(memory_size)
         self._is_short = False
-        records = RecordJudge(self.read)
+        records = RecordJudge(self.read, self._bytes.refresh)
         self.levels = Levels(self.cache, database, records, self)
-        self._filters = TextFilters(self.cache, database, records, self)
-        self._verdicts = Verdicts(self.cache, records, self.levels, self._filters)
+        self.filters = TextFilters(self.cache, database, records, self)
+        self._verdicts = Verdicts(self.cache, records, self.levels, self.filters)
         ahead = ReadAhead()
         self.lines = LineSizes(
             self.cache,
@@ -132,7 +135,7 @@ class Lookup:
         """Return the minute with the id *minute*.
 
         Raises:
-            EventReadException: if it is gone.
+            MinuteGone: if it is gone.
         """
         with self.lock:
             found = self._minutes.get(minute)
@@ -141,7 +144,7 @@ class Lookup:
                     self.cache.put(minute, found, _MINUTE_SIZE + found.entries.memory_size)
                 return found
             if not self.catalog.has(minute):
-                raise EventReadException(f"{self.catalog.name(minute)} was removed or replaced")
+                raise self._gone(minute)
             row = self.catalog.row(minute)
             entries = MinuteEntries(
                 row.entries, row.bytes, lambda: self._load_entries(minute), bool(row.ends_damaged)
@@ -216,8 +219,17 @@ class Lookup:
         with self.lock:
             if (there := self._minutes.get(minute)) is not None:
                 return there.file
+            if not self.catalog.has(minute):
+                raise self._gone(minute)
             stat = self.catalog.file_stat(minute)
         return StoredFile(stat.name, self.root_dir, self._disk, stat)
+
+    def _gone(self, minute: int) -> MinuteGone:
+        return MinuteGone(f"{self.catalog.name(minute)} was removed or replaced")
+
+    def retried(self, minute: int, read: Callable[[], _Read]) -> _Read:
+        """Return the result of *read*, which is of *minute*; see :class:`store.answers.access.Access`."""
+        return self._bytes.retried(minute, read)
 
     def matching(self, query: Query) -> NDArray[np.bool_]:
         """Return for each stream id whether its events may answer *query*, as far as their sources and tags decide."""
@@ -253,14 +265,6 @@ class Lookup:
             if isinstance(each, Matches):
                 found |= self._verdicts.misses(each, minutes, lengths)
         return found
-
-    def filter_texts(self) -> None:
-        """Build the filters of texts that minutes lack."""
-        with self.lock:
-            minutes = self.catalog.ids()
-            entries = self.catalog.values("entries", minutes)
-        for some in batches(entries):
-            self._filters.build(minutes[some], self.layouts(minutes[some], entries[some]))
 
     def line_sizes(self, view: View, minute: Minute, length: int) -> NDArray[np.integer]:
         """Return the sizes of lines in *view* of *minute*; see :class:`store.answers.access.Access`."""
@@ -422,25 +426,21 @@ class Lookup:
         with self.lock:
             return self.catalog.changed(minute)
 
-    def _continues(self, row: MinuteRow) -> bool:
-        """Return whether the file of the minute with *row* still begins with the known bytes."""
-        with self._disk.open_to_read(f"{self.root_dir}/{row.name}") as file:
-            return file.size() >= row.size and file.checksum(row.size) == row.checksum
-
     def _load_entries(self, minute: int) -> MinuteEntries:
         """Load the entries of *minute* from the index, else from its file.
 
         Raises:
-            EventReadException: if the file has changed.
+            MinuteGone: if it is gone.
+            EventReadException: if the file cannot be read, or has changed.
         """
         known, stream_count = self.rows(np.array([minute]))
         if minute not in known:
-            raise EventReadException("a minute was removed or replaced")
+            raise self._gone(minute)
         row = known[minute]
         found = self._database.find(row, stream_count)
         if found is None:
             scanned = self.scanner.scan(row.name)
-            if scanned is None or not (row.stamp.fits(scanned.stat) or self._continues(row)):
+            if scanned is None or not (row.stamp.fits(scanned.stat) or self.scanner.continues(row)):
                 raise EventReadException(f"{row.name} has changed, and is not rescanned yet")
             found = scanned.entries
         if (there := self._minutes.get(minute)) is not None:

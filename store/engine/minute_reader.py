@@ -2,17 +2,16 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import TypeVar
 
 from store.answers.moved import MovedTails
 from store.disk.vectored import ExtentBuffer
-from store.errors import DiskUnreadable, EventReadException
+from store.errors import DiskUnreadable, EventReadException, MinuteGone
 from store.index.extents import Extents
 from store.minutes.file import MinuteFile
 
 __all__ = ["MinuteReader"]
 
-_Arguments = ParamSpec("_Arguments")
 _Read = TypeVar("_Read")
 
 
@@ -20,7 +19,7 @@ class MinuteReader:
     """Reads the bytes of minutes. Any number of threads may use it.
 
     Args:
-        file_of: returns the file of the minute with an id, or raises EventReadException if it is gone.
+        file_of: returns the file of the minute with an id, or raises MinuteGone.
         name_of: returns its name.
         refresh: rescans the minute file with a name if it changed.
         moved: the tails that have moved.
@@ -42,10 +41,11 @@ class MinuteReader:
         """Read the bytes of *minute*, by id, from *start* to *end*.
 
         Raises:
-            EventReadException: if it is gone, its file is not the one that is known, or ends before.
+            MinuteGone: if it is gone.
+            EventReadException: if its file cannot be read, is not the one that is known, or ends before.
         """
         minute, shift = self._moved.follow(minute, start)
-        data = self._refreshed(minute, MinuteFile.read, start + shift, end - start)
+        data = self.retried(minute, lambda: self._file_of(minute).read(start + shift, end - start))
         if len(data) < end - start:  # fewer bytes would move everything after them
             raise EventReadException(f"{self._name_of(minute)} ends before byte {end}")
         return data
@@ -61,18 +61,32 @@ class MinuteReader:
         # Where another minute begins, there is another file to read.
         edges = [0, *((minutes[1:] != minutes[:-1]).nonzero()[0] + 1).tolist(), len(minutes)]
         for first, last in itertools.pairwise(edges):
-            self._refreshed(int(minutes[first]), MinuteFile.gather, buffer, first, last)
+            self._gather(int(minutes[first]), buffer, first, last)
         return buffer.data()
 
-    def _refreshed(
-        self, minute: int, read: Callable[Concatenate[MinuteFile, _Arguments], _Read],
-        *arguments: _Arguments.args, **_named: _Arguments.kwargs,
-    ) -> _Read:  # fmt: skip
-        """Return the result of *read* on the file of *minute*; retry it once, after a refresh, if the file may have changed."""
+    def _gather(self, minute: int, buffer: ExtentBuffer, first: int, last: int) -> None:
+        """Read the extents of *buffer* from *first* to before *last*, which are of *minute*."""
+        self.retried(minute, lambda: self._file_of(minute).gather(buffer, first, last))
+
+    def refresh(self, minute: int) -> None:
+        """Rescan the file of *minute*, by id, if it changed.
+
+        Raises:
+            EventStoreException: if that is not possible.
+        """
+        self._refresh(self._name_of(minute))
+
+    def retried(self, minute: int, read: Callable[[], _Read]) -> _Read:
+        """Return the result of *read*, which is of *minute*, by id; retry it once, after a refresh, if the file may have changed.
+
+        Raises:
+            MinuteGone: if it is gone.
+            EventReadException: if it cannot be read.
+        """
         try:
-            return read(self._file_of(minute), *arguments, **_named)
-        except DiskUnreadable:
+            return read()
+        except (DiskUnreadable, MinuteGone):
             raise
         except EventReadException:
-            self._refresh(self._name_of(minute))
-            return read(self._file_of(minute), *arguments, **_named)
+            self.refresh(minute)
+            return read()

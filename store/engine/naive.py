@@ -362,7 +362,7 @@ class NaiveEventStore(FileStore):
 
     def filter_texts(self) -> None:
         """Build the filters of texts that minutes lack."""
-        self._state.lookup.filter_texts()
+        self._state.lookup.filters.build_all()
 
     def _is_busy(self, minute: int) -> bool:
         return self._flusher.grows(minute) or self._flusher.is_busy(minute)

@@ -1,5 +1,6 @@
 """The newest events of streams: found again after the minutes of some were removed."""
 
+import contextlib
 import logging
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.answers.version import Minute
-from store.errors import EventReadException
+from store.errors import EventReadException, MinuteGone
 from store.index.catalog import Catalog
 from store.index.streams import Streams
 from store.index.summary import SUMMARY, Summaries, merge_summaries, summarize
@@ -57,24 +58,34 @@ class Newest:
         if not stale:
             return
         found = np.zeros(max(stale) + 1, np.int64)
-        for summary in self.summaries(minutes):
+        known = self._source.summaries(minutes)
+        for minute in minutes.tolist():
+            try:
+                summary = self._completed(minute, known)
+            except EventReadException as error:
+                log.info("its newest events are not counted: %s", error)
+                continue
             rows = summary[summary["stream"] < len(found)]
             found[rows["stream"]] = np.maximum(found[rows["stream"]], rows["newest"])
         with self._source.lock:
             self._source.streams.set_newest(found, stale)
 
     def summaries(self, minutes: NDArray[np.int64]) -> Iterator[NDArray[np.void]]:
-        """Yield the summaries of all entries that *minutes* have now, as far as they can be read."""
+        """Yield the summaries of all entries that *minutes* have now; none for one that is gone.
+
+        Raises:
+            EventReadException: if one that is there cannot be read.
+        """
         known = self._source.summaries(minutes)
-        for each in minutes.tolist():
-            count, summary = known.get(each, (0, np.empty(0, SUMMARY)))
-            try:
-                if count < self._source.catalog.entries(each):
-                    entries = self._source.minute(each).entries
-                    columns = entries.columns(count, len(entries))
-                    summary = merge_summaries(
-                        summary, summarize(columns, len(self._source.streams))
-                    )
-            except EventReadException as error:
-                log.info("its newest events are not counted: %s", error)
-            yield summary
+        for minute in minutes.tolist():
+            with contextlib.suppress(MinuteGone):
+                yield self._completed(minute, known)
+
+    def _completed(self, minute: int, known: Summaries) -> NDArray[np.void]:
+        """Return the summary of all entries of *minute*, by id, given those that are *known*."""
+        count, summary = known.get(minute, (0, np.empty(0, SUMMARY)))
+        if count >= self._source.catalog.entries(minute):
+            return summary
+        entries = self._source.minute(minute).entries
+        columns = entries.columns(count, len(entries))
+        return merge_summaries(summary, summarize(columns, len(self._source.streams)))

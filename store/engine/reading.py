@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from store.answers.answer import MinuteAnswer, MinuteBytes, WholeAnswer
 from store.answers.fetch import IdSearch, sorted_events
 from store.answers.lines import MinuteLines, WholeLines
-from store.answers.selection import batches, count_selected, select_all
+from store.answers.selection import batches, count_minute, select_all
 from store.answers.version import Minute, Version
 from store.api import Answer
 from store.disk.disk import Disk
 from store.engine.state import State
-from store.errors import EventNotFound, EventReadException
+from store.errors import EventNotFound, EventReadException, MinuteGone
 from store.format.event import Event, split_tags
 from store.format.levels import LEVELS
 from store.format.record import decode_text, split_stream_key
@@ -159,7 +159,7 @@ class Reader:
                 extents = coalesce(Extents(numbers, starts[some], ends[some]))
                 try:
                     data = self._lookup.read_extents(extents)
-                except EventReadException as error:
+                except MinuteGone as error:
                     log.info("skipping its records: %s", error)
                     return
                 yield data, np.concatenate(([0], (ends[some] - starts[some]).cumsum()))
@@ -382,11 +382,10 @@ class Reader:
             return np.array(totals, np.int64)
 
     def _part(self, query: Query, minute: int, entries: int, view: View | None) -> Total:
-        """Return the total of the part of *minute* that answers *query*."""
+        """Return the total of the part of *minute* that answers *query*; nothing if it is gone."""
         try:
-            found = self._lookup.minute(minute)
-            return count_selected(self._lookup, query, found, 0, entries, view)
-        except EventReadException:
+            return count_minute(self._lookup, query, minute, 0, entries, view)
+        except MinuteGone:
             return NOTHING
 
 

@@ -1,6 +1,5 @@
 """Judging the records of minutes: a value for each entry, worked out from its bytes."""
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.answers.version import Minute
-from store.errors import EventReadException
+from store.errors import EventReadException, MinuteGone
 from store.format.contents import NOT_RECORDS, Contents, find_contents
 from store.index.extents import Layout
 from store.index.minute import DAMAGED
@@ -27,8 +26,6 @@ Read = Callable[[int, int, int], bytes]
 
 Judge = Callable[[bytes, NDArray[np.int64], Contents], NDArray[Any]]
 """Returns a value for each record of some bytes, given the edges of the records, and their contents."""
-
-log = logging.getLogger(__name__)
 
 
 class Section(NamedTuple):
@@ -83,10 +80,12 @@ class RecordJudge:
 
     Args:
         read: reads the bytes of minutes.
+        refresh: rescans the file of the minute with an id if it changed.
     """
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, refresh: Callable[[int], object]) -> None:
         self._read = read
+        self._refresh = refresh
         self._judging = threading.Semaphore(os.cpu_count() or 1)
 
     def judged(self, judge: Judge, minute: Minute, first: int, last: int) -> NDArray[Any]:
@@ -98,24 +97,23 @@ class RecordJudge:
         if first >= last:
             return np.zeros(0, np.uint8)
         entries = self._judged(judge, [Section.of(minute, first, last)])
-        for error in entries.errors.values():
+        for error in entries.gone.values():
             raise error
         [values] = entries.parts()
         return values
 
     def judged_all(self, judge: Judge, sections: Sequence[Section]) -> list[NDArray[Any] | None]:
-        """Return the values that *judge* has for the entries of each of *sections*; None for one that cannot be read.
+        """Return the values that *judge* has for the entries of each of *sections*; None for one that is gone.
 
         Small ones are judged together: those of ten events in a tenth of the time.
 
         Raises:
+            EventReadException: if one that is there cannot be read.
             ReaderGone: if the reader has gone away, before the next piece of a minute or of several is read.
         """
         entries = self._judged(judge, sections)
-        for error in entries.errors.values():
-            log.info("skipping its events: %s", error)
         return [
-            None if place in entries.errors else values
+            None if place in entries.gone else values
             for place, values in enumerate(entries.parts())
         ]
 
@@ -124,8 +122,20 @@ class RecordJudge:
         entries = _Entries(sections)
         for piece in _pieces(entries.sound_runs()):
             check_reader()
-            self._judge_piece(judge, piece, entries)
+            try:
+                self._judge_piece(judge, piece, entries)
+            except _Misplaced:
+                for run in piece:  # one of them is to blame
+                    self._judge_run(judge, run, entries)
         return entries
+
+    def _judge_run(self, judge: Judge, run: _Run, entries: "_Entries") -> None:
+        """Judge the entries of *run*, which become a part of *entries*; retry it once, after a refresh of the minute."""
+        try:
+            self._judge_piece(judge, [run], entries)
+        except _Misplaced:
+            self._refresh(entries.minute(run))
+            self._judge_piece(judge, [run], entries)
 
     def _judge_piece(self, judge: Judge, piece: Sequence[_Run], entries: "_Entries") -> None:
         """Judge the entries of *piece*, which become a part of *entries*."""
@@ -135,45 +145,40 @@ class RecordJudge:
             try:
                 data.append(self._read(entries.minute(run), run.start, run.end))
                 found.append(run)
-            except EventReadException as error:
-                entries.errors[run.place] = error
-        if not found:
-            return
-        try:
-            values = self._judge(judge, b"".join(data), entries.edges(found))
-        except EventReadException as error:
-            if len(found) == 1:
-                entries.errors[found[0].place] = error
-            else:
-                for run in found:  # one of them is to blame
-                    self._judge_piece(judge, [run], entries)
-            return
-        entries.note(found, values)
+            except MinuteGone as error:
+                entries.gone[run.place] = error
+        if found:
+            entries.note(found, self._judge(judge, b"".join(data), entries.edges(found)))
 
     def _judge(self, judge: Judge, data: bytes, edges: NDArray[np.int64]) -> NDArray[Any]:
         """Return the values that *judge* has for the records in *data*, which have *edges*."""
-        # A file that another program has just changed may still be taken for the one that is known.
-        changed = "records are not where they were: their minute has changed"
         try:
             contents = find_contents(data, edges)
             if not ((edges[:-1] < contents.starts) & (contents.ends < edges[1:])).all():
-                raise EventReadException(changed)
+                raise _Misplaced
             with self._judging:
                 return judge(data, edges, contents)
-        except NOT_RECORDS as error:
-            raise EventReadException(changed) from error
+        except (*NOT_RECORDS, EventReadException) as error:
+            raise _Misplaced from error
+
+
+class _Misplaced(EventReadException):
+    """Records are not where they were: another program has just changed the file, which is still taken for the known one."""
+
+    def __init__(self) -> None:
+        super().__init__("records are not where they were: their minute has changed")
 
 
 class _Entries:
     """The entries of some sections, in columns, and what is found out of them.
 
     Attributes:
-        errors: by place, the errors of sections that could not be read.
+        gone: by place, the errors of sections whose minutes are gone.
     """
 
     def __init__(self, sections: Sequence[Section]) -> None:
         self._sections = sections
-        self.errors: dict[int, EventReadException] = {}
+        self.gone: dict[int, MinuteGone] = {}
         lengths = np.array([len(each.layout.ends) for each in sections], np.int64)
         self._lasts = lengths.cumsum()
         self._owners = np.arange(len(sections)).repeat(lengths)
@@ -226,7 +231,7 @@ class _Entries:
             place += length
 
     def parts(self) -> list[NDArray[Any]]:
-        """Return for each section the values of its entries; 0 for damage, and for what could not be read."""
+        """Return for each section the values of its entries; 0 for damage, and for what is gone."""
         values = np.zeros(len(self._owners), np.uint8) if self._values is None else self._values
         return np.split(values, self._lasts[:-1]) if len(self._lasts) else []
 

@@ -17,6 +17,7 @@ from store.format.block import read_block
 from store.format.scan import MANY_SIZE
 from store.index.builder import DamageAt, build_entries
 from store.index.minute import EntryColumns, MinuteEntries
+from store.index.row import MinuteRow
 from store.index.stamp import Stamp
 
 __all__ = ["Scanned", "Scanner"]
@@ -71,6 +72,15 @@ class Scanner:
             reads = _ChecksummedReads(file)
             entries = MinuteEntries.of(self.entries_of(name, reads.read, found.size))
             return Scanned(found, Stamp.of(found), reads.checksum(found.size), entries)
+
+    def continues(self, row: MinuteRow) -> bool:
+        """Return whether the file of the minute with *row* still begins with the known bytes.
+
+        Raises:
+            EventReadException: if it cannot be read.
+        """
+        with self._disk.open_to_read(f"{self._root_dir}/{row.name}") as file:
+            return file.size() >= row.size and file.checksum(row.size) == row.checksum
 
     def scan_all(self, names: Sequence[str]) -> Iterator[Scanned | None]:
         """Scan the minute files *names*, and yield None for one that does not exist or cannot be read.

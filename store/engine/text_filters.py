@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from store.answers.selection import batches
 from store.cache import Cache
 from store.engine.first_entries import FirstEntries
 from store.engine.record_judge import Judge, RecordJudge, Section
@@ -41,6 +42,9 @@ class Source(Protocol):
 
     lock: threading.Lock
     catalog: Catalog
+
+    def layouts(self, minutes: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[Layout]:
+        """Return the layouts of the first *lengths* entries of *minutes*; an empty one for a minute that is gone."""
 
     def resting(self, minutes: NDArray[np.int64], rest_s: float) -> NDArray[np.bool_]:
         """Return which of *minutes* are wholly in their files, and have not changed for *rest_s* seconds."""
@@ -136,13 +140,22 @@ class TextFilters:
 
     # Building
 
-    def build(self, minutes: NDArray[np.int64], layouts: Sequence[Layout]) -> None:
-        """Build the filters that *minutes* lack, whose entries have *layouts*."""
-        sections = [
-            Section(minute, 0, layout)
-            for minute, layout in zip(minutes.tolist(), layouts, strict=True)
-        ]
-        self._build(_no_verdict, sections)
+    def build_all(self) -> None:
+        """Build the filters that minutes lack.
+
+        Raises:
+            EventReadException: if a minute cannot be read.
+        """
+        with self._source.lock:
+            minutes = self._source.catalog.ids()
+            entries = self._source.catalog.values("entries", minutes)
+        for some in batches(entries):
+            layouts = self._source.layouts(minutes[some], entries[some])
+            sections = [
+                Section(minute, 0, layout)
+                for minute, layout in zip(minutes[some].tolist(), layouts, strict=True)
+            ]
+            self._build(_no_verdict, sections)
 
     def judged_all(
         self, judge: Judge, sections: Sequence[Section]

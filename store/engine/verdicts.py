@@ -68,7 +68,7 @@ class Verdicts:
     ) -> list[Flags | None]:
         """Return for the entries in *layouts* of *minutes* whether the filter *each*, of contents, selects them.
 
-        None for a minute that cannot be read. Small ones are read together.
+        None for a minute that is gone. Small ones are read together.
         """
         match each:
             case Not(negated):

@@ -156,7 +156,7 @@ class Catalog:
         return Stamp(*self._table.get(minute, *_STAMP_AT))
 
     def file_stat(self, minute: int) -> FileStat:
-        """Return the FileStat that the file of *minute* had; one that fits no file if *minute* is gone."""
+        """Return the FileStat that the file of *minute* had."""
         return FileStat(self.name(minute), *self.stamp(minute))
 
     def checksum(self, minute: int) -> int:
