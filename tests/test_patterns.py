@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.renderings import HOSTILE, LONG, check_line, texts
 from theiafs.rendering import patterns as patterns_module
-from theiafs.rendering.masking import COARSEST, coarsen, collapse, mask
+from theiafs.rendering.masking import COARSEST, STRING, coarsen, collapse, mask
 from theiafs.rendering.patterns import LINE_SIZE_MAX, Patterns
 from theiafs.rendering.times import time_text
 
@@ -44,11 +44,15 @@ def rows_of(*contents: bytes) -> list[tuple[int, str]]:
     patterns = Patterns()
     add(patterns, [(content, WHEN) for content in contents])
     rows = [line.split("\t") for line in patterns.render().decode().splitlines()]
-    return [(int(count), template) for count, _, template in rows]
+    return [(int(count), template) for count, _, _, template in rows]
 
 
 def masked(line: bytes) -> bytes:
-    return mask([collapse(line)])[0]
+    """A line masked, with its quoted strings."""
+    rest, strings = mask([collapse(line)])[0]
+    for string in strings:
+        rest = rest.replace(STRING, string, 1)
+    return rest
 
 
 @pytest.mark.parametrize(
@@ -73,10 +77,13 @@ def masked(line: bytes) -> bytes:
         (b"17/06/09 20:10:40 INFO", b"<time> INFO"),
         (b"at 10:15:00 sharp", b"at <time> sharp"),
         (b"ns1-220-135-151-1.example.net", b"ns<num>-<num>-<num>-<num>-<num>.example.net"),
-        (b"said \"hello \\\" 1\" to 'a b', can't", b"said <str> to <str>, can't"),
+        (
+            b"said \"hello \\\" 1\" to 'a 2', can't",
+            b"said \"hello \\\" <num>\" to 'a <num>', can't",
+        ),
         (
             b'{"level":"info","msg":"user 7 in","user":"bob","n": 3}',
-            b'{"level":"info","msg":"user <num> in","user":<str>,"n": <num>}',
+            b'{"level":"info","msg":"user <num> in","user":"bob","n": <num>}',
         ),
         (b"delete blk_1 blk_2 blk_3 blk_4 blk_5 now", b"delete blk_<num> ... now"),
         (b"a \t  b  ", b"a b"),
@@ -90,7 +97,7 @@ def test_masks(line: bytes, template: bytes) -> None:
 @given(st.lists(messages.map(lambda text: text.replace(b"\n", b"")), min_size=1, max_size=6))
 def test_a_line_is_masked_as_if_it_were_alone(lines: list[bytes]) -> None:
     assert collapse(b"\n".join(lines)).split(b"\n") == [collapse(line) for line in lines]
-    assert mask(list(map(collapse, lines))) == list(map(masked, lines))
+    assert mask(list(map(collapse, lines))) == [mask([collapse(line)])[0] for line in lines]
 
 
 @given(
@@ -114,10 +121,11 @@ def test_neither_order_nor_pieces_matter(
     rendered = at_once.render()
     assert in_pieces.render() == rendered
     rows = [check_line(line + b"\n").split("\t") for line in rendered.split(b"\n")[:-1]]
-    assert sum(int(count) for count, _, _ in rows) == len(events)
-    assert min((when for _, when, _ in rows), default="") == min(
-        (time_text(ticks).decode() for _, ticks in events), default=""
-    )
+    assert sum(int(count) for count, _, _, _ in rows) == len(events)
+    assert len({template for _, _, _, template in rows}) == len(rows)
+    times = [time_text(ticks).decode() for _, ticks in events]
+    assert min((first for _, first, _, _ in rows), default="") == min(times, default="")
+    assert max((last for _, _, last, _ in rows), default="") == max(times, default="")
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,12 +138,12 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             patterns,
             [(b"%b went %b/x wrong" % (word, word), WHEN) for word in letters[number : number + 8]],
         )
-        assert len(patterns._counts) <= 10
+        assert len(patterns._found) <= 10
         assert len(patterns._masked) <= 20
-    assert patterns.render().split(b"\t")[::2] == [b"400", b"<*>\n"]
+    assert patterns.render().split(b"\t")[::3] == [b"400", b"<*>\n"]
 
 
-@given(messages.map(lambda text: masked(text.split(b"\n")[0])))
+@given(messages.map(lambda text: mask([collapse(text.split(b"\n")[0])])[0].line))
 @example(b"a b c d e f g h i j <num> ...")
 def test_the_coarsest_level_makes_all_lines_equal(line: bytes) -> None:
     for level in range(1, COARSEST + 1):
@@ -145,16 +153,16 @@ def test_the_coarsest_level_makes_all_lines_equal(line: bytes) -> None:
     assert line == b"<*>"
 
 
-def test_most_frequent_first_ties_sorted_with_the_oldest_time() -> None:
+def test_most_frequent_first_ties_sorted_with_the_first_and_last_time() -> None:
     patterns = Patterns()
     add(
         patterns,
         [(b"b 1", WHEN + 20), (b"a", WHEN), (b"b 2", WHEN + 10), (b"c", WHEN), (b"b 3", WHEN + 30)],
     )
     assert patterns.render() == (
-        b"3\t2026-11-23T10:15:00.000001Z\tb <num>\n"
-        b"1\t2026-11-23T10:15:00.000000Z\ta\n"
-        b"1\t2026-11-23T10:15:00.000000Z\tc\n"
+        b"3\t2026-11-23T10:15:00.000001Z\t2026-11-23T10:15:00.000003Z\tb <num>\n"
+        b"1\t2026-11-23T10:15:00.000000Z\t2026-11-23T10:15:00.000000Z\ta\n"
+        b"1\t2026-11-23T10:15:00.000000Z\t2026-11-23T10:15:00.000000Z\tc\n"
     )
 
 
@@ -193,6 +201,66 @@ def test_values_far_to_the_right_are_one() -> None:
     ]
 
 
+IDS = [b"a1b2c3", b"1234567", b"12e", b"b4", b"deadbeef", b"99", b"7af01c", b"9fceb02d"]
+"""Hexadecimal ids of all the forms that they take by chance."""
+
+
+@given(st.permutations(IDS), st.integers(1, len(IDS)))
+def test_an_id_is_one_whatever_its_letters(ids: list[bytes], number: int) -> None:
+    ids = [b"7af01c", *ids[:number]]
+    lines = [b"request [%b] failed, cart=%b" % (each, each) for each in ids]
+    assert rows_of(*lines) == [(len(ids), "request [<id>] failed, cart=<id>")]
+
+
+def test_masks_of_several_kinds_are_one() -> None:
+    """Whether they were found alone or because there are many values."""
+    peers = [b"10.0.0.1", b"12", b"10:15:00"]
+    assert rows_of(*[b"peer %b is lost" % peer for peer in peers]) == [(3, "peer <*> is lost")]
+    names = [b"ann", b"bob", b"cid", b"dan", b"eve"]
+    users = [b"user %b logged in again" % name for name in (*names, b"17", b"a1b2c3")]
+    assert rows_of(*users) == [(7, "user <*> logged in again")]
+    assert rows_of(b"took 5", b"took 5 ms", b"took 5ms", b"took 5s") == [
+        (1, "took <num>"),
+        (1, "took <num> ms"),
+        (1, "took <num>ms"),
+        (1, "took <num>s"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "template"),
+    [
+        ([b'x reason="got 500" n=1', b'x reason="got 404" n=2'], 'x reason="got <num>" n=<num>'),
+        ([b'x reason="got 500"', b'x reason="lost"'], "x reason=<str>"),
+        ([b"no user 'bob' in 'eu 1'", b"no user 'eve' in 'eu 2'"], "no user <str> in 'eu <num>'"),
+        ([b'{"a":"b c","d":"e"}', b'{"a":"b c","d":"f"}'], '{"a":"b c","d":<str>}'),
+        ([b'said <str> "a"', b'said <str> "b"'], "said <str> <str>"),
+        # A list is as long as it may be, so that none of its strings is at a place of its own.
+        ([b'"a" "a" "a" "a"'], "<str> ..."),
+    ],
+)
+def test_quoted_strings_are_kept_unless_they_vary(lines: list[bytes], template: str) -> None:
+    assert rows_of(*lines) == [(len(lines), template)]
+
+
+def test_strings_that_are_the_same_for_all_values_are_kept() -> None:
+    """Also if the lines are merged for another reason; and not if their number varies."""
+    users = [b"ann", b"bob", b"cid", b"dan", b"eve"]
+    asked = [b"%b asked for it" % name for name in users]
+    lines = [b'user %b is "gone" from here' % name for name in users]
+    assert rows_of(*lines) == [(5, 'user <*> is "gone" from here')]
+    lines = [b'a %b is "here" now' % name for name in (*users, b'x"y"z')]
+    assert rows_of(*lines, *asked)[0] == (6, "a <*> is <str> now")
+
+
+def test_messages_in_quotes_are_kept_apart() -> None:
+    lines = [b'level=info msg="item %d added" n=1', b'level=info msg="item %d taken" n=1']
+    assert rows_of(*[line % number for line in lines for number in range(9)]) == [
+        (9, 'level=info msg="item <num> added" n=<num>'),
+        (9, 'level=info msg="item <num> taken" n=<num>'),
+    ]
+
+
 def test_messages_that_share_little_are_kept_apart() -> None:
     verbs = [
         b"opened door",
@@ -209,10 +277,10 @@ def test_messages_that_share_little_are_kept_apart() -> None:
 
 @pytest.mark.parametrize("content", HOSTILE)
 def test_hostile_contents(content: bytes) -> None:
-    """One line each, of three columns."""
+    """One line each, of four columns."""
     patterns = Patterns()
     add(patterns, [(b"a" + content, WHEN)])
-    assert len(check_line(patterns.render()).split("\t")) == 3
+    assert len(check_line(patterns.render()).split("\t")) == 4
 
 
 def test_no_events() -> None:

@@ -27,7 +27,7 @@ of a part: by-tag/<tag>/, by-source/<source>/, range/<from>..<to>/.
                                             # first of each other source
     cat by-level/err+/range/2025-11-23T10:00..2025-11-23T10:29/sources
                                             # errors of each source, to 10:29:59
-    cat by-level/err+/patterns              # the kinds of errors, since when
+    cat by-level/err+/patterns              # kinds of errors: first time, last
     cat by-level/err+/range/2025-11-23T10:40../patterns  # which still go on
     sort -k2 not/by-level/warning+/patterns | tail -n 2  # what else is new: the
                                             # kinds that were first seen last
@@ -76,7 +76,7 @@ what else it offers; programs that walk a tree do not follow them.
   count                    how many there are
   tags, sources, levels    which there are, and how many events each has
   histogram                how many events when
-  patterns                 the kinds of messages, how many, and since when
+  patterns                 the kinds of messages: how many, first time, last
   ingest                   append here: the event gets what the path says
   by-tag/, range/, ...     more filters
 

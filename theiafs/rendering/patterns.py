@@ -1,8 +1,9 @@
 """Patterns: the templates of messages, with how many events have each.
 
-The first line of each content is masked (numbers, times, ids, addresses and quoted strings become what they are), equal
-lines are counted, and what many of them differ in becomes ``<*>``. The result depends on the events, never on the order
-or the pieces in which they come.
+The first line of each content is masked (numbers, times, ids and addresses become what they are), equal lines are
+counted, and what many of them differ in becomes ``<*>``. Quoted strings are apart: those that are the same in all
+events of a template stand in it, and ``<str>`` in place of the others. The result depends on the events, never on the
+order or the pieces in which they come.
 
 Memory is bounded: of distinct masked lines there are at most ``LINES_MAX``, each of at most ``LINE_SIZE_MAX`` bytes of
 content. Where there would be more, all lines are made coarser, step by step, until there are not.
@@ -15,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from theiafs.rendering.escaping import escape
-from theiafs.rendering.masking import COARSEST, coarsen, collapse, mask
+from theiafs.rendering.masking import COARSEST, Masked, coarsen, collapse, mask
 from theiafs.rendering.pieces import Pieces, constant, join
-from theiafs.rendering.templates import Found, generalise
+from theiafs.rendering.templates import Found, add, generalise
 from theiafs.rendering.times import time_text
 
 __all__ = ["LINES_MAX", "LINE_SIZE_MAX", "Patterns"]
@@ -38,9 +39,9 @@ class Patterns:
 
     def __init__(self) -> None:
         self._level = 0
-        self._counts: Counter[bytes] = Counter()
-        self._oldest: dict[bytes, int] = {}
-        self._masked: dict[bytes, bytes] = {}
+        self._found: dict[bytes, Found] = {}
+        """What was found of each masked line."""
+        self._masked: dict[bytes, Masked] = {}
         """Masked lines by collapsed ones: a cache."""
 
     def add(self, data: bytes, starts: Integers, ends: Integers, ticks: Integers) -> None:
@@ -54,7 +55,7 @@ class Patterns:
         """
         if not len(starts):
             return
-        # The newest first: of equal lines the oldest time is the last that is noted.
+        # The newest first: of equal lines the oldest time is the last that is noted, and backwards the newest.
         order = np.argsort(ticks, kind="stable")[::-1]
         starts, ends, ticks = starts[order], ends[order], ticks[order]
         newlines = np.append(np.flatnonzero(np.frombuffer(data, np.uint8) == _NEWLINE), len(data))
@@ -62,25 +63,32 @@ class Patterns:
         sizes = np.minimum(ends - starts, LINE_SIZE_MAX)
         text = join([Pieces(data, starts, sizes), constant(b"\n", len(starts))])
         lines = collapse(text).split(b"\n")[:-1]
-        oldest = dict(zip(lines, ticks.tolist(), strict=True))
+        times = ticks.tolist()
+        oldest = dict(zip(lines, times, strict=True))
+        newest = dict(zip(reversed(lines), reversed(times), strict=True))
         unknown = list(oldest.keys() - self._masked.keys())
         if unknown:
             self._mask(unknown)
         for line, count in Counter(lines).items():
-            self._note(self._masked[line], count, oldest[line])
-        while len(self._counts) > LINES_MAX:
+            masked, strings = self._masked[line]
+            add(self._found, masked, Found(count, oldest[line], newest[line], strings))
+        while len(self._found) > LINES_MAX:
             self._coarsen()
         if len(self._masked) > 2 * LINES_MAX:
             self._masked.clear()
 
     def render(self) -> bytes:
-        """Return a line ``<count>TAB<time of the oldest event>TAB<template>`` for each pattern, the most frequent first."""
-        lines = {line: Found(count, self._oldest[line]) for line, count in self._counts.items()}
-        found = sorted(generalise(lines).items(), key=lambda each: (-each[1].events, each[0]))
+        """Return the lines of the patterns, the most frequent first.
+
+        Returns:
+            ``<count>TAB<time of the oldest event>TAB<time of the newest>TAB<template>`` for each.
+        """
+        found = sorted(generalise(self._found).items(), key=lambda each: (-each[1].events, each[0]))
         return b"".join(
             [
-                b"%d\t%b\t%b\n" % (count, time_text(oldest), escape(template))
-                for template, (count, oldest) in found
+                b"%d\t%b\t%b\t%b\n"
+                % (each.events, time_text(each.oldest), time_text(each.newest), escape(template))
+                for template, each in found
             ]
         )
 
@@ -88,18 +96,15 @@ class Patterns:
         """Mask collapsed *lines* as coarsely as those that were masked before."""
         levels = range(1, self._level + 1)
         for line, masked in zip(lines, mask(lines), strict=True):
-            self._masked[line] = functools.reduce(coarsen, levels, masked)
-
-    def _note(self, line: bytes, count: int, oldest: int) -> None:
-        self._counts[line] += count
-        self._oldest[line] = min(oldest, self._oldest.get(line, oldest))
+            coarse = functools.reduce(coarsen, levels, masked.line)
+            self._masked[line] = Masked(coarse, masked.strings)
 
     def _coarsen(self) -> None:
         """Make all lines coarser."""
         assert self._level < COARSEST, "more than one line at the coarsest level"
         self._level += 1
-        counts, oldest = self._counts, self._oldest
-        self._counts, self._oldest = Counter(), {}
-        for line, count in counts.items():
-            self._note(coarsen(line, self._level), count, oldest[line])
+        coarser: dict[bytes, Found] = {}
+        for line, found in self._found.items():
+            add(coarser, coarsen(line, self._level), found)
+        self._found = coarser
         self._masked.clear()

@@ -9,7 +9,9 @@ import re
 from collections import Counter, defaultdict
 from typing import NamedTuple, TypeVar
 
-__all__ = ["Found", "generalise"]
+from theiafs.rendering.masking import STRING
+
+__all__ = ["Found", "add", "generalise"]
 
 MANY = 5
 """Number of values from which on a position is one of values, rather than of words that say different things."""
@@ -17,11 +19,17 @@ MANY = 5
 _WORDS_MAX = 40
 
 WILD = b"<*>"
+_NUMBER, _ID = b"<num>", b"<id>"
 
 _WORD = re.compile(rb"[^ =]*[ =]+|[^ =]+")
 _LETTERS = re.compile(rb"[A-Za-z\x80-\xff]")
 _VALUE = re.compile(rb"[\w<\x80-\xff](?:.*[\w>\x80-\xff])?", re.S)
-_PLACEHOLDER = re.compile(rb"<[a-z*]+>")
+_PLACEHOLDER = re.compile(rb"<[a-z*1]+>")
+# Ids of letters and few digits are not recognised alone: they are words around a number, or of letters only.
+_VARIANT = re.compile(
+    rb"(?<![A-Za-z])[A-Za-z]*+(?:%b[A-Za-z]*+)+|(?<![A-Za-z])[a-fA-F]{6,}+(?![A-Za-z])"
+    % _PLACEHOLDER.pattern
+)
 
 
 class Found(NamedTuple):
@@ -30,10 +38,14 @@ class Found(NamedTuple):
     Attributes:
         events: how many.
         oldest: time of the oldest, in ticks.
+        newest: time of the newest, in ticks.
+        strings: the quoted strings of all of them, each None if it varies; None if even their number does.
     """
 
     events: int
     oldest: int
+    newest: int
+    strings: tuple[bytes | None, ...] | None
 
 
 _CACHE_SIZE = 10_000
@@ -41,12 +53,13 @@ _CACHE_SIZE = 10_000
 _Line = TypeVar("_Line")
 _Words = tuple[bytes, ...]
 _Lines = dict[_Words, Found]
+_Strings = tuple[bytes | None, ...] | None
 
 
 def generalise(lines: dict[bytes, Found]) -> dict[bytes, Found]:
     """Find the templates of masked *lines*."""
     groups: defaultdict[tuple[int, bytes, bytes], _Lines] = defaultdict(dict)
-    for line, found in sorted(lines.items()):
+    for line, found in sorted(_unite_masks(lines).items()):
         words = _words_of(line)
         separators = b"".join([word[-1:] if word[-1:] in b" =" else b"-" for word in words])
         first = next((word for word in words if _is_word(word)), b"")
@@ -54,8 +67,67 @@ def generalise(lines: dict[bytes, Found]) -> dict[bytes, Found]:
     templates: dict[bytes, Found] = {}
     for group in groups.values():
         for words, found in _merge_neighbours(_merge_alike(group)).items():
-            _add(templates, b"".join(words), found)
-    return templates
+            add(templates, b"".join(words), found)
+    filled: dict[bytes, Found] = {}
+    for template, found in _unite_masks(templates).items():
+        add(filled, _fill(template, found.strings), found)
+    return filled
+
+
+def add(lines: dict[_Line, Found], line: _Line, found: Found) -> None:
+    """Add what was *found* of a *line* to what *lines* have of it."""
+    known = lines.get(line)
+    if known is not None:
+        found = Found(
+            known.events + found.events,
+            min(known.oldest, found.oldest),
+            max(known.newest, found.newest),
+            _common(known.strings, found.strings),
+        )
+    lines[line] = found
+
+
+def _common(one: _Strings, other: _Strings) -> _Strings:
+    """Return the strings that *one* and the *other* have in common."""
+    if one == other:
+        return one
+    if one is None or other is None or len(one) != len(other):
+        return None
+    return tuple([a if a == b else None for a, b in zip(one, other, strict=True)])
+
+
+def _fill(template: bytes, strings: _Strings) -> bytes:
+    """Put the *strings* that do not vary in their places in a *template*."""
+    # Some places may be gone, as parts of words that can be any; then it is not known which are left.
+    if strings is None or len(strings) != template.count(STRING):
+        return template.replace(STRING, b"<str>")
+    parts = template.split(STRING)
+    texts = [b"<str>" if string is None else string for string in strings]
+    return b"".join(itertools.chain(*zip(parts, [*texts, b""], strict=True)))
+
+
+def _unite_masks(lines: dict[bytes, Found]) -> dict[bytes, Found]:
+    """Make *lines* equal that differ only in which masks are in them."""
+    alike: defaultdict[bytes, list[bytes]] = defaultdict(list)
+    for line in lines:
+        alike[_VARIANT.sub(WILD, line)].append(line)
+    united: dict[bytes, Found] = {}
+    for members in alike.values():
+        places = zip(*map(_VARIANT.findall, members), strict=True)
+        replacements = [_united(frozenset(variants)) for variants in places]
+        for line in members:
+            following = iter(replacements)
+            changed = _VARIANT.sub(lambda match: next(following).get(match[0], match[0]), line)  # noqa: B023
+            add(united, changed, lines[line])
+    return united
+
+
+def _united(variants: frozenset[bytes]) -> dict[bytes, bytes]:
+    """Return what takes the place of each of the *variants* of a place."""
+    masks = {variant for variant in variants if _PLACEHOLDER.fullmatch(variant)}
+    if _ID in masks and masks <= {_ID, _NUMBER}:
+        return dict.fromkeys(variants, _ID)
+    return dict.fromkeys(masks, WILD) if len(masks) > 1 else {}
 
 
 def _words_of(line: bytes) -> _Words:
@@ -101,7 +173,7 @@ def _merged(lines: _Lines, merged: dict[_Words, list[_Words]]) -> _Lines:
     for template, members in merged.items():
         is_template = len(members) >= MANY or template in lines
         for words in members:
-            _add(found, template if is_template else words, lines[words])
+            add(found, template if is_template else words, lines[words])
     return found
 
 
@@ -122,10 +194,3 @@ def _as_any(word: bytes) -> bytes:
 def _is_word(word: bytes) -> bool:
     """Return whether *word* says more than the kind of a value."""
     return _LETTERS.search(_PLACEHOLDER.sub(b"", word)) is not None
-
-
-def _add(lines: dict[_Line, Found], line: _Line, found: Found) -> None:
-    known = lines.get(line)
-    if known is not None:
-        found = Found(known.events + found.events, min(known.oldest, found.oldest))
-    lines[line] = found
