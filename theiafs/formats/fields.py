@@ -35,7 +35,7 @@ class Fields(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What the user says of how lines are read.
+    """The rules by which lines are read, as the user says them.
 
     Attributes:
         zone: the time zone of times without an offset.
