@@ -4,9 +4,11 @@ from array import array
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from store.errors import MalformedEvent
 from store.format.block import RecordBlock
+from store.format.dated import encode_dated
 from store.format.event import (
     IDS_PER_STEM,
     Event,
@@ -15,7 +17,7 @@ from store.format.event import (
     new_event_id,
     new_event_id_stems,
 )
-from store.format.record import CLOSING, Header, encode, encode_alike, parse, stream_key
+from store.format.record import CLOSING, Header, encode, encode_alike, encode_key, parse, stream_key
 
 __all__ = ["Batch"]
 
@@ -134,3 +136,34 @@ class Batch:
         self.ticks += array("q", [ticks]) * len(lines)
         self.streams += array("q", [len(self.keys)]) * len(lines)
         self.keys.append(key)
+
+    def add_dated(
+        self,
+        lines: list[bytes],
+        ticks: npt.NDArray[np.int64],
+        streams: list[int],
+        kinds: list[tuple[str, list[str]]],
+        received: int,
+    ) -> None:
+        """Add an event with an id of its own for each line, which has a time and a stream of its own.
+
+        Args:
+            lines: their contents; at least one.
+            ticks: their times, in ticks since the epoch.
+            streams: for each of them, the index of its source and tags in *kinds*.
+            kinds: sources, each with tags.
+            received: when they arrived, in ticks since the epoch, which their ids tell.
+
+        Raises:
+            InvalidEvent: if there cannot be such events.
+        """
+        keys = [encode_key(source, tags) for source, tags in kinds]
+        for number, stem in enumerate(new_event_id_stems(received, len(lines))):
+            some = slice(number * IDS_PER_STEM, (number + 1) * IDS_PER_STEM)
+            records, sizes = encode_dated(stem, ticks[some], streams[some], keys, lines[some])
+            self._pieces.append(records)
+            self.sizes.frombytes(sizes.tobytes())
+        self.ticks.frombytes(ticks.astype(np.int64).tobytes())
+        first = len(self.keys)
+        self.streams += array("q", [first + stream for stream in streams])
+        self.keys += keys

@@ -39,10 +39,12 @@ __all__ = [
     "decode_text",
     "encode",
     "encode_alike",
+    "encode_key",
     "encode_text",
     "is_canonical",
     "parse",
     "parse_start",
+    "preamble",
     "record_end",
     "split_stream_key",
     "stream_key",
@@ -149,7 +151,7 @@ def encode(
         InvalidEvent: if a field could not be read back from the record.
     """
     header = _encode_header(event_id, ticks, source, tags, encoding)
-    record = b"%b%b%b\n%b" % (_preamble(len(header), len(content)), header, content, CLOSING)
+    record = b"%b%b%b\n%b" % (preamble(len(header), len(content)), header, content, CLOSING)
     return record, _key_in(header)
 
 
@@ -177,7 +179,7 @@ def encode_alike(
     count, lengths = len(contents), list(map(len, contents))
     # Each record but the first begins with the ending of the one before it: one piece less for each to join.
     ending = b"\n" + CLOSING
-    before = {length: ending + _preamble(len(header), length) + stem for length in set(lengths)}
+    before = {length: ending + preamble(len(header), length) + stem for length in set(lengths)}
     pieces = [rest] * (4 * count)
     pieces[0::4] = map(before.__getitem__, lengths)
     pieces[1::4] = _COUNTER[:count]
@@ -204,6 +206,15 @@ def encode_text(text: str, encoding: str = "utf-8") -> bytes:
 def decode_text(data: bytes) -> str:
     """Decode *data* as UTF-8; other bytes become lone surrogates (PEP 383)."""
     return data.decode("utf-8", "surrogateescape")
+
+
+def encode_key(source: str, tags: list[str]) -> bytes:
+    """Return the key of the stream of all events from *source* with *tags*, as :func:`encode` does.
+
+    Raises:
+        InvalidEvent: if one of them could not be read back from a record.
+    """
+    return _key_in(_encode_header("", 0, source, tags, "utf-8"))
 
 
 def stream_key(source: bytes, tags: bytes) -> bytes:
@@ -394,7 +405,8 @@ def _encode_header(event_id: str, ticks: int, source: str, tags: list[str], enco
     )
 
 
-def _preamble(header_size: int, content_size: int) -> bytes:
+def preamble(header_size: int, content_size: int) -> bytes:
+    """Return the line that opens a record whose header has *header_size* bytes, and its content *content_size*."""
     return b"event: %d %d %d\n" % (header_size + content_size, header_size, content_size)
 
 
