@@ -47,7 +47,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "viewlinks": {"errors", "names"},
     "addition": {"store", "store.format"},
     "rendering": {"store", "store.format"},
-    "formats": {"store"},
+    "formats": {"store", "store.format"},
     "paths": {"errors", "timerange", "store", "store.format"},
     "lineviews": {"paths", "rendering", "store"},
     "summaries": {"paths", "rendering", "store", "store.format"},

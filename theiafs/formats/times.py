@@ -1,0 +1,153 @@
+"""Reading times: texts and numbers to ticks.
+
+A text is matched as one of the forms of ``timeforms``. Where many texts have the same shape, all are read at once: the first says
+where the digits of each field lie, and the others are those that have digits there and the same bytes elsewhere.
+
+An offset in a text counts; a text without one is of the zone of the rules, see ``localtimes``. A year that is missing is the last one that
+puts the time at most a day after now. The second 60 is the last tick of the second before. A time before 1970 or after the last
+tick is none.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+
+import numpy as np
+import numpy.typing as npt
+
+from store import TICKS_MAX, TICKS_PER_S
+from theiafs.formats.fields import NO_TIME, Rules
+from theiafs.formats.localtimes import (
+    AHEAD_TICKS,
+    TWO_DIGITS_FROM,
+    candidate_years,
+)
+from theiafs.formats.timeforms import SIZE_MAX, TICK_DIGITS, find_form
+from theiafs.formats.timeshapes import Shape
+
+__all__ = ["epoch_ticks", "read_times"]
+
+Ticks = npt.NDArray[np.int64]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
+_MANY = 12
+"""Minimum number of texts of one size that are read together: fewer are read faster one by one."""
+_SHAPES_MAX = 24
+"""Maximum number of shapes that texts of one size are compared with; the rest is read one by one."""
+_UNIT_LIMITS = np.array([10**11, 10**14, 10**17])
+"""From each of these numbers on, a unit is a thousandth of that before it: s, ms, µs, ns."""
+_PER_SECOND = np.array([1, 10**3, 10**6, 10**9])
+"""The units, in how many of them make a second."""
+
+
+def read_times(texts: Sequence[bytes | None], rules: Rules) -> Ticks:
+    """Read the times *texts* by *rules*.
+
+    Returns:
+        Their ticks since the epoch; ``NO_TIME`` for None and for each text that is no time.
+    """
+    ticks = np.full(len(texts), NO_TIME)
+    present = [text or b"" for text in texts]
+    sizes = np.fromiter(map(len, present), np.int64, len(present))
+    for size in np.unique(sizes).tolist():
+        if not 0 < size <= SIZE_MAX:
+            continue
+        rows = np.flatnonzero(sizes == size)
+        of_size = present if len(rows) == len(present) else [present[row] for row in rows.tolist()]
+        ticks[rows] = _read_equally_long(of_size, rules)
+    return ticks
+
+
+def epoch_ticks(numbers: npt.NDArray[np.int64 | np.float64] | Sequence[int | float]) -> Ticks:
+    """Return the ticks of *numbers*: Unix times in s, ms, µs or ns, by their magnitude.
+
+    A whole number is rounded down to a tick, what is after the point to the nearest. ``NO_TIME`` stands for one that is
+    negative, too large, or not a number.
+    """
+    if isinstance(numbers, np.ndarray):
+        return _ticks_of_numbers(numbers)
+    kinds = set(map(type, numbers))
+    if kinds == {float}:
+        return _ticks_of_numbers(np.array(numbers, np.float64))
+    if kinds == {int} and max(numbers) <= TICKS_MAX and min(numbers) >= 0:
+        return _ticks_of_numbers(np.array(numbers, np.int64))
+    return np.array([_ticks_of_number(number) for number in numbers], np.int64)
+
+
+def _ticks_of_number(number: float) -> int:
+    if not 0 <= number <= TICKS_MAX:
+        return NO_TIME
+    kind = np.int64 if isinstance(number, int) else np.float64
+    return int(_ticks_of_numbers(np.array([number], kind))[0])
+
+
+def _ticks_of_numbers(numbers: npt.NDArray[np.int64 | np.float64]) -> Ticks:
+    is_float = numbers.dtype.kind == "f"
+    is_time = numbers >= 0
+    if is_float:
+        is_time &= numbers < float(TICKS_MAX)
+    numbers = np.where(is_time, numbers, 0)
+    per_second = _PER_SECOND[np.searchsorted(_UNIT_LIMITS, numbers, side="right")]
+    whole = numbers.astype(np.int64)
+    seconds, rest = np.divmod(whole, per_second)
+    ticks = seconds * TICKS_PER_S + rest * TICKS_PER_S // per_second
+    if is_float:
+        # A float of nanoseconds has no decimals.
+        ticks += np.rint((numbers - whole) * (TICKS_PER_S / per_second)).astype(np.int64)
+    return np.where(is_time, ticks, NO_TIME)
+
+
+def _read_equally_long(texts: Sequence[bytes], rules: Rules) -> Ticks:
+    """Read *texts*, all of the same size."""
+    ticks = np.full(len(texts), NO_TIME)
+    rows = np.arange(len(texts))
+    if len(texts) >= _MANY:
+        matrix = np.frombuffer(b"".join(texts), np.uint8).reshape(len(texts), -1)
+        for _ in range(_SHAPES_MAX):
+            shape = Shape.of(texts[int(rows[0])])
+            if shape is None:
+                rows, matrix = rows[1:], matrix[1:]
+            else:
+                digits = matrix - shape.lows
+                fits = (digits <= shape.spans).all(axis=1)
+                ticks[rows[fits]] = shape.read(digits[fits], rules)
+                rows, matrix = rows[~fits], matrix[~fits]
+            if len(rows) < _MANY:
+                break
+    for row in rows.tolist():
+        ticks[row] = _read_one(texts[row], rules)
+    return ticks
+
+
+def _read_one(text: bytes, rules: Rules) -> int:
+    """Read the time *text* by *rules*; ``NO_TIME`` if it is none."""
+    form = find_form(text)
+    if form is None:
+        return NO_TIME
+    digits = {name: bytes(text[each] for each in places) for name, places in form.digits.items()}
+    fraction = int(digits.pop("fraction", b"")[:TICK_DIGITS].ljust(TICK_DIGITS, b"0"))
+    fields = {name: int(written) for name, written in digits.items()}
+    if "unix" in fields:
+        return fields["unix"] * TICKS_PER_S + fraction
+    month = form.month or fields["month"]
+    hour, minute, second = (fields.get(name, 0) for name in ("hour", "minute", "second"))
+    if second == 60:
+        second, fraction = 59, TICKS_PER_S - 1
+    zone = rules.zone if form.offset is None else timezone(timedelta(seconds=form.offset))
+    latest = rules.now + AHEAD_TICKS
+    years: Iterable[int] = candidate_years(rules.now)
+    if "short_year" in fields:
+        short = fields["short_year"]
+        years, latest = [short + (2000 if short < TWO_DIGITS_FROM else 1900)], TICKS_MAX
+    elif "year" in fields:
+        years, latest = [fields["year"]], TICKS_MAX
+    for year in years:
+        try:
+            moment = datetime(year, month, fields["day"], hour, minute, second, tzinfo=zone)
+        except ValueError:
+            # No such day in this year, or in any.
+            continue
+        found = (moment - _EPOCH) // _SECOND * TICKS_PER_S + fraction
+        if 0 <= found <= latest:
+            return found
+    return NO_TIME
