@@ -21,7 +21,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-__all__ = ["SIZE_MAX", "TICK_DIGITS", "TIME", "Form", "find_form"]
+__all__ = ["SIZE_MAX", "TICK_DIGITS", "TIME", "Form", "find_form", "full_year"]
 
 SIZE_MAX = 64
 """Maximum size of a time, in bytes."""
@@ -53,6 +53,9 @@ _SHIFTS = {
     **dict.fromkeys((18, 19), 9),
 }
 """By the number of digits of a Unix time before its point: how many of them are decimals of a second."""
+
+_TWO_DIGITS_FROM = 69
+"""The first year of two digits that is one of the 1900s, as in POSIX."""
 
 _MONTH = rb"(?P<month>" + b"|".join(_MONTHS) + rb")"
 _WEEKDAY = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
@@ -88,6 +91,8 @@ _FORMS = (
 )  # fmt: skip
 _UNIX = rb"(?P<unix>[0-9]{1,19})(?:\.(?P<fraction>[0-9]{1,30}))?"
 
+_START = re.compile(rb"[0-9]|[DEFIWJASONMT][0-9a-z]")
+"""Two bytes that a time may begin with: most texts that are none do not."""
 _PATTERNS = tuple(re.compile(form) for form in (*_FORMS, _UNIX))
 
 _RECENT_UNIX = rb"1[0-9]{9}(?:\.[0-9]{1,30})?|1[0-9]{12}|1[0-9]{15}|1[0-9]{18}"
@@ -114,7 +119,7 @@ class Form(NamedTuple):
 
 def find_form(text: bytes) -> Form | None:
     """Find the form of the time that the whole of *text* is; None if it is no time."""
-    if len(text) > SIZE_MAX:
+    if len(text) > SIZE_MAX or not _START.match(text):
         return None
     for pattern in _PATTERNS:
         found = pattern.fullmatch(text)
@@ -129,6 +134,13 @@ def find_form(text: bytes) -> Form | None:
             return _unix(fields)
         return _calendar(text, fields)
     return None
+
+
+def full_year(form: Form, year: int) -> int | None:
+    """Return the *year* of a text of *form*, all four digits of it; None if the form has none."""
+    if "short_year" in form.digits:
+        return year + (2000 if year < _TWO_DIGITS_FROM else 1900)
+    return year if "year" in form.digits else None
 
 
 def _unix(fields: Mapping[str, range]) -> Form | None:

@@ -8,28 +8,21 @@ puts the time at most a day after now. The second 60 is the last tick of the sec
 tick is none.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from store import TICKS_MAX, TICKS_PER_S
 from theiafs.formats.fields import NO_TIME, Rules
-from theiafs.formats.localtimes import (
-    AHEAD_TICKS,
-    TWO_DIGITS_FROM,
-    candidate_years,
-)
-from theiafs.formats.timeforms import SIZE_MAX, TICK_DIGITS, find_form
+from theiafs.formats.localtimes import LocalTime, to_ticks
+from theiafs.formats.timeforms import SIZE_MAX, TICK_DIGITS, find_form, full_year
 from theiafs.formats.timeshapes import Shape
 
 __all__ = ["epoch_ticks", "read_times"]
 
 Ticks = npt.NDArray[np.int64]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND = timedelta(seconds=1)
 _MANY = 12
 """Minimum number of texts of one size that are read together: fewer are read faster one by one."""
 _SHAPES_MAX = 24
@@ -46,15 +39,18 @@ def read_times(texts: Sequence[bytes | None], rules: Rules) -> Ticks:
     Returns:
         Their ticks since the epoch; ``NO_TIME`` for None and for each text that is no time.
     """
-    ticks = np.full(len(texts), NO_TIME)
     present = [text or b"" for text in texts]
+    if len(present) < _MANY:
+        return np.array([_read_one(text, rules) for text in present], np.int64)
+    if len(set(map(len, present))) == 1 and 0 < len(present[0]) <= SIZE_MAX:
+        return _read_equally_long(present, rules)
+    ticks = np.full(len(texts), NO_TIME)
     sizes = np.fromiter(map(len, present), np.int64, len(present))
     for size in np.unique(sizes).tolist():
         if not 0 < size <= SIZE_MAX:
             continue
         rows = np.flatnonzero(sizes == size)
-        of_size = present if len(rows) == len(present) else [present[row] for row in rows.tolist()]
-        ticks[rows] = _read_equally_long(of_size, rules)
+        ticks[rows] = _read_equally_long([present[row] for row in rows.tolist()], rules)
     return ticks
 
 
@@ -101,20 +97,37 @@ def _read_equally_long(texts: Sequence[bytes], rules: Rules) -> Ticks:
     """Read *texts*, all of the same size."""
     ticks = np.full(len(texts), NO_TIME)
     rows = np.arange(len(texts))
-    if len(texts) >= _MANY:
-        matrix = np.frombuffer(b"".join(texts), np.uint8).reshape(len(texts), -1)
-        for _ in range(_SHAPES_MAX):
-            shape = Shape.of(texts[int(rows[0])])
-            if shape is None:
-                rows, matrix = rows[1:], matrix[1:]
-            else:
-                digits = matrix - shape.lows
-                fits = (digits <= shape.spans).all(axis=1)
-                ticks[rows[fits]] = shape.read(digits[fits], rules)
-                rows, matrix = rows[~fits], matrix[~fits]
-            if len(rows) < _MANY:
-                break
-    for row in rows.tolist():
+    alone: list[int] = []
+    matrix = np.frombuffer(b"".join(texts), np.uint8).reshape(len(texts), -1)
+    for _ in range(_SHAPES_MAX):
+        if len(rows) < _MANY:
+            break
+        first = int(rows[0])
+        form = find_form(texts[first])
+        if form is None:
+            rows, matrix = rows[1:], matrix[1:]
+            continue
+        shape = Shape.of(texts[first], form)
+        digits = matrix - shape.lows
+        is_in_span = digits <= shape.spans
+        # The usual case is several times as fast as one check for each row, and needs no copies.
+        if is_in_span.all():
+            found, is_odd = shape.read(digits, rules)
+            ticks[rows] = found
+            alone += rows[is_odd].tolist()
+            rows = rows[:0]
+            break
+        fits: npt.NDArray[np.bool_] = np.all(is_in_span, axis=1)
+        if fits.any():
+            found, is_odd = shape.read(digits[fits], rules)
+            ticks[rows[fits]] = found
+            alone += rows[fits][is_odd].tolist()
+        if not fits[0]:
+            # It has a leap second, or is no time.
+            alone.append(first)
+            fits[0] = True
+        rows, matrix = rows[~fits], matrix[~fits]
+    for row in [*alone, *rows.tolist()]:
         ticks[row] = _read_one(texts[row], rules)
     return ticks
 
@@ -129,25 +142,13 @@ def _read_one(text: bytes, rules: Rules) -> int:
     fields = {name: int(written) for name, written in digits.items()}
     if "unix" in fields:
         return fields["unix"] * TICKS_PER_S + fraction
-    month = form.month or fields["month"]
-    hour, minute, second = (fields.get(name, 0) for name in ("hour", "minute", "second"))
-    if second == 60:
-        second, fraction = 59, TICKS_PER_S - 1
-    zone = rules.zone if form.offset is None else timezone(timedelta(seconds=form.offset))
-    latest = rules.now + AHEAD_TICKS
-    years: Iterable[int] = candidate_years(rules.now)
-    if "short_year" in fields:
-        short = fields["short_year"]
-        years, latest = [short + (2000 if short < TWO_DIGITS_FROM else 1900)], TICKS_MAX
-    elif "year" in fields:
-        years, latest = [fields["year"]], TICKS_MAX
-    for year in years:
-        try:
-            moment = datetime(year, month, fields["day"], hour, minute, second, tzinfo=zone)
-        except ValueError:
-            # No such day in this year, or in any.
-            continue
-        found = (moment - _EPOCH) // _SECOND * TICKS_PER_S + fraction
-        if 0 <= found <= latest:
-            return found
-    return NO_TIME
+    time = LocalTime(
+        full_year(form, fields.get("year", fields.get("short_year", 0))),
+        form.month or fields["month"],
+        fields["day"],
+        fields.get("hour", 0),
+        fields.get("minute", 0),
+        fields.get("second", 0),
+        form.offset,
+    )
+    return to_ticks(time, fraction, rules)

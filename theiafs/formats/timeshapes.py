@@ -5,128 +5,120 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from store import TICKS_MAX, TICKS_PER_S
+from store import TICKS_PER_S
 from theiafs.formats.fields import NO_TIME, Rules
-from theiafs.formats.localtimes import (
-    AHEAD_TICKS,
-    TWO_DIGITS_FROM,
-    YEAR_MAX,
-    YEAR_MIN,
-    candidate_years,
-    to_utc,
-)
-from theiafs.formats.timeforms import TICK_DIGITS, find_form
+from theiafs.formats.localtimes import LocalTime, to_ticks
+from theiafs.formats.timeforms import TICK_DIGITS, Form, full_year
 
 __all__ = ["Shape"]
 
 Ticks = npt.NDArray[np.int64]
 Digits = npt.NDArray[np.uint8]
 
-_FIELDS = ("year", "month", "day", "hour", "minute", "second", "fraction")
-_SECONDS_PER_DAY = 86_400
 _ZERO = ord("0")
+_LARGEST_DIGIT = 9
+_LARGEST_TENS = 5
+"""The largest first digit of a minute or a second; a leap second is read alone."""
+_LAST_SECOND = 3599
+_MIXED = NO_TIME - 1
+"""In place of the start of an hour from which not all of its times follow."""
+_WEIGHTS = {
+    "unix": (0, 1),
+    "year": (0, 10**6),
+    "short_year": (0, 10**6),
+    "month": (0, 10**4),
+    "day": (0, 10**2),
+    "hour": (0, 1),
+    "minute": (1, 60 * TICKS_PER_S),
+    "second": (1, TICKS_PER_S),
+}
+"""The column that each field adds to, and the weight of its last digit."""
 
 
 class Shape(NamedTuple):
     """A shape of texts: where the digits of their fields lie, and which bytes are the same in all of them.
 
+    Their times have two columns. The first is the hour, as a number whose digits are year, month, day and hour, and the second the
+    ticks since its start. Of a Unix time, the first is the seconds, and the second the ticks since theirs.
+
     Attributes:
+        form: the form of them all.
         lows: for each byte, the least that it may be.
         spans: for each byte, by how much it may be larger.
-        weights: for each byte less its least, how much of it each of ``_FIELDS`` has.
-        month: the number of the month that is the same in all of them; 0 if its digits are a field.
-        offset: their offset from UTC, in seconds; None for that of the zone.
-        is_unix: whether the seconds are since the epoch.
-        has_year: whether there is a year.
-        is_short: whether it has two digits.
+        weights: for each byte less its least, how much it adds to each column.
     """
 
+    form: Form
     lows: Digits
     spans: Digits
     weights: npt.NDArray[np.float64]
-    month: int
-    offset: int | None
-    is_unix: bool
-    has_year: bool
-    is_short: bool
 
     @classmethod
-    def of(cls, text: bytes) -> "Shape | None":
-        """Return the shape of *text*; None if it is no time."""
-        form = find_form(text)
-        if form is None:
-            return None
+    def of(cls, text: bytes, form: Form) -> "Shape":
+        """Return the shape of *text*, which has *form*."""
         lows = np.frombuffer(text, np.uint8).copy()
         spans = np.zeros(len(text), np.uint8)
-        weights = np.zeros((len(text), len(_FIELDS)))
+        weights = np.zeros((len(text), 2))
         for name, places in form.digits.items():
-            field = "second" if name == "unix" else name.removeprefix("short_")
-            digits = TICK_DIGITS if field == "fraction" else len(places)
-            for power, place in zip(range(digits - 1, -1, -1), places, strict=False):
-                weights[place, _FIELDS.index(field)] = 10**power
             for place in places:
-                lows[place], spans[place] = _ZERO, 9
-        return cls(
-            lows,
-            spans,
-            weights,
-            form.month,
-            form.offset,
-            is_unix="unix" in form.digits,
-            has_year="year" in form.digits or "short_year" in form.digits,
-            is_short="short_year" in form.digits,
-        )
+                lows[place], spans[place] = _ZERO, _LARGEST_DIGIT
+            if name == "fraction":
+                column, weight = 1, 10 ** (TICK_DIGITS - 1)
+                for place in places[:TICK_DIGITS]:
+                    weights[place, column] = weight
+                    weight //= 10
+            else:
+                column, weight = _WEIGHTS[name]
+                for place in reversed(places):
+                    weights[place, column] = weight
+                    weight *= 10
+            if name in ("minute", "second"):
+                spans[places[0]] = _LARGEST_TENS
+        return cls(form, lows, spans, weights)
 
-    def read(self, digits: Digits, rules: Rules) -> Ticks:
+    def read(self, digits: Digits, rules: Rules) -> tuple[Ticks, npt.NDArray[np.bool_]]:
         """Read the times of texts of this shape by *rules*.
 
         Args:
             digits: a row of bytes for each text, less the least that they may be.
             rules: the zone, and the current time.
+
+        Returns:
+            The times, and whether each text must be read alone instead.
         """
-        fields = (digits.astype(np.float64) @ self.weights).astype(np.int64).T
-        years, months, days, hours, minutes, seconds, fractions = fields
-        if self.is_unix:
-            moments: Ticks = seconds * TICKS_PER_S + fractions
-            return moments
-        if self.month:
-            months = np.full_like(months, self.month)
-        if self.is_short:
-            years = years + np.where(years < TWO_DIGITS_FROM, 2000, 1900)
-        is_leap = seconds == 60
-        of_day = hours * 3600 + minutes * 60 + np.where(is_leap, 59, seconds)
-        fractions = np.where(is_leap, TICKS_PER_S - 1, fractions)
-        is_clock = (hours < 24) & (minutes < 60) & (seconds <= 60)
-        latest = TICKS_MAX if self.has_year else rules.now + AHEAD_TICKS
-        ticks = np.full(len(digits), NO_TIME)
-        rows = np.arange(len(digits))
-        for each in [years] if self.has_year else candidate_years(rules.now):
-            day_numbers, is_date = _count_days(each, months[rows], days[rows])
-            local = np.where(is_date, day_numbers, 0) * _SECONDS_PER_DAY + of_day[rows]
-            utc = to_utc(local, rules.zone) if self.offset is None else local - self.offset
-            found = utc * TICKS_PER_S + fractions[rows]
-            is_right = is_date & is_clock[rows] & (found >= 0) & (found <= latest)
-            ticks[rows[is_right]] = found[is_right]
-            rows = rows[~is_right]
-            if not len(rows):
-                break
-        return ticks
+        first, second = np.ascontiguousarray((digits @ self.weights).T).astype(np.int64)
+        if "unix" in self.form.digits:
+            return first * TICKS_PER_S + second, np.zeros(len(digits), np.bool_)
+        if (first == first[0]).all():
+            hours, places = first[:1], np.zeros(len(digits), np.intp)
+        else:
+            hours, places = np.unique(first, return_inverse=True)
+        starts = np.array([self._start_of(hour, rules) for hour in hours.tolist()], np.int64)[
+            places
+        ]
+        return np.where(starts < 0, NO_TIME, starts + second), starts == _MIXED
 
+    def _start_of(self, hour: int, rules: Rules) -> int:
+        """Return the ticks at which the *hour* of the first column starts.
 
-def _count_days(
-    years: Ticks | int, months: Ticks, days: Ticks
-) -> tuple[Ticks, npt.NDArray[np.bool_]]:
-    """Count the days from the epoch to dates.
-
-    Returns:
-        The days, and whether each date exists and lies in the years that a local time may have.
-    """
-    since_epoch = (years - 1970) * 12 + (months - 1)
-    first_days, next_months = (
-        each.astype("M8[M]").astype("M8[D]").astype(np.int64)
-        for each in (since_epoch, since_epoch + 1)
-    )
-    day_numbers = first_days + (days - 1)
-    is_year = (years >= YEAR_MIN) & (years <= YEAR_MAX)
-    is_date = is_year & (months >= 1) & (months <= 12) & (days >= 1) & (day_numbers < next_months)
-    return day_numbers, is_date
+        Returns:
+            ``NO_TIME`` if there is no such hour; ``_MIXED`` if not all of its times follow from its start, because clocks
+            change or because a year that is missing does.
+        """
+        rest, of_day = divmod(hour, 100)
+        rest, day = divmod(rest, 100)
+        year, month = divmod(rest, 100)
+        at = LocalTime(
+            full_year(self.form, year),
+            self.form.month or month,
+            day,
+            of_day,
+            0,
+            0,
+            self.form.offset,
+        )
+        start = to_ticks(at, 0, rules)
+        last = to_ticks(at._replace(minute=59, second=59), 0, rules)
+        if start == last == NO_TIME:
+            return NO_TIME
+        return start if last - start == _LAST_SECOND * TICKS_PER_S else _MIXED
