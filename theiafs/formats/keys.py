@@ -1,16 +1,20 @@
 """Tags of the fields of events, like ``status=500``."""
 
 import re
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
 from store.format.record import decode_text
 
-__all__ = ["VALUE_SIZE_MAX", "tag_of"]
+__all__ = ["NIL", "VALUE_SIZE_MAX", "capture_only", "tag_of", "tags_of_columns"]
 
 VALUE_SIZE_MAX = 200
 """Maximum size of an escaped value, in bytes; a longer one is cut."""
+NIL = b"-"
+"""The value of a field that is not known."""
 _KEPT = 4096
 """How many tags are kept: most fields that are worth a tag have few values."""
+_ABSENT = (None, b"", NIL)
 _UNSAFE = re.compile(rb"[\x00-\x1f\x7f%,]")
 _CUT_ESCAPE = re.compile(rb"%[0-9A-F]?\Z")
 _LARGEST_CHARACTER = 4
@@ -25,6 +29,41 @@ def tag_of(key: str, value: bytes) -> str:
     """
     # An escaped value is never shorter, and what is kept below must be bounded.
     return _tag_of(key, value[: VALUE_SIZE_MAX + 1])
+
+
+def tags_of_columns(
+    keys: Sequence[str], columns: Mapping[str, Sequence[bytes | None]], count: int
+) -> Sequence[tuple[str, ...]]:
+    """Return the tags of the fields *keys* of each of *count* lines.
+
+    Args:
+        keys: the names of the fields that become tags; those that there is no column of add none.
+        columns: by the names of fields, their values in each line. A value that is None, empty or ``NIL`` adds no tag.
+        count: the number of lines.
+    """
+    wanted = [key for key in keys if key in columns]
+    if not wanted:
+        return [()] * count
+    rows = list(zip(*(columns[key] for key in wanted), strict=True))
+    # Most rows are like others, and equal tags are the same object.
+    distinct = {
+        row: tuple(
+            tag_of(key, value)
+            for key, value in zip(wanted, row, strict=True)
+            if value not in _ABSENT
+        )
+        for row in set(rows)
+    }
+    return list(map(distinct.__getitem__, rows))
+
+
+def capture_only(pattern: bytes, names: Collection[str]) -> re.Pattern[bytes]:
+    """Compile *pattern*, whose groups are named, so that only those of *names* are captured: fewer are faster."""
+
+    def shown(group: re.Match[bytes]) -> bytes:
+        return group[0] if group[1].decode() in names else b"(?:"
+
+    return re.compile(re.sub(rb"\(\?P<(\w+)>", shown, pattern), re.DOTALL)
 
 
 @lru_cache(_KEPT)
