@@ -19,16 +19,19 @@ _ZERO = ord("0")
 _LARGEST_DIGIT = 9
 _LARGEST_TENS = 5
 """The largest first digit of a minute or a second; a leap second is read alone."""
-_LAST_SECOND = 3599
-_MIXED = NO_TIME - 1
-"""In place of the start of an hour from which not all of its times follow."""
+_TICKS_PER_HOUR = 3600 * TICKS_PER_S
+_HOURS = 24
+_NONE = -(1 << 62)
+"""In place of the start of a day that does not exist."""
+_MIXED = _NONE - 1
+"""In place of the start of a day from which not all of its times follow."""
 _WEIGHTS = {
     "unix": (0, 1),
-    "year": (0, 10**6),
-    "short_year": (0, 10**6),
-    "month": (0, 10**4),
-    "day": (0, 10**2),
-    "hour": (0, 1),
+    "year": (0, 10**4),
+    "short_year": (0, 10**4),
+    "month": (0, 10**2),
+    "day": (0, 1),
+    "hour": (1, _TICKS_PER_HOUR),
     "minute": (1, 60 * TICKS_PER_S),
     "second": (1, TICKS_PER_S),
 }
@@ -38,7 +41,7 @@ _WEIGHTS = {
 class Shape(NamedTuple):
     """A shape of texts: where the digits of their fields lie, and which bytes are the same in all of them.
 
-    Their times have two columns. The first is the hour, as a number whose digits are year, month, day and hour, and the second the
+    Their times have two columns. The first is the day, as a number whose digits are year, month and day, and the second the
     ticks since its start. Of a Unix time, the first is the seconds, and the second the ticks since theirs.
 
     Attributes:
@@ -89,36 +92,47 @@ class Shape(NamedTuple):
         first, second = np.ascontiguousarray((digits @ self.weights).T).astype(np.int64)
         if "unix" in self.form.digits:
             return first * TICKS_PER_S + second, np.zeros(len(digits), np.bool_)
-        if (first == first[0]).all():
-            hours, places = first[:1], np.zeros(len(digits), np.intp)
-        else:
-            hours, places = np.unique(first, return_inverse=True)
-        starts = np.array([self._start_of(hour, rules) for hour in hours.tolist()], np.int64)[
-            places
-        ]
-        return np.where(starts < 0, NO_TIME, starts + second), starts == _MIXED
+        starts = self._starts(first, 0, _HOURS - 1, rules)
+        is_mixed = starts == _MIXED
+        if is_mixed.any():
+            for hour in np.unique(second[is_mixed] // _TICKS_PER_HOUR).tolist():
+                is_of_hour = is_mixed & (second // _TICKS_PER_HOUR == hour)
+                starts[is_of_hour] = self._starts(first[is_of_hour], hour, hour, rules)
+            is_mixed = starts == _MIXED
+        is_time = (starts != _NONE) & (second < _HOURS * _TICKS_PER_HOUR)
+        return np.where(is_time, starts + second, NO_TIME), is_mixed
 
-    def _start_of(self, hour: int, rules: Rules) -> int:
-        """Return the ticks at which the *hour* of the first column starts.
+    def _starts(self, days: Ticks, first_hour: int, last_hour: int, rules: Rules) -> Ticks:
+        """Return the ticks at which *days* start; those between *first_hour* and *last_hour* count from there."""
+        if (days == days[0]).all():
+            start = self._start_of(int(days[0]), first_hour, last_hour, rules)
+            return np.full(len(days), start)
+        distinct, places = np.unique(days, return_inverse=True)
+        starts = [self._start_of(day, first_hour, last_hour, rules) for day in distinct.tolist()]
+        return np.array(starts, np.int64)[places]
+
+    def _start_of(self, day: int, first_hour: int, last_hour: int, rules: Rules) -> int:
+        """Return the ticks at which a *day* starts for times between *first_hour* and *last_hour*.
 
         Returns:
-            ``NO_TIME`` if there is no such hour; ``_MIXED`` if not all of its times follow from its start, because clocks
-            change or because a year that is missing does.
+            ``_NONE`` if there is no such day; ``_MIXED`` if not all of these times follow from one start, because clocks change
+            or because a year that is missing does.
         """
-        rest, of_day = divmod(hour, 100)
-        rest, day = divmod(rest, 100)
+        rest, day_of_month = divmod(day, 100)
         year, month = divmod(rest, 100)
         at = LocalTime(
             full_year(self.form, year),
             self.form.month or month,
-            day,
-            of_day,
+            day_of_month,
+            first_hour,
             0,
             0,
             self.form.offset,
         )
-        start = to_ticks(at, 0, rules)
-        last = to_ticks(at._replace(minute=59, second=59), 0, rules)
-        if start == last == NO_TIME:
-            return NO_TIME
-        return start if last - start == _LAST_SECOND * TICKS_PER_S else _MIXED
+        first = to_ticks(at, 0, rules)
+        last = to_ticks(at._replace(hour=last_hour, minute=59, second=59), 0, rules)
+        if first == last == NO_TIME:
+            return _NONE
+        if last - first != (last_hour + 1 - first_hour) * _TICKS_PER_HOUR - TICKS_PER_S:
+            return _MIXED
+        return first - first_hour * _TICKS_PER_HOUR
