@@ -75,6 +75,8 @@ def test_words_that_are_no_level(word: str) -> None:
         ('{"time":"2026","level":"ERROR+2","msg":"text"}', "err"),
         ('{"t":{"$date":"2026"},"s":"W","c":"NETWORK"}', "warning"),
         ('{"@t":"2026","@l":"Fatal","@mt":"text"}', "crit"),
+        ('{"@level":"warn","@message":"text","@module":"core","@timestamp":"2026"}', "warning"),
+        ('{"message":"text","context":[],"level":400,"level_name":"ERROR"}', "err"),
         ('{"level":"info","msg":"cut o', "info"),
         ('{"msg":"say \\"level\\":\\"error\\"","level":"info"}', "info"),
         ('{"level":"high","severity":"low","lvl":"debug"}', "debug"),

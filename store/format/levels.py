@@ -42,7 +42,7 @@ __all__ = [
 LEVELS = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug", "trace")
 """The names of the levels, the most severe first; the code of each is its place, from 1 on, and 0 means none."""
 
-LEVEL_RULES_VERSION = 1
+LEVEL_RULES_VERSION = 2
 """Raise it when the level of an event may become another: levels that were kept are found out again."""
 
 _EMERG, _ALERT, _CRIT, _ERR, _WARNING, _NOTICE, _INFO, _DEBUG, _TRACE = range(1, len(LEVELS) + 1)
@@ -84,7 +84,7 @@ EXAMINED_SIZE = 160
 _OFFSET = re.compile(r"(?<=[a-z])[+-]\d+$")
 _PRIORITY = re.compile(rb"<(\d{1,3})>")
 _JSON_KEYS = frozenset([
-    "level", "severity", "lvl", "log.level", "loglevel", "log_level", "levelname", "@l", "priority", "severitytext",
+    "level", "severity", "lvl", "log.level", "loglevel", "log_level", "levelname", "level_name", "@l", "@level", "priority", "severitytext",
     "severity_text", "error_severity",
 ])  # fmt: skip
 """How loggers call it, in lower case."""
@@ -93,7 +93,7 @@ _ANY_JSON_KEY = re.compile(
     rb'(?i)"(?:%b|severitynumber|s)"' % b"|".join(re.escape(key.encode()) for key in _JSON_KEYS)
 )
 _COMMON_KEYS = (
-    rb"[Ll]evel|[Ss]everity|lvl|log\.level|loglevel|log_level|levelname|@l|PRIORITY|priority|severity[T_]?[Tt]ext|"
+    rb"[Ll]evel|[Ss]everity|lvl|log\.level|loglevel|log_level|levelname|level_name|@l(?:evel)?|PRIORITY|priority|severity[T_]?[Tt]ext|"
     rb"error_severity"
 )
 # Members before it that are no objects and no lists are skipped without a parser: for most lines this is all.

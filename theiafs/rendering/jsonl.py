@@ -56,7 +56,7 @@ class JsonlView(View):
     """The view of ``events.jsonl``."""
 
     name = "jsonl"
-    version = 1
+    version = 2
     """Raised when the levels of events may change as well, as they are in the lines."""
 
     def sizes(self, data: bytes, edges: Integers) -> Integers:
