@@ -135,6 +135,7 @@ KNOWN_TO_ONE = {
     "sqlite3": "store.index.tables",
     "pyroaring": "store.index.postings",
     "re2": "store.matching.pattern",
+    "msgspec": "theiafs.formats.members",
     "zlib_ng": "store.checksum",
 }
 # The os functions that change or read what is on the disk; paths and processes are everybody's.

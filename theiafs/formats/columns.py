@@ -1,0 +1,57 @@
+"""Columns of fields, made of columns of the values that lines say."""
+
+from collections.abc import Iterable, Sequence
+
+from store.format.record import encode_text
+from theiafs.formats.keys import tag_of
+
+__all__ = ["first_sources", "is_source", "tags_of"]
+
+_SIZE_MAX = 255
+"""The longest source, in characters: what is longer is a text, and would be a stream of its own for each event."""
+
+
+def is_source(text: str) -> bool:
+    """Return whether *text* can be the source of an event: it is not empty, not long, and all of it can be shown."""
+    return 0 < len(text) <= _SIZE_MAX and text.isprintable()
+
+
+def first_sources(columns: Iterable[Sequence[object]], count: int) -> Sequence[str | None]:
+    """Return for each of *count* rows the first of its values in *columns* that is a source, None where none is."""
+    sources: list[str | None] = [None] * count
+    missing = list(range(count))
+    for column in columns:
+        usable = _usable(column)
+        if len(missing) == count:
+            sources = usable
+        else:
+            for row in missing:
+                sources[row] = usable[row]
+        if all(sources):
+            break
+        missing = [row for row, source in enumerate(sources) if source is None]
+    return sources
+
+
+def _usable(column: Sequence[object]) -> list[str | None]:
+    """Return *column* with None for each value that is no source."""
+    texts = [value if type(value) is str else None for value in column]
+    # Most logs have few sources.
+    refused = {text for text in set(texts) if text is not None and not is_source(text)}
+    return [None if text in refused else text for text in texts] if refused else texts
+
+
+def tags_of(
+    keys: Sequence[str], columns: Sequence[Sequence[str | None]], count: int
+) -> Sequence[tuple[str, ...]]:
+    """Return for each of *count* rows the tags of the values in *columns*, of the fields *keys*; None makes no tag."""
+    if not keys:
+        return [()] * count
+    return [
+        tuple(
+            tag_of(key, encode_text(value))
+            for key, value in zip(keys, values, strict=True)
+            if value is not None
+        )
+        for values in zip(*columns, strict=True)
+    ]
