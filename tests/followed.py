@@ -3,11 +3,11 @@
 A filter is a tag, a source, a day, or ``untagged``. With *f* filters, *m* minutes, *m(a)* of them with events of the filter *a*
 and *m(a, b)* with events of both *a* and *b*, the number of names is at most::
 
-    26 + m                             the root and minutes/
-       + 18 + m(a)       for each a    its directory, and up to seventeen links in it
-       + 14 + m(a, b)    for each b    that is offered below a: its directory, and up to thirteen links in it
+    32 + m                             the root and minutes/
+       + 24 + m(a)       for each a    its directory, and up to 23 links in it
+       + 20 + m(a, b)    for each b    that is offered below a: its directory, and up to 19 links in it
 
-which is at most ``26 + m + f (18 + m) + f (f - 1) (14 + m)``, whatever the events are: those of the model are of no level.
+which is at most ``32 + m + f (18 + m) + f (f - 1) (14 + m)``, whatever the events are: those of the model are of no level.
 """
 
 from collections.abc import Collection, Iterator
@@ -17,6 +17,7 @@ from typing import NamedTuple
 from store import Event
 from store.query import MINUTE_S
 from theiafs.names import escape
+from theiafs.paths import DOORS
 
 __all__ = [
     "LEAVES",
@@ -41,13 +42,13 @@ LEAVES = [
 ]
 """The links in a directory to its files."""
 
-SIGNPOSTS = [".ingest", ".match", ".not", ".range", *LEAVES]
+SIGNPOSTS = [*(f".{door}" for door in DOORS), ".match", ".not", ".range", *LEAVES]
 """The links in a directory that adds tags or a source, those to filters that list something aside."""
 
 _DAY_S = 86_400
 _START_S = 1_790_035_200  # 2026-09-22
 _ROOT = [
-    "README", ".rgignore", "status", "errors", "views", *LEAVES, "ingest", "latest", "minutes", "by-tag", "by-source", "by-level", "by-date", "range",
+    "README", ".rgignore", "status", "errors", "views", *LEAVES, *DOORS, "latest", "minutes", "by-tag", "by-source", "by-level", "by-date", "range",
     "match", "not", "by-id",
 ]  # fmt: skip
 _OFFERED = {
@@ -125,7 +126,7 @@ def followed(events: Collection[Event]) -> Iterator[str]:
 def followed_max(events: Collection[Event]) -> int:
     """Return the most names that such a walk reaches."""
     filters, minutes = len(selections(events)), len(_minutes(events))
-    return 26 + minutes + filters * (18 + minutes) + filters * (filters - 1) * (14 + minutes)
+    return 32 + minutes + filters * (24 + minutes) + filters * (filters - 1) * (20 + minutes)
 
 
 def _directory(selection: Selection, found: Collection[Event]) -> Iterator[str]:
@@ -133,7 +134,7 @@ def _directory(selection: Selection, found: Collection[Event]) -> Iterator[str]:
     yield path
     is_untagged = "untagged" in path
     for name in SIGNPOSTS:
-        if name != ".ingest" or not is_untagged:
+        if name.removeprefix(".") not in DOORS or not is_untagged:
             yield f"{path}/{name}"
     yield from (f"{path}/{name}" for name in _minutes(found))
 

@@ -55,12 +55,14 @@ from tests.doubles import ListStore
 from tests.renderings import HOSTILE, check_line, edges_of, encode_record
 from theiafs.addition import Addition
 from theiafs.config import parse_options
+from theiafs.doors import Doors
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import FilesystemError, InvalidName, MountError, NameTooLong, NotFound
-from theiafs.ingest import IngestBuffer, Origin
+from theiafs.ingest import IngestBuffer
 from theiafs.lineviews import LINE_VIEWS
 from theiafs.names import escape, unescape
 from theiafs.nodes import Directory, File
+from theiafs.origin import Origin
 from theiafs.processes import Process
 from theiafs.rendering.patterns import Patterns
 from theiafs.timerange import now_in_ticks, parse_date, parse_range
@@ -145,7 +147,7 @@ def _paths(data: bytes) -> None:
     store.save(Event("1", "app", 1763856000.0, ["web", "a/b"], "ERROR one"))
     store.save(Event("2", "%\udcff", 5.0, [], "two\nlines"))
     store.save_view("v", "../by-tag/web")
-    tree = Tree(store, _EVENT_SIZE_MAX)
+    tree = Tree(store, Doors(_EVENT_SIZE_MAX))
     path, target = (part.decode(errors="replace") for part in _parts(data, 2))
     path = "/" + path.strip("/")
     asked: list[Callable[[], object]] = [

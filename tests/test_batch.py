@@ -17,7 +17,8 @@ from store.ticks import TICKS_PER_S
 from tests.test_addition import addition_of
 from theiafs import ingest as ingest_module
 from theiafs import lines as lines_module
-from theiafs.ingest import IngestBuffer, Origin
+from theiafs.ingest import IngestBuffer
+from theiafs.origin import Origin
 
 ORIGIN = Origin("test", 1763800000_5000000)
 ALWAYS, NEVER = 0, 1 << 60

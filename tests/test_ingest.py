@@ -17,7 +17,8 @@ from store import (
     StoreFull,
 )
 from tests.test_addition import addition_of
-from theiafs.ingest import IngestBuffer, Origin
+from theiafs.ingest import IngestBuffer
+from theiafs.origin import Origin
 
 ORIGIN = Origin("test", 1000 * TICKS_PER_S + 5_000_000)
 

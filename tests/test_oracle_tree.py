@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from store import Event, NaiveEventStore
 from tests.oracle import Expected, Model, Step, events, expect, in_bytes, level_name, queries
+from theiafs.doors import Doors
 from theiafs.errors import NotFound
 from theiafs.names import escape
 from theiafs.nodes import Directory, File
@@ -123,7 +124,7 @@ def test_every_directory_and_file_is_what_the_oracle_says(
     """Listings, sizes, bytes and counts agree after every batch, flushed or not, and after a restart."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:  # nothing here is about fsync
         store = NaiveEventStore(directory, NEVER_MS)
-        tree, model = Tree(store, 1 << 20), Model()
+        tree, model = Tree(store, Doors(1 << 20)), Model()
         for batch, then, asked in history:
             store.save_all(batch)
             for event in batch:
@@ -133,7 +134,7 @@ def test_every_directory_and_file_is_what_the_oracle_says(
             elif then == "reopen":
                 store.close()
                 store = NaiveEventStore(directory, NEVER_MS)
-                tree = Tree(store, 1 << 20)
+                tree = Tree(store, Doors(1 << 20))
                 model.reopen()
             for query in asked:
                 check(tree, model, query, chunk_size)

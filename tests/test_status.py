@@ -12,6 +12,7 @@ from store import Event, EventStore, NaiveEventStore, open_store
 from tests.counting import Cost, assert_constant, cost_of
 from tests.doubles import ListStore
 from theiafs.config import Settings, parse_options
+from theiafs.doors import Doors
 from theiafs.operations import Operations
 from theiafs.tree import Tree
 
@@ -41,7 +42,7 @@ def save(store: EventStore, count: int, start: float = 0, tag: str = "t") -> Non
 
 
 def read_status(store: EventStore) -> dict[str, str]:
-    data = Tree(store, 1 << 20).open("/status", to_write=False).read(0, 1 << 20)
+    data = Tree(store, Doors(1 << 20)).open("/status", to_write=False).read(0, 1 << 20)
     assert re.fullmatch(rb"([a-z_]+: [^\n]+\n)+", data)
     return dict(line.split(": ", 1) for line in data.decode().splitlines())
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from store import TICKS_MAX, TICKS_PER_S, During
 from theiafs.errors import InvalidName
-from theiafs.timerange import Days, Last, Newest, day_name, parse_date, parse_range
+from theiafs.timerange import Days, Last, Newest, day_names, parse_date, parse_range
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -384,8 +384,8 @@ def test_any_name_is_a_range_or_refused(name: str) -> None:
 
 def test_a_date_is_one_calendar_time() -> None:
     """Days are listed; months, hours and the like are understood."""
-    assert parse_date(day_name(20_000)) == parse_range("2024-10-04")
-    assert day_name(20_000) == "2024-10-04"
+    assert parse_date(day_names([20_000], UTC)[0]) == parse_range("2024-10-04")
+    assert day_names([20_000, 20_000], UTC) == ["2024-10-04"]
     for name in ("2026", "2026-11", "2026-11-23T10", "20261123", "2026-11-23T10:15Z"):
         assert parse_date(name) == parse_range(name)
     assert parse_date("yesterday") == Days("yesterday", UTC)

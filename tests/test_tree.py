@@ -9,10 +9,12 @@ import pytest
 from store import TICKS_PER_S, Event, NaiveEventStore
 from tests.doubles import Clock
 from theiafs import timerange
+from theiafs.doors import Doors
 from theiafs.errors import AlreadyThere, InvalidName, NotFound, NotPermitted
 from theiafs.handles import Handle
 from theiafs.names import escape
 from theiafs.nodes import Directory, Link
+from theiafs.paths import DOORS
 from theiafs.tree import Tree
 
 DIRECTORIES = [
@@ -38,7 +40,7 @@ def store(tmp_path: Path) -> Iterator[NaiveEventStore]:
 
 @pytest.fixture
 def tree(store: NaiveEventStore) -> Tree:
-    return Tree(store, 1 << 20)
+    return Tree(store, Doors(1 << 20))
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def size_of(tree: Tree, path: str) -> int:
 
 def test_an_empty_store_has_no_newest_minute(tree: Tree, store: NaiveEventStore) -> None:
     """A link that leads nowhere would break programs that walk the tree."""
-    assert listed(tree, "/") == ["README", "status", "errors", "ingest", *DIRECTORIES]
+    assert listed(tree, "/") == ["README", "status", "errors", *DOORS, *DIRECTORIES]
     with pytest.raises(NotFound):
         tree.resolve("/latest")
     store.save(Event("a", "s", 100, [], "x"))
@@ -306,6 +308,7 @@ LEAVES = {
     ".histogram",
     ".patterns",
 }
+SIGNPOSTED_DOORS = {f".{door}" for door in DOORS}
 LIST_NOTHING = {".range", ".match", ".not"}
 LIST_SOMETHING = {".by-tag", ".by-source", ".by-level", ".by-date", ".untagged"}
 
@@ -314,25 +317,31 @@ LIST_SOMETHING = {".by-tag", ".by-source", ".by-level", ".by-date", ".untagged"}
     ("path", "wanted"),
     [
         ("", LEAVES | {".untagged"}),
-        ("/by-tag/web", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".untagged"} | {".ingest"}),
-        ("/by-source/s", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-source"} | {".ingest"}),
-        ("/by-level/err", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-level"} | {".ingest"}),
+        ("/by-tag/web", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".untagged"} | SIGNPOSTED_DOORS),
+        (
+            "/by-source/s",
+            LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-source"} | SIGNPOSTED_DOORS,
+        ),
+        (
+            "/by-level/err",
+            LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-level"} | SIGNPOSTED_DOORS,
+        ),
         ("/by-level/err+", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-level"}),
         ("/untagged", LEAVES | LIST_NOTHING | {".by-source", ".by-level", ".by-date"}),
-        ("/range/1-100", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-date"} | {".ingest"}),
-        ("/range/1970", LEAVES | LIST_NOTHING | LIST_SOMETHING | {".ingest"}),
-        ("/range/last-1h", LEAVES | LIST_NOTHING | LIST_SOMETHING | {".ingest"}),
+        ("/range/1-100", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-date"} | SIGNPOSTED_DOORS),
+        ("/range/1970", LEAVES | LIST_NOTHING | LIST_SOMETHING | SIGNPOSTED_DOORS),
+        ("/range/last-1h", LEAVES | LIST_NOTHING | LIST_SOMETHING | SIGNPOSTED_DOORS),
         (
             "/by-date/1970-01-01",
-            LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-date"} | {".ingest"},
+            LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-date"} | SIGNPOSTED_DOORS,
         ),
         ("/by-source/s,t", LEAVES | LIST_NOTHING | LIST_SOMETHING - {".by-source"}),
-        ("/by-tag/web/by-source/s", LEAVES | LIST_NOTHING | {".ingest"}),
+        ("/by-tag/web/by-source/s", LEAVES | LIST_NOTHING | SIGNPOSTED_DOORS),
         ("/by-tag/web/untagged", LEAVES | LIST_NOTHING),
         ("/not/by-tag/web", set()),
         ("/by-source/s/not/by-tag/web", set()),
         ("/not/range/last-1d", set()),
-        ("/by-tag/web" * 16, LEAVES | {".ingest"}),
+        ("/by-tag/web" * 16, LEAVES | SIGNPOSTED_DOORS),
     ],
 )
 def test_a_directory_shows_what_else_resolves_in_it(
@@ -345,7 +354,7 @@ def test_a_directory_shows_what_else_resolves_in_it(
     for name, target in found.items():
         assert name == f".{target}"
         tree.resolve(f"{path}/{target}").attributes()
-    for name in LEAVES | LIST_NOTHING | LIST_SOMETHING | {".ingest", ".git", ".1-2"}:
+    for name in LEAVES | LIST_NOTHING | LIST_SOMETHING | SIGNPOSTED_DOORS | {".git", ".1-2"}:
         if name not in wanted:
             with pytest.raises(NotFound):
                 tree.resolve(f"{path}/{name}")

@@ -9,6 +9,7 @@ import pytest
 
 from store import Event, NaiveEventStore, ViewExists, ViewNotFound, open_store
 from theiafs.config import Settings
+from theiafs.doors import Doors
 from theiafs.errors import InvalidName, NameTooLong, NotFound, NotPermitted
 from theiafs.nodes import Directory, Link
 from theiafs.operations import Operations
@@ -27,7 +28,7 @@ def store(tmp_path: Path) -> Iterator[NaiveEventStore]:
 
 @pytest.fixture
 def tree(store: NaiveEventStore) -> Tree:
-    return Tree(store, 1 << 20)
+    return Tree(store, Doors(1 << 20))
 
 
 @pytest.fixture

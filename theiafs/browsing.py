@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from store import EventStore
+from theiafs.doors import Doors
 from theiafs.errors import InvalidName, NotPermitted
 from theiafs.nodes import Directory, Link
 from theiafs.tree import Tree
@@ -28,7 +29,7 @@ class Browser:
     """
 
     def __init__(self, store: EventStore) -> None:
-        self._tree = Tree(store, event_size_max=0)
+        self._tree = Tree(store, Doors(event_size_max=0))
 
     def entries(self, path: str, shows_hidden: bool = False) -> Iterator[str]:
         """Return the names in the directory at *path*, hidden ones only if *shows_hidden*; the path itself if it is no directory.

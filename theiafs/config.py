@@ -3,8 +3,12 @@
 import grp
 import os
 import pwd
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from theiafs.errors import MountError
 
@@ -25,6 +29,13 @@ _PASSED_ON = frozenset(
 _IGNORED = frozenset({"defaults", "auto", "noauto", "user", "users", "nouser", "nofail", "_netdev"})
 
 
+_WORDS = frozenset({"sync", "async", "delete", "ro", "rw"})
+"""The options of ours that have no value."""
+
+_KEY = re.compile(r"[\w.@-]+")
+"""The name of a field that may become a tag."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """How to mount.
@@ -40,6 +51,8 @@ class Settings:
         syncs_writes: whether a write is durable when it returns.
         can_remove: whether minutes and events can be removed.
         is_read_only: whether to follow a store that another process writes, and write nothing.
+        zone: the time zone of times without an offset, and of days.
+        keys: the names of the fields of lines in a format that become tags.
         log_path: log file of a mount in the background; the default one if empty.
         binding: name of the FUSE binding to load; if empty, the first that works.
         fuse_options: options for libfuse, by name.
@@ -55,6 +68,8 @@ class Settings:
     syncs_writes: bool = False
     can_remove: bool = False
     is_read_only: bool = False
+    zone: tzinfo = UTC
+    keys: tuple[str, ...] = ()
     log_path: str = ""
     binding: str = ""
     fuse_options: frozenset[str] = frozenset()
@@ -71,6 +86,8 @@ class Settings:
             f"umask={self.umask:03o}",
             f"flush={self.flush_interval_ms:g}",
             *(f"{name}={getattr(self, attribute)}" for name, (attribute, _) in _SIZES.items()),
+            *([f"tz={self.zone}"] if self.zone is not UTC else []),
+            *([f"keys={':'.join(self.keys)}"] if self.keys else []),
             *sorted(self.fuse_options),
         ]
         return ",".join(options)
@@ -83,7 +100,7 @@ def parse_options(text: str) -> Settings:
         MountError: if an option is unknown, or has an invalid value.
     """
     settings = Settings()
-    for option in filter(None, text.split(",")):
+    for option in _options(text):
         name, _, value = option.partition("=")
         try:
             settings = _apply(settings, name, value)
@@ -95,33 +112,33 @@ def parse_options(text: str) -> Settings:
     return settings
 
 
+def _options(text: str) -> list[str]:
+    """Split *text* at its commas, but not within the names of fields: ``keys=status,method,ro`` is two options."""
+    options: list[str] = []
+    for word in filter(None, text.split(",")):
+        is_option = "=" in word or word in _WORDS or word in _PASSED_ON or word in _IGNORED
+        if options and options[-1].startswith("keys=") and not (is_option or word.startswith("x-")):
+            options[-1] += f":{word}"
+        else:
+            options.append(word)
+    return options
+
+
 def _apply(settings: Settings, name: str, value: str) -> Settings:
     match name:
-        case "uid":
-            return replace(
-                settings, uid=int(value) if value.isdigit() else pwd.getpwnam(value).pw_uid
-            )
-        case "gid":
-            return replace(
-                settings, gid=int(value) if value.isdigit() else grp.getgrnam(value).gr_gid
-            )
-        case "umask":
-            return replace(settings, umask=_in_range(int(value, 8), 0o777))
-        case "flush":
-            return replace(settings, flush_interval_ms=_in_range(int(value), 3_600_000))
         case "sync" | "async" if not value:
             return replace(settings, syncs_writes=name == "sync")
         case "delete" if not value:
             return replace(settings, can_remove=True)
         case "ro" | "rw" if not value:
             return replace(settings, is_read_only=name == "ro")
-        case "log" if value:
-            return replace(settings, log_path=os.path.abspath(value))
-        case "binding" if value:
-            return replace(settings, binding=value)
+        case _ if name in _VALUES and value:
+            attribute, read = _VALUES[name]
+            changes: dict[str, Any] = {attribute: read(value)}
+            return replace(settings, **changes)
         case _ if name in _SIZES:
             attribute, largest = _SIZES[name]
-            changes: dict[str, Any] = {attribute: _size(value, largest)}
+            changes = {attribute: _size(value, largest)}
             return replace(settings, **changes)
         case _ if name in _PASSED_ON and not value:
             return replace(settings, fuse_options=settings.fuse_options | {name})
@@ -129,7 +146,7 @@ def _apply(settings: Settings, name: str, value: str) -> Settings:
             return settings
     raise MountError(
         f"unknown option {name!r}; there are uid, gid, umask, max_event, flush, memory, log_keep, sync, ro,"
-        " delete, log, binding, " + ", ".join(sorted(_PASSED_ON))
+        " delete, tz, keys, log, binding, " + ", ".join(sorted(_PASSED_ON))
     )
 
 
@@ -142,3 +159,35 @@ def _in_range(number: int, largest: int, smallest: int = 0) -> int:
     if not smallest <= number <= largest:
         raise ValueError(number)
     return number
+
+
+def _user(value: str) -> int:
+    return int(value) if value.isdigit() else pwd.getpwnam(value).pw_uid
+
+
+def _group(value: str) -> int:
+    return int(value) if value.isdigit() else grp.getgrnam(value).gr_gid
+
+
+def _zone(value: str) -> tzinfo:
+    return UTC if value == "UTC" else ZoneInfo(value)
+
+
+def _keys(value: str) -> tuple[str, ...]:
+    keys = tuple(dict.fromkeys(value.split(":")))
+    if not all(map(_KEY.fullmatch, keys)):
+        raise ValueError(value)
+    return keys
+
+
+_VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
+    "uid": ("uid", _user),
+    "gid": ("gid", _group),
+    "umask": ("umask", lambda value: _in_range(int(value, 8), 0o777)),
+    "flush": ("flush_interval_ms", lambda value: _in_range(int(value), 3_600_000)),
+    "tz": ("zone", _zone),
+    "keys": ("keys", _keys),
+    "log": ("log_path", os.path.abspath),
+    "binding": ("binding", str),
+}
+"""Options that have values: the attribute of the settings, and what reads its value."""

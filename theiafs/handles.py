@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Hashable, Iterable
 
 from store import Answer, EventReadException, EventStore, EventStoreException, Query, Span
-from theiafs.addition import Addition
+from theiafs.doors import Buffer
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import NotPermitted
-from theiafs.ingest import IngestBuffer, Origin
+from theiafs.origin import Origin
 from theiafs.processes import Process, process_of
 from theiafs.timerange import now_in_ticks
 
@@ -168,20 +168,18 @@ class IngestHandle(Handle):
 
     Args:
         store: where events are saved.
-        addition: what the path says of them.
-        event_size_max: size limit of an event, in bytes.
+        buffer: what was appended, and is no whole event yet.
         on_loss: is called with the last writer, and why what it wrote last was lost when the file was closed.
     """
 
     def __init__(
         self,
         store: EventStore,
-        addition: Addition,
-        event_size_max: int,
+        buffer: Buffer,
         on_loss: Callable[[Process, EventStoreException], object] = lambda _process, _error: None,
     ) -> None:
         self._store = store
-        self._buffer = IngestBuffer(addition, event_size_max)
+        self._buffer = buffer
         self._on_loss = on_loss
         self._lock = threading.Lock()
         self._last_writer = _NO_PROCESS

@@ -8,7 +8,6 @@ Two things may be appended, in any mixture:
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,57 +25,15 @@ from store.format.record import (
     split_stream_key,
 )
 from theiafs.addition import Addition
+from theiafs.formatted import UNPARSED, FormattedLines, LineReader
 from theiafs.lines import Lines, only_line, read_line, read_lines
+from theiafs.origin import Origin
+from theiafs.refusal import Refused
 
-__all__ = ["IngestBuffer", "Origin"]
+__all__ = ["IngestBuffer"]
 
 _BLOCK_SIZE_MIN = 2048
 """Minimum size of a buffer, in bytes, at which parsing all records together is faster than one by one."""
-
-_START_SIZE_MAX = 64 << 10
-"""Number of bytes compared of two pieces of a write: the kernel cuts the same bytes at another memory address up to a page
-earlier or later, at about 128 KiB."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The origin of appended events: their default source and time.
-
-    Attributes:
-        source: the source of events that do not say theirs.
-        now: the time of events that do not say theirs, in ticks since the epoch.
-    """
-
-    source: str
-    now: int
-
-
-class _Refused:
-    """The bytes that made an event invalid after earlier writes of it were accepted; the event is dropped.
-
-    The kernel passes a large write on in pieces. When one fails after others were accepted, the writer sees a short write,
-    and writes the rest again, which begins with the piece that failed: that must fail too, or the end of an event would become
-    an event of its own. It fails each time. A writer that appends anything else has given the event up.
-    """
-
-    def __init__(self) -> None:
-        self._start = b""
-        self._failure = InvalidEvent()
-
-    def note(self, data: bytes, failure: InvalidEvent) -> None:
-        """Note that *data* was refused with *failure*."""
-        self._start, self._failure = _start(data), failure
-
-    def check(self, data: bytes) -> None:
-        """Check that *data* does not repeat the refused bytes.
-
-        Raises:
-            InvalidEvent: if it does.
-        """
-        if self._start:
-            if _start(data) == self._start:
-                raise self._failure
-            self._start = b""
 
 
 class IngestBuffer:
@@ -87,14 +44,19 @@ class IngestBuffer:
     Args:
         addition: what the directory appended to says of its events.
         event_size_max: size limit of a line or record, in bytes.
+        reader: reads lines in a format; None if any text and records are appended.
     """
 
-    def __init__(self, addition: Addition, event_size_max: int) -> None:
+    def __init__(
+        self, addition: Addition, event_size_max: int, reader: LineReader | None = None
+    ) -> None:
         self._addition = addition
         self._event_size_max = event_size_max
+        self._reader = reader
+        self._last_ticks: int | None = None  # of the last event; None before the first
         self._partial = bytearray()
         self._needed = 0  # minimum size of the partial event when it is whole, in bytes
-        self._refused = _Refused()
+        self._refused = Refused()
 
     def append(self, data: bytes, origin: Origin, save: Callable[[Batch], None]) -> int:
         """Append *data*, and save the events that it completes.
@@ -114,7 +76,7 @@ class IngestBuffer:
             EventStoreException: if the events could not be saved; nothing was accepted.
         """
         self._refused.check(data)
-        line = None if self._partial else only_line(data)
+        line = None if self._partial or self._reader else only_line(data)
         if line is not None and self._accepts_line(line, origin):
             batch = Batch()
             source = _source(self._addition, origin)
@@ -136,6 +98,7 @@ class IngestBuffer:
             # The writer learns that nothing was written.
             self._needed = 0
             raise
+        self._note_saved(split)
         if split.failure is None:
             self._partial = bytearray(buffer[split.position :])
             return len(data)
@@ -169,6 +132,7 @@ class IngestBuffer:
         split = self._split(rest + b"\n", origin)
         self._drop()
         save(split.batch)
+        self._note_saved(split)
         opening = OPENING.match(rest, split.position)
         if opening is not None and len(rest) - opening.end() < int(opening[1]):
             dropped = len(rest) - split.position
@@ -180,8 +144,25 @@ class IngestBuffer:
         self._partial.clear()
         self._needed = 0
 
-    def _split(self, buffer: bytes, origin: Origin) -> "_Split":
-        split = _Split(buffer, origin, self._addition, self._event_size_max)
+    def _note_saved(self, split: "_Split | FormattedLines") -> None:
+        """Note that the events of *split* were saved."""
+        if isinstance(split, FormattedLines) and self._reader is not None:
+            self._last_ticks = split.last_ticks
+            self._reader.tallies.count(UNPARSED, split.unparsed)
+
+    def _split(self, buffer: bytes, origin: Origin) -> "_Split | FormattedLines":
+        split: _Split | FormattedLines
+        if self._reader is None:
+            split = _Split(buffer, origin, self._addition, self._event_size_max)
+        else:
+            split = FormattedLines(
+                buffer,
+                origin,
+                self._addition,
+                self._event_size_max,
+                self._reader,
+                self._last_ticks,
+            )
         split.run()
         self._needed = split.needed
         return split
@@ -329,12 +310,6 @@ class _Split:
             raise InvalidEvent(
                 f"an event of the time {in_decimal(ticks)} does not belong in this range"
             )
-
-
-def _start(data: bytes) -> bytes:
-    """Return the first line of *data*, or enough of it to tell two pieces of a write apart."""
-    line_end = data.find(b"\n", 0, _START_SIZE_MAX) + 1
-    return data[: line_end or _START_SIZE_MAX]
 
 
 def _source(addition: Addition, origin: Origin) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from store import EventStore, EventStoreException, Query, View
 from store.format.event import encode_event
 from theiafs.addition import Addition
+from theiafs.doors import Buffer
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import NotFound
 from theiafs.handles import AnswerHandle, ErrorsHandle, Handle, IngestHandle, TextHandle
@@ -311,7 +312,7 @@ class IngestFile(File):
     Args:
         store: where they are saved.
         addition: what the path says of them.
-        event_size_max: size limit of an event, in bytes.
+        make_buffer: makes the buffer of the file when it is opened.
         on_loss: is called with the last writer, and why what it wrote last was lost when the file was closed.
     """
 
@@ -321,12 +322,12 @@ class IngestFile(File):
         self,
         store: EventStore,
         addition: Addition,
-        event_size_max: int,
+        make_buffer: Callable[[], Buffer],
         on_loss: Callable[[Process, EventStoreException], object],
     ) -> None:
         self._store = store
         self._addition = addition
-        self._event_size_max = event_size_max
+        self._make_buffer = make_buffer
         self._on_loss = on_loss
 
     def attributes(self) -> Attributes:
@@ -337,4 +338,4 @@ class IngestFile(File):
 
     def open(self) -> IngestHandle:
         """See :meth:`File.open`."""
-        return IngestHandle(self._store, self._addition, self._event_size_max, self._on_loss)
+        return IngestHandle(self._store, self._make_buffer(), self._on_loss)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from store import EventStore, EventStoreException
 from theiafs import __version__
 from theiafs.config import Settings
+from theiafs.doors import Doors
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import InvalidName, NotFound, NotPermitted
 from theiafs.handles import HandleTable
@@ -103,9 +104,10 @@ class Operations:
         self._errors = _make_error_log(store)
         self._tree = Tree(
             store,
-            settings.event_size_max,
+            Doors(settings.event_size_max, settings.zone, settings.keys),
             self._errors,
             self._status,
+            zone=settings.zone,
             can_remove=settings.can_remove,
         )
         self._handles = HandleTable()

@@ -8,15 +8,17 @@
     filter  = [ "not/" ] selection
     selection = "by-tag/" tag { "," tag }  |  "by-source/" source { "," source }  |  "untagged"
               | "by-level/" level [ "+" ] { "," level [ "+" ] }  |  "by-date/" date  |  "range/" range  |  "match/" regex
-    leaf    = "events" [ lines ] | "ingest" | "count" | "tags" | "sources" | "levels" | "histogram" | "patterns" | minute [ lines ]
+    leaf    = "events" [ lines ] | "ingest" [ "." format ] | "count" | "tags" | "sources" | "levels" | "histogram" | "patterns" | minute [ lines ]
               | "not"  |  a selection without what follows its first "/" | "." leaf
     lines   = ".log" | ".jsonl"
+    format  = "jsonl" | "syslog" | "logfmt" | "combined" | "journal" | "record"
 """
 
 import functools
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -27,6 +29,7 @@ from theiafs.errors import InvalidName, NotFound
 from theiafs.timerange import Days, Last, Newest, parse_date, parse_range
 
 __all__ = [
+    "DOORS",
     "FILTERS_MAX",
     "LEAVES",
     "Filter",
@@ -103,6 +106,12 @@ class NodeKind(StrEnum):
     HISTOGRAM = "histogram"
     PATTERNS = "patterns"
     INGEST = "ingest"
+    INGEST_JSONL = "ingest.jsonl"
+    INGEST_SYSLOG = "ingest.syslog"
+    INGEST_LOGFMT = "ingest.logfmt"
+    INGEST_COMBINED = "ingest.combined"
+    INGEST_JOURNAL = "ingest.journal"
+    INGEST_RECORD = "ingest.record"
     MINUTE = "minute"
     MINUTE_LOG = "minute.log"
     MINUTE_JSONL = "minute.jsonl"
@@ -146,11 +155,22 @@ _ROOT_ONLY = _by_name(
     NodeKind.BY_ID,
     NodeKind.VIEWS,
 )
+DOORS = (
+    NodeKind.INGEST,
+    NodeKind.INGEST_JSONL,
+    NodeKind.INGEST_SYSLOG,
+    NodeKind.INGEST_LOGFMT,
+    NodeKind.INGEST_COMBINED,
+    NodeKind.INGEST_JOURNAL,
+    NodeKind.INGEST_RECORD,
+)
+"""The files that events are appended to."""
+
 LEAVES = _by_name(
     NodeKind.EVENTS,
     NodeKind.EVENTS_LOG,
     NodeKind.EVENTS_JSONL,
-    NodeKind.INGEST,
+    *DOORS,
     NodeKind.COUNT,
     NodeKind.TAGS,
     NodeKind.SOURCES,
@@ -182,15 +202,21 @@ class Paths:
     Args:
         read_tag: turns a file name into a tag, or raises a :class:`theiafs.errors.FilesystemError`.
         read_source: turns a file name into a source likewise.
+        zone: the time zone of times without an offset.
     """
 
-    def __init__(self, read_tag: Callable[[str], str], read_source: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        read_tag: Callable[[str], str],
+        read_source: Callable[[str], str],
+        zone: tzinfo = UTC,
+    ) -> None:
         self._parsers: dict[NodeKind, Callable[[str], Filter]] = {
             NodeKind.BY_TAG: lambda name: HasTag(_parse_alternatives(name, read_tag)),
             NodeKind.BY_SOURCE: lambda name: FromSource(_parse_alternatives(name, read_source)),
             NodeKind.BY_LEVEL: lambda name: AtLevel(_parse_levels(name)),
-            NodeKind.BY_DATE: parse_date,
-            NodeKind.RANGE: parse_range,
+            NodeKind.BY_DATE: lambda name: parse_date(name, zone),
+            NodeKind.RANGE: lambda name: parse_range(name, zone),
             NodeKind.MATCH: lambda name: Matches(decode_pattern(name)),
         }
         # Most paths lead to many files in few directories.

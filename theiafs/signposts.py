@@ -7,7 +7,7 @@ sources and days (``untagged`` is one more), such a walk reaches at most *f*² d
 
 from store import AtLevel, During, FromSource, HasTag, Not, Query, Untagged
 from theiafs.addition import Addition
-from theiafs.paths import FILTERS_MAX, LEAVES, Filter, Location, Negated, NodeKind
+from theiafs.paths import DOORS, FILTERS_MAX, LEAVES, Filter, Location, Negated, NodeKind
 from theiafs.timerange import TICKS_PER_DAY
 
 __all__ = ["signposted", "signposts"]
@@ -33,12 +33,12 @@ def signposts(location: Location, query: Query, is_writable: bool) -> list[str]:
     filters = location.filters
     if any(isinstance(each, Not | Negated) for each in filters):
         return []
-    targets = [name for name in LEAVES if name != NodeKind.INGEST]
+    targets = [name for name in LEAVES if name not in DOORS]
     if not filters:
-        targets.append(NodeKind.UNTAGGED)  # the root lists the others, and ingest
+        targets.append(NodeKind.UNTAGGED)  # the root lists the others, and the doors
     else:
         if is_writable and Addition.of(query) is not None:
-            targets.append(NodeKind.INGEST)
+            targets += DOORS
         if len(filters) < FILTERS_MAX:
             targets += _LIST_NOTHING
         if len(filters) == 1:

@@ -18,7 +18,7 @@ of times, and a negative offset counts only where what follows rules out the oth
 import calendar
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import NamedTuple
 
@@ -26,12 +26,12 @@ from store import TICKS_MAX, TICKS_PER_S, During
 from theiafs.errors import InvalidName
 
 __all__ = [
-    "LAST_DAY",
     "TICKS_PER_DAY",
     "Days",
     "Last",
     "Newest",
-    "day_name",
+    "bucket_ticks",
+    "day_names",
     "now_in_ticks",
     "parse_date",
     "parse_range",
@@ -69,7 +69,9 @@ _BASIC = re.compile(
     r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(?:(\d{2})(?:(\d{2})(?:[.,](\d+))?)?)?)?" + _OFFSET, re.ASCII
 )
 TICKS_PER_DAY = 86_400 * TICKS_PER_S
-LAST_DAY = (date.max - date(1970, 1, 1)).days
+_TICKS_PER_QUARTER = TICKS_PER_DAY // 96
+_LAST_S = (date.max - date(1970, 1, 1)).days * 86_400
+"""The start of the last day that has a name, in seconds since the epoch."""
 """The last day, counted from the epoch, that has a name."""
 _DAYS_AGO = {"today": 0, "yesterday": 1}
 
@@ -113,9 +115,21 @@ class Days(NamedTuple):
         return _Parser(self.name, self.zone, moment.astimezone(self.zone).date()).parse()
 
 
-def day_name(day: int) -> str:
-    """Return the name of the *day*, counted from the epoch, in UTC: that of a date."""
-    return (_EPOCH + timedelta(days=day)).date().isoformat()
+def bucket_ticks(zone: tzinfo) -> int:
+    """Return the ticks of a bucket of time that begins and ends on one day of *zone*, whose days begin at quarters of an hour."""
+    return TICKS_PER_DAY if zone is UTC else _TICKS_PER_QUARTER
+
+
+def day_names(buckets: Iterable[int], zone: tzinfo) -> list[str]:
+    """Return the names of the days of *zone* that *buckets*, each of :func:`bucket_ticks` from the epoch on, are on: dates."""
+    width_s = bucket_ticks(zone) // TICKS_PER_S
+    moments = (bucket * width_s for bucket in buckets)
+    dates = {
+        (_EPOCH + timedelta(seconds=seconds)).astimezone(zone).date()
+        for seconds in moments
+        if seconds < _LAST_S
+    }
+    return [each.isoformat() for each in sorted(dates)]
 
 
 def now_in_ticks() -> int:

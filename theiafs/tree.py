@@ -3,6 +3,7 @@
 import posixpath
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, tzinfo
 from functools import partial
 from itertools import islice
 
@@ -20,6 +21,7 @@ from store import (
 )
 from store.format.levels import LEVELS
 from theiafs.addition import Addition
+from theiafs.doors import Doors
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import AlreadyThere, InvalidName, NotFound, NotPermitted
 from theiafs.guide import GUIDE
@@ -43,12 +45,12 @@ from theiafs.nodes import (
     TextFile,
 )
 from theiafs.openanswers import OpenAnswers
-from theiafs.paths import Filter, Location, NodeKind, Paths, decode_pattern, place_in_name
+from theiafs.paths import DOORS, Filter, Location, NodeKind, Paths, decode_pattern, place_in_name
 from theiafs.processes import Process
 from theiafs.recent import Recent
 from theiafs.signposts import signposted, signposts
 from theiafs.summaries import SCANS, SUMMARIES
-from theiafs.timerange import LAST_DAY, TICKS_PER_DAY, day_name, parse_date
+from theiafs.timerange import bucket_ticks, day_names, parse_date
 from theiafs.viewlinks import ADVICE, normal_target, stays_inside, view_name
 
 __all__ = ["Tree"]
@@ -82,26 +84,29 @@ class Tree:
 
     Args:
         store: the store that is shown.
-        event_size_max: size limit of an event that is appended, in bytes.
+        doors: the files that events are appended to.
         errors: the errors that are shown.
         status: returns what is shown of the filesystem's status; the store's follows.
+        zone: the time zone of days, and of times without an offset in paths.
         can_remove: whether minutes and events can be removed.
     """
 
     def __init__(
         self,
         store: EventStore,
-        event_size_max: int,
+        doors: Doors,
         errors: ErrorLog | None = None,
         status: Callable[[], Mapping[str, int | str]] = dict,
         *,
+        zone: tzinfo = UTC,
         can_remove: bool = False,
     ) -> None:
         self._store = store
-        self._event_size_max = event_size_max
+        self._doors = doors
         self._can_remove = can_remove
         self._errors = errors or ErrorLog()
-        self._paths = Paths(self._read_tag, self._read_source)
+        self._zone = zone
+        self._paths = Paths(self._read_tag, self._read_source, zone)
         self._moments = Moments(lambda: store.whole(Query()).newest)
         self._open_answers = OpenAnswers()
         self._scanned_sizes: Recent[str, int] = Recent(_SIZES_MAX)
@@ -122,7 +127,7 @@ class Tree:
         self._root_files: dict[NodeKind, Callable[[], File]] = {
             NodeKind.README: lambda: TextFile(GUIDE),
             NodeKind.RGIGNORE: lambda: TextFile(_RGIGNORE),
-            NodeKind.STATUS: lambda: StatusFile({**status(), **store.status()}),
+            NodeKind.STATUS: lambda: StatusFile({**status(), **doors.status(), **store.status()}),
             NodeKind.ERRORS: lambda: ErrorsFile(self._errors),
         }
 
@@ -309,11 +314,12 @@ class Tree:
                 return EventFile(store, unescape(location.name, tuple))
             case _ if location.kind in SUMMARIES:
                 return self._summary(path, location.kind, query)
-            case NodeKind.INGEST if store.is_writable:
+            case _ if location.kind in DOORS and store.is_writable:
                 addition = Addition.of(query)
                 if addition is not None:
+                    make_buffer = partial(self._doors.buffer, location.kind, addition)
                     on_loss = partial(self._note_loss, path.encode())
-                    return IngestFile(store, addition, self._event_size_max, on_loss)
+                    return IngestFile(store, addition, make_buffer, on_loss)
         raise NotFound(f"no such file: {path!r}")
 
     def _note_loss(self, path: bytes, writer: Process, error: EventStoreException) -> None:
@@ -348,7 +354,7 @@ class Tree:
         files = [NodeKind.README, NodeKind.RGIGNORE, NodeKind.STATUS, NodeKind.ERRORS]
         yield Entries(files, TextFile.MODE)
         if self._store.is_writable:
-            yield Entries([NodeKind.INGEST], IngestFile.MODE)
+            yield Entries(DOORS, IngestFile.MODE)
         yield Entries(_ROOT_DIRECTORIES, Directory.MODE)
         yield self._signposts(location, query)
         if self._store.latest() is not None:
@@ -381,10 +387,10 @@ class Tree:
 
     def _list_days(self, _location: Location, query: Query) -> Iterator[Entries]:
         """List the days that have events, except one that the path asks for already, and those without a name."""
-        days = sorted(self._store.histogram(query, TICKS_PER_DAY))
-        names = [day_name(day) for day in days if day <= LAST_DAY]
+        buckets = self._store.histogram(query, bucket_ticks(self._zone))
         asked = During(query.start, query.end)
-        names = [name for name in names if parse_date(name) != asked]
+        days = day_names(buckets, self._zone)
+        names = [name for name in days if parse_date(name, self._zone) != asked]
         yield Entries(names, Directory.MODE)
 
     def _list_views(self, _location: Location, _query: Query) -> Iterator[Entries]:

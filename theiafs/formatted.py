@@ -1,0 +1,210 @@
+"""Lines in a format: what they say becomes the time, the source and the tags of their events."""
+
+from collections.abc import Sequence
+from datetime import tzinfo
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from store import Batch, Event, EventTooLarge, InvalidEvent, in_decimal
+from theiafs.addition import Addition
+from theiafs.formats.fields import NO_TIME, Fields, Format, Rules
+from theiafs.origin import Origin
+from theiafs.tallies import Tallies
+
+__all__ = ["UNPARSED", "FormattedLines", "LineReader"]
+
+UNPARSED = "unparsed"
+"""The tag of a line that is not in the format of the file that it was appended to."""
+
+_BLANK = b" \t"
+
+_Kind = tuple[str | None, tuple[str, ...], bool]
+"""The source and the tags that a line says, and whether it is in the format."""
+
+
+class LineReader(NamedTuple):
+    """A reader of lines in a format, by the rules of a mount.
+
+    Attributes:
+        format: the format.
+        zone: the time zone of times without an offset.
+        keys: the names of the fields that become tags.
+        tallies: counts what is read.
+    """
+
+    format: Format
+    zone: tzinfo
+    keys: tuple[str, ...]
+    tallies: Tallies
+
+    def read(self, lines: Sequence[bytes], now: int) -> Fields:
+        """Read the fields of *lines* at the time *now*, in ticks since the epoch."""
+        return self.format.read(lines, Rules(self.zone, now, self.keys))
+
+
+class FormattedLines:
+    """The division of a buffer into lines in a format and a rest.
+
+    Args:
+        buffer: the bytes that were appended.
+        origin: the default source of their events, and the time of those before any that says its own.
+        addition: what is said of every event.
+        event_size_max: size limit of a line, in bytes.
+        reader: reads the lines.
+        last_ticks: the time of the event before, in the same open file; None if there is none.
+
+    Attributes:
+        batch: the events.
+        position: where the rest begins, in bytes.
+        failure: what is wrong there, if anything.
+        last_ticks: the time of the last event.
+        unparsed: the number of lines that are not in the format.
+    """
+
+    needed = 0
+    """Minimum size of the rest when it is a whole line, in bytes; nothing is known of it."""
+
+    def __init__(
+        self,
+        buffer: bytes,
+        origin: Origin,
+        addition: Addition,
+        event_size_max: int,
+        reader: LineReader,
+        last_ticks: int | None,
+    ) -> None:
+        self.batch = Batch()
+        self.position = 0
+        self.failure: InvalidEvent | None = None
+        self.last_ticks = last_ticks
+        self.unparsed = 0
+        self._buffer = buffer
+        self._origin = origin
+        self._addition = addition
+        self._event_size_max = event_size_max
+        self._reader = reader
+
+    def run(self) -> None:
+        """Divide the whole buffer, or up to a line that cannot be stored."""
+        end = self._buffer.rfind(b"\n") + 1
+        contents, ends = _lines(self._buffer[:end])
+        count = self._check_sizes(contents)
+        if count:
+            count = self._add(contents[:count])
+        self.position = ends[count - 1] if self.failure and count else 0 if self.failure else end
+        if self.failure is None:
+            self._check_size(len(self._buffer) - end)
+
+    def _check_sizes(self, contents: Sequence[bytes]) -> int:
+        """Return how many of *contents* come before the first that is too large."""
+        if max(map(len, contents), default=0) <= self._event_size_max:
+            return len(contents)
+        count = next(
+            number for number, each in enumerate(contents) if len(each) > self._event_size_max
+        )
+        self._check_size(len(contents[count]))
+        return count
+
+    def _check_size(self, size: int) -> None:
+        if size > self._event_size_max:
+            self.failure = EventTooLarge(
+                f"an event of {size} bytes; the limit is {self._event_size_max} (-o max_event)"
+            )
+
+    def _add(self, contents: list[bytes]) -> int:
+        """Add the lines with *contents*, up to one whose time does not belong here; return how many."""
+        fields = self._reader.read(contents, self._origin.now)
+        ticks = self._dated(fields)
+        query = self._addition.query
+        strays = ((ticks < query.start) | (ticks > query.end)).nonzero()[0]
+        count = len(contents)
+        if len(strays):
+            count = int(strays[0])
+            when = in_decimal(int(ticks[count]))
+            self.failure = InvalidEvent(
+                f"an event of the time {when} does not belong in this range"
+            )
+        start = 0
+        for row in sorted(fields.events):
+            if row < count:
+                self._add_lines(contents, ticks, fields, start, row)
+                self._add_event(fields.events[row])
+                start = row + 1
+        self._add_lines(contents, ticks, fields, start, count)
+        if count:
+            self.last_ticks = int(ticks[count - 1])
+            self.unparsed = count - int(np.count_nonzero(fields.is_parsed[:count]))
+        return count
+
+    def _dated(self, fields: Fields) -> npt.NDArray[np.int64]:
+        """Return the times of the lines with *fields*; of one that says none, that of the line before it."""
+        ticks = fields.ticks
+        for row, event in fields.events.items():
+            ticks[row] = event.ticks
+        is_there = ticks != NO_TIME
+        if is_there.all():
+            return ticks
+        first = self._origin.now if self.last_ticks is None else self.last_ticks
+        known = np.concatenate(([first], ticks))
+        places = np.where(np.concatenate(([True], is_there)), np.arange(len(known)), 0)
+        return known[np.maximum.accumulate(places)][1:]
+
+    def _add_event(self, event: Event) -> None:
+        own = str(event.source), list(event.tags or [])
+        source, tags = self._addition.to(*own)
+        if (source, tags) != own:
+            event = Event(event.id, source, None, tags, event.content, ticks=event.ticks)
+        self.batch.add(event)
+
+    def _add_lines(
+        self,
+        contents: list[bytes],
+        ticks: npt.NDArray[np.int64],
+        fields: Fields,
+        first: int,
+        last: int,
+    ) -> None:
+        """Add the lines from *first* to before *last*."""
+        if first == last:
+            return
+        some = slice(first, last)
+        said: list[_Kind] = list(
+            zip(
+                fields.sources[some],
+                fields.tags[some],
+                fields.is_parsed[some].tolist(),
+                strict=True,
+            )
+        )
+        kinds = {kind: number for number, kind in enumerate(dict.fromkeys(said))}
+        self.batch.add_dated(
+            contents[some],
+            ticks[some],
+            list(map(kinds.__getitem__, said)),
+            [self._kind(*kind) for kind in kinds],
+            self._origin.now,
+        )
+
+    def _kind(
+        self, source: str | None, tags: tuple[str, ...], is_parsed: bool
+    ) -> tuple[str, list[str]]:
+        """Return the source and the tags of the events of lines that say *source* and *tags*."""
+        kept = self._reader.tallies.limited(tags)
+        return self._addition.to(
+            source or self._origin.source,
+            kept if is_parsed else [*kept, UNPARSED],
+        )
+
+
+def _lines(text: bytes) -> tuple[list[bytes], list[int]]:
+    """Return the contents of the lines of *text*, blank ones left out, and where each line ends."""
+    lines = text.split(b"\n")[:-1]
+    ends = (np.fromiter(map(len, lines), np.int64, len(lines)) + 1).cumsum().tolist()
+    if b"\r" in text:
+        lines = [line.removesuffix(b"\r") for line in lines]
+    if min(lines, default=b"!") >= b"!":  # none is empty or begins with a blank
+        return lines, ends
+    kept = [(line, end) for line, end in zip(lines, ends, strict=True) if line.strip(_BLANK)]
+    return [line for line, _ in kept], [end for _, end in kept]

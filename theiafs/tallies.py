@@ -1,0 +1,47 @@
+"""Tallies: what was counted of lines in formats, and how many values their fields had."""
+
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+__all__ = ["Tallies"]
+
+_VALUES_MAX = 10_000
+"""Number of values of a field that become tags of their own."""
+
+_OTHER = "_other"
+
+
+class Tallies:
+    """The tallies of a mount. Any number of threads may use them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: dict[str, set[str]] = defaultdict(set)
+        self._counts: Counter[str] = Counter()
+
+    def limited(self, tags: Iterable[str]) -> list[str]:
+        """Return *tags* of fields, each ``key=value``; after many values of a key, new ones become one."""
+        found = []
+        with self._lock:
+            for tag in tags:
+                key, _, value = tag.partition("=")
+                values = self._values[key]
+                if value not in values and len(values) >= _VALUES_MAX:
+                    self._counts[f"other values of {key}"] += 1
+                    found.append(f"{key}={_OTHER}")
+                else:
+                    values.add(value)
+                    found.append(tag)
+        return found
+
+    def count(self, name: str, number: int) -> None:
+        """Count *number* more of *name*."""
+        if number:
+            with self._lock:
+                self._counts[name] += number
+
+    def status(self) -> dict[str, int]:
+        """Return the counts by name, for the status."""
+        with self._lock:
+            return dict(sorted(self._counts.items()))
