@@ -88,7 +88,7 @@ def test_keys_become_tags() -> None:
     line = 'ts=1 status=500 path="/a b,c" größe=\xff a.b='.encode("latin-1")
     line = line.replace("größe".encode("latin-1"), "größe".encode())
     (row,) = read_rows(LOGFMT, [line], rules)
-    assert row.tags == ("status=500", "path=/a b%2Cc", "a.b=", "größe=\udcff")
+    assert row.tags == ("status=500", "path=/a b%2Cc", "größe=\udcff")
 
 
 words = st.text('ab="\\ \tts.', max_size=6)
@@ -111,7 +111,7 @@ def test_values_are_those_that_were_quoted(drawn: list[tuple[str, str]]) -> None
     (row,) = read_rows(LOGFMT, [line.encode()], RULES._replace(keys=("app", "a", "b")))
     last = dict(drawn)
     unescaped = dict(tag.split("=", 1) for tag in row.tags)
-    assert unescaped == {name: value.replace("\t", "%09") for name, value in last.items()}
+    assert unescaped == {name: value.replace("\t", "%09") for name, value in last.items() if value}
 
 
 @pytest.mark.parametrize("line", HOSTILE, ids=lambda line: repr(line[:20]))

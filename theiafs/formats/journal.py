@@ -11,9 +11,10 @@ import numpy as np
 
 from store import TICKS_MAX
 from store.format.record import decode_text
-from theiafs.formats.columns import first_sources, tags_of
 from theiafs.formats.fields import NO_TIME, Fields, Format, Rules
+from theiafs.formats.keys import tags_of_columns
 from theiafs.formats.members import decode_objects, text_of
+from theiafs.formats.sources import first_sources
 
 __all__ = ["Journal"]
 
@@ -35,12 +36,12 @@ class Journal(Format):
         are_entries = ticks != NO_TIME
         for row in np.flatnonzero(~are_entries).tolist():
             objects.rows[row].clear()
-        columns = (list(map(_text, objects.column(name))) for name in _SOURCES)
-        tagged = [list(map(_text, objects.column(key))) for key in rules.keys]
+        sources = (list(map(_source, objects.column(name))) for name in _SOURCES)
+        tagged = {key: list(map(_text, objects.column(key))) for key in rules.keys}
         return Fields(
             ticks,
-            first_sources(columns, len(lines)),
-            tags_of(rules.keys, tagged, len(lines)),
+            first_sources(sources, len(lines)),
+            tags_of_columns(rules.keys, tagged, len(lines)),
             are_entries,
             {},
         )
@@ -53,11 +54,19 @@ def _ticks(value: object) -> int:
     return int(value) * _TICKS_PER_US
 
 
-def _text(value: object) -> str | None:
+def _source(value: object) -> str | None:
+    """Return the source that the *value* of a field says, None if it has no text."""
+    if isinstance(value, str):
+        return value
+    text = _text(value)
+    return None if text is None else decode_text(text)
+
+
+def _text(value: object) -> bytes | None:
     """Return the text of the *value* of a field, None if it has none."""
     if isinstance(value, list) and value and isinstance(value[0], str | list):
         value = value[0]
     if not isinstance(value, list):
         return text_of(value)
     are_bytes = all(isinstance(each, int) and 0 <= each < 256 for each in value)
-    return decode_text(bytes(value)) if are_bytes else None
+    return bytes(value) if are_bytes else None

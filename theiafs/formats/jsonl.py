@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from store import Event
-from theiafs.formats.columns import first_sources, tags_of
 from theiafs.formats.fields import NO_TIME, Fields, Format, Rules
+from theiafs.formats.keys import tags_of_columns
 from theiafs.formats.members import Objects, decode_objects, text_of
 from theiafs.formats.rendered import read_rendered
+from theiafs.formats.sources import first_sources
 from theiafs.formats.times import epoch_ticks, read_times
 
 __all__ = ["Jsonl"]
@@ -55,11 +56,11 @@ class Jsonl(Format):
             ticks[others] = _first_times(rare, _RARE_TIMES, rules)
             objects = objects.with_members(others, rare)
         columns = map(objects.column, _within(objects, _SOURCES + _RARE_SOURCES))
-        tagged = [list(map(text_of, objects.column(key))) for key in rules.keys]
+        tagged = {key: list(map(text_of, objects.column(key))) for key in rules.keys}
         return Fields(
             ticks,
             first_sources(columns, len(lines)),
-            tags_of(rules.keys, tagged, len(lines)),
+            tags_of_columns(rules.keys, tagged, len(lines)),
             objects.are_objects,
             _read_events(objects, lines, ticks),
         )

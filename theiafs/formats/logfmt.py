@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from store.format.record import decode_text
-from theiafs.formats.columns import first_sources, tags_of
 from theiafs.formats.fields import NO_TIME, Fields, Format, Rules
+from theiafs.formats.keys import tags_of_columns
+from theiafs.formats.sources import first_sources
 from theiafs.formats.times import read_times
 
 __all__ = ["Logfmt"]
@@ -49,11 +50,15 @@ class Logfmt(Format):
             missing = np.flatnonzero(ticks == NO_TIME)
             texts = _column(rows, name)
             ticks[missing] = read_times([texts[row] for row in missing.tolist()], rules)
-        columns = (_texts(rows, name) for name in _within(rows, _SOURCES))
+        sources = (
+            [None if value is None else decode_text(value) for value in _column(rows, name)]
+            for name in _within(rows, _SOURCES)
+        )
+        tagged = {key: _column(rows, key) for key in rules.keys}
         return Fields(
             ticks,
-            first_sources(columns, len(lines)),
-            tags_of(rules.keys, [_texts(rows, key) for key in rules.keys], len(lines)),
+            first_sources(sources, len(lines)),
+            tags_of_columns(rules.keys, tagged, len(lines)),
             are_parsed,
             {},
         )
@@ -84,10 +89,6 @@ def _column(rows: Sequence[Pairs], name: str) -> list[bytes | None]:
         value if value is None or not value.startswith(_QUOTE) else _unquoted(value)
         for value in values
     ]
-
-
-def _texts(rows: Sequence[Pairs], name: str) -> list[str | None]:
-    return [None if value is None else decode_text(value) for value in _column(rows, name)]
 
 
 def _unquoted(value: bytes) -> bytes:

@@ -13,6 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from store.format.record import encode_text
+
 __all__ = ["Objects", "decode_objects", "text_of"]
 
 Object = dict[str, object]
@@ -79,13 +81,13 @@ def decode_objects(lines: Sequence[bytes], names: Sequence[str] | None = None) -
     return Objects(rows, set[str]().union(*rows), are_objects)
 
 
-def text_of(value: object) -> str | None:
+def text_of(value: object) -> bytes | None:
     """Return a string, a number or a truth *value* as the text that it is in JSON, strings without quotes; None for any other."""
     if isinstance(value, str):
-        return value
+        return encode_text(value)
     if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int) else None
+        return b"true" if value else b"false"
+    return b"%d" % value if isinstance(value, int) else None
 
 
 @functools.lru_cache(_DECODERS_MAX)

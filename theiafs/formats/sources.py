@@ -1,11 +1,8 @@
-"""Columns of fields, made of columns of the values that lines say."""
+"""Sources of events, chosen from the values that lines say."""
 
 from collections.abc import Iterable, Sequence
 
-from store.format.record import encode_text
-from theiafs.formats.keys import tag_of
-
-__all__ = ["first_sources", "is_source", "tags_of"]
+__all__ = ["first_sources", "is_source"]
 
 _SIZE_MAX = 255
 """The longest source, in characters: what is longer is a text, and would be a stream of its own for each event."""
@@ -39,19 +36,3 @@ def _usable(column: Sequence[object]) -> list[str | None]:
     # Most logs have few sources.
     refused = {text for text in set(texts) if text is not None and not is_source(text)}
     return [None if text in refused else text for text in texts] if refused else texts
-
-
-def tags_of(
-    keys: Sequence[str], columns: Sequence[Sequence[str | None]], count: int
-) -> Sequence[tuple[str, ...]]:
-    """Return for each of *count* rows the tags of the values in *columns*, of the fields *keys*; None makes no tag."""
-    if not keys:
-        return [()] * count
-    return [
-        tuple(
-            tag_of(key, encode_text(value))
-            for key, value in zip(keys, values, strict=True)
-            if value is not None
-        )
-        for values in zip(*columns, strict=True)
-    ]
