@@ -20,13 +20,14 @@ from theiafs.formats.times import read_times
 __all__ = ["Combined"]
 
 _PATTERNS_KEPT = 64
-_QUOTED = rb'[^"\\]*(?:\\.[^"\\]*)*'
+# Possessive, as are all repeats of groups: going back costs memory for each of them.
+_QUOTED = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
 _START = (
     rb"(?:(?P<vhost>[^ ]{1,255}) )??(?P<host>[^ ]{1,255}) (?:-|[^ ]{1,255}(?= [^ \[]{1,255} \[)) "
     rb'(?P<user>[^\[]{1,255}) \[(?P<time>[^\]]{1,40})\] "'
 )
 _REQUEST = (
-    rb'(?:(?P<method>[A-Za-z_-]{1,32}) (?P<path>[^ "?\\]*(?:\\.[^ "?\\]*)*)[^ "\\]*(?:\\.[^ "\\]*)*'
+    rb'(?:(?P<method>[A-Za-z_-]{1,32}) (?P<path>[^ "?\\]*+(?:\\.[^ "?\\]*+)*+)[^ "\\]*+(?:\\.[^ "\\]*+)*+'
     rb'(?: (?P<protocol>[A-Z]{1,8}/[0-9.]{1,8})(?="))?)?'
 )
 _RESULT = _QUOTED + rb'" (?P<status>[0-9]{3}) (?P<size>[0-9]{1,20}|-)(?![^ ])'
