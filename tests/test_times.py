@@ -2,7 +2,7 @@
 
 import calendar
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -138,6 +138,34 @@ def test_a_missing_year_is_the_nearest(now: datetime, text: str, year: int) -> N
     """At most a day ahead."""
     expected = datetime.strptime(f"{year} {text}", "%Y %b %d %H:%M:%S").replace(tzinfo=UTC)
     assert read(text, rules_at(now)) == ticks_of(expected)
+
+
+@given(
+    st.datetimes(datetime(1980, 1, 1), datetime(2200, 1, 1)),
+    st.lists(st.dates().filter(lambda each: each.year % 4 == 0), min_size=1, max_size=MANY),
+    st.times(),
+    st.sampled_from(["UTC", "Pacific/Auckland", "America/Los_Angeles"]),
+)
+def test_a_missing_year_is_the_last_that_fits(
+    now: datetime, dates: list[date], clock: time, zone: str
+) -> None:
+    """Of all years, one after the other."""
+    rules = rules_at(now.replace(tzinfo=UTC), ZoneInfo(zone))
+    latest = rules.now + 86_400 * TICKS_PER_S
+    clock = clock.replace(microsecond=0)
+    expected = []
+    for each in dates:
+        years = [
+            year
+            for year in range(1971, 2202)
+            if each.day < 29 or each.month != 2 or calendar.isleap(year)
+        ]
+        moments = (
+            datetime.combine(each.replace(year=year), clock, ZoneInfo(zone)) for year in years
+        )
+        expected.append(max(ticks for moment in moments if (ticks := ticks_of(moment)) <= latest))
+    texts = [f"{datetime.combine(each, clock):%b %e %H:%M:%S}".encode() for each in dates]
+    assert read_times(texts * 3, rules).tolist() == expected * 3
 
 
 @given(st.integers(0, TICKS_MAX))

@@ -137,18 +137,22 @@ def _read_one(text: bytes, rules: Rules) -> int:
     form = find_form(text)
     if form is None:
         return NO_TIME
-    digits = {name: bytes(text[each] for each in places) for name, places in form.digits.items()}
-    fraction = int(digits.pop("fraction", b"")[:TICK_DIGITS].ljust(TICK_DIGITS, b"0"))
-    fields = {name: int(written) for name, written in digits.items()}
-    if "unix" in fields:
-        return fields["unix"] * TICKS_PER_S + fraction
+    fields = {
+        name: text[places[0] : places[-1] + 1] for name, places in form.digits.items() if places
+    }
+    # The decimals of a Unix time may stand on both sides of the point.
+    decimals = fields.pop("fraction", b"").replace(b".", b"")
+    fraction = int(decimals[:TICK_DIGITS].ljust(TICK_DIGITS, b"0"))
+    numbers = {name: int(digits) for name, digits in fields.items()}
+    if "unix" in numbers:
+        return numbers["unix"] * TICKS_PER_S + fraction
     time = LocalTime(
-        full_year(form, fields.get("year", fields.get("short_year", 0))),
-        form.month or fields["month"],
-        fields["day"],
-        fields.get("hour", 0),
-        fields.get("minute", 0),
-        fields.get("second", 0),
+        full_year(form, numbers.get("year", numbers.get("short_year", 0))),
+        form.month or numbers["month"],
+        numbers["day"],
+        numbers.get("hour", 0),
+        numbers.get("minute", 0),
+        numbers.get("second", 0),
         form.offset,
     )
     return to_ticks(time, fraction, rules)
