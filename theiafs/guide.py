@@ -14,9 +14,9 @@ lists it. Search one directory instead, in which each event stands once:
     rg -c "disk is full"                    # ripgrep reads minutes only
 
 More, a topic a screen: AN INCIDENT, WHAT IS WHERE, QUERY DIRECTORIES, FILTERS,
-TIMES, LEVELS, REGULAR EXPRESSIONS, FOLLOWING, ADDING EVENTS, VIEWS, MISTAKES,
-NAMES, REMOVING. The examples are for this directory, one after the other; they
-add a few events.
+TIMES, LEVELS, REGULAR EXPRESSIONS, FOLLOWING, ADDING EVENTS, LOGS IN FORMATS,
+VIEWS, MISTAKES, NAMES, REMOVING. The examples are for this directory, one after
+the other; they add a few events.
 
 AN INCIDENT
 
@@ -204,6 +204,24 @@ all that follows, of the four lines of the header, and of the content.
     printf 'event: %s\\nid:%s\\n%s\\nsource:%s\\ntags:%s\\n%s\\n' '81 74 7' event-1 \\
       "timestamp: $(date +%s).0000000" /source/1 event,test 'event 1' >> ingest
     cat by-id/event-1 by-source/%2Fsource%2F1/count
+
+LOGS IN FORMATS
+
+Lines of a log are appended to the file of its format, and get their own time
+and source. The content is the whole line; one that is not in the format is
+stored too, tagged "unparsed".
+
+    echo '{"time":"2025-11-23T10:15:00Z","msg":"no"}' >> ingest.jsonl
+    echo 'Nov 23 10:15:00 web-1 sshd[9]: closed' >> ingest.syslog
+    echo 'ts=2025-11-23T10:15:01Z level=warn app=pay msg=slow' >> ingest.logfmt
+    cat range/2025-11-23T10:15:01/by-source/pay/events.log
+
+  ingest.jsonl             JSON of loggers, and lines of events.jsonl
+  ingest.syslog            syslog: RFC 5424, RFC 3164, files of rsyslog
+  ingest.logfmt            key=value
+  ingest.combined          access logs
+  ingest.journal           journalctl -o json
+  ingest.record            each write is one event: a stack trace stays whole
 
 VIEWS
 
