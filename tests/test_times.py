@@ -214,6 +214,19 @@ def test_a_text_alone_is_read_as_among_others(texts: list[bytes | None], zone: s
     assert all(each == NO_TIME or 0 <= each <= TICKS_MAX for each in alone)
 
 
+@pytest.mark.parametrize("size", [8, 10, 14, 17, 19])
+@given(st.data())
+def test_digits_alone_are_read_one_by_one_or_together(size: int, data: st.DataObject) -> None:
+    """A date, a date and a time, or a Unix time, by their number and the first two of them."""
+    starts = st.sampled_from(["19", "20", "17", "99", "00"])
+    digits = st.tuples(starts, st.integers(0, 10**18)).map(
+        lambda each: f"{each[0]}{each[1]:018}"[:size].encode()
+    )
+    texts = data.draw(st.lists(digits, min_size=1, max_size=6))
+    alone = [read_times([each], RULES).tolist()[0] for each in texts]
+    assert read_times(texts * MANY, RULES).tolist() == alone * MANY
+
+
 def test_months_have_their_days() -> None:
     """Every day of a leap year and of a year that is none, and the day after each month."""
     for year in (2023, 2024):

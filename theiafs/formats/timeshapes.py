@@ -49,12 +49,14 @@ class Shape(NamedTuple):
         lows: for each byte, the least that it may be.
         spans: for each byte, by how much it may be larger.
         weights: for each byte less its least, how much it adds to each column.
+        base: what is added to the first column.
     """
 
     form: Form
     lows: Digits
     spans: Digits
     weights: npt.NDArray[np.float64]
+    base: int
 
     @classmethod
     def of(cls, text: bytes, form: Form) -> "Shape":
@@ -62,6 +64,7 @@ class Shape(NamedTuple):
         lows = np.frombuffer(text, np.uint8).copy()
         spans = np.zeros(len(text), np.uint8)
         weights = np.zeros((len(text), 2))
+        base = 0
         for name, places in form.digits.items():
             for place in places:
                 lows[place], spans[place] = _ZERO, _LARGEST_DIGIT
@@ -77,7 +80,12 @@ class Shape(NamedTuple):
                     weight *= 10
             if name in ("minute", "second"):
                 spans[places[0]] = _LARGEST_TENS
-        return cls(form, lows, spans, weights)
+            if name in ("year", "unix"):
+                # Digits alone are of one form or of another by the first two: those are the same in all.
+                for place in places[:2]:
+                    base += int(weights[place, 0]) * (text[place] - _ZERO)
+                    lows[place], spans[place] = text[place], 0
+        return cls(form, lows, spans, weights, base)
 
     def read(self, digits: Digits, rules: Rules) -> tuple[Ticks, npt.NDArray[np.bool_]]:
         """Read the times of texts of this shape by *rules*.
@@ -90,6 +98,7 @@ class Shape(NamedTuple):
             The times, and whether each text must be read alone instead.
         """
         first, second = np.ascontiguousarray((digits @ self.weights).T).astype(np.int64)
+        first += self.base
         if "unix" in self.form.digits:
             return first * TICKS_PER_S + second, np.zeros(len(digits), np.bool_)
         starts = self._starts(first, 0, _HOURS - 1, rules)
