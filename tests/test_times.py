@@ -149,7 +149,7 @@ def test_a_missing_year_is_the_nearest(now: datetime, text: str, year: int) -> N
 def test_a_missing_year_is_the_last_that_fits(
     now: datetime, dates: list[date], clock: time, zone: str
 ) -> None:
-    """All years are tried, one after the other."""
+    """Compared with all years, one after the other."""
     rules = rules_at(now.replace(tzinfo=UTC), ZoneInfo(zone))
     latest = rules.now + 86_400 * TICKS_PER_S
     clock = clock.replace(microsecond=0)
