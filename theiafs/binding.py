@@ -9,13 +9,16 @@ import importlib
 import os
 from collections.abc import Callable
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from theiafs.errors import MountError
 
-__all__ = ["describe", "interruption", "load_binding"]
+__all__ = ["describe", "interruption", "largest_write", "load_binding"]
 
 _VARIABLE = "THEIAFS_BINDING"
+
+_MAX_WRITE_PLACE = 3
+"""The place of max_write among the numbers at the start of ``struct fuse_conn_info`` of libfuse 2."""
 
 
 class _Binding(NamedTuple):
@@ -77,6 +80,17 @@ def interruption(binding: ModuleType) -> Callable[[], bool]:
     interrupted = binding._libfuse.fuse_interrupted  # noqa: SLF001 - fusepy has no other name for it
     interrupted.restype, interrupted.argtypes = ctypes.c_int, []
     return lambda: bool(interrupted())
+
+
+def largest_write(connection: Any) -> int:
+    """Return the size of the largest write that the kernel passes on in one piece, in bytes.
+
+    Args:
+        connection: what libfuse calls ``init`` with.
+    """
+    if isinstance(connection, int):  # fusepy has no type for it
+        return int(ctypes.cast(connection, ctypes.POINTER(ctypes.c_uint32))[_MAX_WRITE_PLACE])
+    return int(connection.contents.max_write)
 
 
 def _import(binding: _Binding) -> ModuleType:

@@ -102,9 +102,10 @@ class Operations:
         self._transport = transport
         self._mounted_ns = time.time_ns()
         self._errors = _make_error_log(store)
+        self._doors = Doors(settings.event_size_max, settings.zone, settings.keys)
         self._tree = Tree(
             store,
-            Doors(settings.event_size_max, settings.zone, settings.keys),
+            self._doors,
             self._errors,
             self._status,
             zone=settings.zone,
@@ -119,6 +120,10 @@ class Operations:
         # The attributes of files that were removed while they were open, by the paths that libfuse gives them until they are
         # closed: it renames them, and removes that name at last.
         self._hidden: dict[str, Stat] = {}
+
+    def note_largest_write(self, size: int) -> None:
+        """Note that the kernel passes larger writes than *size*, in bytes, on in pieces."""
+        self._doors.largest_write = size
 
     def init(self, _path: str) -> None:
         """Note that the filesystem is mounted."""

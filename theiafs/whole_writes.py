@@ -7,11 +7,11 @@ from theiafs.addition import Addition
 from theiafs.origin import Origin
 from theiafs.refusal import Refused
 
-__all__ = ["WholeWrites"]
+__all__ = ["LARGEST_WRITE", "WholeWrites"]
 
 _PAGE_SIZE = 4096
-_PIECE_SIZE_MAX = 128 << 10
-"""The largest piece of a write that the kernel passes on; it cuts at pages of memory, so a piece may lack part of one."""
+LARGEST_WRITE = 128 << 10
+"""The size of the largest write that the kernel passes on in one piece, where nothing else is said, in bytes."""
 
 
 class WholeWrites:
@@ -23,11 +23,15 @@ class WholeWrites:
     Args:
         addition: what the directory appended to says of its events.
         event_size_max: size limit of an event, in bytes.
+        largest_write: the size of the largest piece, in bytes. The kernel cuts at pages of memory, so a piece may lack part of one.
     """
 
-    def __init__(self, addition: Addition, event_size_max: int) -> None:
+    def __init__(
+        self, addition: Addition, event_size_max: int, largest_write: int = LARGEST_WRITE
+    ) -> None:
         self._addition = addition
         self._event_size_max = event_size_max
+        self._largest_write = largest_write
         self._partial = bytearray()
         self._refused = Refused()
 
@@ -52,7 +56,7 @@ class WholeWrites:
             EventStoreException: if it could not be saved; nothing of it is stored.
         """
         self._refused.check(data)
-        is_continued = len(data) > _PIECE_SIZE_MAX - _PAGE_SIZE
+        is_continued = len(data) > self._largest_write - _PAGE_SIZE
         if len(self._partial) + len(data) > self._event_size_max + len(b"\r\n"):
             failure = self._too_large()
             if self._partial:
