@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from store.answers.moved import MovedTails
 from store.disk.vectored import ExtentBuffer
-from store.errors import DiskUnreadable, EventReadException, MinuteGone
+from store.errors import DiskUnreadable, EventReadException
 from store.index.extents import Extents
 from store.minutes.file import MinuteFile
 
@@ -85,8 +85,9 @@ class MinuteReader:
         """
         try:
             return read()
-        except (DiskUnreadable, MinuteGone):
+        except DiskUnreadable:
             raise
         except EventReadException:
+            # Also of one that is gone: what has replaced it shows at the next opening then.
             self.refresh(minute)
             return read()
