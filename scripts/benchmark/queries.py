@@ -36,19 +36,23 @@ def lines(data: Data, scale: Scale) -> Result:
     """Read all events as lines, and those that a regular expression selects."""
     store = data.store(scale.day)
     journal = peers.journal(data, scale.day)
-    with mounts.mounted(store) as mountpoint:
-        frames = Rival("cat events", partial(_records, mountpoint / "events"), Target(3))
-        rows = [
-            row
-            for view in ("log", "jsonl")
-            for row in compare(
-                f"cat events.{view}",
-                scale.repetitions,
-                partial(_lines, mountpoint / f"events.{view}"),
-                [frames],
-                scale.day.total,
-            )
-        ]
+    # Once before, so that the index has the sizes of all lines.
+    on_mount(store, lambda root: _lines(root / "events.log"))
+    on_mount(store, lambda root: _lines(root / "events.jsonl"))
+    frames = Rival(
+        "cat events", partial(on_mount, store, lambda root: _records(root / "events")), Target(3)
+    )
+    rows = [
+        row
+        for view in ("log", "jsonl")
+        for row in compare(
+            f"cat events.{view}",
+            scale.repetitions,
+            partial(on_mount, store, partial(_lines_in, f"events.{view}")),
+            [frames],
+            scale.day.total,
+        )
+    ]
     search = Rival(
         "journalctl -g ERROR", partial(peers.search_journal, journal, "ERROR"), Target(1 / 4)
     )
@@ -172,6 +176,11 @@ def _count(path: Path) -> Measurement:
 def _matching(pattern: str, mountpoint: Path) -> Measurement:
     """Count the events below *mountpoint* that match *pattern*."""
     return _count(mountpoint / "match" / pattern / "count")
+
+
+def _lines_in(name: str, mountpoint: Path) -> Measurement:
+    """Read the lines of the file *name* at the top of *mountpoint*."""
+    return _lines(mountpoint / name)
 
 
 def _lines(path: Path) -> Measurement:
