@@ -72,7 +72,6 @@ TICKS_PER_DAY = 86_400 * TICKS_PER_S
 _TICKS_PER_QUARTER = TICKS_PER_DAY // 96
 _LAST_S = (date.max - date(1970, 1, 1)).days * 86_400
 """The start of the last day that has a name, in seconds since the epoch."""
-"""The last day, counted from the epoch, that has a name."""
 _DAYS_AGO = {"today": 0, "yesterday": 1}
 
 
@@ -127,9 +126,10 @@ def day_names(buckets: Iterable[int], zone: tzinfo) -> list[str]:
     dates = {
         (_EPOCH + timedelta(seconds=seconds)).astimezone(zone).date()
         for seconds in moments
-        if seconds < _LAST_S
+        if seconds <= _LAST_S
     }
-    return [each.isoformat() for each in sorted(dates)]
+    # West of Greenwich, the first hours of 1970 are on a day before it, which is no name.
+    return [each.isoformat() for each in sorted(dates) if each.year >= _YEAR_MIN]
 
 
 def now_in_ticks() -> int:
