@@ -5,6 +5,8 @@ Two things may be appended, in any mixture:
 - a line of text is an event; its terminator (``\n`` or ``\r\n``) is not part of it. Blank lines, which POSIX
   defines as those of nothing but spaces and tabs, are skipped;
 - a theia record, opened by a line ``event: N N N``, is stored as given; its sizes say where it ends.
+
+Where a reader of lines in a format is given, all that is appended are lines, see :mod:`theiafs.formatted`.
 """
 
 from collections.abc import Callable
