@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmark import mounts, peers
 from benchmark.answers import count_lines, count_openings, counted
-from benchmark.commands import started
+from benchmark.commands import run, started, wait_for
 from benchmark.comparisons import Result, Rival, alone, compare
 from benchmark.data import Data, copy_store
 from benchmark.events import RARE_EVENTS, RARE_WORD, SOURCES, Extent, minute_events
@@ -202,7 +202,7 @@ def _without_levels(data: Data, extent: Extent) -> Path:
     store = data.store(extent)
     fresh = data.fresh(f"without-levels-{extent}")
     copy_store(store, fresh)
-    subprocess.run(mounts.reindex_command(fresh), check=True, stderr=subprocess.DEVNULL)
+    run(mounts.reindex_command(fresh), stderr=subprocess.DEVNULL)
     return fresh
 
 
@@ -215,9 +215,8 @@ def _stats_while_matching(store: Path) -> str:
             with started(
                 ["cat", str(mountpoint / "match" / pattern / "count")], subprocess.DEVNULL
             ) as process:
-                while process.poll() is None:
+                while _is_running(process):
                     seconds.append(_stat(mountpoint / "minutes" / names[len(seconds) % len(names)]))
-                    time.sleep(_STAT_PAUSE_S)
             if process.returncode:
                 raise WrongAnswer(f"match/{pattern}/count cannot be read")
     worst = statistics.quantiles(seconds, n=100)[-1]
@@ -226,6 +225,15 @@ def _stats_while_matching(store: Path) -> str:
         f" 99 of 100 stats of a minute took at most {worst * 1000:.1f} ms (of {len(seconds):,}; the longest"
         f" {max(seconds) * 1000:.0f} ms). Target: at most 100 ms; met: {'yes' if worst <= 0.1 else '**no**'}."
     )
+
+
+def _is_running(process: subprocess.Popen[bytes]) -> bool:
+    """Return whether *process* still runs after the pause between two stats."""
+    try:
+        wait_for(process, _STAT_PAUSE_S)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
 
 
 def _stat(path: Path) -> float:
