@@ -3,13 +3,16 @@
 import errno
 import fcntl
 import gc
+import itertools
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 
 from tests import debug_locks
+from tests.counting import NewDirectory
 
 # While other programs run, an example may take any time.
 hypothesis.settings.register_profile("no deadline", deadline=None)
@@ -51,3 +54,22 @@ def unlockable(monkeypatch: pytest.MonkeyPatch) -> None:
         flock(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", files_only)
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take files for old enough that a change of them would show: otherwise they are read once more."""
+    monkeypatch.setattr("store.index.stamp._RECENT_NS", 0)
+
+
+@pytest.fixture
+def new_directory(tmp_path: Path) -> NewDirectory:
+    """Return a function that makes an empty directory, another at each call."""
+    numbers = itertools.count()
+
+    def make() -> Path:
+        made = tmp_path / str(next(numbers))
+        made.mkdir()
+        return made
+
+    return make

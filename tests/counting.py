@@ -14,6 +14,7 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests import debug_locks
 
 __all__ = [
     "Cost",
+    "NewDirectory",
     "assert_constant",
     "assert_linear",
     "calls",
@@ -38,6 +40,9 @@ LINEAR_MAX = 2.5
 
 Cost = Counter[str]
 """How much of each kind, by name."""
+
+NewDirectory = Callable[[], Path]
+"""Makes a directory of its own for each size; the fixture ``new_directory`` is one."""
 
 _KINDS = {
     "open": "open", "stat": "stat", "lstat": "stat", "fstat": "stat", "pread": "read", "preadv": "read",

@@ -4,7 +4,6 @@ Each test names what it costs, and counts it for n and 2n of everything else: se
 """
 
 import contextlib
-import itertools
 import math
 import mmap
 import os
@@ -17,13 +16,13 @@ from store import Audit, Event, EventSerializer, NaiveEventStore, Query, new_eve
 from store.disk.disk import Disk
 from store.query import MINUTE_S
 from store.ticks import TICKS_PER_S
-from tests.counting import Cost, assert_constant, assert_linear, cost_of, only
+from tests.counting import Cost, NewDirectory, assert_constant, assert_linear, cost_of, only
 
 NEVER_MS = math.inf
 READS = ("open", "read", "read bytes")
 SYNCS = ("fsync", "fsync directory")
 
-_directories = itertools.count()
+pytestmark = pytest.mark.usefixtures("settled")
 
 
 class RebootedDisk(Disk):
@@ -31,27 +30,6 @@ class RebootedDisk(Disk):
 
     def boot_id(self) -> str:
         return "another"
-
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take files for old enough that a change of them would show: otherwise they are read once more."""
-    monkeypatch.setattr("store.index.stamp._RECENT_NS", 0)
-
-
-@pytest.fixture
-def new_directory(tmp_path: Path) -> Callable[[], Path]:
-    """Return what makes a directory of its own for each size."""
-
-    def make() -> Path:
-        made = tmp_path / str(next(_directories))
-        made.mkdir()
-        return made
-
-    return make
-
-
-NewDirectory = Callable[[], Path]
 
 
 def name_of(minute: int) -> str:

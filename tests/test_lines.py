@@ -1,11 +1,10 @@
 """The lines of answers: what it costs to measure and to read them, and what is kept of it."""
 
 import contextlib
-import itertools
 import math
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from store import (
 )
 from store.query import MINUTE_S
 from store.ticks import TICKS_PER_S
-from tests.counting import Cost, assert_constant, assert_linear, cost_of, only
+from tests.counting import Cost, NewDirectory, assert_constant, assert_linear, cost_of, only
 from tests.renderings import log_line
 from theiafs.lineviews import LINE_VIEWS
 
@@ -29,28 +28,7 @@ READS = ("open", "read", "read bytes")
 LOG, JSONL = LINE_VIEWS
 TAGGED = Query().tagged("web")
 
-_directories = itertools.count()
-
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take files for old enough that a change of them would show: otherwise they are read once more."""
-    monkeypatch.setattr("store.index.stamp._RECENT_NS", 0)
-
-
-@pytest.fixture
-def new_directory(tmp_path: Path) -> Callable[[], Path]:
-    """Return what makes a directory of its own for each size."""
-
-    def make() -> Path:
-        made = tmp_path / str(next(_directories))
-        made.mkdir()
-        return made
-
-    return make
-
-
-NewDirectory = Callable[[], Path]
+pytestmark = pytest.mark.usefixtures("settled")
 
 
 def event_at(minute: int, number: int = 0) -> Event:

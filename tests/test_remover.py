@@ -1,7 +1,8 @@
 """Removal of minutes: its cost, and what happens at the same time."""
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,20 +10,16 @@ import pytest
 from store import Event, EventWriteException, MinuteNotFound, NaiveEventStore, Query, StoreReadOnly
 from store.disk.disk import Disk
 from store.engine.follower import FollowingStore
-from tests.counting import Cost, assert_constant, cost_of, only
+from tests.counting import Cost, NewDirectory, assert_constant, cost_of, only
 from tests.endings import end_process
 from tests.test_cost import (
-    NewDirectory,
     event_at,
     name_of,
-    new_directory,
     opened,
     opened_with,
     write_minutes,
 )
 from tests.waiting import eventually
-
-__all__ = ["new_directory"]
 
 SYNCS = ("fsync", "fsync directory")
 
@@ -111,10 +108,9 @@ def test_one_minute_is_removed_once(tmp_path: Path) -> None:
         assert len(ids(store)) == 4
 
 
-@pytest.mark.parametrize("flush_interval_ms", [0, 5, 1e9])
-def test_a_minute_that_is_written_all_the_time(tmp_path: Path, flush_interval_ms: float) -> None:
-    """Earlier events go with a removal, later ones stay, and none is there twice; also after a kill."""
-    store = NaiveEventStore(str(tmp_path), flush_interval_ms)
+@contextlib.contextmanager
+def written_all_the_time(store: NaiveEventStore) -> Iterator[Callable[[], int]]:
+    """Save one event after the other, from ``e000000`` on, inside the context; yield a function that returns how many there are."""
     saved = 0
     done = threading.Event()
 
@@ -127,19 +123,27 @@ def test_a_minute_that_is_written_all_the_time(tmp_path: Path, flush_interval_ms
     writer = threading.Thread(target=save)
     writer.start()
     try:
-        before = after = 0
-        for _ in range(20):
-            eventually(lambda: saved > after + 20)  # noqa: B023 - it is called before the next round
-            before = saved
-            store.remove_minute("10-70")
-            after = saved
+        yield lambda: saved
     finally:
         done.set()
         writer.join()
+
+
+@pytest.mark.parametrize("flush_interval_ms", [0, 5, 1e9])
+def test_a_minute_that_is_written_all_the_time(tmp_path: Path, flush_interval_ms: float) -> None:
+    """Earlier events go with a removal, later ones stay, and none is there twice; also after a kill."""
+    store = NaiveEventStore(str(tmp_path), flush_interval_ms)
+    with written_all_the_time(store) as saved:
+        before = after = 0
+        for _ in range(20):
+            eventually(lambda: saved() > after + 20)  # noqa: B023 - it is called before the next round
+            before = saved()
+            store.remove_minute("10-70")
+            after = saved()
     found = ids(store)
     assert found == sorted(set(found))
     assert not found or found[0] >= f"e{before:06}"
-    assert set(found) >= {f"e{number:06}" for number in range(after + 1, saved)}
+    assert set(found) >= {f"e{number:06}" for number in range(after + 1, saved())}
     assert store.whole(Query().tagged("t")).events == len(found)
     store.sync()
     end_process(store)
@@ -154,25 +158,11 @@ def test_an_event_of_a_minute_that_is_written_all_the_time(
 ) -> None:
     """It goes, and no other; also after a kill."""
     store = NaiveEventStore(str(tmp_path), flush_interval_ms)
-    saved = 0
-    done = threading.Event()
-
-    def save() -> None:
-        nonlocal saved
-        while not done.is_set():
-            store.save(Event(f"e{saved:06}", "s", 10.0, ["t"], "x" * 50))
-            saved += 1
-
-    writer = threading.Thread(target=save)
-    writer.start()
-    try:
+    with written_all_the_time(store) as saved:
         for number in range(10):
-            eventually(lambda: saved > 30 * number + 30)  # noqa: B023 - it is called before the next round
+            eventually(lambda: saved() > 30 * number + 30)  # noqa: B023 - it is called before the next round
             store.delete(f"e{30 * number:06}")
-    finally:
-        done.set()
-        writer.join()
-    expected = [f"e{number:06}" for number in range(saved) if number >= 300 or number % 30]
+    expected = [f"e{number:06}" for number in range(saved()) if number >= 300 or number % 30]
     assert ids(store) == expected
     store.sync()
     end_process(store)

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from store import (
 from store.engine.record_judge import RecordJudge
 from store.query import MINUTE_S
 from store.ticks import TICKS_PER_S
-from tests.counting import Cost, assert_constant, cost_of, only
+from tests.counting import Cost, NewDirectory, assert_constant, cost_of, only
 
 READS = ("open", "read", "read bytes")
 ERRORS = Query().where(AtLevel(frozenset({"err"})))
@@ -36,28 +36,7 @@ TAGGED = HasTag(frozenset({"odd"}))
 EVENTS = 10
 """Events in each minute: a filter covers the texts of a hundred of them."""
 
-_directories = itertools.count()
-
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take files for old enough that a change of them would show: otherwise they are read once more."""
-    monkeypatch.setattr("store.index.stamp._RECENT_NS", 0)
-
-
-@pytest.fixture
-def new_directory(tmp_path: Path) -> Callable[[], Path]:
-    """Return what makes a directory of its own for each size."""
-
-    def make() -> Path:
-        made = tmp_path / str(next(_directories))
-        made.mkdir()
-        return made
-
-    return make
-
-
-NewDirectory = Callable[[], Path]
+pytestmark = pytest.mark.usefixtures("settled")
 
 
 def name_of(minute: int) -> str:

@@ -17,6 +17,8 @@ from theiafs.errors import NotFound
 from theiafs.lineviews import LINE_VIEWS
 from theiafs.operations import Operations
 
+pytestmark = pytest.mark.usefixtures("settled")
+
 NEVER_MS = 1e9
 READS = ("open", "read")
 PROBED = [
@@ -28,12 +30,6 @@ DIRECTORIES = [
     "", "/minutes", "/by-tag", "/by-source", "/by-level", "/by-date", "/range", "/match", "/not", "/by-id", "/untagged", "/by-tag/web",
     "/by-tag/web/by-tag", "/by-tag/web/range", "/range/last-1h", "/range/newest-1h/by-source", "/not/by-tag/web", "/by-tag/web/not",
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take files for old enough that a change of them would show: otherwise they are read once more."""
-    monkeypatch.setattr("store.index.stamp._RECENT_NS", 0)
 
 
 def opened(directory: Path, events: list[Event]) -> NaiveEventStore:
