@@ -110,6 +110,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "store",
         "store.format",
     },
+    "inodes": set(),
     "operations": {
         "__init__",
         "config",
@@ -117,6 +118,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "errorlog",
         "errors",
         "handles",
+        "inodes",
         "names",
         "nodes",
         "processes",
@@ -127,7 +129,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "store",
     },
     "binding": {"errors"},
-    "session": {"binding", "config", "errors", "operations", "store"},
+    "session": {"binding", "config", "errors", "inodes", "operations", "store"},
     "progress": set(),
     "mounts": set(),
     "directories": {"errors"},
@@ -171,6 +173,7 @@ KNOWN_TO_ONE = {
     "pyroaring": "store.index.postings",
     "re2": "store.matching.pattern",
     "msgspec": "theiafs.formats.members",
+    "xxhash": "theiafs.inodes",
     "zlib_ng": "store.checksum",
 }
 # The os functions that change or read what is on the disk; paths and processes are everybody's.

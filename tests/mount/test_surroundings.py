@@ -185,7 +185,7 @@ def test_a_time_limit_of_umount(unmounted: Mount) -> None:
 @pytest.mark.parametrize("command", ["check", "ls"])
 def test_output_that_cannot_be_written(unmounted: Mount, command: str) -> None:
     """A full disk is one line; a reader that has gone away, as head(1) does, ends the command silently."""
-    words = [command, unmounted.store_path]
+    words: list[str | Path] = [command, unmounted.store_path]
     if command == "check":
         (unmounted.store_path / "0-60").write_bytes(b"junk\n")
     with open("/dev/full", "wb") as full:
