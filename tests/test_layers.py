@@ -48,6 +48,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "addition": {"store", "store.format"},
     "rendering": {"store", "store.format"},
     "formats": {"store", "store.format"},
+    "importing": {"formats"},
     "paths": {"errors", "timerange", "store", "store.format"},
     "lineviews": {"paths", "rendering", "store"},
     "summaries": {"paths", "rendering", "store", "store.format"},
