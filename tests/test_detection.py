@@ -1,4 +1,4 @@
-"""Which format the lines of a file have."""
+"""The formats of files, found out from their first contents."""
 
 import json
 
