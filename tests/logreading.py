@@ -63,7 +63,7 @@ def read_log(path: Path, zone: tzinfo = UTC, keys: tuple[str, ...] = ()) -> Log:
 
 def read_with_lnav(path: Path, home: Path) -> tuple[list[int], Counter[str]]:
     """Return the times of the messages that lnav finds in a log, in ticks, and how many it says to have each level."""
-    query = ";SELECT log_time, log_level FROM all_logs ORDER BY log_line"
+    query = ";SELECT log_actual_time, log_level FROM all_logs ORDER BY log_line"
     shown = subprocess.run(
         ["lnav", "-n", "-c", query, "-c", ":write-json-to -", str(path)],
         env=os.environ | {"HOME": str(home), "TZ": "UTC"},
@@ -72,7 +72,7 @@ def read_with_lnav(path: Path, home: Path) -> tuple[list[int], Counter[str]]:
     )
     rows = json.loads(shown.stdout)
     levels = Counter(_LNAV_LEVELS.get(row["log_level"], row["log_level"]) for row in rows)
-    return read_with_date(row["log_time"] for row in rows), levels
+    return read_with_date(row["log_actual_time"] for row in rows), levels
 
 
 def read_with_date(texts: Iterable[str], zone: str = "UTC") -> list[int]:
