@@ -48,7 +48,6 @@ FILESYSTEM: dict[str, set[str]] = {
     "addition": {"store", "store.format"},
     "rendering": {"store", "store.format"},
     "formats": {"store", "store.format"},
-    "importing": {"formats"},
     "paths": {"errors", "timerange", "store", "store.format"},
     "lineviews": {"paths", "rendering", "store"},
     "summaries": {"paths", "rendering", "store", "store.format"},
@@ -131,6 +130,18 @@ FILESYSTEM: dict[str, set[str]] = {
     "session": {"binding", "config", "errors", "operations", "store"},
     "progress": set(),
     "mounts": set(),
+    "importing": {
+        "addition",
+        "config",
+        "errors",
+        "formats",
+        "formatted",
+        "mounts",
+        "rendering",
+        "tallies",
+        "store",
+        "store.format",
+    },
     "mounting": {
         "binding",
         "config",
@@ -142,7 +153,17 @@ FILESYSTEM: dict[str, set[str]] = {
         "store",
     },
     "browsing": {"doors", "errors", "nodes", "tree", "store"},
-    "cli": {"__init__", "browsing", "config", "errors", "mounting", "progress", "store"},
+    "cli": {
+        "__init__",
+        "browsing",
+        "config",
+        "errors",
+        "importing",
+        "mounting",
+        "progress",
+        "rendering",
+        "store",
+    },
     "__main__": {"cli"},
 }
 # What only one module of the project may know.
@@ -156,6 +177,7 @@ KNOWN_TO_ONE = {
     "pyroaring": "store.index.postings",
     "re2": "store.matching.pattern",
     "msgspec": "theiafs.formats.members",
+    "xxhash": "theiafs.importing.ids",
     "zlib_ng": "store.checksum",
 }
 # The os functions that change or read what is on the disk; paths and processes are everybody's.
