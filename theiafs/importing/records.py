@@ -105,7 +105,8 @@ def _read_one(buffer: bytes, position: int, is_all: bool) -> tuple[int, Records 
             # An opening may begin in this buffer and end in the next.
             size = available if is_all else max(available - PREAMBLE_SIZE_MAX, 0)
         return (size, Damage(size)) if size else None
-    if found is None:
+    # If no bytes follow, the next may be the closing of this record, or of none.
+    if found is None or (found.size >= available and not is_all):
         return None
     record, _key = encode_event(decode_event(buffer, found, position))
     return found.size, Records(record, read_block(record))
