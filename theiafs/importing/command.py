@@ -126,7 +126,7 @@ class _Command:
         self._names: list[str] = parsed.files
         self._format: str = parsed.format
         self._is_dry_run: bool = parsed.dry_run
-        self._multiline = Multiline.parse(parsed.multiline)
+        self._multiline = Multiline(parsed.multiline)
         self._addition = _addition(parsed.source, parsed.tag)
         options = [f"max_event={parsed.max_event}"]
         options += [f"tz={parsed.tz}"] if parsed.tz is not None else []
