@@ -22,6 +22,18 @@ def record_of(number: int, content: bytes) -> bytes:
     return encode_event(Event(f"id-{number}", "s", None, ["t"], text, ticks=number))[0]
 
 
+def odd_record(_number: int, _content: bytes) -> bytes:
+    return ODD + b"\n"
+
+
+def unclosed_record(number: int, content: bytes) -> bytes:
+    return record_of(number, content)[:-1]
+
+
+def damage(_number: int, content: bytes) -> bytes:
+    return content
+
+
 def cut(data: bytes, sizes: list[int]) -> Iterator[bytes]:
     """Cut data into pieces of these sizes, and the rest."""
     for size in sizes:
@@ -32,29 +44,29 @@ def cut(data: bytes, sizes: list[int]) -> Iterator[bytes]:
 
 def scanned(data: bytes) -> tuple[list[Event], int]:
     """The events that a scan of all bytes finds, and the size of the damage."""
-    events, damage, position = [], 0, 0
+    events, damaged_size, position = [], 0, 0
     for found in scan(lambda offset, size: data[offset : offset + size], len(data)):
         if isinstance(found, Record):
             events.append(decode_event(data, found, position))
         else:
-            damage += found.size
+            damaged_size += found.size
         position += found.size
-    return events, damage
+    return events, damaged_size
 
 
 def read(pieces: Iterator[bytes]) -> tuple[list[Event], int]:
     """The events that an import reads, and the size of the damage."""
     events: list[Event] = []
-    damage = 0
+    damaged_size = 0
     for found in read_records(pieces):
         if isinstance(found, Damage):
-            damage += found.size
+            damaged_size += found.size
             continue
         some = list(found.events())
         assert [str(event.id).encode() for event in some] == found.ids
         assert [event.ticks for event in some] == found.block.ticks.tolist()
         events += some
-    return events, damage
+    return events, damaged_size
 
 
 PARTS = st.lists(
@@ -69,9 +81,9 @@ def test_records_in_pieces_are_those_of_a_scan(
 ) -> None:
     texts = {
         "record": record_of,
-        "odd": lambda _number, _content: ODD + b"\n",
-        "unclosed": lambda number, content: record_of(number, content)[:-1],
-        "damage": lambda _number, content: content,
+        "odd": odd_record,
+        "unclosed": unclosed_record,
+        "damage": damage,
     }
     data = b"".join(texts[kind](number, content) for number, (content, kind) in enumerate(parts))
     assert read(cut(data, sizes)) == scanned(data)

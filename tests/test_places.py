@@ -26,7 +26,7 @@ def test_places_are_those_of_a_dictionary(blocks: list[list[int]]) -> None:
 
 
 def test_few_runs_are_kept_and_those_of_other_times_are_not_searched() -> None:
-    """Of a log in order, whose blocks share at most a time, a look-up searches nothing; of one in no order, few runs."""
+    """The blocks of a log in order share no times, and are merged to few runs."""
     places, blocks = Places(), 200
     for block in range(blocks):
         hashes = np.arange(block * 10, block * 10 + 10, dtype=np.uint64)

@@ -156,6 +156,10 @@ class _Command:
         for name in self._names:
             try:
                 input_ = Input(name, self._event_size_max)
+            except ImportFailed as error:
+                self._refuse(error)
+                continue
+            try:
                 files[input_] = LogFile(
                     input_,
                     self._format,
@@ -165,8 +169,8 @@ class _Command:
                     self._event_size_max,
                 )
             except ImportFailed as error:
-                self._failures += 1
-                _complain(error)
+                input_.close()
+                self._refuse(error)
         return [files[each] for each in in_order(list(files), lambda each: files[each].first_ticks)]
 
     def _import(self, destination: Destination, files: Sequence[LogFile]) -> None:
@@ -190,15 +194,19 @@ class _Command:
                         try:
                             importer.run(file, summary, bar.update)
                         except ImportFailed as error:
-                            self._failures += 1
                             with bar.external_write_mode():
-                                _complain(error)
+                                self._refuse(error)
             finally:
                 with interruption.deferred():
                     try:
                         destination.close()
                     finally:
                         self._print(summaries)
+
+    def _refuse(self, error: ImportFailed) -> None:
+        """Note that a file was not imported to its end because of *error*."""
+        self._failures += 1
+        _complain(error)
 
     def _print(self, summaries: dict[str, Summary]) -> None:
         for name, summary in summaries.items():

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Self
 
+import numpy as np
+
 from store import (
     TICKS_PER_S,
     Batch,
@@ -23,6 +25,8 @@ from theiafs.mounts import Mount, mount_at, mounts
 __all__ = ["Destination", "MountDestination", "StoreDestination", "open_destination"]
 
 _PIECE_SIZE = 1 << 20
+_WRITE_SIZE_MAX = 124 << 10
+"""The kernel passes on so much in one piece: if this process is killed, whole records are written, and no part of one."""
 _MINUTE = re.compile(r"[0-9]+-[0-9]+")
 _ERRORS_TAIL_SIZE = 4 << 10
 
@@ -124,10 +128,16 @@ class MountDestination(Destination):
     def save(self, batch: Batch) -> None:
         """See :meth:`Destination.save`."""
         assert self._ingest is not None, "it was opened to save"
-        rest = memoryview(batch.data)
+        data = memoryview(batch.data)
+        ends = np.frombuffer(batch.sizes, np.int64).cumsum()
+        start = 0
         with self._failing(EventWriteException):
-            while rest:
-                rest = rest[os.write(self._ingest, rest) :]
+            while start < len(data):
+                first = int(ends.searchsorted(start, "right"))
+                last = int(ends.searchsorted(start + _WRITE_SIZE_MAX, "right"))
+                end = int(ends[max(first, last - 1)])
+                while start < end:
+                    start += os.write(self._ingest, data[start:end])
 
     def close(self) -> None:
         """See :meth:`Destination.close`."""
@@ -155,7 +165,7 @@ class MountDestination(Destination):
         except OSError:
             return ""
         ours = [line for line in lines if f"[{os.getpid()}] " in line]
-        return f": {ours[-1].split(' ', 4)[-1]}" if ours else ""
+        return ": " + ours[-1].partition(": ")[2] if ours else ""
 
 
 def open_destination(address: str, is_dry_run: bool) -> Destination:

@@ -106,6 +106,7 @@ class Importer:
                 continue
             summary.add_events(each.block.ticks)
             is_new = self._selection.are_new(each.ids, each.block.ticks)
+            summary.known += int(np.count_nonzero(~is_new))
             batch = Batch()
             for first, last in _runs(is_new):
                 new = each.part(first, last)

@@ -72,6 +72,7 @@ class LineImport:
             texts = [contents.texts[row] for row in rows]
             self._add_lines(batch, texts, ticks[rows], _part(fields, rows))
         self._summary.add_events(ticks)
+        self._summary.known += len(ticks) - len(batch)
         if not fields.is_parsed.all():
             self._summary.add_unparsed(contents.lines[~fields.is_parsed].tolist())
         return batch
@@ -88,8 +89,8 @@ class LineImport:
             guesses[Guess.AFTER] += first
             guesses[Guess.BEFORE] += int(np.count_nonzero(~is_there[first:]))
         else:
-            before = self._rules.now
             guesses[Guess.FILE] += len(is_there)
+            return fields.times(self._rules.now)
         ticks = fields.times(before)
         self._last_ticks = int(ticks[-1])
         return ticks

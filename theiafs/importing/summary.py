@@ -30,7 +30,8 @@ class Summary:
 
     Attributes:
         events: number of events in it.
-        new: how many of them the destination did not have.
+        new: how many of them were saved, or would be.
+        known: how many the destination had.
         oldest: the time of the earliest event, in ticks since the epoch; None if there is no event.
         newest: the time of the latest.
         guesses: how many times were guessed, by the way.
@@ -43,6 +44,7 @@ class Summary:
 
     events: int = 0
     new: int = 0
+    known: int = 0
     oldest: int | None = None
     newest: int | None = None
     guesses: Counter[Guess] = field(default_factory=Counter)
@@ -75,6 +77,7 @@ class Summary:
         for each in summaries:
             sum_.events += each.events
             sum_.new += each.new
+            sum_.known += each.known
             sum_.guesses += each.guesses
             sum_.unparsed += each.unparsed
             sum_.too_long += each.too_long
@@ -91,10 +94,9 @@ class Summary:
             is_dry_run: whether nothing was saved.
         """
         fate = "would be imported" if is_dry_run else "imported"
-        there = self.events - self.new
         lines = [f"{name}: {_number(self.events, 'event')}, {self.new:,} {fate}"]
-        if there:
-            lines[0] += f", {there:,} already there"
+        if self.known:
+            lines[0] += f", {self.known:,} already there"
         if self.oldest is not None and self.newest is not None:
             first, last = (time_text(each).decode() for each in (self.oldest, self.newest))
             lines.append(f"from {first} to {last}")
