@@ -212,7 +212,7 @@ def test_blocks_change_nothing_where_contents_are_cut(
 
 
 @given(
-    st.lists(st.sampled_from([*map(str.encode, LINES), b"\xff", b" \xff", b"\0"])),
+    st.lists(st.sampled_from([*map(str.encode, LINES), b"\xff", b" \xff", b"\0", b"x\r"])),
     RULES,
     st.sampled_from([b"\n", b"\r\n"]),
     st.booleans(),

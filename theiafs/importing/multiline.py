@@ -127,7 +127,9 @@ class Joiner:
         begins = ~continues[full]
         begins[:1] = True
         heads = self._cut(rows, full, full[begins])
-        lasts = full[np.searchsorted(full, np.append(heads, len(continues))[1:]) - 1]
+        lasts = full
+        if len(heads) < len(full):
+            lasts = full[np.searchsorted(full, np.append(heads, len(continues))[1:]) - 1]
         self._kept = b""
         if len(heads):
             start = int(rows.starts[heads[-1]])
@@ -162,9 +164,10 @@ def _texts(rows: Rows, heads: Integers, lasts: Integers) -> list[bytes]:
     if not len(heads):
         return []
     starts, ends = rows.starts[heads], rows.ends[lasts]
-    # Splitting is twice as fast as slicing. It is right where each content is one line, and only newlines are between them.
-    if len(heads) > 1 and ((starts[1:] - ends[:-1]) == 1).all() and (heads == lasts).all():
-        texts = rows.text[starts[0] : ends[-1]].split(b"\n")
+    # Splitting is twice as fast as slicing, where each content is one line, and none is between them.
+    gaps = starts[1:] - ends[:-1]
+    if len(gaps) and (gaps == gaps[0]).all() and heads[-1] - heads[0] == len(gaps):
+        texts = rows.text[starts[0] : ends[-1]].split(b"\n" if gaps[0] == 1 else b"\r\n")
         # What was kept of the block before may be several lines.
         if len(texts) == len(heads):
             return texts
