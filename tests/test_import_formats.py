@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,7 +68,7 @@ def test_a_rotated_set_of_archives(tmp_path: Path) -> None:
     whole = copy_to(tmp_path, LOGS[0].with_name("linux.log"))
     assert import_into(tmp_path / "whole", whole).status == 0
     text = whole.read_bytes().splitlines(keepends=True)
-    compress = (lzma.compress, bz2.compress, gzip.compress, bytes)
+    compress: list[Callable[[bytes], bytes]] = [lzma.compress, bz2.compress, gzip.compress, bytes]
     names = ("linux.log.3.xz", "linux.log.2.bz2", "linux.log.1.gz", "linux.log")
     parts = tmp_path / "parts"
     parts.mkdir()
@@ -83,7 +84,7 @@ def test_a_rotated_set_of_archives(tmp_path: Path) -> None:
 
 
 def ids_in(store: Path) -> list[tuple[str, str | None]]:
-    return sorted((event.id, event.content) for event in events_in(store))
+    return sorted((str(event.id), event.content) for event in events_in(store))
 
 
 @settings(max_examples=40)
