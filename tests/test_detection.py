@@ -90,7 +90,7 @@ def test_nothing() -> None:
 
 
 def test_only_the_first_contents_count() -> None:
-    """What comes after them is not read."""
+    """Those after them are not read."""
     line = OF_FORMATS["dated"][0].encode()
     found = detect([line] * SAMPLE + [b"text"] * 10_000, RULES)
     assert found == (FORMATS["dated"], SAMPLE, SAMPLE)
