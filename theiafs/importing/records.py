@@ -58,7 +58,7 @@ def read_records(pieces: Iterable[bytes]) -> Iterator[Records | Damage]:
 
     Damage costs the record that it hit, and may be told in several pieces. A record that is not canonical becomes so.
     """
-    # Most minutes are one piece: to know that it is the last saves a second look at its last record.
+    # Most minutes are one piece: to know that it is the last saves a second search for its last record.
     buffer, ahead = b"", b""
     for piece in pieces:
         buffer += ahead
