@@ -54,7 +54,7 @@ def test_lines_come_in_with_their_own_times(tmp_path: Path) -> None:
 
 
 def test_what_is_there_is_not_imported_again(tmp_path: Path) -> None:
-    """Of a file that has grown, the rest is."""
+    """But the rest of a file that has grown is."""
     store, log = tmp_path / "events", tmp_path / "app.log"
     lines = [dated(number // 3, "equal") for number in range(10)]
     write(log, *lines)

@@ -58,12 +58,13 @@ def read_records(pieces: Iterable[bytes]) -> Iterator[Records | Damage]:
 
     Damage costs the record that it hit, and may be told in several pieces. A record that is not canonical becomes so.
     """
-    rest = b""
+    # Most minutes are one piece: to know that it is the last saves a second search for its last record.
+    buffer, ahead = b"", b""
     for piece in pieces:
-        rest += piece
-        end = yield from _read(rest, is_all=False)
-        rest = rest[end:]
-    yield from _read(rest, is_all=True)
+        buffer += ahead
+        end = yield from _read(buffer, is_all=False)
+        buffer, ahead = buffer[end:], piece
+    yield from _read(buffer + ahead, is_all=True)
 
 
 def _read(buffer: bytes, is_all: bool) -> Generator[Records | Damage, None, int]:
