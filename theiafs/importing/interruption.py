@@ -28,6 +28,7 @@ class Interruption:
         finally:
             self._is_deferred = False
         if self._is_pending:
+            self._is_pending = False
             raise KeyboardInterrupt
 
     def __enter__(self) -> Self:

@@ -60,7 +60,9 @@ class KnownIds:
         ordered = np.sort(ticks)
         first = np.searchsorted(ordered, edges[:, 0], "left")
         last = np.searchsorted(ordered, edges[:, 1], "right")
-        return [names[row] for row in np.flatnonzero(first < last).tolist()]
+        rows = np.flatnonzero(first < last)
+        # The last ones, which the next lines touch too, are kept longest.
+        return [names[row] for row in rows[np.argsort(edges[rows, 0])].tolist()]
 
     def _listed(self, day: int) -> frozenset[str]:
         """Return the minutes of the *day*, counted from the epoch, that were there when it was listed first."""
