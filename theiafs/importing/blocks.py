@@ -69,9 +69,10 @@ class Blocks(Iterator[Block]):
         return self._ready.popleft()
 
     def _gather(self) -> bytes:
-        """Return the rest and about as much more as a block has."""
-        parts, size = [self._rest], 0
-        while size < self.size and not self._is_at_end:
+        """Return the rest and about as much more as a block has, but a line at least, if it is not too long."""
+        parts, size, has_line = [self._rest], 0, False
+        room = self._line_size_max - len(self._rest)
+        while (size < self.size or (size <= room and not has_line)) and not self._is_at_end:
             try:
                 piece = next(self._pieces, b"")
             except (DamagedArchive, OSError) as error:
@@ -80,6 +81,7 @@ class Blocks(Iterator[Block]):
             self._is_at_end = not piece
             parts.append(piece)
             size += len(piece)
+            has_line = has_line or b"\n" in piece
         return b"".join(parts)
 
     def _divide(self, text: bytes) -> None:
