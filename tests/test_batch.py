@@ -4,6 +4,7 @@ import itertools
 import re
 import uuid
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -11,9 +12,16 @@ from hypothesis import strategies as st
 from store import Batch, Event, EventSerializer, InvalidEvent, Query
 from store.format.block import read_block
 from store.format.event import IDS_PER_STEM
-from store.format.record import OPENING, Record, split_stream_key, stream_key
+from store.format.record import (
+    OPENING,
+    Record,
+    decode_text,
+    encode_key,
+    split_stream_key,
+    stream_key,
+)
 from store.format.scan import scan
-from store.ticks import TICKS_PER_S
+from store.ticks import TICKS_MAX, TICKS_PER_S
 from tests.test_addition import addition_of
 from theiafs import ingest as ingest_module
 from theiafs import lines as lines_module
@@ -216,6 +224,29 @@ def test_ids_of_lines_count_up() -> None:
     assert {each.version for each in ids} == {7}
     assert {each.variant for each in ids} == {uuid.RFC_4122}
     assert {each.int >> 80 for each in ids} == {1763800000500}
+
+
+@given(
+    st.lists(
+        st.tuples(st.binary(max_size=20), st.integers(0, TICKS_MAX), st.integers(0, 1)), min_size=1
+    )
+)
+def test_lines_with_ids_of_their_own_are_as_events_one_by_one(
+    given_lines: list[tuple[bytes, int, int]],
+) -> None:
+    """Whatever their times are, and however many are alike."""
+    batch, expected = Batch(), Batch()
+    kinds = [("a", []), ("b", ["t", "u"])]
+    ids = [f"{number:04d}" for number in range(len(given_lines))]
+    lines, ticks, streams = map(list, zip(*given_lines, strict=True))
+    keys = [encode_key(*kind) for kind in kinds]
+    batch.add_identified(lines, np.array(ticks), streams, keys, np.array(ids, "S4"))
+    for event_id, (line, time, stream) in zip(ids, given_lines, strict=True):
+        source, tags = kinds[stream]
+        expected.add(Event(event_id, source, None, tags, decode_text(line), ticks=time))
+    check_columns(batch)
+    assert batch.data == expected.data
+    assert [batch.keys[stream] for stream in batch.streams] == expected.keys
 
 
 def test_a_batch_of_events_is_the_events() -> None:

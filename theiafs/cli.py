@@ -17,8 +17,10 @@ from theiafs import __version__
 from theiafs.browsing import Browser
 from theiafs.config import parse_options
 from theiafs.errors import FilesystemError, MountError
+from theiafs.importing import command as importing
 from theiafs.mounting import mount
 from theiafs.progress import Progress, copy_of_terminal
+from theiafs.rendering.escaping import printable
 from theiafs.standard_streams import open_missing, silence_output
 from theiafs.unmounting import unmount
 
@@ -81,6 +83,8 @@ def _run(parsed: argparse.Namespace) -> int:
             mount(parsed.store, parsed.mountpoint, parse_options(",".join(parsed.o)), parsed.f)
         case "umount":
             unmount(parsed.mountpoint, parsed.lazy, parsed.timeout)
+        case "import":
+            return importing.run(parsed)
         case "reindex":
             return _reindex(parsed.store)
         case "check":
@@ -107,9 +111,9 @@ def _check(store: str, to_repair: bool) -> int:
             for finding in audit.run(bar.update):
                 findings += 1
                 with bar.external_write_mode():
-                    print(_printable(str(finding)))
+                    print(printable(str(finding)))
     except EventStoreException as error:
-        print(f"theiafs: {_printable(str(error))}", file=sys.stderr)
+        print(f"theiafs: {printable(str(error))}", file=sys.stderr)
         return 2
     if audit.is_in_use:
         print("theiafs: the store is in use; its write-ahead log was not checked", file=sys.stderr)
@@ -122,7 +126,7 @@ def _reindex(store: str) -> int:
         with Progress("indexing", copy_of_terminal()) as progress:
             minutes = reindex(store, progress)
     except EventStoreException as error:
-        print(f"theiafs: {_printable(str(error))}", file=sys.stderr)
+        print(f"theiafs: {printable(str(error))}", file=sys.stderr)
         return 1
     print(f"{minutes} minute files indexed")
     return 0
@@ -132,7 +136,7 @@ def _browse(store: str, paths: Sequence[str], show: Callable[[Browser, str], Non
     """Call *show* for each of *paths* of *store*, and return the exit status: 1 if one of them failed."""
     failures = 0
     if not os.path.isdir(store):
-        print(f"theiafs: there is no store {_printable(store)}", file=sys.stderr)
+        print(f"theiafs: there is no store {printable(store)}", file=sys.stderr)
         return 1
     try:
         with contextlib.closing(open_store(store, is_read_only=True)) as opened:
@@ -141,10 +145,10 @@ def _browse(store: str, paths: Sequence[str], show: Callable[[Browser, str], Non
                 try:
                     show(browser, path)
                 except (FilesystemError, EventStoreException) as error:
-                    print(f"theiafs: {_printable(str(error))}", file=sys.stderr)
+                    print(f"theiafs: {printable(str(error))}", file=sys.stderr)
                     failures += 1
     except EventStoreException as error:
-        print(f"theiafs: {_printable(str(error))}", file=sys.stderr)
+        print(f"theiafs: {printable(str(error))}", file=sys.stderr)
         failures += 1
     return 1 if failures else 0
 
@@ -157,14 +161,6 @@ def _list(browser: Browser, path: str, shows_hidden: bool) -> None:
 
 def _print(browser: Browser, path: str, follows: bool) -> None:
     browser.print(path, sys.stdout.buffer, follows)
-
-
-def _printable(text: str) -> str:
-    """Escape the unprintable characters of *text*, so that it is one line and cannot control the terminal."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -204,6 +200,14 @@ def _parser() -> argparse.ArgumentParser:
         help="wait no longer than this until everything is written; it goes on being written (default: no limit)",
     )
     unmounting.add_argument("mountpoint", metavar="MOUNTPOINT")
+    importer = commands.add_parser(
+        "import",
+        help="import old logs",
+        description=importing.DESCRIPTION,
+        epilog=importing.EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    importing.add_arguments(importer)
     reindexing = commands.add_parser(
         "reindex",
         help="rebuild the index of a store",

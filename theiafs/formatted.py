@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from store import Batch, Event, EventTooLarge, InvalidEvent, in_decimal
+from store import Batch, EventTooLarge, InvalidEvent, in_decimal
 from theiafs.addition import Addition
-from theiafs.formats.fields import NO_TIME, Fields, Format, Rules
+from theiafs.formats.fields import Fields, Format, Rules
 from theiafs.origin import Origin
 from theiafs.tallies import Tallies
 
@@ -19,9 +19,6 @@ UNPARSED = "unparsed"
 """The tag of a line that is not in the format of the file that it was appended to."""
 
 _BLANK = b" \t"
-
-_Kind = tuple[str | None, tuple[str, ...], bool]
-"""The source and the tags that a line says, and whether it is in the format."""
 
 
 class LineReader(NamedTuple):
@@ -116,7 +113,7 @@ class FormattedLines:
     def _add(self, contents: list[bytes]) -> int:
         """Add the lines with *contents*, up to one whose time does not belong here; return how many."""
         fields = self._reader.read(contents, self._origin.now)
-        ticks = self._dated(fields)
+        ticks = fields.times(self._origin.now if self.last_ticks is None else self.last_ticks)
         query = self._addition.query
         strays = ((ticks < query.start) | (ticks > query.end)).nonzero()[0]
         count = len(contents)
@@ -130,33 +127,13 @@ class FormattedLines:
         for row in sorted(fields.events):
             if row < count:
                 self._add_lines(contents, ticks, fields, start, row)
-                self._add_event(fields.events[row])
+                self.batch.add(self._addition.to_event(fields.events[row]))
                 start = row + 1
         self._add_lines(contents, ticks, fields, start, count)
         if count:
             self.last_ticks = int(ticks[count - 1])
             self.unparsed = count - int(np.count_nonzero(fields.is_parsed[:count]))
         return count
-
-    def _dated(self, fields: Fields) -> npt.NDArray[np.int64]:
-        """Return the times of the lines with *fields*; of one that says none, that of the line before it."""
-        ticks = fields.ticks
-        for row, event in fields.events.items():
-            ticks[row] = event.ticks
-        is_there = ticks != NO_TIME
-        if is_there.all():
-            return ticks
-        first = self._origin.now if self.last_ticks is None else self.last_ticks
-        known = np.concatenate(([first], ticks))
-        places = np.where(np.concatenate(([True], is_there)), np.arange(len(known)), 0)
-        return known[np.maximum.accumulate(places)][1:]
-
-    def _add_event(self, event: Event) -> None:
-        own = str(event.source), list(event.tags or [])
-        source, tags = self._addition.to(*own)
-        if (source, tags) != own:
-            event = Event(event.id, source, None, tags, event.content, ticks=event.ticks)
-        self.batch.add(event)
 
     def _add_lines(
         self,
@@ -169,20 +146,11 @@ class FormattedLines:
         """Add the lines from *first* to before *last*."""
         if first == last:
             return
-        some = slice(first, last)
-        said: list[_Kind] = list(
-            zip(
-                fields.sources[some],
-                fields.tags[some],
-                fields.is_parsed[some].tolist(),
-                strict=True,
-            )
-        )
-        kinds = {kind: number for number, kind in enumerate(dict.fromkeys(said))}
+        streams, kinds = fields.kinds(first, last)
         self.batch.add_dated(
-            contents[some],
-            ticks[some],
-            list(map(kinds.__getitem__, said)),
+            contents[first:last],
+            ticks[first:last],
+            streams,
             [self._kind(*kind) for kind in kinds],
             self._origin.now,
         )

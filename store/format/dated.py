@@ -9,7 +9,7 @@ from store.errors import InvalidEvent
 from store.format.record import CLOSING, preamble
 from store.ticks import TICKS_MAX, TICKS_PER_S, in_decimal
 
-__all__ = ["encode_dated"]
+__all__ = ["encode_dated", "encode_identified"]
 
 _TIME_LINE, _SOURCE_LINE = b"\ntimestamp: ", b"\nsource:"
 _NUMBERS = [b"%03x" % number + _TIME_LINE for number in range(16**3)]
@@ -31,7 +31,7 @@ _LAST = np.array([b"%04d" % number for number in range(10**4)])
 def encode_dated(
     id_stem: str,
     ticks: npt.NDArray[np.int64],
-    streams: list[int],
+    streams: Sequence[int],
     keys: Sequence[bytes],
     contents: Sequence[bytes],
 ) -> tuple[bytes, npt.NDArray[np.int64]]:
@@ -50,10 +50,39 @@ def encode_dated(
     Raises:
         InvalidEvent: if a time cannot be stored.
     """
+    endings = _NUMBERS[: len(contents)]
+    return _encode(id_stem.encode(), endings, ticks, streams, keys, contents)
+
+
+def encode_identified(
+    ids: npt.NDArray[np.bytes_],
+    ticks: npt.NDArray[np.int64],
+    streams: Sequence[int],
+    keys: Sequence[bytes],
+    contents: Sequence[bytes],
+) -> tuple[bytes, npt.NDArray[np.int64]]:
+    """Encode events as records in UTF-8, as :func:`encode_dated` does, but with the ids *ids*, which are equally long.
+
+    Raises:
+        InvalidEvent: if a time cannot be stored.
+    """
+    endings = np.char.add(ids, _TIME_LINE).tolist()
+    return _encode(b"", endings, ticks, streams, keys, contents)
+
+
+def _encode(
+    id_stem: bytes,
+    id_endings: Sequence[bytes],
+    ticks: npt.NDArray[np.int64],
+    streams: Sequence[int],
+    keys: Sequence[bytes],
+    contents: Sequence[bytes],
+) -> tuple[bytes, npt.NDArray[np.int64]]:
+    """Encode events whose ids are *id_stem* and one of *id_endings*, which are equally long and include what follows an id."""
     times = _time_texts(ticks)
-    stem = b"id:" + id_stem.encode()
+    stem = b"id:" + id_stem
     tails = [_SOURCE_LINE + key + b"\n" for key in keys]
-    around = np.array([len(stem) + len(_NUMBERS[0]) + len(tail) for tail in tails], np.int64)
+    around = np.array([len(stem) + len(id_endings[0]) + len(tail) for tail in tails], np.int64)
     header_sizes = around[streams] + _sizes(times)
     content_sizes = _sizes(contents)
     # Each record but the first begins with the ending of the one before it: one piece less for each to join.
@@ -65,7 +94,7 @@ def encode_dated(
     before = [ending + each + stem for each in openings]
     pieces = [b""] * (5 * len(contents))
     pieces[0::5] = map(before.__getitem__, places.tolist())
-    pieces[1::5] = _NUMBERS[: len(contents)]
+    pieces[1::5] = id_endings
     pieces[2::5] = times
     pieces[3::5] = map(tails.__getitem__, streams)
     pieces[4::5] = contents

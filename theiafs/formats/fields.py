@@ -10,10 +10,13 @@ import numpy.typing as npt
 
 from store import Event
 
-__all__ = ["NO_TIME", "Fields", "Format", "Rules"]
+__all__ = ["NO_TIME", "Fields", "Format", "Kind", "Rules"]
 
 NO_TIME = -1
 """In place of the ticks of a line that says no time."""
+
+Kind = tuple[str | None, tuple[str, ...], bool]
+"""The source and the tags that a line says, and whether it is in the format."""
 
 
 class Fields(NamedTuple):
@@ -32,6 +35,36 @@ class Fields(NamedTuple):
     tags: Sequence[tuple[str, ...]]
     is_parsed: npt.NDArray[np.bool_]
     events: Mapping[int, Event]
+
+    @property
+    def have_times(self) -> npt.NDArray[np.bool_]:
+        """Whether each line says a time."""
+        have: npt.NDArray[np.bool_] = self.ticks != NO_TIME
+        have[list(self.events)] = True
+        return have
+
+    def times(self, before: int) -> npt.NDArray[np.int64]:
+        """Return the times of all lines: one that says none has that of the line before it, the first one *before*."""
+        ticks = self.ticks
+        if self.events:
+            ticks = ticks.copy()
+            for row, event in self.events.items():
+                ticks[row] = event.ticks
+        have = self.have_times
+        if have.all():
+            return ticks
+        known = np.concatenate(([before], ticks))
+        places = np.where(np.concatenate(([True], have)), np.arange(len(known)), 0)
+        return known[np.maximum.accumulate(places)][1:]
+
+    def kinds(self, first: int, last: int) -> tuple[list[int], list[Kind]]:
+        """Return the distinct kinds of the lines from *first* to before *last*, and before them which of these each line is."""
+        some = slice(first, last)
+        said: list[Kind] = list(
+            zip(self.sources[some], self.tags[some], self.is_parsed[some].tolist(), strict=True)
+        )
+        numbers = {kind: number for number, kind in enumerate(dict.fromkeys(said))}
+        return list(map(numbers.__getitem__, said)), list(numbers)
 
 
 class Rules(NamedTuple):

@@ -28,12 +28,12 @@ _IN_FILES = (
     rb"(?:<(?P<priority>[0-9]{1,3})>)?"
     # Reading a time checks it. The last form has a year or a fraction.
     rb"(?P<time>[A-Z].{5} .{8}|[0-9]{4}-[^ ]{6,40}|[A-Z][a-z]{2} [ 0-9][0-9](?: [0-9]{4})? [0-9:]{8}(?:\.[0-9]{1,9})?) "
-    rb"(?:(?P<host>[^ \[]{1,255}(?<!:)) )?"
-    rb"(?:(?P<app>[^ \[:]{1,255})(?:\[(?P<pid>[^\] ]{0,128})\]|:))?(?P<msgid>(?!))?"
+    rb"(?:(?P<host>[^ \n\[]{1,255}(?<!:)) )?"
+    rb"(?:(?P<app>[^ \n\[:]{1,255})(?:\[(?P<pid>[^\] ]{0,128})\]|:))?(?P<msgid>(?!))?"
 )
 _RFC_5424 = (
     rb"(?:<(?P<priority>[0-9]{1,3})>)?[0-9]{1,2} (?P<time>-|[0-9]{4}-[^ ]{6,40}) "
-    rb"(?P<host>[^ ]{1,255}) (?P<app>[^ ]{1,48}) (?P<pid>[^ ]{1,128}) (?P<msgid>[^ ]{1,32})(?![^ ])"
+    rb"(?P<host>[^ \n]{1,255}) (?P<app>[^ \n]{1,48}) (?P<pid>[^ \n]{1,128}) (?P<msgid>[^ \n]{1,32})(?![^ \n])"
 )
 _FACILITIES = (
     b"kern", b"user", b"mail", b"daemon", b"auth", b"syslog", b"lpr", b"news", b"uucp", b"cron", b"authpriv", b"ftp",
