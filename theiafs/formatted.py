@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import tzinfo
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ UNPARSED = "unparsed"
 """The tag of a line that is not in the format of the file that it was appended to."""
 
 _BLANK = b" \t"
+
+_Value = TypeVar("_Value")
 
 _Kind = tuple[str | None, tuple[str, ...], bool]
 """The source and the tags that a line says, and whether it is in the format."""
@@ -89,23 +91,26 @@ class FormattedLines:
     def run(self) -> None:
         """Divide the whole buffer, or up to a line that cannot be stored."""
         end = self._buffer.rfind(b"\n") + 1
-        contents, ends = _lines(self._buffer[:end])
+        lines = self._buffer[:end].split(b"\n")[:-1]
+        contents = _contents(lines, has_returns=b"\r" in self._buffer)
         count = self._check_sizes(contents)
         if count:
             count = self._add(contents[:count])
-        self.position = ends[count - 1] if self.failure and count else 0 if self.failure else end
         if self.failure is None:
+            self.position = end
             self._check_size(len(self._buffer) - end)
+        else:
+            self.position = _end_of(lines, count)
 
     def _check_sizes(self, contents: Sequence[bytes]) -> int:
         """Return how many of *contents* come before the first that is too large."""
-        if max(map(len, contents), default=0) <= self._event_size_max:
+        if len(self._buffer) <= self._event_size_max:
             return len(contents)
-        count = next(
-            number for number, each in enumerate(contents) if len(each) > self._event_size_max
-        )
-        self._check_size(len(contents[count]))
-        return count
+        for count, each in enumerate(contents):
+            self._check_size(len(each))
+            if self.failure is not None:
+                return count
+        return len(contents)
 
     def _check_size(self, size: int) -> None:
         if size > self._event_size_max:
@@ -170,19 +175,11 @@ class FormattedLines:
         if first == last:
             return
         some = slice(first, last)
-        said: list[_Kind] = list(
-            zip(
-                fields.sources[some],
-                fields.tags[some],
-                fields.is_parsed[some].tolist(),
-                strict=True,
-            )
-        )
-        kinds = {kind: number for number, kind in enumerate(dict.fromkeys(said))}
+        kinds, streams = _kinds(fields.sources[some], fields.tags[some], fields.is_parsed[some])
         self.batch.add_dated(
             contents[some],
             ticks[some],
-            list(map(kinds.__getitem__, said)),
+            streams,
             [self._kind(*kind) for kind in kinds],
             self._origin.now,
         )
@@ -198,13 +195,43 @@ class FormattedLines:
         )
 
 
-def _lines(text: bytes) -> tuple[list[bytes], list[int]]:
-    """Return the contents of the lines of *text*, blank ones left out, and where each line ends."""
-    lines = text.split(b"\n")[:-1]
-    ends = (np.fromiter(map(len, lines), np.int64, len(lines)) + 1).cumsum().tolist()
-    if b"\r" in text:
+def _kinds(
+    sources: Sequence[str | None],
+    tags: Sequence[tuple[str, ...]],
+    is_parsed: npt.NDArray[np.bool_],
+) -> tuple[list[_Kind], npt.NDArray[np.intp]]:
+    """Return the distinct kinds of lines, which say *sources* and *tags*, and the index of the kind of each."""
+    if len(set(tags)) == 1 and is_parsed.all():
+        # As in most logs. To tell only the sources apart takes half of the time.
+        distinct, rows = _numbered(sources)
+        return [(source, tags[0], True) for source in distinct], rows
+    return _numbered(list(zip(sources, tags, is_parsed.tolist(), strict=True)))
+
+
+def _numbered(values: Sequence[_Value]) -> tuple[list[_Value], npt.NDArray[np.intp]]:
+    """Return the distinct ones of *values*, and the index of each value in them."""
+    distinct = list(dict.fromkeys(values))
+    if len(distinct) == 1:
+        return distinct, np.zeros(len(values), np.intp)
+    indexes = dict(zip(distinct, range(len(distinct)), strict=True))
+    return distinct, np.fromiter(map(indexes.__getitem__, values), np.intp, len(values))
+
+
+def _contents(lines: list[bytes], *, has_returns: bool) -> list[bytes]:
+    """Return the contents of *lines*, blank ones left out; *has_returns* says whether any may end with a carriage return."""
+    if has_returns:
         lines = [line.removesuffix(b"\r") for line in lines]
     if min(lines, default=b"!") >= b"!":  # none is empty or begins with a blank
-        return lines, ends
-    kept = [(line, end) for line, end in zip(lines, ends, strict=True) if line.strip(_BLANK)]
-    return [line for line, _ in kept], [end for _, end in kept]
+        return lines
+    return [line for line in lines if line.strip(_BLANK)]
+
+
+def _end_of(lines: list[bytes], count: int) -> int:
+    """Return where the first *count* of *lines* that are not blank end, in bytes."""
+    end = 0
+    for line in lines:
+        if not count:
+            break
+        end += len(line) + 1
+        count -= len(_contents([line], has_returns=True))
+    return end

@@ -141,7 +141,7 @@ class Batch:
         self,
         lines: list[bytes],
         ticks: npt.NDArray[np.int64],
-        streams: list[int],
+        streams: npt.NDArray[np.intp],
         kinds: list[tuple[str, list[str]]],
         received: int,
     ) -> None:
@@ -163,7 +163,7 @@ class Batch:
             records, sizes = encode_dated(stem, ticks[some], streams[some], keys, lines[some])
             self._pieces.append(records)
             self.sizes.frombytes(sizes.tobytes())
-        self.ticks.frombytes(ticks.astype(np.int64).tobytes())
+        self.ticks.frombytes(ticks.tobytes())
         first = len(self.keys)
-        self.streams += array("q", [first + stream for stream in streams])
+        self.streams.frombytes((streams + first).astype(np.int64).tobytes())
         self.keys += keys

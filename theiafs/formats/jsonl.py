@@ -90,8 +90,7 @@ def _read_values(values: Sequence[object], rules: Rules) -> Ticks:
         values = [each.get(_MONGODB_DATE) if isinstance(each, dict) else each for each in values]
         kinds = set(map(type, values))
     if kinds == {int}:
-        numbers = np.array(values)
-        return epoch_ticks(numbers if numbers.dtype == np.int64 else cast("Sequence[int]", values))
+        return epoch_ticks(cast("Sequence[int]", values))
     texts = values if kinds == {str} else [each if type(each) is str else "" for each in values]
     ticks = read_times(list(map(str.encode, texts)), rules)  # type: ignore[arg-type]
     rows = [row for row, each in enumerate(values) if type(each) is int] if int in kinds else []
@@ -102,6 +101,8 @@ def _read_values(values: Sequence[object], rules: Rules) -> Ticks:
 
 def _read_events(objects: Objects, lines: Sequence[bytes], ticks: Ticks) -> dict[int, Event]:
     """Return by row the events of those of *lines* that events are rendered as."""
+    if _TAGS not in objects.names:
+        return {}
     rows = [row for row, members in enumerate(objects.rows) if _TAGS in members and ticks[row] >= 0]
     events = read_rendered([lines[row] for row in rows], ticks[rows].tolist())
     return {row: event for row, event in zip(rows, events, strict=True) if event is not None}

@@ -8,6 +8,7 @@ puts the time at most a day after now. The second 60 is the last tick of the sec
 tick is none.
 """
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,8 +30,9 @@ _SHAPES_MAX = 24
 """Maximum number of shapes that texts of one size are compared with; the rest is read one by one."""
 _UNIT_LIMITS = np.array([10**11, 10**14, 10**17])
 """From each of these numbers on, a unit is a thousandth of that before it: s, ms, µs, ns."""
-_PER_SECOND = np.array([1, 10**3, 10**6, 10**9])
-"""The units, in how many of them make a second."""
+_FACTORS = np.array([10**7, 10**4, 10, 1])
+_DIVISORS = np.array([1, 1, 1, 100])
+"""By what numbers in each unit are multiplied, then divided, to be ticks."""
 
 
 def read_times(texts: Sequence[bytes | None], rules: Rules) -> Ticks:
@@ -65,8 +67,9 @@ def epoch_ticks(numbers: npt.NDArray[np.int64 | np.float64] | Sequence[int | flo
     kinds = set(map(type, numbers))
     if kinds == {float}:
         return _ticks_of_numbers(np.array(numbers, np.float64))
-    if kinds == {int} and max(numbers) <= TICKS_MAX and min(numbers) >= 0:
-        return _ticks_of_numbers(np.array(numbers, np.int64))
+    if kinds == {int}:
+        with contextlib.suppress(OverflowError):
+            return _ticks_of_numbers(np.fromiter(numbers, np.int64, len(numbers)))
     return np.array([_ticks_of_number(number) for number in numbers], np.int64)
 
 
@@ -83,13 +86,13 @@ def _ticks_of_numbers(numbers: npt.NDArray[np.int64 | np.float64]) -> Ticks:
     if is_float:
         is_time &= numbers < float(TICKS_MAX)
     numbers = np.where(is_time, numbers, 0)
-    per_second = _PER_SECOND[np.searchsorted(_UNIT_LIMITS, numbers, side="right")]
+    units = np.searchsorted(_UNIT_LIMITS, numbers, side="right")
+    factors = _FACTORS[units]
     whole = numbers.astype(np.int64)
-    seconds, rest = np.divmod(whole, per_second)
-    ticks = seconds * TICKS_PER_S + rest * TICKS_PER_S // per_second
+    ticks = whole * factors // _DIVISORS[units]
     if is_float:
         # A float of nanoseconds has no decimals.
-        ticks += np.rint((numbers - whole) * (TICKS_PER_S / per_second)).astype(np.int64)
+        ticks += np.rint((numbers - whole) * factors).astype(np.int64)
     return np.where(is_time, ticks, NO_TIME)
 
 
