@@ -10,6 +10,7 @@ tick is none.
 
 import contextlib
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +42,9 @@ def read_times(texts: Sequence[bytes | None], rules: Rules) -> Ticks:
     Returns:
         Their ticks since the epoch; ``NO_TIME`` for None and for each text that is no time.
     """
-    present = [text or b"" for text in texts]
+    present = cast("Sequence[bytes]", texts)
+    if not all(texts):
+        present = [text or b"" for text in texts]
     if len(present) < _MANY:
         return np.array([_read_one(text, rules) for text in present], np.int64)
     if len(set(map(len, present))) == 1 and 0 < len(present[0]) <= SIZE_MAX:
