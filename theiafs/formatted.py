@@ -90,15 +90,14 @@ class FormattedLines:
 
     def run(self) -> None:
         """Divide the whole buffer, or up to a line that cannot be stored."""
-        end = self._buffer.rfind(b"\n") + 1
-        lines = self._buffer[:end].split(b"\n")[:-1]
+        *lines, rest = self._buffer.split(b"\n")
         contents = _contents(lines, has_returns=b"\r" in self._buffer)
         count = self._check_sizes(contents)
         if count:
             count = self._add(contents[:count])
         if self.failure is None:
-            self.position = end
-            self._check_size(len(self._buffer) - end)
+            self.position = len(self._buffer) - len(rest)
+            self._check_size(len(rest))
         else:
             self.position = _end_of(lines, count)
 

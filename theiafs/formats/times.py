@@ -8,7 +8,6 @@ puts the time at most a day after now. The second 60 is the last tick of the sec
 tick is none.
 """
 
-import contextlib
 from collections.abc import Sequence
 from typing import cast
 
@@ -70,9 +69,8 @@ def epoch_ticks(numbers: npt.NDArray[np.int64 | np.float64] | Sequence[int | flo
     kinds = set(map(type, numbers))
     if kinds == {float}:
         return _ticks_of_numbers(np.array(numbers, np.float64))
-    if kinds == {int}:
-        with contextlib.suppress(OverflowError):
-            return _ticks_of_numbers(np.fromiter(numbers, np.int64, len(numbers)))
+    if kinds == {int} and max(numbers) <= TICKS_MAX and min(numbers) >= 0:
+        return _ticks_of_numbers(np.array(numbers, np.int64))
     return np.array([_ticks_of_number(number) for number in numbers], np.int64)
 
 
