@@ -23,9 +23,8 @@ def ids_of(events: list[tuple[bytes, int, int]], size: int = 100) -> list[bytes]
     for start in range(0, len(events), size):
         some = events[start : start + size]
         ticks = np.array([event[1] for event in some], np.int64)
-        found += ids.of(
-            [event[0] for event in some], ticks, [event[2] for event in some], KEYS
-        ).tolist()
+        streams = np.array([event[2] for event in some], np.intp)
+        found += ids.of([event[0] for event in some], ticks, streams, KEYS).tolist()
     return found
 
 
@@ -72,8 +71,9 @@ def test_an_event_is_found_by_such_an_id(tmp_path: Path) -> None:
     events = [(b"%d" % number, number * 600_000_000, 0) for number in range(3)]
     batch = Batch()
     ticks = np.array([event[1] for event in events], np.int64)
-    ids = ContentIds().of([event[0] for event in events], ticks, [0] * 3, KEYS)
-    batch.add_identified([event[0] for event in events], ticks, [0] * 3, KEYS, ids)
+    streams = np.zeros(3, np.intp)
+    ids = ContentIds().of([event[0] for event in events], ticks, streams, KEYS)
+    batch.add_identified([event[0] for event in events], ticks, streams, KEYS, ids)
     store = open_store(str(tmp_path))
     store.save_batch(batch)
     for each, (content, *_) in zip(ids.tolist(), events, strict=True):

@@ -85,24 +85,26 @@ class FormattedLines:
 
     def run(self) -> None:
         """Divide the whole buffer, or up to a line that cannot be stored."""
-        end = self._buffer.rfind(b"\n") + 1
-        contents, ends = _lines(self._buffer[:end])
+        *lines, rest = self._buffer.split(b"\n")
+        contents = _contents(lines, has_returns=b"\r" in self._buffer)
         count = self._check_sizes(contents)
         if count:
             count = self._add(contents[:count])
-        self.position = ends[count - 1] if self.failure and count else 0 if self.failure else end
         if self.failure is None:
-            self._check_size(len(self._buffer) - end)
+            self.position = len(self._buffer) - len(rest)
+            self._check_size(len(rest))
+        else:
+            self.position = _end_of(lines, count)
 
     def _check_sizes(self, contents: Sequence[bytes]) -> int:
         """Return how many of *contents* come before the first that is too large."""
-        if max(map(len, contents), default=0) <= self._event_size_max:
+        if len(self._buffer) <= self._event_size_max:
             return len(contents)
-        count = next(
-            number for number, each in enumerate(contents) if len(each) > self._event_size_max
-        )
-        self._check_size(len(contents[count]))
-        return count
+        for count, each in enumerate(contents):
+            self._check_size(len(each))
+            if self.failure is not None:
+                return count
+        return len(contents)
 
     def _check_size(self, size: int) -> None:
         if size > self._event_size_max:
@@ -166,13 +168,21 @@ class FormattedLines:
         )
 
 
-def _lines(text: bytes) -> tuple[list[bytes], list[int]]:
-    """Return the contents of the lines of *text*, blank ones left out, and where each line ends."""
-    lines = text.split(b"\n")[:-1]
-    ends = (np.fromiter(map(len, lines), np.int64, len(lines)) + 1).cumsum().tolist()
-    if b"\r" in text:
+def _contents(lines: list[bytes], *, has_returns: bool) -> list[bytes]:
+    """Return the contents of *lines*, blank ones left out; *has_returns* says whether any may end with a carriage return."""
+    if has_returns:
         lines = [line.removesuffix(b"\r") for line in lines]
     if min(lines, default=b"!") >= b"!":  # none is empty or begins with a blank
-        return lines, ends
-    kept = [(line, end) for line, end in zip(lines, ends, strict=True) if line.strip(_BLANK)]
-    return [line for line, _ in kept], [end for _, end in kept]
+        return lines
+    return [line for line in lines if line.strip(_BLANK)]
+
+
+def _end_of(lines: list[bytes], count: int) -> int:
+    """Return where the first *count* of *lines* that are not blank end, in bytes."""
+    end = 0
+    for line in lines:
+        if not count:
+            break
+        end += len(line) + 1
+        count -= len(_contents([line], has_returns=True))
+    return end

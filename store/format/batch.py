@@ -141,7 +141,7 @@ class Batch:
         self,
         lines: list[bytes],
         ticks: npt.NDArray[np.int64],
-        streams: list[int],
+        streams: npt.NDArray[np.intp],
         kinds: list[tuple[str, list[str]]],
         received: int,
     ) -> None:
@@ -169,7 +169,7 @@ class Batch:
         self,
         lines: list[bytes],
         ticks: npt.NDArray[np.int64],
-        streams: list[int],
+        streams: npt.NDArray[np.intp],
         keys: list[bytes],
         ids: npt.NDArray[np.bytes_],
     ) -> None:
@@ -191,9 +191,9 @@ class Batch:
         self._add_columns(ticks, streams, keys)
 
     def _add_columns(
-        self, ticks: npt.NDArray[np.int64], streams: list[int], keys: list[bytes]
+        self, ticks: npt.NDArray[np.int64], streams: npt.NDArray[np.intp], keys: list[bytes]
     ) -> None:
-        self.ticks.frombytes(ticks.astype(np.int64).tobytes())
+        self.ticks.frombytes(ticks.tobytes())
         first = len(self.keys)
-        self.streams += array("q", [first + stream for stream in streams])
+        self.streams.frombytes((streams + first).astype(np.int64).tobytes())
         self.keys += keys

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ __all__ = ["NO_TIME", "Fields", "Format", "Kind", "Rules"]
 
 NO_TIME = -1
 """In place of the ticks of a line that says no time."""
+
+_Value = TypeVar("_Value")
 
 Kind = tuple[str | None, tuple[str, ...], bool]
 """The source and the tags that a line says, and whether it is in the format."""
@@ -57,14 +59,15 @@ class Fields(NamedTuple):
         places = np.where(np.concatenate(([True], have)), np.arange(len(known)), 0)
         return known[np.maximum.accumulate(places)][1:]
 
-    def kinds(self, first: int, last: int) -> tuple[list[int], list[Kind]]:
+    def kinds(self, first: int, last: int) -> tuple[npt.NDArray[np.intp], list[Kind]]:
         """Return the distinct kinds of the lines from *first* to before *last*, and before them which of these each line is."""
         some = slice(first, last)
-        said: list[Kind] = list(
-            zip(self.sources[some], self.tags[some], self.is_parsed[some].tolist(), strict=True)
-        )
-        numbers = {kind: number for number, kind in enumerate(dict.fromkeys(said))}
-        return list(map(numbers.__getitem__, said)), list(numbers)
+        sources, tags, is_parsed = self.sources[some], self.tags[some], self.is_parsed[some]
+        if len(set(tags)) == 1 and is_parsed.all():
+            # As in most logs. To tell only the sources apart takes half of the time.
+            rows, distinct = _numbered(sources)
+            return rows, [(source, tags[0], True) for source in distinct]
+        return _numbered(list(zip(sources, tags, is_parsed.tolist(), strict=True)))
 
 
 class Rules(NamedTuple):
@@ -93,3 +96,12 @@ class Format(ABC):
     @abstractmethod
     def read(self, lines: Sequence[bytes], rules: Rules) -> Fields:
         """Read the fields of *lines*, which have no terminators, by *rules*; a line that is not in the format is no error."""
+
+
+def _numbered(values: Sequence[_Value]) -> tuple[npt.NDArray[np.intp], list[_Value]]:
+    """Return the index of each of *values* among the distinct ones, and these."""
+    distinct = list(dict.fromkeys(values))
+    if len(distinct) == 1:
+        return np.zeros(len(values), np.intp), distinct
+    indexes = dict(zip(distinct, range(len(distinct)), strict=True))
+    return np.fromiter(map(indexes.__getitem__, values), np.intp, len(values)), distinct

@@ -47,7 +47,7 @@ class ContentIds:
         self,
         contents: Sequence[bytes],
         ticks: npt.NDArray[np.int64],
-        streams: Sequence[int],
+        streams: npt.NDArray[np.intp],
         keys: Sequence[bytes],
     ) -> npt.NDArray[np.bytes_]:
         """Return the ids of the next events.

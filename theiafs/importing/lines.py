@@ -109,9 +109,8 @@ class LineImport:
         if not (is_ordered and is_new.all()):
             order = np.argsort(ticks, kind="stable")
             order = order[is_new[order]]
-            rows = order.tolist()
-            texts, streams = [texts[row] for row in rows], [streams[row] for row in rows]
-            ticks, ids = ticks[order], ids[order]
+            texts = [texts[row] for row in order.tolist()]
+            ticks, streams, ids = ticks[order], streams[order], ids[order]
         if texts:
             batch.add_identified(texts, ticks, streams, keys, ids)
 

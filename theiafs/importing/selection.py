@@ -28,7 +28,7 @@ class Selection:
         self,
         contents: Sequence[bytes],
         ticks: npt.NDArray[np.int64],
-        streams: Sequence[int],
+        streams: npt.NDArray[np.intp],
         keys: Sequence[bytes],
     ) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.bool_]]:
         """Return the ids of events without one, and whether each is new; see :meth:`theiafs.importing.ids.ContentIds.of`."""
