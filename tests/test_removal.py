@@ -115,8 +115,8 @@ def test_a_file_that_is_open(
 ) -> None:
     """It has its attributes until it is closed, under the name that libfuse gives it; its path is free at once."""
     operations = mounted("delete")
-    number = operations.open(path, os.O_RDONLY).number
-    other = operations.open(path, os.O_RDONLY).number
+    number = operations.open(path, os.O_RDONLY, os.getpid()).number
+    other = operations.open(path, os.O_RDONLY, os.getpid()).number
     before = operations.getattr(path)
     with pytest.raises(Exception) as missing:  # noqa: PT011 - libfuse looks for a free name
         operations.getattr(hidden)
@@ -129,7 +129,7 @@ def test_a_file_that_is_open(
     assert errno_of(gone.value) == errno.ENOENT
     store.save(Event("a", "s", 10, [], "a new one, which is longer"))
     assert operations.getattr(path).size > before.size
-    again = operations.open(path, os.O_RDONLY).number
+    again = operations.open(path, os.O_RDONLY, os.getpid()).number
     for each in (number, again, other):
         operations.release(each)
     operations.unlink(hidden)

@@ -55,7 +55,7 @@ def test_its_keys_are_stable(store: NaiveEventStore) -> None:
     follower.close()
     assert list(read_status(ListStore())) == ["events", "bytes"]
     operations = Operations(store, Settings(), lambda: None)
-    opened = operations.open("/status", os.O_RDONLY)
+    opened = operations.open("/status", os.O_RDONLY, os.getpid())
     assert opened.is_direct
     keys = [
         line.split(":")[0] for line in operations.read(opened.number, 4096, 0).decode().splitlines()

@@ -39,7 +39,7 @@ def operations(store: NaiveEventStore) -> Iterator[Operations]:
 
 
 def read(operations: Operations, path: str) -> str:
-    number = operations.open(path, os.O_RDONLY).number
+    number = operations.open(path, os.O_RDONLY, os.getpid()).number
     data = operations.read(number, 1 << 20, 0)
     operations.release(number)
     assert operations.getattr(path).size == len(data)
@@ -142,7 +142,7 @@ def test_errors_shows_what_was_refused(operations: Operations, store: NaiveEvent
     )
     assert "errors: 1\n" in read(operations, "/status")
     text = read(operations, "/errors")
-    assert operations.open("/errors", os.O_RDONLY).is_direct
+    assert operations.open("/errors", os.O_RDONLY, os.getpid()).is_direct
     operations.destroy("/")
     again = Operations(store, Settings(), lambda: None)
     assert read(again, "/errors") == text
@@ -152,7 +152,7 @@ def test_errors_shows_what_was_refused(operations: Operations, store: NaiveEvent
 def test_errors_has_what_was_lost_when_a_file_was_closed(operations: Operations) -> None:
     """In the name of the process that wrote it, though no process hears of it."""
     for path in ("/ingest", "/by-tag/web/ingest"):
-        opened = operations.open(path, os.O_WRONLY)
+        opened = operations.open(path, os.O_WRONLY, os.getpid())
         operations.write(opened.number, b"event: 73 66 7\nid:", os.getpid())
         if path == "/ingest":
             operations.release(opened.number)

@@ -85,6 +85,9 @@ class ErrorsHandle(Handle):
 class AnswerHandle(Handle):
     """The answer to a query, which grows while it is open.
 
+    Unless the kernel caches it, it ends where it was when the reading began, from one offset on without a gap: a program that
+    copies events into an ingest file, and would read the copies, comes to an end. One that comes back after the end finds more.
+
     Args:
         answer: the answer.
         query: the query.
@@ -106,6 +109,9 @@ class AnswerHandle(Handle):
         self._on_release = on_release
         self._opening_size = span.size
         self._last_page = (0, b"")  # its offset, and its bytes so far
+        # Where a reading without a cache has come, and where it ends; None before one begins, and after its end was read.
+        self._position = 0
+        self._end: int | None = None
         self.peers: Iterable[AnswerHandle] = ()
         if span.changed < time.time() - _SETTLED_AFTER_S:
             # Includes the query: the bytes at the path of a moving range change.
@@ -133,6 +139,8 @@ class AnswerHandle(Handle):
 
     def read(self, offset: int, size: int) -> bytes:
         """See :meth:`Handle.read`."""
+        if self.version is None:
+            size = self._up_to_end(offset, size)
         known = self.kept(offset)[:size]
         try:
             data = known + self._answer.read(offset + len(known), size - len(known))
@@ -146,6 +154,16 @@ class AnswerHandle(Handle):
             if page >= offset:
                 self._last_page = page, data[page - offset :]
         return data
+
+    def _up_to_end(self, offset: int, size: int) -> int:
+        """Return how many of *size* bytes at *offset* a reader without a cache gets."""
+        end = self._end
+        if end is None or offset != self._position:  # a reading begins
+            end = self.size()
+        available = min(size, max(end - offset, 0))
+        self._end = end if available else None
+        self._position = offset + available
+        return available
 
     def kept(self, offset: int) -> bytes:
         """Return what is kept of the last page from *offset* on."""

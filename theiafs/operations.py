@@ -21,7 +21,7 @@ from theiafs.handles import HandleTable
 from theiafs.inodes import inode_of
 from theiafs.names import NAME_SIZE_MAX
 from theiafs.nodes import Directory, Entries, IngestFile, Link
-from theiafs.processes import process_of
+from theiafs.processes import process_group_of, process_of
 from theiafs.recent import Recent
 from theiafs.rendering.times import time_text
 from theiafs.tree import Tree
@@ -115,6 +115,8 @@ class Operations:
             can_remove=settings.can_remove,
         )
         self._handles = HandleTable()
+        # The process groups that have files open to append to, by the numbers of these.
+        self._appenders: dict[int, int] = {}
         # The versions of files that the kernel has in its cache.
         self._cached: Recent[str, Hashable] = Recent(_CACHED_VERSIONS_MAX)
         # Paths that ingest files were renamed to a moment ago, and until when they count. They do not exist, but the kernel
@@ -212,15 +214,23 @@ class Operations:
         """Declare the tag whose directory is at *path*."""
         self._tree.make_directory(path)
 
-    def open(self, path: str, flags: int) -> Opened:
-        """Open the file at *path*; *flags* are those of the system call."""
-        handle = self._tree.open(path, flags & os.O_ACCMODE != os.O_RDONLY)
+    def open(self, path: str, flags: int, thread_id: int) -> Opened:
+        """Open the file at *path* for the thread *thread_id*; *flags* are those of the system call."""
+        to_write = flags & os.O_ACCMODE != os.O_RDONLY
+        handle = self._tree.open(path, to_write)
         # O_SYNC includes O_DSYNC; here both mean the same.
         handle.syncs_writes = self._settings.syncs_writes or bool(flags & os.O_DSYNC)
-        # Reads of a file that grows bypass the kernel's cache: each sees everything there is.
+        job = process_group_of(thread_id)
+        if not to_write and job in self._appenders.values():
+            # What it reads may be what it appends. In the kernel's cache, that would have no end.
+            handle.version = None
+        # Reads of a file that grows bypass the kernel's cache, which would keep the end of it as it was.
         grows = handle.version is None
         is_cached = not grows and self._cached.put(path, handle.version) == handle.version
-        return Opened(self._handles.add(handle), grows, is_cached)
+        number = self._handles.add(handle)
+        if to_write:
+            self._appenders[number] = job
+        return Opened(number, grows, is_cached)
 
     def read(self, number: int, size: int, offset: int) -> bytes:
         """Read *size* bytes at *offset* of the open file *number*."""
@@ -236,6 +246,7 @@ class Operations:
 
     def release(self, number: int) -> None:
         """Close the file *number*, whose last descriptor was closed."""
+        self._appenders.pop(number, None)
         self._handles.remove(number).release()
 
     def truncate(self, path: str, _length: int, _file: Any = None) -> None:

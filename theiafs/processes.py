@@ -6,7 +6,7 @@ import os
 import re
 from typing import NamedTuple
 
-__all__ = ["Process", "process_of"]
+__all__ = ["Process", "process_group_of", "process_of"]
 
 _NAME_SIZE_MAX = 64
 """Maximum size of a name of a kernel thread, newline included, in bytes; names of programs have at most 16."""
@@ -35,6 +35,14 @@ def process_of(thread_id: int) -> Process:
         return Process(process_id, _UNKNOWN)
     shown = name.removesuffix(b"\n").replace(b"\n", b" ").decode("utf-8", "surrogateescape")
     return Process(process_id, shown)
+
+
+def process_group_of(thread_id: int) -> int:
+    """Return the process group of *thread_id*, all commands of a pipeline; its own number if it cannot be found out."""
+    try:
+        return os.getpgid(thread_id)
+    except OSError:  # it has ended, or lives in another process namespace
+        return thread_id
 
 
 def _process_id(thread_id: int) -> int:

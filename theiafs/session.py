@@ -168,7 +168,7 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
 
     def open_(session: Any, path: bytes, file: Any) -> None:
         info = file.contents
-        opened = session.operations.open(path.decode(), info.flags)
+        opened = session.operations.open(path.decode(), info.flags, get_context()[2])
         info.fh = opened.number
         info.direct_io = opened.is_direct
         info.keep_cache = opened.is_cached

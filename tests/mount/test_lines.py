@@ -84,13 +84,14 @@ def test_walks_meet_no_line(mounted: Mount) -> None:
 
 
 def test_a_line_is_there_as_soon_as_its_event_was_written(mounted: Mount) -> None:
-    """At the end of a file that is open, and what was read of it stays."""
+    """At the end of a file that is open, for a reader that comes back after the end; and what was read of it stays."""
     path = mounted.path / "by-tag" / "web" / "events.log"
     (mounted.path / "ingest").write_bytes(record(1, 1000))
     with path.open("rb", buffering=0) as file:
         first = file.read(1 << 16)
         for number in range(2, 40):
             (mounted.path / "ingest").write_bytes(record(number, 1000 + number * 10))
+            assert file.read(1 << 16) == b""
             assert file.read(1 << 16).endswith(b"event %d\n" % number)
     data = path.read_bytes()
     assert data.startswith(first)
