@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from store import Batch, Event, EventTooLarge, InvalidEvent, Query, StoreFull
 from store.format.record import decode_text
 from tests.test_addition import addition_of
+from theiafs.ingest import IngestBuffer
 from theiafs.origin import Origin
 from theiafs.whole_writes import WholeWrites
 
@@ -69,9 +70,20 @@ def test_one_write_is_one_event(writes: list[tuple[int, int, bytes]]) -> None:
 
 def test_a_blank_write_is_none() -> None:
     saved, buffer = Saved(), WholeWrites(addition_of(Query()), SIZE_MAX)
-    for data in (b"\n", b"  \n", b"x\n"):
+    for data in (b"\n", b"  \n", b" \t\r\n", b"\n\r\n\t\n", b"x\n"):
         buffer.append(data, ORIGIN, saved)
-    assert [event.content for event in saved] == ["x"]
+    assert saved.contents == ["x"]
+
+
+@pytest.mark.parametrize("content", [b"\v", b"\f", b" \v\t", b"\x1f"])
+def test_what_is_no_blank_line_is_no_blank_write(content: bytes) -> None:
+    saved = Saved()
+    for buffer in (
+        WholeWrites(addition_of(Query()), SIZE_MAX),
+        IngestBuffer(addition_of(Query()), SIZE_MAX),
+    ):
+        buffer.append(content + b"\n", ORIGIN, saved)
+    assert saved.contents == [content.decode()] * 2
 
 
 def test_of_what_is_too_large_nothing_is_stored() -> None:

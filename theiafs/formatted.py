@@ -1,5 +1,6 @@
 """Lines in a format: what they say becomes the time, the source and the tags of their events."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import tzinfo
 from typing import NamedTuple
@@ -60,7 +61,7 @@ class FormattedLines:
         position: where the rest begins, in bytes.
         failure: what is wrong there, if anything.
         last_ticks: the time of the last event.
-        unparsed: the number of lines that are not in the format.
+        counts: what is to be added to the tallies when the events are saved.
     """
 
     needed = 0
@@ -79,7 +80,7 @@ class FormattedLines:
         self.position = 0
         self.failure: InvalidEvent | None = None
         self.last_ticks = last_ticks
-        self.unparsed = 0
+        self.counts: Counter[str] = Counter()
         self._buffer = buffer
         self._origin = origin
         self._addition = addition
@@ -135,7 +136,6 @@ class FormattedLines:
         self._add_lines(contents, ticks, fields, start, count)
         if count:
             self.last_ticks = int(ticks[count - 1])
-            self.unparsed = count - int(np.count_nonzero(fields.is_parsed[:count]))
         return count
 
     def _dated(self, fields: Fields) -> npt.NDArray[np.int64]:
@@ -179,23 +179,26 @@ class FormattedLines:
             )
         )
         kinds = {kind: number for number, kind in enumerate(dict.fromkeys(said))}
+        rows = list(map(kinds.__getitem__, said))
+        counts = np.bincount(rows).tolist()
         self.batch.add_dated(
             contents[some],
             ticks[some],
-            list(map(kinds.__getitem__, said)),
-            [self._kind(*kind) for kind in kinds],
+            rows,
+            [self._kind(*kind, count) for kind, count in zip(kinds, counts, strict=True)],
             self._origin.now,
         )
 
     def _kind(
-        self, source: str | None, tags: tuple[str, ...], is_parsed: bool
+        self, source: str | None, tags: tuple[str, ...], is_parsed: bool, count: int
     ) -> tuple[str, list[str]]:
-        """Return the source and the tags of the events of lines that say *source* and *tags*."""
-        kept = self._reader.tallies.limited(tags)
-        return self._addition.to(
-            source or self._origin.source,
-            kept if is_parsed else [*kept, UNPARSED],
-        )
+        """Return the source and the tags of the events of *count* lines that say *source* and *tags*."""
+        kept, names = self._reader.tallies.limited(tags)
+        if not is_parsed:
+            kept, names = [*kept, UNPARSED], [*names, UNPARSED]
+        for name in names:
+            self.counts[name] += count
+        return self._addition.to(source or self._origin.source, kept)
 
 
 def _lines(text: bytes) -> tuple[list[bytes], list[int]]:

@@ -156,7 +156,7 @@ class Operations:
             "mounted_since": time_text(self._mounted_ns // _NS_PER_TICK).decode(),
             "fuse": self._transport,
             "options": self._settings.options,
-            "time_zone": "UTC",
+            "time_zone": str(self._settings.zone),
             "open_files": len(self._handles),
             "errors": self._errors.errors,
             "errors_only_counted": self._errors.only_counted,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from store import Batch, EventTooLarge, InvalidEvent, in_decimal
 from theiafs.addition import Addition
+from theiafs.lines import BLANK
 from theiafs.origin import Origin
 from theiafs.refusal import Refused, start_of
 
@@ -11,6 +12,9 @@ __all__ = ["PIECE_SIZES", "WholeWrites"]
 
 PIECE_SIZES = range((124 << 10) + 1, (128 << 10) + 1)
 """The sizes of the pieces of a large write but for its last, where nothing else is said, in bytes."""
+
+
+_BLANKS = BLANK + b"\r\n"
 
 
 class WholeWrites:
@@ -85,7 +89,7 @@ class WholeWrites:
             EventStoreException: if it could not be saved; it is kept.
         """
         content = bytes(self._partial).removesuffix(b"\n").removesuffix(b"\r")
-        if content.strip():
+        if content.strip(_BLANKS):
             self._check(content, origin)
             batch = Batch()
             source, tags = self._addition.to(origin.source, [])
