@@ -2,8 +2,11 @@
 
 import grp
 import pwd
+from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from theiafs.config import Settings, parse_options
 from theiafs.errors import MountError
@@ -56,3 +59,34 @@ def test_mistakes(text: str) -> None:
     """The message names the option."""
     with pytest.raises(MountError, match=text.partition("=")[0]):
         parse_options(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("keys=status", ["status"]),
+        ("keys=status,user", ["status", "user"]),
+        ("keys=status,user,method", ["status", "user", "method"]),
+        ("keys=user,x-request-id,auto,users", ["user", "x-request-id", "auto", "users"]),
+        ("keys=status:ro:sync,uid", ["status", "ro", "sync", "uid"]),
+        ("keys=a,b,a", ["a", "b"]),
+        ("keys=a,keys=b", ["b"]),
+        ("user,keys=status", ["status"]),
+        ("keys=a,x-systemd.requires=b,user", ["a"]),
+    ],
+)
+def test_keys_are_names_of_fields(text: str, keys: list[str]) -> None:
+    """Also of fields that are named as an option that is ignored; with colons, as any option."""
+    assert parse_options(text) == Settings(keys=tuple(keys))
+
+
+@pytest.mark.parametrize("option", ["ro", "sync", "delete", "nosuid", "tz=UTC", "uid=5"])
+def test_an_option_that_does_something_ends_the_keys(option: str) -> None:
+    keys = ("status", "user")
+    assert parse_options(f"keys=status,user,{option}") == replace(parse_options(option), keys=keys)
+
+
+@given(st.lists(st.from_regex(r"[\w.@-]+", fullmatch=True), min_size=1, unique=True))
+def test_the_options_say_the_keys(keys: list[str]) -> None:
+    settings = Settings(keys=tuple(keys))
+    assert parse_options(settings.options) == settings

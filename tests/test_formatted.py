@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store import Batch, Event, EventTooLarge, HasTag, InvalidEvent, Query
+from store import Batch, Event, EventTooLarge, HasTag, InvalidEvent, Query, StoreFull
 from store.format.record import decode_text
 from tests.test_addition import addition_of
 from theiafs.formats.fields import NO_TIME, Fields, Format, Rules
@@ -144,10 +144,28 @@ def test_unparsed_lines_are_counted_when_they_are_saved() -> None:
 
 def test_values_of_a_field_are_limited() -> None:
     tallies = Tallies()
-    assert tallies.limited(f"user={number}" for number in range(10_000))[-1] == "user=9999"
-    assert tallies.limited(["user=10000", "user=5", "host=10000"]) == [
-        "user=_other",
-        "user=5",
-        "host=10000",
-    ]
-    assert tallies.status() == {"other values of user": 1}
+    tags, counted = tallies.limited(f"user={number}" for number in range(10_000))
+    assert (tags[-1], counted) == ("user=9999", [])
+    assert tallies.limited(["user=10000", "user=5", "host=10000"]) == (
+        ["user=_other", "user=5", "host=10000"],
+        ["other values of user"],
+    )
+
+
+def test_events_with_other_values_are_counted_when_they_are_saved() -> None:
+    """Each of them, however many come in one write."""
+    tallies = Tallies()
+    tallies.limited(f"key={number}" for number in range(10_000))
+    saved, buffer = Saved(), new_buffer(Query(start=5), tallies=tallies)
+    data = b"7 app =new\n" * 300 + b"7 app =5\n7 web =new\n" * 2 + b"odd\n"
+
+    def fail(_batch: Batch) -> None:
+        raise StoreFull("full")
+
+    with pytest.raises(StoreFull):
+        buffer.append(data, ORIGIN, fail)
+    assert tallies.status() == {}
+    buffer.append(data + b"3 app =new\n", ORIGIN, saved)
+    others = [event for event in saved if event.tags == ["key=_other"]]
+    assert len(others) == 302
+    assert tallies.status() == {"other values of key": 302, UNPARSED: 1}

@@ -59,7 +59,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "tallies": set(),
     "formatted": {"addition", "formats", "origin", "tallies", "store"},
     "ingest": {"addition", "formatted", "lines", "origin", "refusal", "store", "store.format"},
-    "whole_writes": {"addition", "origin", "refusal", "store"},
+    "whole_writes": {"addition", "lines", "origin", "refusal", "store"},
     "doors": {
         "addition",
         "formats",

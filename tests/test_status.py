@@ -63,6 +63,13 @@ def test_its_keys_are_stable(store: NaiveEventStore) -> None:
     assert keys == [*MOUNT_KEYS, *STORE_KEYS, *WRITER_KEYS]
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_its_time_zone_is_that_of_the_mount(store: NaiveEventStore, zone: str) -> None:
+    operations = Operations(store, parse_options(f"tz={zone}"), lambda: None)
+    opened = operations.open("/status", os.O_RDONLY)
+    assert f"\ntime_zone: {zone}\n" in operations.read(opened.number, 4096, 0).decode()
+
+
 def test_what_is_not_flushed(store: NaiveEventStore) -> None:
     """It is counted while it is in the log only, and after a restart."""
     assert read_status(store)["last_flush"] == "none yet"

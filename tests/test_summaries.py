@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from store import Event, NaiveEventStore, Query
+from store import Event, Matches, NaiveEventStore, Query
 from theiafs.paths import NodeKind
 from theiafs.summaries import SUMMARIES
 
@@ -36,3 +36,31 @@ def test_a_summary_of_nothing(store: NaiveEventStore) -> None:
     texts = {name: text(store, Query()) for name, text in SUMMARIES.items()}
     assert texts.pop(NodeKind.COUNT) == b"0\n"
     assert set(texts.values()) == {b""}
+
+
+@pytest.mark.parametrize(
+    ("kind", "query"),
+    [
+        *((kind, Query().where(Matches("content"))) for kind in SUMMARIES),
+        *((kind, Query()) for kind in (NodeKind.LEVELS, NodeKind.PATTERNS)),
+        *((kind, Query().within(3, 25)) for kind in (NodeKind.LEVELS, NodeKind.PATTERNS)),
+    ],
+)
+@pytest.mark.parametrize("are_more", [False, True])
+def test_contents_that_another_program_has_just_changed_are_shown_as_they_are(
+    store: NaiveEventStore, tmp_path: Path, kind: NodeKind, query: Query, are_more: bool
+) -> None:
+    """Also where the summary is the first to read them, and so to notice."""
+    changed = NaiveEventStore(str(tmp_path / "changed"), 1e9)
+    for each, level, count in ((store, "INFO", 30), (changed, "ERROR", 30 + 20 * are_more)):
+        each.save_all(
+            Event(f"e{number}", level, None, [level], f"{level}: content", ticks=number)
+            for number in range(count)
+        )
+        each._flush_all()
+    wanted = SUMMARIES[kind](changed, query)
+    changed.close()
+    [name] = store.minutes(Query())
+    store._watcher.stop()
+    (tmp_path / "changed" / name).rename(tmp_path / name)
+    assert SUMMARIES[kind](store, query) == wanted

@@ -83,6 +83,15 @@ def test_syslog(line: str, ticks: int, source: str | None, tags: set[str]) -> No
     assert read_one(Syslog(), line, ()) == (ticks, source, set(), True)
 
 
+@pytest.mark.parametrize("app", [b"\x1b]0;x\x07", b"a\xffb", "x\u200by".encode()])
+@pytest.mark.parametrize("form", [b"Nov 23 10:15:00 host %b[1]: x", b"<13>1 - host %b 1 - - x"])
+def test_a_program_whose_name_cannot_be_shown_is_no_source(form: bytes, app: bytes) -> None:
+    """As in the other formats."""
+    fields = Syslog().read([form % app, form % b"cron"], RULES)
+    assert fields.sources == [None, "cron"]
+    assert fields.is_parsed.all()
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -6,6 +6,7 @@ Both have the same programming interface, and `theiafs.session` uses only what t
 import contextlib
 import ctypes
 import importlib
+import mmap
 import os
 from collections.abc import Callable
 from types import ModuleType
@@ -13,12 +14,15 @@ from typing import Any, NamedTuple
 
 from theiafs.errors import MountError
 
-__all__ = ["describe", "interruption", "largest_write", "load_binding"]
+__all__ = ["describe", "interruption", "load_binding", "piece_sizes"]
 
 _VARIABLE = "THEIAFS_BINDING"
 
 _MAX_WRITE_PLACE = 3
 """The place of max_write among the numbers at the start of ``struct fuse_conn_info`` of libfuse 2."""
+
+_SMALL_WRITE = 128 << 10
+"""The size of the largest write that the kernel passes on to libfuse 2 in one piece, in bytes."""
 
 
 class _Binding(NamedTuple):
@@ -82,15 +86,29 @@ def interruption(binding: ModuleType) -> Callable[[], bool]:
     return lambda: bool(interrupted())
 
 
-def largest_write(connection: Any) -> int:
-    """Return the size of the largest write that the kernel passes on in one piece, in bytes.
+def piece_sizes(connection: Any) -> range:
+    """Return the sizes, in bytes, of the pieces in which the kernel passes on a large write, but for the last one.
+
+    A piece ends where the kernel has no more room for pages of memory: how much of the first page is in it depends on the
+    address of what is written. On libfuse 3, a lower limit is set, at which all pieces end, and which is no round number, so
+    that hardly any whole write has that size. On libfuse 2 that would make two requests of each write of 128 KiB, as cat(1)
+    does, and cost 30 % more CPU time.
 
     Args:
         connection: what libfuse calls ``init`` with.
     """
     if isinstance(connection, int):  # fusepy has no type for it
-        return int(ctypes.cast(connection, ctypes.POINTER(ctypes.c_uint32))[_MAX_WRITE_PLACE])
-    return int(connection.contents.max_write)
+        numbers = ctypes.cast(connection, ctypes.POINTER(ctypes.c_uint32))
+        return _page_cuts(numbers[_MAX_WRITE_PLACE])
+    largest = int(connection.contents.max_write)
+    if largest <= _SMALL_WRITE:
+        return _page_cuts(largest)
+    connection.contents.max_write = largest - mmap.PAGESIZE + 1
+    return range(largest - mmap.PAGESIZE + 1, largest - mmap.PAGESIZE + 2)
+
+
+def _page_cuts(largest: int) -> range:
+    return range(largest - mmap.PAGESIZE + 1, largest + 1)
 
 
 def _import(binding: _Binding) -> ModuleType:

@@ -113,11 +113,14 @@ def parse_options(text: str) -> Settings:
 
 
 def _options(text: str) -> list[str]:
-    """Split *text* at its commas, but not within the names of fields: ``keys=status,method,ro`` is two options."""
+    """Split *text* at its commas, but not within the names of fields: ``keys=status,method,ro`` is two options.
+
+    Words that are ignored as options do not end the names: ``user`` is a field of access logs, and no field is named ``nofail``.
+    """
     options: list[str] = []
     for word in filter(None, text.split(",")):
-        is_option = "=" in word or word in _WORDS or word in _PASSED_ON or word in _IGNORED
-        if options and options[-1].startswith("keys=") and not (is_option or word.startswith("x-")):
+        is_option = "=" in word or word in _WORDS or word in _PASSED_ON
+        if options and options[-1].startswith("keys=") and not is_option:
             options[-1] += f":{word}"
         else:
             options.append(word)

@@ -13,7 +13,7 @@ from theiafs.ingest import IngestBuffer
 from theiafs.origin import Origin
 from theiafs.paths import NodeKind
 from theiafs.tallies import Tallies
-from theiafs.whole_writes import LARGEST_WRITE, WholeWrites
+from theiafs.whole_writes import PIECE_SIZES, WholeWrites
 
 __all__ = ["Buffer", "Doors"]
 
@@ -49,11 +49,11 @@ class Doors:
         keys: the names of the fields that become tags.
 
     Attributes:
-        largest_write: the size of the largest write that is not passed on in pieces, in bytes.
+        piece_sizes: the sizes of the pieces of a large write but for its last, in bytes.
     """
 
     def __init__(self, event_size_max: int, zone: tzinfo = UTC, keys: tuple[str, ...] = ()) -> None:
-        self.largest_write = LARGEST_WRITE
+        self.piece_sizes = PIECE_SIZES
         self._event_size_max = event_size_max
         self._zone = zone
         self._keys = keys
@@ -62,7 +62,7 @@ class Doors:
     def buffer(self, kind: NodeKind, addition: Addition) -> Buffer:
         """Return the buffer of a file of *kind* that was opened, below a path that says *addition* of its events."""
         if kind is NodeKind.INGEST_RECORD:
-            return WholeWrites(addition, self._event_size_max, self.largest_write)
+            return WholeWrites(addition, self._event_size_max, self.piece_sizes)
         reader = None
         if kind in _FORMATS:
             reader = LineReader(_FORMATS[kind], self._zone, self._keys, self._tallies)

@@ -1,5 +1,6 @@
 """Lines in a format: what they say becomes the time, the source and the tags of their events."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import tzinfo
 from typing import NamedTuple
@@ -57,7 +58,7 @@ class FormattedLines:
         position: where the rest begins, in bytes.
         failure: what is wrong there, if anything.
         last_ticks: the time of the last event.
-        unparsed: the number of lines that are not in the format.
+        counts: what is to be added to the tallies when the events are saved.
     """
 
     needed = 0
@@ -76,7 +77,7 @@ class FormattedLines:
         self.position = 0
         self.failure: InvalidEvent | None = None
         self.last_ticks = last_ticks
-        self.unparsed = 0
+        self.counts: Counter[str] = Counter()
         self._buffer = buffer
         self._origin = origin
         self._addition = addition
@@ -134,7 +135,6 @@ class FormattedLines:
         self._add_lines(contents, ticks, fields, start, count)
         if count:
             self.last_ticks = int(ticks[count - 1])
-            self.unparsed = count - int(np.count_nonzero(fields.is_parsed[:count]))
         return count
 
     def _add_lines(
@@ -149,23 +149,25 @@ class FormattedLines:
         if first == last:
             return
         streams, kinds = fields.kinds(first, last)
+        counts = np.bincount(streams).tolist()
         self.batch.add_dated(
             contents[first:last],
             ticks[first:last],
             streams,
-            [self._kind(*kind) for kind in kinds],
+            [self._kind(*kind, count) for kind, count in zip(kinds, counts, strict=True)],
             self._origin.now,
         )
 
     def _kind(
-        self, source: str | None, tags: tuple[str, ...], is_parsed: bool
+        self, source: str | None, tags: tuple[str, ...], is_parsed: bool, count: int
     ) -> tuple[str, list[str]]:
-        """Return the source and the tags of the events of lines that say *source* and *tags*."""
-        kept = self._reader.tallies.limited(tags)
-        return self._addition.to(
-            source or self._origin.source,
-            kept if is_parsed else [*kept, UNPARSED],
-        )
+        """Return the source and the tags of the events of *count* lines that say *source* and *tags*."""
+        kept, names = self._reader.tallies.limited(tags)
+        if not is_parsed:
+            kept, names = [*kept, UNPARSED], [*names, UNPARSED]
+        for name in names:
+            self.counts[name] += count
+        return self._addition.to(source or self._origin.source, kept)
 
 
 def _contents(lines: list[bytes], *, has_returns: bool) -> list[bytes]:

@@ -27,7 +27,7 @@ from store.format.record import (
     split_stream_key,
 )
 from theiafs.addition import Addition
-from theiafs.formatted import UNPARSED, FormattedLines, LineReader
+from theiafs.formatted import FormattedLines, LineReader
 from theiafs.lines import Lines, only_line, read_line, read_lines
 from theiafs.origin import Origin
 from theiafs.refusal import Refused
@@ -150,7 +150,7 @@ class IngestBuffer:
         """Note that the events of *split* were saved."""
         if isinstance(split, FormattedLines) and self._reader is not None:
             self._last_ticks = split.last_ticks
-            self._reader.tallies.count(UNPARSED, split.unparsed)
+            self._reader.tallies.add(split.counts)
 
     def _split(self, buffer: bytes, origin: Origin) -> "_Split | FormattedLines":
         split: _Split | FormattedLines

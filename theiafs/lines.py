@@ -6,9 +6,11 @@ import numpy as np
 
 from store.format.record import OPENING
 
-__all__ = ["Lines", "only_line", "read_line", "read_lines"]
+__all__ = ["BLANK", "Lines", "only_line", "read_line", "read_lines"]
 
-_BLANK = b" \t"
+BLANK = b" \t"
+"""All that is in a blank line, as POSIX defines it."""
+
 _NEWLINE, _SPACE, _OPENING_BYTE = b"\n e"
 _MANY_LINES_SIZE = 2048
 """Minimum size of a block, in bytes, at which parsing all lines together is faster than one by one."""
@@ -81,5 +83,5 @@ def _read(block: bytes, start: int, end: int) -> Lines:
     if b"\r" in text:
         contents = [line.removesuffix(b"\r") for line in contents]
     if not all(map(bytes.strip, contents)):
-        contents = [line for line in contents if line.strip(_BLANK)]
+        contents = [line for line in contents if line.strip(BLANK)]
     return Lines(contents, max(map(len, contents), default=0), end)

@@ -126,9 +126,9 @@ class Operations:
         # closed: it renames them, and removes that name at last.
         self._hidden: dict[str, Stat] = {}
 
-    def note_largest_write(self, size: int) -> None:
-        """Note that the kernel passes larger writes than *size*, in bytes, on in pieces."""
-        self._doors.largest_write = size
+    def note_piece_sizes(self, sizes: range) -> None:
+        """Note that the kernel passes large writes on in pieces of *sizes*, in bytes, and a last one."""
+        self._doors.piece_sizes = sizes
 
     def init(self, _path: str) -> None:
         """Note that the filesystem is mounted."""
@@ -161,7 +161,7 @@ class Operations:
             "mounted_since": time_text(self._mounted_ns // _NS_PER_TICK).decode(),
             "fuse": self._transport,
             "options": self._settings.options,
-            "time_zone": "UTC",
+            "time_zone": str(self._settings.zone),
             "open_files": len(self._handles),
             "errors": self._errors.errors,
             "errors_only_counted": self._errors.only_counted,

@@ -1,8 +1,8 @@
-"""Refusals that are repeated: what a writer sends again, after a part of its write was accepted, fails again."""
+"""Refusals of events that writers repeat: after a part of a write was accepted, they send its rest again."""
 
 from store import InvalidEvent
 
-__all__ = ["Refused"]
+__all__ = ["Refused", "start_of"]
 
 _START_SIZE_MAX = 64 << 10
 """Number of bytes compared of two pieces of a write: the kernel cuts the same bytes at another memory address up to a page
@@ -23,7 +23,7 @@ class Refused:
 
     def note(self, data: bytes, failure: InvalidEvent) -> None:
         """Note that *data* was refused with *failure*."""
-        self._start, self._failure = _start(data), failure
+        self._start, self._failure = start_of(data), failure
 
     def check(self, data: bytes) -> None:
         """Check that *data* does not repeat the refused bytes.
@@ -32,12 +32,12 @@ class Refused:
             InvalidEvent: if it does.
         """
         if self._start:
-            if _start(data) == self._start:
+            if start_of(data) == self._start:
                 raise self._failure
             self._start = b""
 
 
-def _start(data: bytes) -> bytes:
+def start_of(data: bytes) -> bytes:
     """Return the first line of *data*, or enough of it to tell two pieces of a write apart."""
     line_end = data.find(b"\n", 0, _START_SIZE_MAX) + 1
     return data[: line_end or _START_SIZE_MAX]

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 __all__ = ["Tallies"]
 
@@ -20,26 +20,29 @@ class Tallies:
         self._values: dict[str, set[str]] = defaultdict(set)
         self._counts: Counter[str] = Counter()
 
-    def limited(self, tags: Iterable[str]) -> list[str]:
-        """Return *tags* of fields, each ``key=value``; after many values of a key, new ones become one."""
-        found = []
+    def limited(self, tags: Iterable[str]) -> tuple[list[str], list[str]]:
+        """Limit *tags* of fields, each ``key=value``: after many values of a key, new ones become one.
+
+        Returns:
+            The tags, and the names of the tallies to which each event that has them adds one.
+        """
+        found, names = [], []
         with self._lock:
             for tag in tags:
                 key, _, value = tag.partition("=")
                 values = self._values[key]
                 if value not in values and len(values) >= _VALUES_MAX:
-                    self._counts[f"other values of {key}"] += 1
+                    names.append(f"other values of {key}")
                     found.append(f"{key}={_OTHER}")
                 else:
                     values.add(value)
                     found.append(tag)
-        return found
+        return found, names
 
-    def count(self, name: str, number: int) -> None:
-        """Count *number* more of *name*."""
-        if number:
-            with self._lock:
-                self._counts[name] += number
+    def add(self, counts: Mapping[str, int]) -> None:
+        """Add *counts* by name."""
+        with self._lock:
+            self._counts.update(counts)
 
     def status(self) -> dict[str, int]:
         """Return the counts by name, for the status."""

@@ -4,35 +4,39 @@ from collections.abc import Callable
 
 from store import Batch, EventTooLarge, InvalidEvent, in_decimal
 from theiafs.addition import Addition
+from theiafs.lines import BLANK
 from theiafs.origin import Origin
-from theiafs.refusal import Refused
+from theiafs.refusal import Refused, start_of
 
-__all__ = ["LARGEST_WRITE", "WholeWrites"]
+__all__ = ["PIECE_SIZES", "WholeWrites"]
 
-_PAGE_SIZE = 4096
-LARGEST_WRITE = 128 << 10
-"""The size of the largest write that the kernel passes on in one piece, where nothing else is said, in bytes."""
+PIECE_SIZES = range((124 << 10) + 1, (128 << 10) + 1)
+"""The sizes of the pieces of a large write but for its last, where nothing else is said, in bytes."""
+
+
+_BLANKS = BLANK + b"\r\n"
 
 
 class WholeWrites:
     """The incomplete write through one open file.
 
-    The kernel passes a large write on in pieces: one of about the largest size is continued by the next. Only one
+    The kernel passes a large write on in pieces: one of a size that pieces have is continued by the next. Only one
     thread at a time may use it.
 
     Args:
         addition: what the directory appended to says of its events.
         event_size_max: size limit of an event, in bytes.
-        largest_write: the size of the largest piece, in bytes. The kernel cuts at pages of memory, so a piece may lack part of one.
+        piece_sizes: the sizes of the pieces of a large write but for its last, in bytes.
     """
 
     def __init__(
-        self, addition: Addition, event_size_max: int, largest_write: int = LARGEST_WRITE
+        self, addition: Addition, event_size_max: int, piece_sizes: range = PIECE_SIZES
     ) -> None:
         self._addition = addition
         self._event_size_max = event_size_max
-        self._largest_write = largest_write
+        self._piece_sizes = piece_sizes
         self._partial = bytearray()
+        self._unsaved_start = b""  # of a last piece that could not be saved
         self._refused = Refused()
 
     @property
@@ -42,6 +46,8 @@ class WholeWrites:
 
     def append(self, data: bytes, origin: Origin, save: Callable[[Batch], None]) -> int:
         """Append *data*, a write or a piece of one, and save the event that it completes.
+
+        When the last piece fails, the writer learns that those before it were accepted, and writes the rest again.
 
         Args:
             data: the bytes.
@@ -53,20 +59,26 @@ class WholeWrites:
 
         Raises:
             InvalidEvent: if the event is too large, or does not belong in the directory; nothing of it is stored.
-            EventStoreException: if it could not be saved; nothing of it is stored.
+            EventStoreException: if it could not be saved; nothing of *data* is stored or kept.
         """
         self._refused.check(data)
-        is_continued = len(data) > self._largest_write - _PAGE_SIZE
-        if len(self._partial) + len(data) > self._event_size_max + len(b"\r\n"):
-            failure = self._too_large()
-            if self._partial:
-                # Its writer learns that a part was accepted, and writes the rest again.
-                self._refused.note(data, failure)
-                self._partial.clear()
-            raise failure
-        self._partial += data
-        if not is_continued:
+        if self._unsaved_start and start_of(data) != self._unsaved_start:
+            # Its writer has given the rest up: what was accepted was a write.
             self.finish(origin, save)
+        size_before = len(self._partial)
+        try:
+            self._add(data)
+            if len(data) not in self._piece_sizes:
+                self.finish(origin, save)
+        except InvalidEvent as failure:
+            if size_before:
+                self._refused.note(data, failure)
+            self._drop()
+            raise
+        except Exception:
+            del self._partial[size_before:]
+            self._unsaved_start = start_of(data) if size_before else b""
+            raise
         return len(data)
 
     def finish(self, origin: Origin, save: Callable[[Batch], None]) -> None:
@@ -74,21 +86,33 @@ class WholeWrites:
 
         Raises:
             InvalidEvent: as :meth:`append` does.
-            EventStoreException: if it could not be saved.
+            EventStoreException: if it could not be saved; it is kept.
         """
         content = bytes(self._partial).removesuffix(b"\n").removesuffix(b"\r")
-        self._partial.clear()
-        if not content.strip():
-            return
+        if content.strip(_BLANKS):
+            self._check(content, origin)
+            batch = Batch()
+            source, tags = self._addition.to(origin.source, [])
+            batch.add_line(content, origin.now, source, tags)
+            save(batch)
+        self._drop()
+
+    def _add(self, data: bytes) -> None:
+        """Add *data* to the partial event, if it is not too large then whatever follows."""
+        if len(self._partial) + len(data) > self._event_size_max + len(b"\r\n"):
+            raise self._too_large()
+        self._partial += data
+
+    def _check(self, content: bytes, origin: Origin) -> None:
         if len(content) > self._event_size_max:
             raise self._too_large()
         if not self._addition.query.includes(origin.now):
             when = in_decimal(origin.now)
             raise InvalidEvent(f"an event of the time {when} does not belong in this range")
-        batch = Batch()
-        source, tags = self._addition.to(origin.source, [])
-        batch.add_line(content, origin.now, source, tags)
-        save(batch)
+
+    def _drop(self) -> None:
+        self._partial.clear()
+        self._unsaved_start = b""
 
     def _too_large(self) -> EventTooLarge:
         return EventTooLarge(

@@ -3,7 +3,7 @@
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from store.answers.answer import MinuteAnswer, MinuteBytes, WholeAnswer
 from store.answers.fetch import IdSearch, sorted_events
 from store.answers.lines import MinuteLines, WholeLines
-from store.answers.selection import batches, count_minute, select_all
+from store.answers.selection import count_minute
 from store.answers.version import Minute, Version
 from store.api import Answer
 from store.disk.disk import Disk
+from store.engine.selected import SelectedMinutes
 from store.engine.state import State
 from store.errors import EventNotFound, EventReadException, MinuteGone
 from store.format.event import Event, split_tags
@@ -64,6 +65,7 @@ class Reader:
         self._is_busy = is_busy
         self._refresh = refresh
         self._ids = IdSearch(state.lookup)
+        self._selected = SelectedMinutes(state.lookup, lambda version: self._totals(version)[1])
 
     # Events
 
@@ -123,31 +125,45 @@ class Reader:
         if not query.is_bounded and not query.content_filters:
             with lookup.lock:
                 counts += lookup.streams.events(len(counts))
+            counts[~matching] = 0
         else:
             version = lookup.version(query)
             whole = version.inside if not query.content_filters else np.zeros_like(version.inside)
             for summary in lookup.newest.summaries(version.minutes[whole]):
                 rows = summary[summary["stream"] < len(counts)]
                 counts[rows["stream"]] += rows["events"]
-            for _minutes, layouts, selected in self._selected(version, ~whole):
+            counts[~matching] = 0  # of others, nothing is selected
+            for _minutes, layouts, selected in self._selected.of(version, ~whole, set()):
                 for layout, flags in zip(layouts, selected, strict=True):
-                    streams = layout.streams[flags]
-                    counts += np.bincount(streams, minlength=len(counts))[: len(counts)]
-        counts[~matching] = 0
+                    added = np.bincount(layout.streams[flags], minlength=len(counts))
+                    counts = np.pad(counts, (0, len(added) - len(counts))) + added
         counts[DAMAGED] = 0
         return counts
 
     def records(self, query: Query) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
         """See :meth:`EventStore.records`."""
         version = self._lookup.version(query)
-        for minutes, layouts, selected in self._selected(version, version.entries > 0):
+        gone: set[int] = set()
+        for minutes, layouts, selected in self._selected.of(version, version.entries > 0, gone):
             for minute, layout, flags in zip(minutes.tolist(), layouts, selected, strict=True):
-                yield from self._records_of(minute, layout, flags)
+                is_begun = False
+                try:
+                    for some in self._records_of(minute, layout, flags):
+                        yield some
+                        is_begun = True
+                except MinuteGone as error:
+                    log.info("skipping its records: %s", error)
+                    if not is_begun:
+                        gone.add(minute)
 
     def _records_of(
         self, minute: int, layout: Layout, flags: NDArray[np.bool_]
     ) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
-        """Yield the records of *minute* of the entries in *layout* that have *flags*, several at a time, and their edges."""
+        """Yield the records of *minute* of the entries in *layout* that have *flags*, several at a time, and their edges.
+
+        Raises:
+            MinuteGone: if it is gone.
+        """
         ends = layout.ends.astype(np.int64)
         starts = np.concatenate(([0], ends[:-1]))
         found = (flags & (layout.streams != DAMAGED)).nonzero()[0]
@@ -157,11 +173,7 @@ class Reader:
                 check_reader()
                 numbers = np.full(len(some), minute)
                 extents = coalesce(Extents(numbers, starts[some], ends[some]))
-                try:
-                    data = self._lookup.read_extents(extents)
-                except MinuteGone as error:
-                    log.info("skipping its records: %s", error)
-                    return
+                data = self._lookup.read_extents(extents)
                 yield data, np.concatenate(([0], (ends[some] - starts[some]).cumsum()))
 
     def levels(self, query: Query) -> dict[str, int]:
@@ -175,8 +187,10 @@ class Reader:
                 is_left[places] = False
                 np.add.at(counts, rows["stream"], rows["events"])
             counts[~wanted] = 0
-        for minutes, layouts, selected in self._selected(version, is_left):
+        gone: set[int] = set()
+        for minutes, layouts, selected in self._selected.of(version, is_left, gone):
             levels = self._lookup.levels.of_all(minutes, layouts)
+            gone.update(minutes[[codes is None for codes in levels]].tolist())
             for codes, layout, flags in zip(levels, layouts, selected, strict=True):
                 if codes is not None:
                     sound = flags & (layout.streams != DAMAGED)
@@ -208,37 +222,15 @@ class Reader:
             buckets[is_whole].tolist(), events[is_whole].tolist(), strict=True
         ):
             counts[bucket] += found
-        for minutes, _layouts, selected in self._selected(version, is_divided):
+        gone = set(self._selected.gone(version.only(events == 0)))
+        for minutes, _layouts, selected in self._selected.of(version, is_divided, gone):
             lengths = np.array(list(map(len, selected)), np.int64)
-            for columns, flags in zip(
-                self._lookup.columns(minutes, lengths), selected, strict=True
-            ):
+            found = self._lookup.columns(minutes, lengths)
+            gone.update(minutes[[columns is None for columns in found]].tolist())
+            for columns, flags in zip(found, selected, strict=True):
                 if columns is not None:
                     counts.update((columns.ticks[flags] // width).tolist())
         return counts
-
-    def _selected(
-        self, version: Version, places: NDArray[np.bool_]
-    ) -> Iterator[tuple[NDArray[np.int64], Sequence[Layout], Sequence[NDArray[np.bool_]]]]:
-        """Yield the minutes at *places* of *version*, several together, with their layouts, and whether each entry answers.
-
-        Not those that are gone, and not all of those that have nothing.
-        """
-        if version.query.content_filters:
-            places = places & (self._totals(version)[1] > 0)
-        chosen = version.only(places)
-        for some in batches(chosen.entries):
-            minutes = chosen.minutes[some]
-            layouts = self._lookup.layouts(minutes, chosen.entries[some])
-            found = select_all(self._lookup, version.query, minutes, layouts, chosen.inside[some])
-            kept = [
-                (place, layouts[place], flags)
-                for place, flags in enumerate(found)
-                if flags is not None
-            ]
-            if kept:
-                places_kept, layouts_kept, selected = zip(*kept, strict=True)
-                yield minutes[list(places_kept)], layouts_kept, selected
 
     def minutes(self, query: Query) -> Iterator[str]:
         """See :meth:`EventStore.minutes`."""
@@ -271,7 +263,12 @@ class Reader:
             if view is not None:
                 total = total._replace(size=self._lookup.line_size(query, view))
             return Span("", *total, changed)
-        return self._whole(self._lookup.version(query), view)
+        version = self._lookup.version(query)
+        span = self._whole(version, view)
+        if self._selected.gone(version):
+            # What has replaced minutes counts, which were known as they had been until they were read.
+            span = self._whole(self._lookup.version(query), view)
+        return span
 
     def answer(self, query: Query, name: str | None, view: View | None) -> Answer:
         """See :meth:`EventStore.answer`."""

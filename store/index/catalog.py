@@ -117,6 +117,10 @@ class Catalog:
         """Return whether there is a minute with the id *minute*."""
         return minute < len(self._there) and bool(self._there[minute])
 
+    def gone(self, minutes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of *minutes*, by id, that are not there any more."""
+        return minutes[~np.frombuffer(self._there, np.bool_)[minutes]]
+
     def find_home(self, ticks: int) -> tuple[int, int]:
         """Return the start and the end of the minute that an event at *ticks* belongs in; see :meth:`TimeOrder.find_home`."""
         return self._order.find_home(ticks)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import mmap
 import os
 from collections.abc import Callable
 
@@ -83,6 +84,28 @@ def test_a_traceback_is_one_event(mounted: Mount) -> None:
     assert first.startswith("it failed\nTraceback (most recent call last):\n")
     assert first.endswith("long" * 40_000 + "'")
     assert second == "and again"
+
+
+def test_records_up_to_what_is_passed_on_in_one_piece_are_events_at_once(mounted: Mount) -> None:
+    """The size is that of the README. The address in memory decides where the kernel cuts."""
+    size = 1 << 20 if "on libfuse 3" in (mounted.path / "status").read_text() else 124 << 10
+    memory = mmap.mmap(-1, 2 << 20)
+    door = os.open(mounted.path / "ingest.record", os.O_WRONLY | os.O_APPEND)
+    sizes = (size, size - 1, size - 100, size - mmap.PAGESIZE + 2, size - mmap.PAGESIZE)
+    for count, record_size in enumerate(sizes, 1):
+        start = (0, 1, 16, mmap.PAGESIZE - 1)[count % 4]
+        memory[start : start + record_size] = b"x" * record_size
+        assert os.write(door, memoryview(memory)[start : start + record_size]) == record_size
+        assert (mounted.path / "count").read_text() == f"{count}\n"
+    os.close(door)
+
+
+def test_a_record_in_many_pieces_is_one_event(make_mount: Callable[..., Mount]) -> None:
+    mount = make_mount("max_event=4M")
+    with open(mount.path / "ingest.record", "ab", buffering=0) as door:
+        for size in (3_000_000, 2_500_001):
+            assert door.write(b"a line\n" * (size // 7)) == size // 7 * 7
+    assert (mount.path / "count").read_text() == "2\n"
 
 
 def test_a_record_that_is_too_large_leaves_nothing(make_mount: Callable[..., Mount]) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from store.format.record import decode_text
 from theiafs.formats.fields import NO_TIME, Fields, Format, Rules
 from theiafs.formats.keys import NIL, capture_only, tags_of_columns
+from theiafs.formats.sources import is_source
 from theiafs.formats.times import read_times
 
 __all__ = ["Syslog"]
@@ -79,9 +80,15 @@ class Syslog(Format):
         ticks[rest] = read_times([times[row] for row in rest], rules)
         is_parsed = ticks != NO_TIME
         is_parsed[[row for row in unread if times[row] == NIL]] = True
-        names = {app: decode_text(app) if app and app != NIL else None for app in set(apps)}
+        names = {app: _source(app) for app in set(apps)}
         sources = list(map(names.__getitem__, apps))
         return Fields(ticks, sources, _tags(columns, rules, len(lines)), is_parsed, {})
+
+
+def _source(app: bytes | None) -> str | None:
+    """Return the source that is the name of the program *app*; None if it can be none."""
+    text = decode_text(app) if app and app != NIL else ""
+    return text if is_source(text) else None
 
 
 @lru_cache(_PATTERNS_KEPT)

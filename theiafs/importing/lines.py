@@ -117,7 +117,7 @@ class LineImport:
     def _key(self, kind: Kind) -> bytes:
         """Return the key of the stream of lines of *kind*."""
         source, tags, is_parsed = kind
-        kept = self._tallies.limited(tags)
+        kept, _ = self._tallies.limited(tags)
         return encode_key(
             *self._addition.to(source or self._source, kept if is_parsed else [*kept, UNPARSED])
         )

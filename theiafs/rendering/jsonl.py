@@ -1,4 +1,4 @@
-r"""Events as lines of JSON, from which every event can be had back exactly.
+r"""Events as lines of JSON, from which events can be had back exactly, those of times after the year 9999 with its last tick.
 
 Each line is an object with ``timestamp`` (UTC, seven decimals), ``id``, ``source``, ``tags`` (an array), ``level`` (a name, or
 null) and ``message``. Where a field is not UTF-8, U+FFFD stands in it for what cannot be decoded, and the object has the
