@@ -30,7 +30,7 @@ def test_events_that_are_copied_get_one_more_tag(mounted: Mount, command: str) -
 
 
 def test_a_settled_file_is_copied(make_mount: Callable[..., Mount]) -> None:
-    """What the kernel would keep in its cache ends, too: its opener, or another command of its pipeline, appends."""
+    """A file that the kernel would cache ends, too, if a command of its pipeline appends."""
     mount = make_mount()
     mount.shell(f"mkdir by-tag/web by-tag/archive; seq {EVENTS} >> by-tag/web/ingest")
     mount.remount()
