@@ -66,7 +66,7 @@ def test_its_keys_are_stable(store: NaiveEventStore) -> None:
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
 def test_its_time_zone_is_that_of_the_mount(store: NaiveEventStore, zone: str) -> None:
     operations = Operations(store, parse_options(f"tz={zone}"), lambda: None)
-    opened = operations.open("/status", os.O_RDONLY)
+    opened = operations.open("/status", os.O_RDONLY, os.getpid())
     assert f"\ntime_zone: {zone}\n" in operations.read(opened.number, 4096, 0).decode()
 
 

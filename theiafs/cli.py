@@ -35,6 +35,8 @@ options after -o, separated by commas:
   flush=MS               milliseconds between flushes to the minute files (default: 1000); 0: at every write
   memory=SIZE            memory for what is known of the store, and caches (default: 256M)
   log_keep=SIZE          the write-ahead log keeps at most this much of what is flushed (default: 1G)
+  attr_timeout=SECONDS   how long the kernel may show a size or a time of a file that has grown since (default: 1);
+                         with 0, tail(1) and stat(1) see at once what was just appended, which costs a request each
   sync                   a write returns when its events are durable, even after a loss of power
   delete                 let rm remove minutes/<start>-<end>, a minute, and by-id/<id>, an event
   ro                     read-only: follow what another process flushes to the store
@@ -47,6 +49,9 @@ options after -o, separated by commas:
 """
 
 
+_COMMANDS = ("mount", "umount", "import", "ls", "cat", "check", "reindex")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with *arguments*, by default those of the process, and return its exit status."""
     # Garbage collections, of which there are many while an index is built, need not traverse all modules.
@@ -56,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         try:
-            return _run(_parser().parse_args(arguments))
+            return _run(_parser().parse_args(_with_command(arguments)))
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -68,6 +73,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         silence_output()
         print(f"theiafs: cannot write the output: {error.strerror}", file=sys.stderr)
         return 2
+
+
+def _with_command(arguments: Sequence[str] | None) -> Sequence[str]:
+    """Return *arguments*, by default those of the process, with the command mount if mount(8) left it out.
+
+    For the type fuse.theiafs, it runs ``theiafs STORE MOUNTPOINT -o OPTIONS``.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    if given and not given[0].startswith("-") and given[0] not in _COMMANDS:
+        return ["mount", *given]
+    return given
 
 
 def _run(parsed: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from theiafs.errors import MountError
@@ -25,12 +25,46 @@ _SIZES = {
 _PASSED_ON = frozenset(
     {"allow_other", "allow_root", "default_permissions", "nosuid", "nodev", "noexec", "noatime"}
 )
-# Accepted and ignored: added by mount(8) or fstab.
-_IGNORED = frozenset({"defaults", "auto", "noauto", "user", "users", "nouser", "nofail", "_netdev"})
+# Accepted and ignored: what mount(8), fstab and systemd add. The tree has no devices and no programs, and reading it sets no time.
+_IGNORED = frozenset(
+    {
+        "_netdev",
+        "atime",
+        "auto",
+        "defaults",
+        "dev",
+        "diratime",
+        "exec",
+        "group",
+        "lazytime",
+        "loud",
+        "noauto",
+        "nodiratime",
+        "nofail",
+        "nolazytime",
+        "norelatime",
+        "nostrictatime",
+        "nouser",
+        "owner",
+        "relatime",
+        "silent",
+        "strictatime",
+        "suid",
+        "user",
+        "users",
+    }
+)
+_IGNORED_BEGINNINGS = ("x-", "X-", "comment=", "user=", "uhelper=", "helper=")
+"""The beginnings of options for programs that read fstab."""
 
 
 _WORDS = frozenset({"sync", "async", "delete", "ro", "rw"})
 """The options of ours that have no value."""
+
+_ATTR_TIMEOUT_MAX_S = 1.0
+"""What follows files relies on it that their sizes are at most this old, in seconds."""
+
+_Number = TypeVar("_Number", int, float)
 
 _KEY = re.compile(r"[\w.@-]+")
 """The name of a field that may become a tag."""
@@ -55,6 +89,7 @@ class Settings:
         keys: the names of the fields of lines in a format that become tags.
         log_path: log file of a mount in the background; the default one if empty.
         binding: name of the FUSE binding to load; if empty, the first that works.
+        attr_timeout_s: how long the kernel may keep sizes and times of files, in seconds.
         fuse_options: options for libfuse, by name.
     """
 
@@ -72,6 +107,7 @@ class Settings:
     keys: tuple[str, ...] = ()
     log_path: str = ""
     binding: str = ""
+    attr_timeout_s: float = 1
     fuse_options: frozenset[str] = frozenset()
 
     @property
@@ -86,6 +122,7 @@ class Settings:
             f"umask={self.umask:03o}",
             f"flush={self.flush_interval_ms:g}",
             *(f"{name}={getattr(self, attribute)}" for name, (attribute, _) in _SIZES.items()),
+            f"attr_timeout={self.attr_timeout_s:g}",
             *([f"tz={self.zone}"] if self.zone is not UTC else []),
             *([f"keys={':'.join(self.keys)}"] if self.keys else []),
             *sorted(self.fuse_options),
@@ -145,11 +182,11 @@ def _apply(settings: Settings, name: str, value: str) -> Settings:
             return replace(settings, **changes)
         case _ if name in _PASSED_ON and not value:
             return replace(settings, fuse_options=settings.fuse_options | {name})
-        case _ if name in _IGNORED or name.startswith("x-"):
+        case _ if name in _IGNORED or f"{name}={value}".startswith(_IGNORED_BEGINNINGS):
             return settings
     raise MountError(
         f"unknown option {name!r}; there are uid, gid, umask, max_event, flush, memory, log_keep, sync, ro,"
-        " delete, tz, keys, log, binding, " + ", ".join(sorted(_PASSED_ON))
+        " delete, tz, keys, attr_timeout, log, binding, " + ", ".join(sorted(_PASSED_ON))
     )
 
 
@@ -158,7 +195,7 @@ def _size(text: str, largest: int) -> int:
     return _in_range(int(digits) * _SIZE_UNITS[text[len(digits) :]], largest, 1)
 
 
-def _in_range(number: int, largest: int, smallest: int = 0) -> int:
+def _in_range(number: _Number, largest: _Number, smallest: int = 0) -> _Number:
     if not smallest <= number <= largest:
         raise ValueError(number)
     return number
@@ -188,6 +225,7 @@ _VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
     "gid": ("gid", _group),
     "umask": ("umask", lambda value: _in_range(int(value, 8), 0o777)),
     "flush": ("flush_interval_ms", lambda value: _in_range(int(value), 3_600_000)),
+    "attr_timeout": ("attr_timeout_s", lambda value: _in_range(float(value), _ATTR_TIMEOUT_MAX_S)),
     "tz": ("zone", _zone),
     "keys": ("keys", _keys),
     "log": ("log_path", os.path.abspath),

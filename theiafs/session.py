@@ -63,6 +63,7 @@ def serve(
     is_libfuse_3 = getattr(binding, "fuse_version_major", 2) == 3
     options: dict[str, bool | str] = dict.fromkeys(settings.fuse_options, True)
     options["use_ino"] = True
+    options["attr_timeout"] = f"{settings.attr_timeout_s:g}"
     if is_libfuse_3:
         options["max_idle_threads"] = str(_IDLE_THREADS_MAX)
         if binding.fuse_version_minor >= 12:  # older ones have no limit

@@ -1,0 +1,118 @@
+"""The mount is one that mount(8), fstab, findmnt(8) and umount(8) know."""
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from store import wait_until_closed
+from tests.mount.conftest import Mount, theiafs
+
+REPOSITORY = Path(__file__).parents[2]
+PROGRAM = f"""#!/bin/sh
+PYTHONPATH={shlex.quote(str(REPOSITORY))} exec {shlex.quote(sys.executable)} -m theiafs "$@"
+"""
+INSTALL = """
+set -eu
+# Tests that run at the same time could not unmount their mounts as long as there are copies of them here.
+grep fuse.theiafs /proc/self/mounts | while read -r _ path _; do umount -l "$path"; done
+mount -t tmpfs none /usr/local/bin
+install -m 755 "$1/program" /usr/local/bin/theiafs
+cd "$1"
+"""
+"""Installs the program where mount.fuse3(8) finds it, in a mount namespace of its own."""
+
+COMMAND = ["unshare", "--mount", "--propagation", "private", "sh", "-c"]
+
+COMMON = "defaults,dev,suid,exec,relatime,nodiratime,users,nofail,_netdev,x-systemd.automount,comment=logs"
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Callable[[str], subprocess.CompletedProcess[str]]]:
+    """Return a function that runs a script as on a machine with the program installed, in a directory with ``mnt``."""
+    (tmp_path / "program").write_text(PROGRAM)
+    (tmp_path / "mnt").mkdir()
+
+    def run(script: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, INSTALL + script, "sh", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    yield run
+    store = tmp_path / "events"
+    if store.exists():
+        wait_until_closed(str(store))
+
+
+def test_mount_findmnt_and_umount(
+    machine: Callable[[str], subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """With all options that mount(8), fstab and systemd add."""
+    done = machine(
+        f"""
+        mount -t fuse.theiafs "$1/events" "$1/mnt" -o {COMMON},allow_other,log="$1/log"
+        echo line >> mnt/ingest
+        cat mnt/count
+        findmnt --noheadings --output SOURCE,TARGET,FSTYPE mnt
+        umount mnt
+        findmnt mnt || echo gone
+        """
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    count, found, gone = done.stdout.splitlines()
+    assert (count, gone) == ("1", "gone")
+    assert found.split() == [f"{tmp_path}/events", f"{tmp_path}/mnt", "fuse.theiafs"]
+
+
+def test_a_line_of_fstab(
+    machine: Callable[[str], subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """The next ``mount -a`` leaves alone a store that is mounted already."""
+    (tmp_path / "fstab").write_text(
+        f"{tmp_path}/events {tmp_path}/mnt fuse.theiafs {COMMON},noatime,log={tmp_path}/log 0 0\n"
+    )
+    done = machine(
+        "for _ in 1 2; do mount -a -T fstab; findmnt -n -o OPTIONS mnt; done; umount mnt"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = done.stdout.splitlines()
+    assert first == second
+    assert "noatime" in first.split(",")
+
+
+def test_an_unknown_option_is_one_line(
+    machine: Callable[[str], subprocess.CompletedProcess[str]],
+) -> None:
+    """It names those that there are."""
+    done = machine('mount -t fuse.theiafs "$1/events" "$1/mnt" -o flosh=5')
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "unknown option 'flosh'" in done.stderr
+    assert "flush" in done.stderr
+
+
+def test_the_command_may_be_left_out(make_mount: Callable[..., Mount]) -> None:
+    """``theiafs STORE MOUNTPOINT -o OPTIONS`` mounts, as mount.fuse3(8) calls it."""
+    mount = make_mount()
+    mount.umount()
+    theiafs(mount.store_path, mount.path, "-o", mount.options)
+    mount.shell("echo line >> ingest")
+    assert mount.contents() == [b"line"]
+    mount.umount()
+
+
+def test_tail_right_after_an_append(make_mount: Callable[..., Mount]) -> None:
+    """Without a timeout of attributes, each program sees what was appended before it started."""
+    mount = make_mount("attr_timeout=0")
+    mount.shell("mkdir by-tag/web")
+    for number in range(20):
+        mount.shell("test -s by-tag/web/events.log || true")
+        line = mount.shell(f"echo {number} >> by-tag/web/ingest; tail -n 1 by-tag/web/events.log")
+        assert line.endswith(f" {number}\n")
