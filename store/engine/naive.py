@@ -408,10 +408,9 @@ class NaiveEventStore(FileStore):
     def delete(self, event_id: object) -> None:
         """Remove every event with *event_id*; a minute file that is left empty is removed, too."""
         self._check_open()
-        found = [(minute.name, position) for minute, position in self._reader.find_id(event_id)]
-        if not found:
+        names = self._reader.minutes_of_id(event_id)
+        if not names or not self._deleter.delete(event_id, names):
             raise EventNotFound(f"no event has the id {str(event_id)!r}")
-        self._deleter.delete(found)
 
     def remove_minute(self, name: str) -> None:
         """See :meth:`EventStore.remove_minute`."""

@@ -12,7 +12,7 @@ from store.answers.answer import MinuteAnswer, MinuteBytes, WholeAnswer
 from store.answers.fetch import IdSearch, sorted_events
 from store.answers.lines import MinuteLines, WholeLines
 from store.answers.selection import batches, count_minute, select_all
-from store.answers.version import Minute, Version
+from store.answers.version import Version
 from store.api import Answer
 from store.disk.disk import Disk
 from store.engine.state import State
@@ -63,7 +63,7 @@ class Reader:
         self._disk = disk
         self._is_busy = is_busy
         self._refresh = refresh
-        self._ids = IdSearch(state.lookup)
+        self._ids = IdSearch(state.lookup, self._successor)
 
     # Events
 
@@ -73,13 +73,18 @@ class Reader:
 
     def get(self, event_id: object) -> Event:
         """See :meth:`EventStore.get`."""
-        for minute, position in self.find_id(event_id):
-            return self._ids.read(minute, position)
+        for _, event in self._ids.find(str(event_id)):
+            return event
         raise EventNotFound(f"no event has the id {str(event_id)!r}")
 
-    def find_id(self, event_id: object) -> Iterator[tuple[Minute, int]]:
-        """Yield the minutes and the positions of the events with *event_id*."""
-        return self._ids.find(str(event_id))
+    def minutes_of_id(self, event_id: object) -> list[str]:
+        """Return the names of the minutes that have an event with *event_id*."""
+        return list(dict.fromkeys(name for name, _ in self._ids.find(str(event_id))))
+
+    def _successor(self, minute: int) -> int | None:
+        """Return the id of the minute that has the name of *minute*, which is gone, now; None if there is none."""
+        with self._lookup.lock:
+            return self._lookup.catalog.find(self._lookup.catalog.name(minute))
 
     # What the filesystem shows
 
