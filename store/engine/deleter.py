@@ -88,6 +88,7 @@ class Deleter:
         with self._disk.open_to_read(f"{self._state.root_dir}/{name}") as old:
             positions = _find(minute, old, wanted)
             if positions:
+                self._state.lookup.line_totals.measure(minute)
                 rewritten = self._rewrite(minute, old, positions)
         if positions:
             self._tails.rebase(minute, rewritten, has_arrived=False)

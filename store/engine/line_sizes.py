@@ -86,6 +86,11 @@ class LineSizes:
                 self._note_measured(view, minute, known)
         return known[:length]
 
+    def in_memory(self, view: View, minute: int) -> Sizes | None:
+        """Return the sizes of the lines in *view* of the first entries of *minute*, by id, that are in memory."""
+        found: Sizes | None = self._cache.get(("lines", view, minute))
+        return found
+
     def _load(self, view: View, minutes: Iterable[int]) -> None:
         """Load from the index what it has of *minutes*, by id, and the memory has not."""
         missing = [each for each in minutes if self._cache.get(("lines", view, each)) is None]

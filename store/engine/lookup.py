@@ -6,7 +6,7 @@ while files or the index are read. See the protocols in :mod:`store.answers`.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -25,13 +25,13 @@ from store.engine.entry_lookup import EntryLookup
 from store.engine.id_hashes import IdHashes
 from store.engine.levels import Levels
 from store.engine.line_sizes import LineSizes
-from store.engine.line_totals import LineTotals
 from store.engine.minute_reader import MinuteReader
 from store.engine.newest import Newest
 from store.engine.record_judge import RecordJudge
 from store.engine.scanner import Scanner
 from store.engine.text_filters import TextFilters
 from store.engine.verdicts import Verdicts
+from store.engine.view_totals import ViewTotals
 from store.errors import EventReadException, MinuteGone
 from store.index.catalog import Catalog
 from store.index.database import Database
@@ -82,7 +82,7 @@ class Lookup:
         moved: the tails that have moved.
         scanner: reads minute files.
         cache: what was found.
-        line_totals: the totals of lines, by view.
+        line_totals: the totals of lines.
         levels: the levels of events.
         filters: the filters of texts.
         newest: the newest events of streams.
@@ -125,7 +125,7 @@ class Lookup:
             self._changed,
             lambda minute: self.following(minute, ahead),
         )
-        self.line_totals: dict[View, LineTotals] = {}
+        self.line_totals = ViewTotals(self, self.lines)
         self._ids = IdHashes(self, database, self.rows)
         self._entries = EntryLookup(self.cache, database, self)
         self.newest = Newest(self)
@@ -272,25 +272,7 @@ class Lookup:
 
     def line_size(self, query: Query, view: View) -> int:
         """Return the size of the lines in *view* of the answer to *query*, which streams decide, in bytes."""
-        with self.lock:
-            totals = self.line_totals.setdefault(view, LineTotals(view, self))
-        return totals.size(self.matching(query))
-
-    def check_line_size(self, version: Version, view: View, size: int) -> None:
-        """Check that *size* is that of the lines in *view* of the answer at *version*, as far as that is known."""
-        if (totals := self.line_totals.get(view)) is not None:
-            totals.check(version, self.matching(version.query), size)
-
-    def line_summaries(self, minutes: NDArray[np.int64]) -> dict[View, Summaries]:
-        """Return the summaries of *minutes* that the index has in the views of which totals are kept."""
-        return {view: self.summaries(minutes, view) for view in list(self.line_totals)}
-
-    def begin_line_totals(self, views: Iterable[View]) -> None:
-        """Keep the totals of lines in *views*, beginning with those that the index has; nothing has arrived yet."""
-        for view in views:
-            sums = self._database.line_totals.get((view.name, view.version))
-            known = None if sums is None else (sums, self.arrivals)
-            self.line_totals[view] = LineTotals(view, self, known)
+        return self.line_totals.of(view).size(self.matching(query))
 
     def total(self, query: Query) -> tuple[Total, float]:
         """Return the total of the answer to *query*, which has no time bounds, and when it last changed."""

@@ -86,7 +86,7 @@ class Measurer:
     def _add_up(self, entries_max: float) -> None:
         """Bring the totals of lines up to date, unless they lack more than *entries_max* entries."""
         for view in self._views:
-            totals = self._state.lookup.line_totals[view]
+            totals = self._state.lookup.line_totals.of(view)
             if totals.waiting() <= entries_max:
                 totals.sums()
 

@@ -138,7 +138,7 @@ class NaiveEventStore(FileStore):
             self._watcher.begin()
             on_failure.callback(self._watcher.close)
             self._state.load(progress)
-            self._state.lookup.begin_line_totals(measured_views)
+            self._state.lookup.line_totals.begin(measured_views, database)
             for each in recovered:
                 self._recover(each)
             self._state.fold_arrivals()

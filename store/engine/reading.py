@@ -293,7 +293,7 @@ class Reader:
             if view is None:
                 return WholeAnswer(version, self._lookup, span)
             if not query.is_bounded and not query.content_filters:
-                self._lookup.check_line_size(version, view, span.size)
+                self._lookup.line_totals.check(version, view, span.size)
             return WholeLines(version, view, self._lookup, span, totals[0])
         row = self._current(name)
         if row is not None:
