@@ -48,6 +48,7 @@ class SharedDatabase:
                     loaded = load(self._tables, files)
             except (TablesError, *CORRUPT) as error:
                 log.info("not using the index %s: %s", self._path, error)
+                self._close()
                 return None
             self._minutes = set(loaded.catalog.ids().tolist())
             return loaded
@@ -114,9 +115,12 @@ class SharedDatabase:
     def close(self) -> None:
         """Close the index."""
         with self._lock:
-            if self._tables is not None:
-                self._tables.close()
-                self._tables = None
+            self._close()
+
+    def _close(self) -> None:
+        if self._tables is not None:
+            self._tables.close()
+            self._tables = None
 
     def _select(self, columns: str, minutes: Iterable[int]) -> list[tuple[Any, ...]]:
         return self._read(minutes, lambda tables, some: tables.select(columns, some))

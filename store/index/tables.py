@@ -128,8 +128,11 @@ class Tables:
     def transaction(self) -> Iterator[None]:
         """Read in one transaction, so that ids of minutes and streams are consistent."""
         self._connection.execute("BEGIN")
-        yield
-        self._connection.execute("COMMIT")
+        try:
+            yield
+        finally:
+            # Also after a failure: until it ends, the log of the writing process cannot be emptied.
+            self._connection.rollback()
 
     def state(self) -> tuple[int, int]:
         """Return the schema version and the generation.
