@@ -52,6 +52,9 @@ __all__ = ["Lookup"]
 _MINUTE_SIZE = 2 << 10
 """Approximate memory of a minute without its entries, in bytes."""
 
+_ROWS_AT_ONCE = 1000
+"""Number of rows of the catalog that are copied under one hold of the lock, so that no save waits long."""
+
 _CACHE_SHARE = 8
 """Caches get this part of the budget even if the catalog and the streams leave less."""
 
@@ -401,8 +404,12 @@ class Lookup:
 
     def rows(self, minutes: NDArray[np.int64]) -> tuple[dict[int, MinuteRow], int]:
         """Return the rows in the catalog of those of *minutes* that there are, by id, and the number of streams."""
-        with self.lock:
-            return self.catalog.rows_of(minutes), len(self.streams)
+        found: dict[int, MinuteRow] = {}
+        for first in range(0, max(len(minutes), 1), _ROWS_AT_ONCE):
+            with self.lock:
+                found |= self.catalog.rows_of(minutes[first : first + _ROWS_AT_ONCE])
+                stream_count = len(self.streams)
+        return found, stream_count
 
     def _changed(self, minute: int) -> float:
         with self.lock:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from store.answers.answer import MinuteAnswer, MinuteBytes, WholeAnswer
 from store.answers.fetch import IdSearch, sorted_events
+from store.answers.group_counts import GroupCounts
 from store.answers.lines import MinuteLines, WholeLines
 from store.answers.selection import batches, count_minute, select_all
 from store.answers.version import Version
@@ -25,7 +26,7 @@ from store.index.levels import LEVEL_COUNT, decided_levels
 from store.index.minute import DAMAGED
 from store.index.row import MinuteRow
 from store.index.stamp import Stamp
-from store.index.summary import NOTHING, SUMMARY, Total
+from store.index.summary import NOTHING, Summaries, Total
 from store.index.times import are_inside
 from store.interruption import check_reader
 from store.query import Query, Span, Stream
@@ -36,8 +37,6 @@ __all__ = ["Reader"]
 log = logging.getLogger(__name__)
 
 _NAMES_AT_ONCE = 1 << 12
-_SUMMARIES_AT_ONCE = 1000
-_NO_SUMMARY = (-1, np.empty(0, SUMMARY))
 _SIZE_AT_ONCE = 1 << 20
 """Bytes of records that are read together."""
 
@@ -131,7 +130,11 @@ class Reader:
         else:
             version = lookup.version(query)
             whole = version.inside if not query.content_filters else np.zeros_like(version.inside)
-            for summary in lookup.newest.summaries(version.minutes[whole]):
+            minutes, entries = version.minutes[whole], version.entries[whole]
+            counts, is_there = self._counts("streams", lookup.summaries).of(
+                minutes, entries, len(counts)
+            )
+            for summary in lookup.newest.summaries(minutes[~is_there]):
                 rows = summary[summary["stream"] < len(counts)]
                 counts[rows["stream"]] += rows["events"]
             for _minutes, layouts, selected in self._selected(version, ~whole):
@@ -176,9 +179,11 @@ class Reader:
         is_left = version.entries > 0
         wanted = decided_levels(query)
         if wanted is not None:
-            for places, rows in self._level_totals(version):
-                is_left[places] = False
-                np.add.at(counts, rows["stream"], rows["events"])
+            inside = version.inside.nonzero()[0]
+            counts, is_there = self._counts("levels", self._lookup.level_totals).of(
+                version.minutes[inside], version.entries[inside], LEVEL_COUNT
+            )
+            is_left[inside[is_there]] = False
             counts[~wanted] = 0
         for minutes, layouts, selected in self._selected(version, is_left):
             levels = self._lookup.levels.of_all(minutes, layouts)
@@ -190,16 +195,13 @@ class Reader:
             level: found for level, found in zip(LEVELS, counts[1:].tolist(), strict=True) if found
         }
 
-    def _level_totals(self, version: Version) -> Iterator[tuple[list[int], NDArray[np.void]]]:
-        """Yield places of *version* that are in the time range of its query, with the totals by level that the index has."""
-        inside = version.inside.nonzero()[0]
-        for first in range(0, len(inside), _SUMMARIES_AT_ONCE):
-            some = inside[first : first + _SUMMARIES_AT_ONCE].tolist()
-            known = self._lookup.level_totals(version.minutes[some])
-            found = {place: known.get(int(version.minutes[place]), _NO_SUMMARY) for place in some}
-            places = [place for place in some if found[place][0] == version.entries[place]]
-            if places:
-                yield places, np.concatenate([found[place][1] for place in places])
+    def _counts(self, name: str, read: Callable[[NDArray[np.int64]], Summaries]) -> GroupCounts:
+        """Return the numbers of events by group that are kept under *name*, from summaries that *read* returns."""
+        cache, key = self._lookup.cache, ("counts", name)
+        found: GroupCounts | None = cache.get(key)
+        counts = GroupCounts(read) if found is None else found
+        cache.put(key, counts, counts.memory_size)
+        return counts
 
     def histogram(self, query: Query, width: int) -> dict[int, int]:
         """See :meth:`EventStore.histogram`."""

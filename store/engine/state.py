@@ -19,6 +19,7 @@ from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.engine.gate import Gate
 from store.engine.lookup import Lookup
+from store.engine.recounting import recount
 from store.engine.scanner import Scanned
 from store.engine.view_totals import KnownLinesByView
 from store.errors import EventReadException
@@ -308,33 +309,7 @@ class State:
         """Recount all streams if the summary of a removed minute was unknown."""
         if self.must_recount:
             self.must_recount = False
-            self._recount()
-
-    def _recount(self) -> None:
-        """Recount all streams from the summaries of all minutes."""
-        with self.lock:
-            ids = self.catalog.ids()
-        known = self.lookup.summaries(ids)
-        loaded = []  # and kept until they are counted
-        for minute in ids.tolist():
-            if minute not in known:
-                try:
-                    found = self.lookup.minute(minute)
-                    found.entries.load()
-                    loaded.append(found)
-                except EventReadException as error:
-                    log.warning("not counted: %s", error)
-        with self.append_lock, self.lock:
-            kept = [each for each in ids.tolist() if self.catalog.has(each)]
-            parts = [(each, self.lookup.completed(each, known)) for each in kept]
-            there = [(each, part) for each, part in parts if part is not None and len(part)]
-            lengths = [len(part) for _, part in there]
-            rows = [part for _, part in there]
-            minutes = np.repeat(np.array([each for each, _ in there], np.int64), lengths)
-            self.streams.reset_counts()
-            if rows:
-                self.streams.recount(np.concatenate(rows), minutes)
-            self.streams.forget_empty()
+            recount(self.lookup, self.append_lock)
 
     # The index
 

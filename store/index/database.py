@@ -7,7 +7,7 @@ contradicts neither itself nor another row.
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ from store.index.rows import (
 from store.index.shared import SharedDatabase
 from store.index.streams import Streams
 from store.index.summary import Summaries
-from store.index.tables import Tables, TablesError, is_busy
+from store.index.tables import IDS_AT_ONCE, Tables, TablesError, is_busy
 from store.index.text_filters import NO_MEMBERS, TextFilter, TextFilterRow, members_of
 from store.locks import new_lock
 from store.view import View
@@ -46,6 +46,8 @@ _FILTERS_AT_ONCE = 64
 """Number of filters of texts that are read by one statement; they take some 10 KiB each, at most 1 MiB."""
 
 log = logging.getLogger(__name__)
+
+_Row = TypeVar("_Row", bound=tuple[Any, ...])
 
 
 class Database:
@@ -358,10 +360,7 @@ class Database:
 
     def _select(self, columns: str, minutes: Sequence[int]) -> list[tuple[Any, ...]]:
         """Return the ids and *columns* of those of *minutes* that the index has."""
-        with self._lock, self._or_without("read"):
-            if self._tables is not None:
-                return self._tables.select(columns, minutes)
-        return []
+        return self._read(minutes, lambda tables, some: tables.select(columns, some))
 
     def _select_lines(
         self, column: str, view: View, minutes: Sequence[int]
@@ -381,14 +380,22 @@ class Database:
         select: Callable[[Tables | SharedDatabase, Sequence[int]], list[tuple[int, bytes]]],
     ) -> list[tuple[int, bytes]]:
         """Return the rows that *select* finds of *minutes* in this index, else in that of the other process."""
-        rows: list[tuple[int, bytes]] = []
-        with self._lock, self._or_without("read"):
-            if self._tables is not None:
-                rows += select(self._tables, minutes)
+        rows = self._read(minutes, select)
         if self._shared is not None:
             found = {minute for minute, _ in rows}
             rest = [minute for minute in minutes if minute not in found]
             rows += select(self._shared, rest) if rest else []
+        return rows
+
+    def _read(
+        self, minutes: Sequence[int], select: Callable[[Tables, Sequence[int]], list[_Row]]
+    ) -> list[_Row]:
+        """Return the rows that *select* finds of *minutes* in this index, the lock held for one statement at a time."""
+        rows: list[_Row] = []
+        for first in range(0, len(minutes), IDS_AT_ONCE):
+            with self._lock, self._or_without("read"):
+                if self._tables is not None:
+                    rows += select(self._tables, minutes[first : first + IDS_AT_ONCE])
         return rows
 
     def _open(self) -> Tables:

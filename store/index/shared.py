@@ -14,7 +14,7 @@ from store.index.loading import Loaded, load
 from store.index.minute import EntryColumns, MinuteEntries, Packed
 from store.index.row import MinuteRow
 from store.index.rows import CORRUPT, checked, columns_of, counted_summary, entries_of, layout_of
-from store.index.tables import Tables, TablesError
+from store.index.tables import IDS_AT_ONCE, Tables, TablesError
 from store.locks import new_lock
 from store.view import View
 
@@ -131,10 +131,16 @@ class SharedDatabase:
         read: Callable[[Tables, Sequence[int]], list[_Row]],
     ) -> list[_Row]:
         """Return what *read* finds of those of *minutes* that have not changed."""
-        with self._lock:
-            if self._tables is not None:
+        rows: list[_Row] = []
+        wanted = list(minutes)
+        for first in range(0, max(len(wanted), 1), IDS_AT_ONCE):
+            some = wanted[first : first + IDS_AT_ONCE]
+            with self._lock:
+                if self._tables is None:
+                    break
                 try:
-                    return read(self._tables, [each for each in minutes if each in self._minutes])
+                    rows += read(self._tables, [each for each in some if each in self._minutes])
                 except TablesError as error:
                     log.info("not using the index %s: %s", self._path, error)
-        return []
+                    break
+        return rows

@@ -28,7 +28,7 @@ from store.index.summary import checksum_of
 from store.index.text_filters import TextFilterRow
 from store.view import View
 
-__all__ = ["VERSION", "Tables", "TablesError", "is_busy"]
+__all__ = ["IDS_AT_ONCE", "VERSION", "Tables", "TablesError", "is_busy"]
 
 TablesError = sqlite3.Error
 """The error of every failure here."""
@@ -79,7 +79,7 @@ CREATE TABLE ids (id INTEGER PRIMARY KEY, row BLOB NOT NULL, hashes BLOB NOT NUL
 CREATE TABLE snapshot (generation INTEGER NOT NULL, catalog BLOB NOT NULL, totals BLOB NOT NULL, checksum INTEGER NOT NULL);
 """
 _GENERATION_MAX = 1 << 53
-_IDS_AT_ONCE = 500
+IDS_AT_ONCE = 500
 """Most ids in one statement; SQLite takes 999 parameters in its oldest builds."""
 
 
@@ -315,8 +315,8 @@ class Tables:
     ) -> list[tuple[Any, ...]]:
         """Return the rows of *statement*, with *arguments*, that are of *minutes*."""
         rows: list[tuple[Any, ...]] = []
-        for first in range(0, len(minutes), _IDS_AT_ONCE):
-            some = minutes[first : first + _IDS_AT_ONCE]
+        for first in range(0, len(minutes), IDS_AT_ONCE):
+            some = minutes[first : first + IDS_AT_ONCE]
             places = ",".join("?" * len(some))
             rows += self._connection.execute(
                 f"{statement} AND id IN ({places})", (*arguments, *some)
