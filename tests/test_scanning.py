@@ -4,7 +4,9 @@ import contextlib
 import itertools
 import math
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -240,6 +242,31 @@ def test_filters_of_minutes_that_are_gone_are_deleted(new_directory: NewDirector
         before = len(list(database.text_filters(0, 1 << 40)))
         assert store.whole(RARE).events == 0
         assert 0 < len(list(database.text_filters(0, 1 << 40))) <= before - 1
+
+
+def test_first_searches_at_once_build_filters_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have found that there are none before either has built one."""
+    fill(tmp_path, 50)
+    begun = threading.Barrier(2)
+    judged_all = RecordJudge.judged_all
+    waiting = threading.local()
+
+    def delayed(self: RecordJudge, *arguments: object) -> object:
+        if not hasattr(waiting, "is_over"):
+            waiting.is_over = True
+            begun.wait()
+        return judged_all(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(RecordJudge, "judged_all", delayed)
+    with opened(tmp_path) as store:
+        with ThreadPoolExecutor(2) as threads:
+            queries = [Query().where(Matches(word)) for word in ("needle", "haystack")]
+            assert [each.events for each in threads.map(store.whole, queries)] == [0, 0]
+        filters = list(store._state.database.text_filters(0, 1 << 40))
+        members = [minute for each in filters for minute in each.members["id"].tolist()]
+        assert len(members) == len(set(members)) == 50
 
 
 # Reading
