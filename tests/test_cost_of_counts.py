@@ -134,9 +134,9 @@ def test_no_lock_is_held_for_many_minutes(
     selected: list[int] = []
 
     def counting(select: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(self: Tables, columns: str, minutes: Any) -> Any:
-            selected.append(len(minutes))
-            return select(self, columns, minutes)
+        def counted(self: Tables, *arguments: Any) -> Any:
+            selected.append(len(arguments[-1]))
+            return select(self, *arguments)
 
         return counted
 

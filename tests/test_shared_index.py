@@ -60,7 +60,9 @@ def test_an_index_that_cannot_be_used_is_closed(
             index.execute("CREATE TABLE more AS SELECT * FROM entries")
         [(is_busy, _, _)] = index.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         assert not is_busy
-        assert shared.select_text_filters(0, 1 << 40, -1, 100) == []
+        assert (
+            shared.read([], lambda tables, _: tables.select_text_filters(0, 1 << 40, -1, 9)) == []
+        )
         shared.close()
 
 
