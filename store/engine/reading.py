@@ -1,9 +1,10 @@
-"""The reader: it answers queries from the state, and changes nothing."""
+"""The reader: it answers queries from the state, and changes no event; what it finds out is kept in caches and in the index."""
 
 import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from store.answers.selection import batches, count_minute, select_all
 from store.answers.version import Version
 from store.api import Answer
 from store.disk.disk import Disk
+from store.engine.record_judge import contents_of
 from store.engine.state import State
 from store.errors import EventNotFound, EventReadException, MinuteGone
 from store.format.event import Event, split_tags
@@ -163,14 +165,22 @@ class Reader:
         for some in np.split(found, (blocks[1:] != blocks[:-1]).nonzero()[0] + 1):
             if len(some):
                 check_reader()
+                edges = np.concatenate(([0], (ends[some] - starts[some]).cumsum()))
                 numbers = np.full(len(some), minute)
                 extents = coalesce(Extents(numbers, starts[some], ends[some]))
+                read = partial(self._read_records, extents, edges)
                 try:
-                    data = self._lookup.read_extents(extents)
+                    data = self._lookup.retried(minute, read)
                 except MinuteGone as error:
                     log.info("skipping its records: %s", error)
                     return
-                yield data, np.concatenate(([0], (ends[some] - starts[some]).cumsum()))
+                yield data, edges
+
+    def _read_records(self, extents: Extents, edges: NDArray[np.int64]) -> bytes:
+        """Read *extents* of one minute, all of which are records with these *edges* when they are joined."""
+        data = self._lookup.read_extents(extents)
+        contents_of(data, edges)
+        return data
 
     def levels(self, query: Query) -> dict[str, int]:
         """See :meth:`EventStore.levels`."""
