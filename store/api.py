@@ -41,10 +41,12 @@ class Answer(ABC):
 
     Attributes:
         span: the answer's size and events when it was opened; None for a minute that has no matching event.
+        version: a number; answers to the same query with the same span and version have the same bytes.
     """
 
-    def __init__(self, span: Span | None) -> None:
+    def __init__(self, span: Span | None, version: int = 0) -> None:
         self.span = span
+        self.version = version
 
     @abstractmethod
     def size(self) -> int:

@@ -169,8 +169,8 @@ def test_a_block_has_the_records_of_a_scan(given_records: list[bytes], before: b
         lambda offset, size: block[len(before) + offset :][:size], len(block) - len(before)
     )
     position = len(before)
-    rows = zip(*(column for column in found if column is not found.closed), strict=True)
-    for row, item in zip(rows, scanned, strict=False):
+    rows = list(zip(*(column for column in found if column is not found.closed), strict=True))
+    for row, item in zip(rows, itertools.islice(scanned, len(rows)), strict=True):
         start, end, size, ticks, key, id_start, id_end = row
         assert isinstance(item, Record)
         assert start == position
@@ -182,6 +182,27 @@ def test_a_block_has_the_records_of_a_scan(given_records: list[bytes], before: b
         assert split_stream_key(key) == (item.header.source, item.header.tags)
         assert block[id_start:id_end] == item.header.id
         position = end
+
+
+canonical = st.builds(
+    lambda number, tags, content, closing: encoded(
+        b"id%d" % number, b"%d.0000000" % number, b"s", tags, content, closing
+    ),
+    st.integers(0, 1 << 31),
+    st.sampled_from([b"", b"a", b"web,a,b"]),
+    words | st.sampled_from([b"", b"two\nlines", b"\n", b"x" * 200]),
+    st.sampled_from([b"\n", b""]),
+)
+
+
+@given(st.lists(canonical, max_size=8), damaged, st.binary(max_size=20))
+def test_a_block_has_all_that_are_canonical(
+    given_records: list[bytes], rest: bytes, before: bytes
+) -> None:
+    """With or without something else after them: a block that has too few would be as slow as records one by one."""
+    block = before + b"".join(given_records)
+    assert len(read_block(block, len(before)).starts) == len(given_records)
+    assert len(read_block(block + rest, len(before)).starts) >= len(given_records)
 
 
 @given(st.integers(0, 922337203684) | st.integers(0, 1 << 17), st.integers(0, 10**7 - 1))

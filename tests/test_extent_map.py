@@ -31,12 +31,10 @@ def test_a_cut_of_a_map(
         starts = [start for _, start, _ in portion]
         ends = [start + length for _, start, length in portion]
         wanted += bytes_of(minutes, starts, ends)
-        if one_by_one:
-            for extent in zip(minutes, starts, ends, strict=True):
-                extent_map.append(*extent)
-        else:
-            columns = (np.array(column, np.int64) for column in (minutes, starts, ends))
-            extent_map.extend(Extents(*columns))
+        columns = [np.array(column, np.int64) for column in (minutes, starts, ends)]
+        step = 1 if one_by_one else max(len(starts), 1)
+        for first in range(0, len(starts), step):
+            extent_map.extend(Extents(*(column[first : first + step] for column in columns)))
     assert extent_map.size == len(wanted)
     cut = [column.tolist() for column in extent_map.cut(offset, size)]
     assert bytes_of(*cut) == wanted[offset : offset + size]

@@ -18,6 +18,9 @@ from store import (
     Query,
     open_store,
 )
+from store.engine.record_judge import RecordJudge
+from store.errors import DiskUnreadable
+from store.minutes.file import MinuteFile
 from store.query import MINUTE_S
 from store.ticks import TICKS_PER_S
 from tests.counting import Cost, NewDirectory, assert_constant, assert_linear, cost_of, only
@@ -177,6 +180,41 @@ def test_measuring(new_directory: NewDirectory) -> None:
         return found
 
     assert_linear(cost, 50)
+
+
+def test_small_minutes_are_measured_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds at once, those after one that cannot be read as well, and one that is not at rest later."""
+    pieces = []
+    judge, read = RecordJudge._judge, MinuteFile.read
+
+    def counted(self: RecordJudge, *arguments: object) -> object:
+        pieces.append(arguments)
+        return judge(self, *arguments)  # type: ignore[arg-type]
+
+    def failing(self: MinuteFile, offset: int, size: int) -> bytes:
+        if self.name == "120-180":
+            raise DiskUnreadable("cannot read it")
+        return read(self, offset, size)
+
+    fill(tmp_path, 300)
+    monkeypatch.setattr(RecordJudge, "_judge", counted)
+    with opened(tmp_path) as store:
+        store.save(event_at(7, 2))
+        store._flush_all()
+        store._measurer.measure_all()
+        assert len(pieces) <= 3 * len(LINE_VIEWS)
+        assert rows_of(tmp_path)[0] == 299
+        monkeypatch.setattr("store.engine.measurer._REST_S", -3600)
+        monkeypatch.setattr("store.engine.measurer._LONG_REST_S", -3600)
+        store._measurer.measure_all()
+        assert rows_of(tmp_path)[0] == 300
+    for path in (tmp_path / ".theiafs").glob("index*"):
+        path.unlink()
+    monkeypatch.setattr(MinuteFile, "read", failing)
+    measure(tmp_path)
+    assert rows_of(tmp_path)[0] == 299
 
 
 # Keeping

@@ -135,7 +135,7 @@ def test_what_could_not_be_read_is_counted_later(
     lookup._minutes.clear()
     lookup.cache.limit(0)
     with monkeypatch.context() as context:
-        context.setattr(store._state.database, "_select", lambda *_arguments: [])
+        context.setattr(store._state.database, "_read", lambda *_arguments: [])
         disk.is_failing = True
         with pytest.raises(DiskUnreadable):
             store.spans(TAGGED)

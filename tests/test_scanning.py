@@ -4,7 +4,9 @@ import contextlib
 import itertools
 import math
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -242,6 +244,31 @@ def test_filters_of_minutes_that_are_gone_are_deleted(new_directory: NewDirector
         assert 0 < len(list(database.text_filters(0, 1 << 40))) <= before - 1
 
 
+def test_first_searches_at_once_build_filters_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have found that there are none before either has built one."""
+    fill(tmp_path, 50)
+    begun = threading.Barrier(2)
+    judged_all = RecordJudge.judged_all
+    waiting = threading.local()
+
+    def delayed(self: RecordJudge, *arguments: object) -> object:
+        if not hasattr(waiting, "is_over"):
+            waiting.is_over = True
+            begun.wait()
+        return judged_all(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(RecordJudge, "judged_all", delayed)
+    with opened(tmp_path) as store:
+        with ThreadPoolExecutor(2) as threads:
+            queries = [Query().where(Matches(word)) for word in ("needle", "haystack")]
+            assert [each.events for each in threads.map(store.whole, queries)] == [0, 0]
+        filters = list(store._state.database.text_filters(0, 1 << 40))
+        members = [minute for each in filters for minute in each.members["id"].tolist()]
+        assert len(members) == len(set(members)) == 50
+
+
 # Reading
 
 
@@ -288,9 +315,10 @@ def test_only_the_minutes_of_a_range_are_read(new_directory: NewDirectory) -> No
                 assert cost["open"] <= 5 * 2
 
 
-def test_a_minute_that_cannot_be_read_spoils_no_other(new_directory: NewDirectory) -> None:
-    """Those that are scanned with it are counted."""
-    directory = new_directory()
+@pytest.mark.parametrize("asked", ["counts", "records"])
+def test_a_minute_that_cannot_be_read_spoils_no_other(tmp_path: Path, asked: str) -> None:
+    """Those that are scanned with it are counted, and nothing else is taken for its records."""
+    directory = tmp_path
     fill(directory, 100)
     with opened(directory):
         pass
@@ -302,6 +330,11 @@ def test_a_minute_that_cannot_be_read_spoils_no_other(new_directory: NewDirector
         with path.open("r+b") as file:
             file.write(b"x" * len(data))
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        if asked == "records":
+            found = b"".join(data for data, _ in store.records(Query()))
+            assert found.count(b"straw") == 990
+            assert b"xx" not in found
+            return
         assert store.whole(Query().where(Matches("straw"))).events in (990, 1000)
         assert store.whole(ERRORS).events in (198, 200)
 

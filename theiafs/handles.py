@@ -115,7 +115,7 @@ class AnswerHandle(Handle):
         self.peers: Iterable[AnswerHandle] = ()
         if span.changed < time.time() - _SETTLED_AFTER_S:
             # Includes the query: the bytes at the path of a moving range change.
-            self.version = (query, span.size, span.changed)
+            self.version = (query, span.size, span.changed, answer.version)
 
     def size(self) -> int:
         """Return the size now, in bytes."""

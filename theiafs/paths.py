@@ -1,4 +1,4 @@
-"""The grammar of paths: it parses a path into its meaning. Pure: it knows no store and no clock.
+"""The grammar of paths: it parses a path into its meaning. It asks no store, and no clock: callers pass the time.
 
 ::
 

@@ -69,7 +69,7 @@ class Access(Protocol):
         """Return the ids of *minute* and, in the order of time, of the next ones in *window*."""
 
     def minutes_with_id(self, hashed: int) -> NDArray[np.int64]:
-        """Return the ids of the minutes that may have an event whose id has the hash *hashed*."""
+        """Return the ids of the minutes that may have an event whose id has the hash *hashed*; some may be gone."""
 
     def verdicts(self, each: Filter, minute: Minute, length: int) -> NDArray[np.bool_]:
         """Return for the first *length* entries of *minute* whether the filter *each*, of contents, selects them."""

@@ -27,11 +27,6 @@ class ExtentMap:
         """The bytes of all extents."""
         return self._ends[-1] if self._ends else 0
 
-    @property
-    def memory_size(self) -> int:
-        """The memory of the map, in bytes."""
-        return 24 * len(self._ends)
-
     def extend(self, extents: Extents) -> None:
         """Append *extents*."""
         minutes, starts, ends = extents
@@ -44,15 +39,6 @@ class ExtentMap:
         self._starts.frombytes(starts.astype(np.int64).tobytes())
         self._minutes.frombytes(minutes.astype(np.int64).tobytes())
         self._ends.frombytes(((ends - starts).cumsum() + size).astype(np.int64).tobytes())
-
-    def append(self, minute: int, start: int, end: int) -> None:
-        """Append the bytes of *minute* from *start* to *end*."""
-        if self._continues(minute, start):
-            self._ends[-1] += end - start
-        elif start < end:
-            self._ends.append(self.size + end - start)
-            self._minutes.append(minute)
-            self._starts.append(start)
 
     def cut(self, offset: int, size: int) -> Extents:
         """Return the extents of *size* bytes at *offset*, fewer at the end; the first and the last may be parts."""

@@ -2,7 +2,7 @@
 
 import heapq
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,11 @@ from store.errors import EventReadException, MinuteGone
 from store.format.event import Event, decode_event
 from store.format.record import encode_text, parse
 from store.index.extents import Extents
-from store.index.minute import DAMAGED, Entry
+from store.index.minute import DAMAGED, Entry, MinuteEntries
 from store.query import Query
 from store.ticks import TICKS_PER_S
 
-__all__ = ["IdSearch", "id_hashes", "sorted_events"]
+__all__ = ["IdSearch", "id_hashes", "positions_of", "sorted_events"]
 
 _EVENTS_AT_ONCE = 128
 _SIZE_AT_ONCE = 1 << 20
@@ -30,6 +30,9 @@ _DATED_UUID = re.compile(
     r"([0-9a-f]{8})-([0-9a-f]{4})-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 )
 _ID_LINE = re.compile(rb"^id:(.*)$", re.MULTILINE)
+
+_Read = Callable[[int, int], bytes]
+"""Reads the bytes of a minute from a start to an end, all of them."""
 
 
 class _Cursor:
@@ -126,41 +129,47 @@ class IdSearch:
 
     Args:
         access: the access to minutes.
+        successor: returns the id of the minute that has the name of one that is gone; None if there is none.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, successor: Callable[[int], int | None]) -> None:
         self._access = access
+        self._successor = successor
 
-    def find(self, event_id: str) -> Iterator[tuple[Minute, int]]:
-        """Yield the minutes and the positions of the events with *event_id*."""
+    def find(self, event_id: str) -> Iterator[tuple[str, Event]]:
+        """Yield the events with *event_id*, each with the name of its minute; again if that is replaced meanwhile.
+
+        Raises:
+            EventReadException: if a minute cannot be read.
+        """
         wanted = encode_text(event_id)
         if b"\n" in wanted:
             return
         seen: set[int] = set()
-        for number in self._candidates(event_id, wanted):
-            if number in seen:
-                continue
-            seen.add(number)
-            try:
-                minute = self._access.minute(number)
-                positions = list(_positions(self._access, minute, wanted))
-            except MinuteGone:
-                continue
-            yield from ((minute, position) for position in positions)
+        for candidate in self._candidates(event_id, wanted):
+            number: int | None = candidate
+            while number is not None and number not in seen:
+                seen.add(number)
+                try:
+                    minute = self._access.minute(number)
+                    yield from self._find_in(minute, wanted)
+                    break
+                except MinuteGone:
+                    # Another event was removed from it, or another program has replaced it.
+                    number = self._successor(number)
+
+    def _find_in(self, minute: Minute, wanted: bytes) -> Iterator[tuple[str, Event]]:
+        def read(start: int, end: int) -> bytes:
+            return self._access.read(minute.id, start, end)
+
+        for position in positions_of(read, minute.entries, minute.entries.size, wanted):
+            entry = minute.entries.entry(position)
+            yield minute.name, _event(minute, read(entry.start, entry.end), entry)
 
     def _candidates(self, event_id: str, wanted: bytes) -> Iterator[int]:
         """Yield the ids of the minutes to search, the likely ones first."""
         yield from self._named(event_id).tolist()
         yield from self._access.minutes_with_id(crc32(wanted)).tolist()
-
-    def read(self, minute: Minute, position: int) -> Event:
-        """Read the event at *position* of *minute*.
-
-        Raises:
-            EventReadException: if it cannot be read.
-        """
-        entry = minute.entries.entry(position)
-        return _event(minute, self._access.read(minute.id, entry.start, entry.end), entry)
 
     def _named(self, event_id: str) -> NDArray[np.int64]:
         """Return the ids of the minutes at the time in *event_id*; none if it is no UUIDv7 or UUIDv8, as imports make them."""
@@ -175,32 +184,32 @@ class IdSearch:
 def id_hashes(access: Access, minute: int, size: int) -> NDArray[np.uint32]:
     """Return the sorted CRC-32s of the ids in the first *size* bytes of *minute*, and perhaps of lines like ids in contents."""
     hashes: set[int] = set()
-    for _, data in _chunks(access, minute, size):
+    for _, data in _chunks(lambda start, end: access.read(minute, start, end), size):
         hashes.update(map(crc32, _ID_LINE.findall(data)))
     return np.sort(np.fromiter(hashes, np.uint32, len(hashes)))
 
 
-def _positions(access: Access, minute: Minute, wanted: bytes) -> Iterator[int]:
-    """Yield the positions of the events of *minute* with the id *wanted*."""
+def positions_of(read: _Read, entries: MinuteEntries, size: int, wanted: bytes) -> Iterator[int]:
+    """Yield the positions among *entries* of the events with the id *wanted* in the first *size* bytes, which *read* reads."""
     line = b"id:%s\n" % wanted
     last = -1
-    for start, data in _chunks(access, minute.id, minute.entries.size):
+    for start, data in _chunks(read, size):
         found = data.find(line)
         while found >= 0:
             # The line may occur in a content as well, even repeatedly.
-            position = minute.entries.position_at(start + found)
-            if position > last and _has_id(access, minute, position, wanted):
+            position = entries.position_at(start + found)
+            if position > last and _has_id(read, entries, position, wanted):
                 yield position
             last = max(last, position)
             found = data.find(line, found + 1)
 
 
-def _chunks(access: Access, minute: int, size: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the first *size* bytes of *minute* in pieces of whole lines, each with its start."""
+def _chunks(read: _Read, size: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the first *size* bytes of what *read* reads in pieces of whole lines, each with its start."""
     start, rest = 0, b""
     while start + len(rest) < size:
         begin = start + len(rest)
-        data = rest + access.read(minute, begin, min(begin + _CHUNK_SIZE, size))
+        data = rest + read(begin, min(begin + _CHUNK_SIZE, size))
         end = data.rfind(b"\n") + 1
         if start + len(data) >= size:
             end = len(data)
@@ -209,11 +218,11 @@ def _chunks(access: Access, minute: int, size: int) -> Iterator[tuple[int, bytes
         start, rest = start + end, data[end:]
 
 
-def _has_id(access: Access, minute: Minute, position: int, wanted: bytes) -> bool:
-    if position >= len(minute.entries) or minute.entries.is_damage(position):
+def _has_id(read: _Read, entries: MinuteEntries, position: int, wanted: bytes) -> bool:
+    if position >= len(entries) or entries.is_damage(position):
         return False
-    entry = minute.entries.entry(position)
-    data = access.read(minute.id, entry.start, entry.end)
+    entry = entries.entry(position)
+    data = read(entry.start, entry.end)
     record = parse(data, 0, len(data))
     return record is not None and record.size == len(data) and record.header.id == wanted
 

@@ -30,10 +30,13 @@ class _Lines(Answer):
         view: the view.
         access: the access to minutes.
         span: the answer at its opening.
+        version: see :class:`store.api.Answer`.
     """
 
-    def __init__(self, query: Query, view: View, access: Access, span: Span | None) -> None:
-        super().__init__(span)
+    def __init__(
+        self, query: Query, view: View, access: Access, span: Span | None, version: int
+    ) -> None:
+        super().__init__(span, version)
         self._query = query
         self._view = view
         self._access = access
@@ -92,7 +95,7 @@ class MinuteLines(_Lines):
         span: Span | None,
         entries: int,
     ) -> None:
-        super().__init__(query, view, access, span)
+        super().__init__(query, view, access, span, minute.id)
         self._minute = minute
         self._seen = entries
         self._map.append(minute.id, 0, entries, span.size if span is not None else 0)
@@ -127,7 +130,7 @@ class WholeLines(_Lines):
         span: Span,
         sizes: NDArray[np.int64],
     ) -> None:
-        super().__init__(version.query, view, access, span)
+        super().__init__(version.query, view, access, span, version.order)
         self._version: Version | None = version
         self._sizes = sizes
         self._arrivals = version.arrivals

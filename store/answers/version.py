@@ -61,6 +61,12 @@ class Version(NamedTuple):
     position: tuple[int, int]
     epoch: int
 
+    @property
+    def order(self) -> int:
+        """A number that tells apart the orders in which the same events can stand in the answer: -1 for that of time."""
+        has_arrivals = not np.array_equal(self.base_entries, self.entries)
+        return self.epoch if has_arrivals else -1
+
     def only(self, places: NDArray[np.bool_]) -> "Version":
         """Return this version with only those minutes that are at *places*."""
         return self._replace(

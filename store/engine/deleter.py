@@ -1,15 +1,19 @@
 """The deleter: it removes single events from minute files."""
 
+import itertools
 from collections.abc import Sequence
 
+from store.answers.fetch import positions_of
 from store.answers.version import Minute
 from store.disk.atomic import prepare
 from store.disk.disk import Disk
+from store.disk.file import ReadableFile
 from store.engine.flusher import Flusher
 from store.engine.scanner import Scanned
 from store.engine.state import State
 from store.engine.tails import LoggedTails
 from store.errors import EventReadException, EventWriteException, FileChanged
+from store.format.record import encode_text
 from store.index.minute import MinuteEntries
 from store.index.stamp import Stamp
 from store.wal.log import WriteAheadLog
@@ -42,28 +46,35 @@ class Deleter:
         self._flusher = flusher
         self._tails = tails
 
-    def delete(self, found: Sequence[tuple[str, int]]) -> None:
-        """Delete the events *found*, each by the name of its minute and its position there; they ascend in each minute.
+    def delete(self, event_id: object, names: Sequence[str]) -> bool:
+        """Delete the events with *event_id* from the minutes *names*; return whether there was one.
 
         Raises:
             EventWriteException: if that failed: they are still there, or may come back after a loss of power.
         """
+        wanted = encode_text(str(event_id))
         try:
             with self._flusher.lock:
-                for name, position in reversed(found):
-                    self._remove(name, position)
-                # Durable or not, the deletion shows.
-                self._disk.sync_directory(self._state.root_dir)
-                self._log.sync()
+                # The minutes may have changed since they were searched, but change no more now.
+                found = [name for name in names if self._delete_from(name, wanted)]
+                if found:
+                    # Durable or not, the deletion shows.
+                    self._disk.sync_directory(self._state.root_dir)
+                    self._log.sync()
         except EventReadException as error:
             raise EventWriteException(str(error)) from error
+        return bool(found)
 
-    def _remove(self, name: str, position: int) -> None:
-        """Remove the entry at *position* of the minute *name*; the caller holds the flush lock."""
+    def _delete_from(self, name: str, wanted: bytes) -> bool:
+        """Delete the events with the id *wanted* from the minute *name*; the caller holds the flush lock.
+
+        Returns:
+            Whether there was one.
+        """
         with self._state.lock:
             found = self._state.catalog.find(name)
         if found is None:
-            return
+            return False
         self._flusher.flush_one(found)
         minute = self._state.lookup.minute(found)
         with self._state.append_lock:
@@ -74,22 +85,45 @@ class Deleter:
         if not is_resting:
             self._flusher.flush_one(found)  # with a flush mark, which does that, too
         self._log.sync()
-        self._tails.rebase(minute, self._rewrite(minute, position), has_arrived=False)
+        with self._disk.open_to_read(f"{self._state.root_dir}/{name}") as old:
+            positions = _find(minute, old, wanted)
+            if positions:
+                self._state.lookup.line_totals.measure(minute)
+                rewritten = self._rewrite(minute, old, positions)
+        if positions:
+            self._tails.rebase(minute, rewritten, has_arrived=False)
+        return bool(positions)
 
-    def _rewrite(self, minute: Minute, position: int) -> Scanned | None:
-        """Replace the file of *minute* by one without the entry at *position*; return that, None if it would be empty."""
-        path = f"{self._state.root_dir}/{minute.name}"
+    def _rewrite(
+        self, minute: Minute, old: ReadableFile, positions: Sequence[int]
+    ) -> Scanned | None:
+        """Replace *old*, the file of *minute*, by one without the entries at *positions*; None if it would be empty."""
         size = minute.file.stored_size
-        entry, count = minute.entries.entry(position), minute.entries.position_at(size)
-        if count == 1:
-            self._disk.remove(path)
+        count = minute.entries.position_at(size)
+        if count == len(positions):
+            self._disk.remove(old.path)
             return None
-        with self._disk.open_to_read(path) as old:
-            if old.size() != size:
-                raise FileChanged(f"{path} was changed by another program; try again")
-            prepared = prepare(self._disk, path, old.chunks(entry.end, size), old, entry.start)
+        deleted = [minute.entries.entry(each) for each in positions]
+        edges = [each.end for each in deleted], [*(each.start for each in deleted[1:]), size]
+        chunks = itertools.chain.from_iterable(map(old.chunks, *edges))
+        prepared = prepare(self._disk, old.path, chunks, old, deleted[0].start)
         with self._disk.open_to_read(prepared.temporary) as written:
             checksum = written.checksum(written.size())
-        rest = MinuteEntries.of([minute.entries.without(position, count)])
+        rest = MinuteEntries.of([minute.entries.without(positions, count)])
         stat = prepared.commit()
         return Scanned(stat, Stamp.exactly(stat), checksum, rest)
+
+
+def _find(minute: Minute, old: ReadableFile, wanted: bytes) -> list[int]:
+    """Find the positions of the events of *minute* with the id *wanted* in *old*, which must be its file."""
+    now, stat = minute.file.snapshot(), old.stat()
+    if stat.size != now.stored_size or not now.may_be(stat):
+        raise FileChanged(f"{old.path} was changed by another program; try again")
+
+    def read(start: int, end: int) -> bytes:
+        data = old.read(start, end - start)
+        if len(data) < end - start:
+            raise FileChanged(f"{old.path} was truncated by another program; try again")
+        return data
+
+    return list(positions_of(read, minute.entries, stat.size, wanted))

@@ -143,8 +143,11 @@ class _NoTails:
     def rebase(self, minute: Minute, scanned: Scanned | None) -> None:
         """Show *scanned* in place of *minute*."""
         known = self._state.lookup.summaries(np.array([minute.id]))
+        lines = self._state.lookup.line_totals.lines([minute.id])
         nothing = EntryColumns(*(np.empty(0, np.int64) for _ in range(3)))
         file = self._open_file(minute.name, scanned.stat if scanned is not None else None)
         with self._state.append_lock:
-            made = self._state.replace(minute, known, scanned, nothing, file, has_arrived=True)
+            made = self._state.replace(
+                minute, known, lines, scanned, nothing, file, has_arrived=True
+            )
         self._state.save([made] if made is not None else [])

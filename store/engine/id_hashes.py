@@ -1,6 +1,5 @@
 """The hashes of the ids of events: they are computed on demand, and kept in the index."""
 
-import logging
 from collections.abc import Callable
 
 import numpy as np
@@ -16,8 +15,6 @@ __all__ = ["IdHashes"]
 
 _SEARCHED_AT_ONCE = 1000
 """Number of minutes whose id hashes are read from the index, or saved to it, in one transaction."""
-
-log = logging.getLogger(__name__)
 
 
 class IdHashes:
@@ -40,24 +37,26 @@ class IdHashes:
         self._rows = rows
 
     def minutes_with(self, hashed: int, minutes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return those of *minutes*, by id, that may have an event whose id has the hash *hashed*."""
+        """Return those of *minutes*, by id, that may have an event whose id has the hash *hashed*, or are gone."""
         found = []
         for first in range(0, len(minutes), _SEARCHED_AT_ONCE):
-            known, _ = self._rows(minutes[first : first + _SEARCHED_AT_ONCE])
+            some = minutes[first : first + _SEARCHED_AT_ONCE]
+            known, _ = self._rows(some)
             hashes = self._database.find_id_hashes(known)
             made = {}
-            for minute, row in known.items():
-                if row.size != row.bytes or not row.stamp.is_settled:
+            for minute in some.tolist():
+                row = known.get(minute)
+                if row is None or row.size != row.bytes or not row.stamp.is_settled:
                     found.append(minute)
                     continue
                 if minute not in hashes:
                     try:
                         hashes[minute] = made[minute] = id_hashes(self._access, minute, row.size)
-                    except MinuteGone as error:
-                        log.info("not searching it: %s", error)
+                    except MinuteGone:
+                        found.append(minute)
                         continue
-                there = hashes.get(minute)
-                if there is None or hashed in there[there.searchsorted(hashed) :][:1]:
+                there = hashes[minute]
+                if hashed in there[there.searchsorted(hashed) :][:1]:
                     found.append(minute)
             self._database.save_id_hashes({each: (known[each], made[each]) for each in made})
         return np.array(found, np.int64)

@@ -5,7 +5,7 @@ A minute is measured when its lines are asked for, or after it came to rest; see
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from store.answers.version import Minute
 from store.cache import Cache
 from store.columns import narrowed
-from store.engine.record_judge import RecordJudge
+from store.engine.record_judge import RecordJudge, Section
 from store.index.database import Database
+from store.index.extents import Layout
 from store.index.lines import LineRow, pack_lines
+from store.index.minute import EntryColumns
 from store.index.row import MinuteRow
 from store.view import View
 
@@ -83,8 +85,14 @@ class LineSizes:
             known = np.concatenate((known, added)) if len(known) else added
             self._keep(view, minute.id, known)
             if (self.rested_s(minute.id) or 0.0) >= _REST_S:
-                self._note_measured(view, minute, known)
+                columns = minute.entries.columns(0, len(known))
+                self._note_measured(view, minute.id, columns, known)
         return known[:length]
+
+    def in_memory(self, view: View, minute: int) -> Sizes | None:
+        """Return the sizes of the lines in *view* of the first entries of *minute*, by id, that are in memory."""
+        found: Sizes | None = self._cache.get(("lines", view, minute))
+        return found
 
     def _load(self, view: View, minutes: Iterable[int]) -> None:
         """Load from the index what it has of *minutes*, by id, and the memory has not."""
@@ -112,17 +120,25 @@ class LineSizes:
         known = [self._database.has_lines(view, minutes) for view in views]
         return {each for each in minutes if not all(each in measured for measured in known)}
 
-    def measure(self, view: View, minute: Minute) -> None:
-        """Measure all lines of *minute* in *view*, to be kept in the index.
+    def measure(self, view: View, entries: Mapping[int, EntryColumns]) -> None:
+        """Measure all lines in *view* of the minutes with *entries*, by id, to be kept in the index.
 
         Raises:
-            EventReadException: if the minute is gone, or cannot be read.
+            EventReadException: if one of them cannot be read.
         """
-        known: Sizes | None = self._cache.get(("lines", view, minute.id))
-        length = len(minute.entries)
-        if known is None or len(known) < length:
-            known = self._measured(view, minute, 0, length)
-        self._note_measured(view, minute, known)
+        missing: list[Section] = []
+        for minute, columns in entries.items():
+            known = self.in_memory(view, minute)
+            if known is not None and len(known) >= len(columns.sizes):
+                self._note_measured(view, minute, columns, known)
+            else:
+                ends = narrowed(columns.sizes.cumsum(dtype=np.int64))
+                missing.append(Section(minute, 0, Layout(narrowed(columns.streams), ends)))
+        measured = self._records.judged_all(lambda data, edges, _: view.sizes(data, edges), missing)
+        for section, sizes in zip(missing, measured, strict=True):
+            if sizes is not None:
+                columns = entries[section.minute]
+                self._note_measured(view, section.minute, columns, narrowed(sizes))
 
     def rested_s(self, minute: int) -> float | None:
         """Return for how many seconds *minute*, by id, has not changed; None if it is gone, or not all of it in its file."""
@@ -131,13 +147,12 @@ class LineSizes:
             return None
         return time.time() - self._changed(minute)
 
-    def _note_measured(self, view: View, minute: Minute, sizes: Sizes) -> None:
-        """Save the *sizes* of all lines of *minute* to the index, perhaps together with later ones."""
-        known, stream_count = self._rows(np.array([minute.id]))
-        row = known.get(minute.id)
+    def _note_measured(self, view: View, minute: int, columns: EntryColumns, sizes: Sizes) -> None:
+        """Save the *sizes* of the lines of *minute*, by id, all of whose entries are *columns*, perhaps together with later ones."""
+        known, stream_count = self._rows(np.array([minute]))
+        row = known.get(minute)
         if row is None or row.entries != len(sizes) or row.bytes != row.size:
             return  # it has changed again
-        columns = minute.entries.columns(0, len(sizes))
         packed = pack_lines(view, row, columns, sizes, stream_count)
         with self._lock:
             self._unsaved.append(packed)

@@ -3,7 +3,8 @@
 import logging
 import math
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -12,13 +13,13 @@ from numpy.typing import NDArray
 from store.answers.access import Access
 from store.answers.arrivals import Arrivals, Run
 from store.answers.version import Version
-from store.errors import EventReadException
+from store.errors import EventReadException, MinuteGone
 from store.index.catalog import Catalog
 from store.index.streams import Streams
-from store.index.summary import SUMMARY, Summaries
+from store.index.summary import SUMMARY
 from store.view import View
 
-__all__ = ["LineTotals", "Source"]
+__all__ = ["KnownLines", "LineTotals", "Source"]
 
 _SUMMARIES_AT_ONCE = 1000
 """Number of minutes whose summaries are in memory together."""
@@ -46,6 +47,31 @@ class Source(Access, Protocol):
     catalog: Catalog
     streams: Streams
     arrivals: Arrivals
+
+
+class KnownLines(NamedTuple):
+    """The lines of the first entries of a minute.
+
+    Attributes:
+        entries: the number of entries.
+        streams: the stream of each, or of several together.
+        sizes: the size of the lines of each, or of several together, in bytes.
+    """
+
+    entries: int
+    streams: NDArray[np.integer]
+    sizes: NDArray[np.integer]
+
+    def first(self, count: int) -> _Lines | None:
+        """Return the lines of the first *count* entries; None if they are not known."""
+        are_single = len(self.streams) == self.entries
+        if count not in (0, self.entries) and not (are_single and count < self.entries):
+            return None
+        end = len(self.streams) if count == self.entries else count
+        return self.streams[:end], self.sizes[:end]
+
+
+_UNKNOWN = KnownLines(0, np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 class _State(NamedTuple):
@@ -83,6 +109,7 @@ class LineTotals:
         # Guarded by the lock of the source, as all that changes with the minutes.
         self._state = None if known is None else _State(*known, (0, 0))
         self._folds = 0
+        self._removals = 0
 
     def size(self, matching: NDArray[np.bool_]) -> int:
         """Return the size of the lines of *matching* streams now, in bytes."""
@@ -93,10 +120,10 @@ class LineTotals:
         with self._lock:
             for _ in range(_TRIES):
                 with self._source.lock:
-                    before = self._state
+                    before, removals = self._state, self._removals
                 after = self._added_up() if before is None else self._followed(before)
                 with self._source.lock:
-                    if self._state is before:
+                    if self._state is before and self._removals == removals:
                         self._state = after
                         break
             return after.sums if after is not None else np.zeros(0, np.int64)
@@ -134,24 +161,37 @@ class LineTotals:
         if self._folds > _FOLDS_MAX:
             self._state = None
 
-    def discount(self, minutes: Sequence[int], known: Summaries) -> None:
+    def discount(self, minutes: Sequence[int], known: Mapping[int, KnownLines]) -> None:
         """Subtract *minutes*, which are about to go; the caller holds the lock of the source.
 
         Args:
             minutes: their ids.
-            known: by id, how many of its entries are in a summary, and the summary, its sizes those of lines.
+            known: what is known of their lines, by id.
         """
+        self._removals += 1
         if self._state is None:
             return
-        pending = {run.minute for run in _runs_after(self._state)[0]}
+        firsts: dict[int, int] = {}  # of the entries that were not added, by minute
+        lengths: Counter[int] = Counter()
+        for minute, first, last in _runs_after(self._state)[0]:
+            firsts[minute] = min(first, firsts.get(minute, first))
+            lengths[minute] += last - first
         sums, entries = self._state.sums.copy(), self._source.catalog.entries
         for minute in minutes:
-            count, summary = known.get(minute, (-1, _NOTHING))
-            if count != entries(minute) or minute in pending:
+            added = firsts.get(minute, entries(minute))
+            lines = known.get(minute, _UNKNOWN).first(added)
+            if lines is None or added + lengths[minute] != entries(minute):
                 self._state = None  # they are to be added up again
                 return
-            sums[summary["stream"]] -= summary["size"]
-        self._state = self._state._replace(sums=sums)
+            streams, sizes = lines
+            np.subtract.at(sums, streams, sizes.astype(np.int64))
+        waiting = tuple(run for run in self._state.waiting if run.minute not in minutes)
+        self._state = self._state._replace(sums=sums, waiting=waiting)
+
+    def add(self, run: Run) -> None:
+        """Add the entries of *run*, which are not in the order of arrival; the caller holds the lock of the source."""
+        if self._state is not None and run.first < run.last:
+            self._state = self._state._replace(waiting=(*self._state.waiting, run))
 
     def _followed(self, state: _State) -> _State:
         """Return *state* with what has arrived since."""
@@ -193,6 +233,8 @@ class LineTotals:
                 entries = self._source.minute(minute).entries
                 sizes = self._source.line_sizes(self._view, self._source.minute(minute), last)
                 found.append((entries.layout(first, last).streams, sizes[first:]))
+            except MinuteGone as error:
+                log.info("its lines are not counted: %s", error)
             except EventReadException as error:
                 log.info("its lines are not counted now: %s", error)
                 waiting.append(run)

@@ -6,7 +6,7 @@ while files or the index are read. See the protocols in :mod:`store.answers`.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -25,13 +25,13 @@ from store.engine.entry_lookup import EntryLookup
 from store.engine.id_hashes import IdHashes
 from store.engine.levels import Levels
 from store.engine.line_sizes import LineSizes
-from store.engine.line_totals import LineTotals
 from store.engine.minute_reader import MinuteReader
 from store.engine.newest import Newest
 from store.engine.record_judge import RecordJudge
 from store.engine.scanner import Scanner
 from store.engine.text_filters import TextFilters
 from store.engine.verdicts import Verdicts
+from store.engine.view_totals import ViewTotals
 from store.errors import EventReadException, MinuteGone
 from store.index.catalog import Catalog
 from store.index.database import Database
@@ -51,6 +51,9 @@ __all__ = ["Lookup"]
 
 _MINUTE_SIZE = 2 << 10
 """Approximate memory of a minute without its entries, in bytes."""
+
+_ROWS_AT_ONCE = 1000
+"""Number of rows of the catalog that are copied under one hold of the lock, so that no save waits long."""
 
 _CACHE_SHARE = 8
 """Caches get this part of the budget even if the catalog and the streams leave less."""
@@ -82,7 +85,7 @@ class Lookup:
         moved: the tails that have moved.
         scanner: reads minute files.
         cache: what was found.
-        line_totals: the totals of lines, by view.
+        line_totals: the totals of lines.
         levels: the levels of events.
         filters: the filters of texts.
         newest: the newest events of streams.
@@ -125,7 +128,7 @@ class Lookup:
             self._changed,
             lambda minute: self.following(minute, ahead),
         )
-        self.line_totals: dict[View, LineTotals] = {}
+        self.line_totals = ViewTotals(self, self.lines)
         self._ids = IdHashes(self, database, self.rows)
         self._entries = EntryLookup(self.cache, database, self)
         self.newest = Newest(self)
@@ -272,25 +275,7 @@ class Lookup:
 
     def line_size(self, query: Query, view: View) -> int:
         """Return the size of the lines in *view* of the answer to *query*, which streams decide, in bytes."""
-        with self.lock:
-            totals = self.line_totals.setdefault(view, LineTotals(view, self))
-        return totals.size(self.matching(query))
-
-    def check_line_size(self, version: Version, view: View, size: int) -> None:
-        """Check that *size* is that of the lines in *view* of the answer at *version*, as far as that is known."""
-        if (totals := self.line_totals.get(view)) is not None:
-            totals.check(version, self.matching(version.query), size)
-
-    def line_summaries(self, minutes: NDArray[np.int64]) -> dict[View, Summaries]:
-        """Return the summaries of *minutes* that the index has in the views of which totals are kept."""
-        return {view: self.summaries(minutes, view) for view in list(self.line_totals)}
-
-    def begin_line_totals(self, views: Iterable[View]) -> None:
-        """Keep the totals of lines in *views*, beginning with those that the index has; nothing has arrived yet."""
-        for view in views:
-            sums = self._database.line_totals.get((view.name, view.version))
-            known = None if sums is None else (sums, self.arrivals)
-            self.line_totals[view] = LineTotals(view, self, known)
+        return self.line_totals.of(view).size(self.matching(query))
 
     def total(self, query: Query) -> tuple[Total, float]:
         """Return the total of the answer to *query*, which has no time bounds, and when it last changed."""
@@ -419,8 +404,12 @@ class Lookup:
 
     def rows(self, minutes: NDArray[np.int64]) -> tuple[dict[int, MinuteRow], int]:
         """Return the rows in the catalog of those of *minutes* that there are, by id, and the number of streams."""
-        with self.lock:
-            return self.catalog.rows_of(minutes), len(self.streams)
+        found: dict[int, MinuteRow] = {}
+        for first in range(0, max(len(minutes), 1), _ROWS_AT_ONCE):
+            with self.lock:
+                found |= self.catalog.rows_of(minutes[first : first + _ROWS_AT_ONCE])
+                stream_count = len(self.streams)
+        return found, stream_count
 
     def _changed(self, minute: int) -> float:
         with self.lock:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from store.answers.selection import batches
 from store.engine.state import State
 from store.errors import EventReadException
 from store.timer import PeriodicTimer
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class Measurer:
-    """Measures lines, of one minute after the other, and leaves at least half of the time to others.
+    """Measures lines, of some minutes after others, and leaves at least half of the time to others.
 
     Args:
         state: the state of the store.
@@ -64,7 +65,7 @@ class Measurer:
         self._timer.start()
 
     def stop(self) -> None:
-        """Stop after the minute that is being measured, and keep what is known."""
+        """Stop after the minutes that are being measured, and keep what is known."""
         self._stopped.set()
         if self._timer is not None:
             self._timer.cancel()
@@ -73,12 +74,14 @@ class Measurer:
         self._lines.save()
 
     def measure_all(self) -> None:
-        """Measure all minutes at rest that are not measured yet."""
-        while not self._stopped.is_set():
-            started = time.monotonic()
-            if not self._measure_next():
-                break
-            self._stopped.wait(time.monotonic() - started)
+        """Measure all minutes at rest that are not measured yet, those together that are small."""
+        with self._lock:
+            unmeasured, self._unmeasured = [*self._unmeasured], set()
+        for first in range(0, len(unmeasured), _LOOKED_UP_AT_ONCE):
+            self._measure(unmeasured[first : first + _LOOKED_UP_AT_ONCE])
+        while len(self._unknown) and not self._stopped.is_set():
+            some, self._unknown = np.split(self._unknown, [_LOOKED_UP_AT_ONCE])
+            self._measure(list(self._lines.lacking(self._views, some.tolist())))
         self._lines.save()
         if not self._stopped.is_set() and self._saved_s() >= _REST_S:
             self._add_up(math.inf)
@@ -86,7 +89,7 @@ class Measurer:
     def _add_up(self, entries_max: float) -> None:
         """Bring the totals of lines up to date, unless they lack more than *entries_max* entries."""
         for view in self._views:
-            totals = self._state.lookup.line_totals[view]
+            totals = self._state.lookup.line_totals.of(view)
             if totals.waiting() <= entries_max:
                 totals.sums()
 
@@ -101,33 +104,35 @@ class Measurer:
         with self._lock:
             self._unmeasured.update(minutes)
 
-    def _measure_next(self) -> bool:
-        """Measure one minute; return whether there was one."""
-        minute = self._next()
-        if minute is None and len(self._unknown):
-            some, self._unknown = np.split(self._unknown, [_LOOKED_UP_AT_ONCE])
-            self._note_saved(self._lines.lacking(self._views, some.tolist()))
-            return True
-        if minute is None:
-            return False
-        try:
-            found = self._state.lookup.minute(minute)
-            for view in self._views:
-                self._lines.measure(view, found)
-        except EventReadException as error:
-            log.info("not measured: %s", error)
-        return True
-
-    def _next(self) -> int | None:
-        """Take the next minute at rest; None if there is none."""
+    def _measure(self, minutes: Sequence[int]) -> None:
+        """Measure those of *minutes*, by id, that are at rest, and take note of those that are not yet."""
         rest_s = _REST_S if self._saved_s() >= _REST_S else _LONG_REST_S
-        with self._lock:
-            unmeasured = list(self._unmeasured)
-        for minute in unmeasured:
-            rested_s = self._lines.rested_s(minute)
-            if rested_s is None or rested_s >= rest_s:
-                with self._lock:
-                    self._unmeasured.discard(minute)
-            if rested_s is not None and rested_s >= rest_s:
-                return minute
-        return None
+        lookup, ids = self._state.lookup, np.array(minutes, np.int64)
+        # The others are gone, or are noted again when they are flushed.
+        ids = ids[lookup.resting(ids, -math.inf)]
+        is_resting = lookup.resting(ids, rest_s)
+        self._note_saved(ids[~is_resting].tolist())
+        ids = ids[is_resting]
+        with self._state.lock:
+            entries = self._state.catalog.values("entries", ids)
+        for some in batches(entries):
+            started = time.monotonic()
+            if self._stopped.is_set():
+                return
+            self._measure_together(ids[some], entries[some])
+            self._stopped.wait(time.monotonic() - started)
+
+    def _measure_together(self, minutes: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
+        """Measure *minutes*, by id, with their numbers of *entries*; one by one if one of them cannot be read."""
+        try:
+            columns = self._state.lookup.columns(minutes, entries)
+            found = zip(minutes.tolist(), columns, strict=True)
+            there = {minute: each for minute, each in found if each is not None}
+            for view in self._views:
+                self._lines.measure(view, there)
+        except EventReadException as error:
+            if len(minutes) == 1:
+                log.info("not measured: %s", error)
+                return
+            for place in range(len(minutes)):
+                self._measure_together(minutes[place : place + 1], entries[place : place + 1])

@@ -138,7 +138,7 @@ class NaiveEventStore(FileStore):
             self._watcher.begin()
             on_failure.callback(self._watcher.close)
             self._state.load(progress)
-            self._state.lookup.begin_line_totals(measured_views)
+            self._state.lookup.line_totals.begin(measured_views, database)
             for each in recovered:
                 self._recover(each)
             self._state.fold_arrivals()
@@ -408,10 +408,9 @@ class NaiveEventStore(FileStore):
     def delete(self, event_id: object) -> None:
         """Remove every event with *event_id*; a minute file that is left empty is removed, too."""
         self._check_open()
-        found = [(minute.name, position) for minute, position in self._reader.find_id(event_id)]
-        if not found:
+        names = self._reader.minutes_of_id(event_id)
+        if not names or not self._deleter.delete(event_id, names):
             raise EventNotFound(f"no event has the id {str(event_id)!r}")
-        self._deleter.delete(found)
 
     def remove_minute(self, name: str) -> None:
         """See :meth:`EventStore.remove_minute`."""

@@ -17,6 +17,9 @@ from store.index.summary import SUMMARY, Summaries, merge_summaries, summarize
 
 __all__ = ["Newest"]
 
+_SUMMARIES_AT_ONCE = 1000
+"""Number of minutes whose summaries are in memory together."""
+
 log = logging.getLogger(__name__)
 
 
@@ -58,8 +61,7 @@ class Newest:
         if not stale:
             return
         found = np.zeros(max(stale) + 1, np.int64)
-        known = self._source.summaries(minutes)
-        for minute in minutes.tolist():
+        for minute, known in self._known(minutes):
             try:
                 summary = self._completed(minute, known)
             except EventReadException as error:
@@ -76,10 +78,16 @@ class Newest:
         Raises:
             EventReadException: if one that is there cannot be read.
         """
-        known = self._source.summaries(minutes)
-        for minute in minutes.tolist():
+        for minute, known in self._known(minutes):
             with contextlib.suppress(MinuteGone):
                 yield self._completed(minute, known)
+
+    def _known(self, minutes: NDArray[np.int64]) -> Iterator[tuple[int, Summaries]]:
+        """Yield the ids of *minutes*, each with the known summaries of it and some others."""
+        for first in range(0, len(minutes), _SUMMARIES_AT_ONCE):
+            some = minutes[first : first + _SUMMARIES_AT_ONCE]
+            known = self._source.summaries(some)
+            yield from ((minute, known) for minute in some.tolist())
 
     def _completed(self, minute: int, known: Summaries) -> NDArray[np.void]:
         """Return the summary of all entries of *minute*, by id, given those that are *known*."""

@@ -1,20 +1,23 @@
-"""The reader: it answers queries from the state, and changes nothing."""
+"""The reader: it answers queries from the state, and changes no event; what it finds out is kept in caches and in the index."""
 
 import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from store.answers.answer import MinuteAnswer, MinuteBytes, WholeAnswer
 from store.answers.fetch import IdSearch, sorted_events
+from store.answers.group_counts import GroupCounts
 from store.answers.lines import MinuteLines, WholeLines
 from store.answers.selection import count_minute
-from store.answers.version import Minute, Version
+from store.answers.version import Version
 from store.api import Answer
 from store.disk.disk import Disk
+from store.engine.record_judge import contents_of
 from store.engine.selected import SelectedMinutes
 from store.engine.state import State
 from store.errors import EventNotFound, EventReadException, MinuteGone
@@ -26,7 +29,7 @@ from store.index.levels import LEVEL_COUNT, decided_levels
 from store.index.minute import DAMAGED
 from store.index.row import MinuteRow
 from store.index.stamp import Stamp
-from store.index.summary import NOTHING, SUMMARY, Total
+from store.index.summary import NOTHING, Summaries, Total
 from store.index.times import are_inside
 from store.interruption import check_reader
 from store.query import Query, Span, Stream
@@ -37,8 +40,6 @@ __all__ = ["Reader"]
 log = logging.getLogger(__name__)
 
 _NAMES_AT_ONCE = 1 << 12
-_SUMMARIES_AT_ONCE = 1000
-_NO_SUMMARY = (-1, np.empty(0, SUMMARY))
 _SIZE_AT_ONCE = 1 << 20
 """Bytes of records that are read together."""
 
@@ -64,7 +65,7 @@ class Reader:
         self._disk = disk
         self._is_busy = is_busy
         self._refresh = refresh
-        self._ids = IdSearch(state.lookup)
+        self._ids = IdSearch(state.lookup, self._successor)
         self._selected = SelectedMinutes(state.lookup, lambda version: self._totals(version)[1])
 
     # Events
@@ -75,13 +76,18 @@ class Reader:
 
     def get(self, event_id: object) -> Event:
         """See :meth:`EventStore.get`."""
-        for minute, position in self.find_id(event_id):
-            return self._ids.read(minute, position)
+        for _, event in self._ids.find(str(event_id)):
+            return event
         raise EventNotFound(f"no event has the id {str(event_id)!r}")
 
-    def find_id(self, event_id: object) -> Iterator[tuple[Minute, int]]:
-        """Yield the minutes and the positions of the events with *event_id*."""
-        return self._ids.find(str(event_id))
+    def minutes_of_id(self, event_id: object) -> list[str]:
+        """Return the names of the minutes that have an event with *event_id*."""
+        return list(dict.fromkeys(name for name, _ in self._ids.find(str(event_id))))
+
+    def _successor(self, minute: int) -> int | None:
+        """Return the id of the minute that has the name of *minute*, which is gone, now; None if there is none."""
+        with self._lookup.lock:
+            return self._lookup.catalog.find(self._lookup.catalog.name(minute))
 
     # What the filesystem shows
 
@@ -129,7 +135,11 @@ class Reader:
         else:
             version = lookup.version(query)
             whole = version.inside if not query.content_filters else np.zeros_like(version.inside)
-            for summary in lookup.newest.summaries(version.minutes[whole]):
+            minutes, entries = version.minutes[whole], version.entries[whole]
+            counts, is_there = self._counts("streams", lookup.summaries).of(
+                minutes, entries, len(counts)
+            )
+            for summary in lookup.newest.summaries(minutes[~is_there]):
                 rows = summary[summary["stream"] < len(counts)]
                 counts[rows["stream"]] += rows["events"]
             counts[~matching] = 0  # of others, nothing is selected
@@ -171,10 +181,17 @@ class Reader:
         for some in np.split(found, (blocks[1:] != blocks[:-1]).nonzero()[0] + 1):
             if len(some):
                 check_reader()
+                edges = np.concatenate(([0], (ends[some] - starts[some]).cumsum()))
                 numbers = np.full(len(some), minute)
                 extents = coalesce(Extents(numbers, starts[some], ends[some]))
-                data = self._lookup.read_extents(extents)
-                yield data, np.concatenate(([0], (ends[some] - starts[some]).cumsum()))
+                read = partial(self._read_records, extents, edges)
+                yield self._lookup.retried(minute, read), edges
+
+    def _read_records(self, extents: Extents, edges: NDArray[np.int64]) -> bytes:
+        """Read *extents* of one minute, all of which are records with these *edges* when they are joined."""
+        data = self._lookup.read_extents(extents)
+        contents_of(data, edges)
+        return data
 
     def levels(self, query: Query) -> dict[str, int]:
         """See :meth:`EventStore.levels`."""
@@ -183,9 +200,11 @@ class Reader:
         is_left = version.entries > 0
         wanted = decided_levels(query)
         if wanted is not None:
-            for places, rows in self._level_totals(version):
-                is_left[places] = False
-                np.add.at(counts, rows["stream"], rows["events"])
+            inside = version.inside.nonzero()[0]
+            counts, is_there = self._counts("levels", self._lookup.level_totals).of(
+                version.minutes[inside], version.entries[inside], LEVEL_COUNT
+            )
+            is_left[inside[is_there]] = False
             counts[~wanted] = 0
         gone: set[int] = set()
         for minutes, layouts, selected in self._selected.of(version, is_left, gone):
@@ -199,16 +218,13 @@ class Reader:
             level: found for level, found in zip(LEVELS, counts[1:].tolist(), strict=True) if found
         }
 
-    def _level_totals(self, version: Version) -> Iterator[tuple[list[int], NDArray[np.void]]]:
-        """Yield places of *version* that are in the time range of its query, with the totals by level that the index has."""
-        inside = version.inside.nonzero()[0]
-        for first in range(0, len(inside), _SUMMARIES_AT_ONCE):
-            some = inside[first : first + _SUMMARIES_AT_ONCE].tolist()
-            known = self._lookup.level_totals(version.minutes[some])
-            found = {place: known.get(int(version.minutes[place]), _NO_SUMMARY) for place in some}
-            places = [place for place in some if found[place][0] == version.entries[place]]
-            if places:
-                yield places, np.concatenate([found[place][1] for place in places])
+    def _counts(self, name: str, read: Callable[[NDArray[np.int64]], Summaries]) -> GroupCounts:
+        """Return the numbers of events by group that are kept under *name*, from summaries that *read* returns."""
+        cache, key = self._lookup.cache, ("counts", name)
+        found: GroupCounts | None = cache.get(key)
+        counts = GroupCounts(read) if found is None else found
+        cache.put(key, counts, counts.memory_size)
+        return counts
 
     def histogram(self, query: Query, width: int) -> dict[int, int]:
         """See :meth:`EventStore.histogram`."""
@@ -285,7 +301,7 @@ class Reader:
             if view is None:
                 return WholeAnswer(version, self._lookup, span)
             if not query.is_bounded and not query.content_filters:
-                self._lookup.check_line_size(version, view, span.size)
+                self._lookup.line_totals.check(version, view, span.size)
             return WholeLines(version, view, self._lookup, span, totals[0])
         row = self._current(name)
         if row is not None:

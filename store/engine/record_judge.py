@@ -15,7 +15,7 @@ from store.index.extents import Layout
 from store.index.minute import DAMAGED
 from store.interruption import check_reader
 
-__all__ = ["Judge", "RecordJudge", "Section"]
+__all__ = ["Judge", "RecordJudge", "Section", "contents_of"]
 
 
 _SIZE_AT_ONCE = 1 << 20
@@ -152,14 +152,27 @@ class RecordJudge:
 
     def _judge(self, judge: Judge, data: bytes, edges: NDArray[np.int64]) -> NDArray[Any]:
         """Return the values that *judge* has for the records in *data*, which have *edges*."""
+        contents = contents_of(data, edges)
         try:
-            contents = find_contents(data, edges)
-            if not ((edges[:-1] < contents.starts) & (contents.ends < edges[1:])).all():
-                raise _Misplaced
             with self._judging:
                 return judge(data, edges, contents)
         except (*NOT_RECORDS, EventReadException) as error:
             raise _Misplaced from error
+
+
+def contents_of(data: bytes, edges: NDArray[np.int64]) -> Contents:
+    """Find the contents of the records in *data*, which have *edges*.
+
+    Raises:
+        EventReadException: if they are not there: their minute may be read again after a refresh.
+    """
+    try:
+        contents = find_contents(data, edges)
+    except (*NOT_RECORDS, EventReadException) as error:
+        raise _Misplaced from error
+    if not ((edges[:-1] < contents.starts) & (contents.ends < edges[1:])).all():
+        raise _Misplaced
+    return contents
 
 
 class _Misplaced(EventReadException):

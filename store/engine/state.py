@@ -6,12 +6,12 @@ removes minutes. Readers use :mod:`store.engine.lookup`.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from store.answers.arrivals import Arrivals
+from store.answers.arrivals import Arrivals, Run
 from store.answers.moved import Moved
 from store.answers.version import Minute
 from store.api import Progress
@@ -19,7 +19,9 @@ from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.engine.gate import Gate
 from store.engine.lookup import Lookup
+from store.engine.recounting import recount
 from store.engine.scanner import Scanned
+from store.engine.view_totals import KnownLinesByView
 from store.errors import EventReadException
 from store.index.database import Database
 from store.index.minute import DAMAGED, EntryColumns, MinuteEntries
@@ -30,7 +32,6 @@ from store.locks import new_lock
 from store.minutes.file import MinuteFile
 from store.minutes.logged_file import LoggedFile
 from store.minutes.names import parse_name
-from store.view import View
 
 __all__ = ["State"]
 
@@ -193,7 +194,7 @@ class State:
     def drop(self, minutes: Sequence[int], is_wanted: Callable[[int], bool]) -> None:
         """Drop those of *minutes*, by id, that are not wanted: their files are gone."""
         known = self.lookup.summaries(np.array(minutes, np.int64))
-        lines = self.lookup.line_summaries(np.array(minutes, np.int64))
+        lines = self.lookup.line_totals.lines(minutes)
         with self.append_lock, self.lock:
             gone = [each for each in minutes if self.catalog.has(each) and not is_wanted(each)]
             self.must_recount |= not self._drop(gone, known, lines)
@@ -204,6 +205,7 @@ class State:
         self,
         minute: Minute,
         known: Summaries,
+        lines: KnownLinesByView,
         scanned: Scanned | None,
         tail: EntryColumns,
         file: MinuteFile,
@@ -215,6 +217,7 @@ class State:
         Args:
             minute: the minute.
             known: its summary, by its id; see :meth:`store.engine.lookup.Lookup.summaries`.
+            lines: what is known of its lines; see :meth:`store.engine.view_totals.ViewTotals.lines`.
             scanned: its file now; None if it has none.
             tail: the unflushed entries after that.
             file: the bytes of all of it.
@@ -226,7 +229,7 @@ class State:
         old, stored_size = minute.entries, minute.file.stored_size
         position = old.position_at(stored_size)
         with self.lock:
-            self.must_recount |= not self._drop([minute.id], known, {})
+            self.must_recount |= not self._drop([minute.id], known, lines)
             made = None
             if scanned is not None:
                 made, _row, _summary = self._add(scanned, has_arrived)
@@ -235,7 +238,9 @@ class State:
                 made = self.lookup.keep(self.catalog.add(start, end), MinuteEntries())
             if made is not None:
                 made.file = file
+                arrived = len(made.entries) if has_arrived else 0
                 self._extend(made, tail)
+                self.lookup.line_totals.add(Run(made.id, arrived, len(made.entries)))
                 # The tail does not arrive again: open files have it already, or have lost it.
                 self._fold()
                 self.catalog.extend_bases([made.id])
@@ -266,17 +271,14 @@ class State:
             self.catalog.set_base(minute, row.entries, row.bytes)
         return self.lookup.keep(minute, entries, scanned.stat), row, summary
 
-    def _drop(
-        self, minutes: Sequence[int], known: Summaries, lines: Mapping[View, Summaries]
-    ) -> bool:
+    def _drop(self, minutes: Sequence[int], known: Summaries, lines: KnownLinesByView) -> bool:
         """Drop *minutes*, whose summaries are *known*, and those of *lines*; return whether the summaries of all were."""
         now = time.time()
         found = [(each, self.lookup.completed(each, known)) for each in minutes]
         gone = [(each, summary) for each, summary in found if summary is not None]
         self.streams.discount(gone, now)
-        for view, totals in self.lookup.line_totals.items():
-            totals.discount(minutes, lines.get(view, {}))
         if minutes:
+            self.lookup.line_totals.discount(minutes, lines)
             self.catalog.remove(minutes)
             self.lookup.epoch += 1
         for each in minutes:
@@ -300,41 +302,14 @@ class State:
         folded, self.lookup.arrivals = self.lookup.arrivals, Arrivals()
         self.catalog.extend_bases(each for each in folded.minutes() if self.catalog.has(each))
         folded.successor = self.lookup.arrivals
-        for totals in self.lookup.line_totals.values():
-            totals.note_fold()
+        self.lookup.line_totals.note_fold()
         self.lookup.epoch += 1
 
     def recount(self) -> None:
         """Recount all streams if the summary of a removed minute was unknown."""
         if self.must_recount:
             self.must_recount = False
-            self._recount()
-
-    def _recount(self) -> None:
-        """Recount all streams from the summaries of all minutes."""
-        with self.lock:
-            ids = self.catalog.ids()
-        known = self.lookup.summaries(ids)
-        loaded = []  # and kept until they are counted
-        for minute in ids.tolist():
-            if minute not in known:
-                try:
-                    found = self.lookup.minute(minute)
-                    found.entries.load()
-                    loaded.append(found)
-                except EventReadException as error:
-                    log.warning("not counted: %s", error)
-        with self.append_lock, self.lock:
-            kept = [each for each in ids.tolist() if self.catalog.has(each)]
-            parts = [(each, self.lookup.completed(each, known)) for each in kept]
-            there = [(each, part) for each, part in parts if part is not None and len(part)]
-            lengths = [len(part) for _, part in there]
-            rows = [part for _, part in there]
-            minutes = np.repeat(np.array([each for each, _ in there], np.int64), lengths)
-            self.streams.reset_counts()
-            if rows:
-                self.streams.recount(np.concatenate(rows), minutes)
-            self.streams.forget_empty()
+            recount(self.lookup, self.append_lock)
 
     # The index
 
@@ -388,9 +363,7 @@ class State:
             self.lookup.levels.save()
             # Nothing else uses the store any more.
             is_settled = self.catalog.is_settled()
-            totals = self.lookup.line_totals.items()
-            known = {(view.name, view.version): each.known() for view, each in totals}
-            sums = {view: each for view, each in known.items() if each is not None}
+            sums = self.lookup.line_totals.known()
             self.database.close(self.catalog if is_settled else None, self.streams, sums)
         else:
             self.database.close()

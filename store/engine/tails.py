@@ -12,6 +12,7 @@ from store.disk.disk import Disk
 from store.engine.flusher import Flusher
 from store.engine.scanner import Scanned
 from store.engine.state import State
+from store.engine.view_totals import KnownLinesByView
 from store.errors import EventWriteException
 from store.index.minute import DAMAGED, EntryColumns, MinuteEntries
 from store.index.summary import Summaries
@@ -131,10 +132,11 @@ class LoggedTails:
         assert isinstance(minute.file, LoggedFile), "that is what this store opens"
         tail = minute.file.tail()
         known = self._state.lookup.summaries(np.array([minute.id]))
+        lines = self._state.lookup.line_totals.lines([minute.id])
         with self._state.append_lock:
             if minute.entries.size != size:
                 return False
-            made = self._move(minute, known, scanned, tail, has_arrived)
+            made = self._move(minute, known, lines, scanned, tail, has_arrived)
         has_tail = made is not None and self.has_tail(made.id)
         self._state.save([] if made is None or has_tail else [made])
         return True
@@ -158,6 +160,7 @@ class LoggedTails:
         self,
         minute: Minute,
         known: Summaries,
+        lines: KnownLinesByView,
         scanned: Scanned | None,
         tail: bytes,
         has_arrived: bool,
@@ -175,7 +178,9 @@ class LoggedTails:
             lsns = self._log.reset({minute.name: tail}, {minute.name: start})
             file.extend(len(tail), lsns[minute.name])
         self._flusher.forget(minute)
-        made = self._state.replace(minute, known, scanned, columns, file, has_arrived=has_arrived)
+        made = self._state.replace(
+            minute, known, lines, scanned, columns, file, has_arrived=has_arrived
+        )
         if tail and made is not None:
             self._flusher.note_growth(made, len(columns.streams), len(tail))
         return made

@@ -67,6 +67,7 @@ class TextFilters:
         self._database = database
         self._records = records
         self._source = source
+        self._lock = threading.Lock()
 
     def misses(self, literals: Sequence[bytes], minutes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how many of the first entries of *minutes*, by id, are known not to hold all of *literals*.
@@ -191,13 +192,13 @@ class TextFilters:
             for place, result in zip(places, results, strict=True):
                 found[place] = result
             judged += places
-            if (bits := builder.packed()) and all(each is not None for each in results):
+            minutes = members["id"][places].astype(np.int64)
+            entries = members["entries"][places].astype(np.int64)
+            is_complete = all(each is not None for each in results)
+            # Another search may have built it meanwhile, and a filter that is there twice would stay.
+            if is_complete and (bits := builder.packed()) and self._note_covered(minutes, entries):
                 first, last = int(starts[places[0]]), int(starts[places[-1]])
                 made.append(pack_text_filter(first, last, members[places], bits))
-                self._note_covered(
-                    members["id"][places].astype(np.int64),
-                    members["entries"][places].astype(np.int64),
-                )
         if made:
             self._database.save_text_filters(made, [])
         return found, judged
@@ -239,10 +240,14 @@ class TextFilters:
         found: FirstEntries | None = self._cache.get("covered")
         return FirstEntries() if found is None else found
 
-    def _note_covered(self, minutes: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
-        covered = self._covered()
-        covered.note(minutes, entries)
-        self._cache.put("covered", covered, _COLUMN_SIZE + covered.memory_size)
+    def _note_covered(self, minutes: NDArray[np.int64], entries: NDArray[np.int64]) -> bool:
+        """Note that the first *entries* of *minutes* have a filter; return whether that was not known of all of them."""
+        with self._lock:
+            covered = self._covered()
+            is_new = bool((covered.counts(minutes) < entries).any())
+            covered.note(minutes, entries)
+            self._cache.put("covered", covered, _COLUMN_SIZE + covered.memory_size)
+        return is_new
 
 
 def _building(builder: Builder, judge: Judge) -> Judge:

@@ -6,8 +6,8 @@ contradicts neither itself nor another row.
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ from store.index.rows import (
 from store.index.shared import SharedDatabase
 from store.index.streams import Streams
 from store.index.summary import Summaries
-from store.index.tables import Tables, TablesError, is_busy
+from store.index.tables import IDS_AT_ONCE, WITH_ENTRIES, Select, Tables, TablesError, is_busy
 from store.index.text_filters import NO_MEMBERS, TextFilter, TextFilterRow, members_of
 from store.locks import new_lock
 from store.view import View
@@ -46,6 +46,8 @@ _FILTERS_AT_ONCE = 64
 """Number of filters of texts that are read by one statement; they take some 10 KiB each, at most 1 MiB."""
 
 log = logging.getLogger(__name__)
+
+_Value = TypeVar("_Value")
 
 
 class Database:
@@ -157,12 +159,14 @@ class Database:
             known: its row in the catalog.
             stream_count: the number of streams.
         """
-        rows = self._select("row, summary, layout, ticks", [known.id])
-        for _, row, summary, layout, ticks in rows:
-            found = checked(entries_of, Packed(layout, ticks), row, summary, known, stream_count)
-            if found is not None:
-                return found
-        return None if self._shared is None else self._shared.find(known, stream_count)
+        found = self._find(
+            [known.id],
+            lambda tables, some: tables.select(WITH_ENTRIES, "row, summary, layout, ticks", some),
+            lambda _, row, summary, *packed: entries_of(
+                Packed(*packed), row, summary, known, stream_count
+            ),
+        )
+        return found.get(known.id)
 
     def find_columns(
         self, known: Mapping[int, MinuteRow], stream_count: int
@@ -173,15 +177,11 @@ class Database:
             known: their rows in the catalog, by id.
             stream_count: the number of streams.
         """
-        columns: dict[int, EntryColumns] = {}
-        for minute, *packed in self._select("layout, ticks", list(known)):
-            found = checked(columns_of, Packed(*packed), known[minute], stream_count)
-            if found is not None:
-                columns[minute] = found
-        if self._shared is not None:
-            rest = {minute: row for minute, row in known.items() if minute not in columns}
-            columns |= self._shared.find_columns(rest, stream_count) if rest else {}
-        return columns
+        return self._find(
+            known,
+            lambda tables, some: tables.select("entries", "layout, ticks", some),
+            lambda minute, *packed: columns_of(Packed(*packed), known[minute], stream_count),
+        )
 
     def find_layouts(self, known: Mapping[int, MinuteRow], stream_count: int) -> dict[int, Layout]:
         """Return the layouts that the index has of the minutes *known*, by id.
@@ -190,15 +190,11 @@ class Database:
             known: their rows in the catalog, by id.
             stream_count: the number of streams.
         """
-        layouts: dict[int, Layout] = {}
-        for minute, packed in self._select("layout", list(known)):
-            layout = checked(layout_of, packed, known[minute], stream_count)
-            if layout is not None:
-                layouts[minute] = layout
-        if self._shared is not None:
-            rest = {minute: row for minute, row in known.items() if minute not in layouts}
-            layouts |= self._shared.find_layouts(rest, stream_count) if rest else {}
-        return layouts
+        return self._find(
+            known,
+            lambda tables, some: tables.select("entries", "layout", some),
+            lambda minute, packed: layout_of(packed, known[minute], stream_count),
+        )
 
     def find_summaries(
         self, known: Mapping[int, MinuteRow], stream_count: int
@@ -212,25 +208,23 @@ class Database:
         Returns:
             By id, the number of entries in the summary, and the summary.
         """
-        summaries = {}
-        for minute, row, summary, checksum in self._select("row, summary, checksum", list(known)):
-            found = checked(counted_summary, row, summary, checksum, known[minute], stream_count)
-            if found is not None:
-                summaries[minute] = found
-        if self._shared is not None:
-            rest = {minute: row for minute, row in known.items() if minute not in summaries}
-            summaries |= self._shared.find_summaries(rest, stream_count) if rest else {}
-        return summaries
+        return self._find(
+            known,
+            lambda tables, some: tables.select("minutes", "row, summary, checksum", some),
+            lambda minute, row, summary, checksum: counted_summary(
+                row, summary, checksum, known[minute], stream_count
+            ),
+        )
 
     def find_line_sums(
         self, view: View, summaries: Mapping[int, tuple[int, NDArray[np.void]]]
     ) -> dict[int, tuple[int, NDArray[np.void]]]:
         """Return those of *summaries* for which the index has the sums of lines in *view*, with these as sizes."""
-        sums = {}
-        for minute, packed in self._select_lines("sums", view, list(summaries)):
-            found = checked(sums_of, packed, summaries[minute][1])
-            if found is not None:
-                sums[minute] = found
+        sums = self._find(
+            summaries,
+            lambda tables, some: tables.select_lines("sums", view, some),
+            lambda minute, packed: sums_of(packed, summaries[minute][1]),
+        )
         changed = with_sums([summaries[minute][1] for minute in sums], list(sums.values()))
         if any(each is None for each in changed):
             log.warning("not using rows of the index: sums of lines that cannot be")
@@ -241,16 +235,19 @@ class Database:
         self, view: View, known: Mapping[int, MinuteRow]
     ) -> dict[int, NDArray[np.unsignedinteger]]:
         """Return the sizes of lines in *view* that the index has of the minutes *known*, by id."""
-        found = {}
-        for minute, packed in self._select_lines("sizes", view, list(known)):
-            sizes = checked(sizes_of, packed, known[minute])
-            if sizes is not None:
-                found[minute] = sizes
-        return found
+        return self._find(
+            known,
+            lambda tables, some: tables.select_lines("sizes", view, some),
+            lambda minute, packed: sizes_of(packed, known[minute]),
+        )
 
-    def has_lines(self, view: View, minutes: Sequence[int]) -> set[int]:
+    def has_lines(self, view: View, minutes: Iterable[int]) -> Set[int]:
         """Return those of *minutes*, by id, whose sizes of lines in *view* are in the index."""
-        return {minute for minute, _ in self._select_lines("sums", view, minutes)}
+        return self._find(
+            minutes,
+            lambda tables, some: tables.select_lines("sums", view, some),
+            lambda minute, _packed: minute,
+        ).keys()
 
     def save_lines(self, made: Sequence[LineRow]) -> None:
         """Save the sizes of lines in *made*."""
@@ -260,21 +257,19 @@ class Database:
 
     def find_level_totals(self, known: Mapping[int, MinuteRow]) -> Summaries:
         """Return the totals by level that the index has of the minutes *known*, by id; see :func:`level_totals_of`."""
-        found = {}
-        for minute, packed in self._select_levels("totals", list(known)):
-            totals = checked(level_totals_of, packed, known[minute])
-            if totals is not None:
-                found[minute] = totals
-        return found
+        return self._find(
+            known,
+            lambda tables, some: tables.select_levels("totals", some),
+            lambda minute, packed: level_totals_of(packed, known[minute]),
+        )
 
     def find_levels(self, known: Mapping[int, MinuteRow]) -> dict[int, NDArray[np.uint8]]:
         """Return the codes of levels that the index has of the minutes *known*, by id."""
-        found = {}
-        for minute, packed in self._select_levels("codes", list(known)):
-            codes = checked(codes_of, packed, known[minute])
-            if codes is not None:
-                found[minute] = codes
-        return found
+        return self._find(
+            known,
+            lambda tables, some: tables.select_levels("codes", some),
+            lambda minute, packed: codes_of(packed, known[minute]),
+        )
 
     def save_levels(self, made: Sequence[LevelRow]) -> None:
         """Save the levels in *made*."""
@@ -284,26 +279,20 @@ class Database:
 
     def text_filters(self, first: int, last: int) -> Iterator[TextFilter]:
         """Yield the filters of texts that the index has of minutes that start from *first* to *last*, in seconds."""
-        sources = [self._select_text_filters]
-        if self._shared is not None:
-            sources.append(self._shared.select_text_filters)
-        for select in sources:
+        for read in self._readers():
             after, is_more = -1, True
             while is_more:
-                rows = select(first, last, after, _FILTERS_AT_ONCE)
+                rows = read(
+                    (),
+                    lambda tables, _, after=after: tables.select_text_filters(  # type: ignore[misc]
+                        first, last, after, _FILTERS_AT_ONCE
+                    ),
+                )
                 for number, packed, bits in rows:
                     after = number
                     members = checked(members_of, packed, bits)
                     yield TextFilter(number, NO_MEMBERS if members is None else members, bits)
                 is_more = len(rows) == _FILTERS_AT_ONCE
-
-    def _select_text_filters(
-        self, first: int, last: int, after: int, count: int
-    ) -> list[tuple[int, bytes, bytes]]:
-        with self._lock, self._or_without("read"):
-            if self._tables is not None:
-                return self._tables.select_text_filters(first, last, after, count)
-        return []
 
     def save_text_filters(self, made: Sequence[TextFilterRow], outdated: Sequence[int]) -> None:
         """Save the filters of texts in *made*, and delete *outdated* ones, by id."""
@@ -313,12 +302,11 @@ class Database:
 
     def find_id_hashes(self, known: Mapping[int, MinuteRow]) -> dict[int, NDArray[np.uint32]]:
         """Return the id hashes that the index has of the minutes *known*, by id."""
-        hashes = {}
-        for minute, row, packed in self._select("row, hashes", list(known)):
-            found = checked(hashes_of, row, packed, known[minute])
-            if found is not None:
-                hashes[minute] = found
-        return hashes
+        return self._find(
+            known,
+            lambda tables, some: tables.select("ids", "row, hashes", some),
+            lambda minute, row, packed: hashes_of(row, packed, known[minute]),
+        )
 
     def save_id_hashes(self, made: Mapping[int, tuple[MinuteRow, NDArray[np.uint32]]]) -> None:
         """Save the id hashes *made* of some minutes, by minute id, with their rows in the catalog."""
@@ -356,39 +344,35 @@ class Database:
                 self._removed.clear()
                 self._streams.clear()
 
-    def _select(self, columns: str, minutes: Sequence[int]) -> list[tuple[Any, ...]]:
-        """Return the ids and *columns* of those of *minutes* that the index has."""
-        with self._lock, self._or_without("read"):
-            if self._tables is not None:
-                return self._tables.select(columns, minutes)
-        return []
+    def _find(
+        self, minutes: Iterable[int], select: Select, unpack: Callable[..., _Value]
+    ) -> dict[int, _Value]:
+        """Return by id the rows of *minutes* that *select* finds, in this index, else in that of the other process.
 
-    def _select_lines(
-        self, column: str, view: View, minutes: Sequence[int]
-    ) -> list[tuple[int, bytes]]:
-        """Return the ids and the *column* of the lines in *view* of those of *minutes* that the index has."""
-        return self._select_both(
-            minutes, lambda tables, some: tables.select_lines(column, view, some)
-        )
-
-    def _select_levels(self, column: str, minutes: Sequence[int]) -> list[tuple[int, bytes]]:
-        """Return the ids and the *column* of the levels of those of *minutes* that the index has."""
-        return self._select_both(minutes, lambda tables, some: tables.select_levels(column, some))
-
-    def _select_both(
-        self,
-        minutes: Sequence[int],
-        select: Callable[[Tables | SharedDatabase, Sequence[int]], list[tuple[int, bytes]]],
-    ) -> list[tuple[int, bytes]]:
-        """Return the rows that *select* finds of *minutes* in this index, else in that of the other process."""
-        rows: list[tuple[int, bytes]] = []
-        with self._lock, self._or_without("read"):
-            if self._tables is not None:
-                rows += select(self._tables, minutes)
-        if self._shared is not None:
-            found = {minute for minute, _ in rows}
+        Args:
+            minutes: the ids of minutes.
+            select: selects the rows of some of them, which begin with the id.
+            unpack: makes the value of a row, or raises an error that :func:`checked` knows.
+        """
+        found: dict[int, _Value] = {}
+        for read in self._readers():
             rest = [minute for minute in minutes if minute not in found]
-            rows += select(self._shared, rest) if rest else []
+            for row in read(rest, select) if rest else ():
+                value = checked(unpack, *row)
+                if value is not None:
+                    found[row[0]] = value
+        return found
+
+    def _readers(self) -> list[Callable[[Sequence[int], Select], list[tuple[Any, ...]]]]:
+        return [self._read] if self._shared is None else [self._read, self._shared.read]
+
+    def _read(self, minutes: Sequence[int], select: Select) -> list[tuple[Any, ...]]:
+        """Return the rows that *select* finds of *minutes* in this index, the lock held for one statement at a time."""
+        rows: list[tuple[Any, ...]] = []
+        for first in range(0, max(len(minutes), 1), IDS_AT_ONCE):
+            with self._lock, self._or_without("read"):
+                if self._tables is not None:
+                    rows += select(self._tables, minutes[first : first + IDS_AT_ONCE])
         return rows
 
     def _open(self) -> Tables:

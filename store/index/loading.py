@@ -72,7 +72,9 @@ def load(tables: Tables, files: Sequence[FileStat]) -> Loaded:
             raise ValueError("minutes of streams that cannot be")
         streams.restore(totals)
         found = []
-        for minute, row, summary, checksum in tables.select("row, summary, checksum", stale):
+        for minute, row, summary, checksum in tables.select(
+            "minutes", "row, summary, checksum", stale
+        ):
             counted = counted_summary(row, summary, checksum, known[minute], len(streams))
             found.append((minute, counted[1]))
         if len(found) < len(stale):

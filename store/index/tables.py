@@ -6,7 +6,7 @@ SQLite's write-ahead log keeps them consistent across kill -9 and power cuts; th
 import contextlib
 import sqlite3
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from store.index.summary import checksum_of
 from store.index.text_filters import TextFilterRow
 from store.view import View
 
-__all__ = ["VERSION", "Tables", "TablesError", "is_busy"]
+__all__ = ["IDS_AT_ONCE", "VERSION", "WITH_ENTRIES", "Select", "Tables", "TablesError", "is_busy"]
 
 TablesError = sqlite3.Error
 """The error of every failure here."""
@@ -79,8 +79,11 @@ CREATE TABLE ids (id INTEGER PRIMARY KEY, row BLOB NOT NULL, hashes BLOB NOT NUL
 CREATE TABLE snapshot (generation INTEGER NOT NULL, catalog BLOB NOT NULL, totals BLOB NOT NULL, checksum INTEGER NOT NULL);
 """
 _GENERATION_MAX = 1 << 53
-_IDS_AT_ONCE = 500
+IDS_AT_ONCE = 500
 """Most ids in one statement; SQLite takes 999 parameters in its oldest builds."""
+
+WITH_ENTRIES = "minutes NATURAL JOIN entries"
+"""The table of minutes, with their entries."""
 
 
 class Tables:
@@ -128,8 +131,11 @@ class Tables:
     def transaction(self) -> Iterator[None]:
         """Read in one transaction, so that ids of minutes and streams are consistent."""
         self._connection.execute("BEGIN")
-        yield
-        self._connection.execute("COMMIT")
+        try:
+            yield
+        finally:
+            # Also after a failure: until it ends, the log of the writing process cannot be emptied.
+            self._connection.rollback()
 
     def state(self) -> tuple[int, int]:
         """Return the schema version and the generation.
@@ -233,15 +239,9 @@ class Tables:
                 [(generation, *view, sums, checksum_of(sums)) for view, sums in totals.items()],
             )
 
-    def select(self, columns: str, minutes: Sequence[int]) -> list[tuple[Any, ...]]:
-        """Return the ids and *columns* of those of *minutes* that exist."""
-        if "hashes" in columns:
-            tables = "ids"
-        elif "layout" not in columns:
-            tables = "minutes"
-        else:
-            tables = "minutes NATURAL JOIN entries" if "row" in columns else "entries"
-        return self._select(f"SELECT id, {columns} FROM {tables} WHERE true", (), minutes)  # noqa: S608 - ours
+    def select(self, table: str, columns: str, minutes: Sequence[int]) -> list[tuple[Any, ...]]:
+        """Return the ids and *columns* of those of *minutes* that are in *table*."""
+        return self._select(f"SELECT id, {columns} FROM {table} WHERE true", (), minutes)  # noqa: S608 - ours
 
     def save(
         self,
@@ -312,8 +312,8 @@ class Tables:
     ) -> list[tuple[Any, ...]]:
         """Return the rows of *statement*, with *arguments*, that are of *minutes*."""
         rows: list[tuple[Any, ...]] = []
-        for first in range(0, len(minutes), _IDS_AT_ONCE):
-            some = minutes[first : first + _IDS_AT_ONCE]
+        for first in range(0, len(minutes), IDS_AT_ONCE):
+            some = minutes[first : first + IDS_AT_ONCE]
             places = ",".join("?" * len(some))
             rows += self._connection.execute(
                 f"{statement} AND id IN ({places})", (*arguments, *some)
@@ -370,6 +370,10 @@ class Tables:
             self._connection.executemany(
                 "INSERT INTO text_filters (first, last, members, bits) VALUES (?, ?, ?, ?)", made
             )
+
+
+Select = Callable[[Tables, Sequence[int]], list[tuple[Any, ...]]]
+"""Selects rows of some minutes, which begin with the id."""
 
 
 def is_busy(error: Exception) -> bool:
