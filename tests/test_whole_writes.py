@@ -183,3 +183,23 @@ def test_the_rest_of_what_is_not_of_the_range_fails_each_time() -> None:
             buffer.append(b"b\n", Origin(ORIGIN.source, ORIGIN.now + 1), saved)
     assert not saved
     assert buffer.is_empty
+
+
+@pytest.mark.parametrize("size", [PIECE - PAGE + 1, PIECE - 1, PIECE])
+def test_a_write_ends_when_it_is_made_durable(size: int) -> None:
+    """A write as large as a piece is an event once its writer has asked for that, and the next write is another."""
+    saved, buffer = Saved(), WholeWrites(addition_of(Query()), SIZE_MAX)
+    buffer.append(b"x" * size, ORIGIN, saved)
+    buffer.end_write(ORIGIN, saved)
+    assert saved.contents == ["x" * size]
+    buffer.append(b"second", ORIGIN, saved)
+    buffer.end_write(ORIGIN, saved)
+    assert saved.contents == ["x" * size, "second"]
+
+
+def test_a_line_does_not_end_when_it_is_made_durable() -> None:
+    saved, buffer = Saved(), IngestBuffer(addition_of(Query()), SIZE_MAX)
+    buffer.append(b"par", ORIGIN, saved)
+    buffer.end_write(ORIGIN, saved)
+    buffer.append(b"tial\n", ORIGIN, saved)
+    assert saved.contents == ["partial"]

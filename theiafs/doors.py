@@ -36,6 +36,9 @@ class Buffer(Protocol):
     def append(self, data: bytes, origin: Origin, save: Callable[[Batch], None]) -> int:
         """Append *data* from *origin*, *save* the events that it completes, and return how many bytes were accepted."""
 
+    def end_write(self, origin: Origin, save: Callable[[Batch], None]) -> None:
+        """Save by *save* the partial event, of *origin*, if no later write can belong to it."""
+
     def finish(self, origin: Origin, save: Callable[[Batch], None]) -> None:
         """Save the partial event, of *origin*, by *save*."""
 

@@ -218,6 +218,8 @@ class IngestHandle(Handle):
 
     def sync(self) -> None:
         """See :meth:`Handle.sync`."""
+        with self._lock:
+            self._buffer.end_write(self._origin(), self._store.save_batch)
         self._store.sync()
 
     def release(self) -> None:

@@ -121,6 +121,9 @@ class IngestBuffer:
         """Whether there is no partial event."""
         return not self._partial
 
+    def end_write(self, _origin: Origin, _save: Callable[[Batch], None]) -> None:
+        """Do nothing: a line, or a record, may be appended by several writes."""
+
     def finish(self, origin: Origin, save: Callable[[Batch], None]) -> None:
         """Save the partial event as a last line or record without its last newline.
 

@@ -81,6 +81,15 @@ class WholeWrites:
             raise
         return len(data)
 
+    def end_write(self, origin: Origin, save: Callable[[Batch], None]) -> None:
+        """Save the partial event: the write that it is of has returned, all pieces of it.
+
+        Raises:
+            InvalidEvent: as :meth:`append` does.
+            EventStoreException: if it could not be saved; it is kept.
+        """
+        self.finish(origin, save)
+
     def finish(self, origin: Origin, save: Callable[[Batch], None]) -> None:
         """Save the partial event.
 
