@@ -42,6 +42,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "config": {"errors"},
     "names": {"errors"},
     "timerange": {"errors", "store"},
+    "daynames": {"timerange", "store"},
     "guide": set(),
     "recent": set(),
     "viewlinks": {"errors", "names"},
@@ -90,6 +91,7 @@ FILESYSTEM: dict[str, set[str]] = {
     },
     "tree": {
         "addition",
+        "daynames",
         "doors",
         "errorlog",
         "errors",

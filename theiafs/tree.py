@@ -21,6 +21,7 @@ from store import (
 )
 from store.format.levels import LEVELS
 from theiafs.addition import Addition
+from theiafs.daynames import day_names
 from theiafs.doors import Doors
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import AlreadyThere, InvalidName, NotFound, NotPermitted
@@ -50,7 +51,7 @@ from theiafs.processes import Process
 from theiafs.recent import Recent
 from theiafs.signposts import signposted, signposts
 from theiafs.summaries import SCANS, SUMMARIES
-from theiafs.timerange import bucket_ticks, day_names, parse_date
+from theiafs.timerange import parse_date
 from theiafs.viewlinks import ADVICE, normal_target, stays_inside, view_name
 
 __all__ = ["Tree"]
@@ -387,9 +388,8 @@ class Tree:
 
     def _list_days(self, _location: Location, query: Query) -> Iterator[Entries]:
         """List the days that have events, except one that the path asks for already, and those without a name."""
-        buckets = self._store.histogram(query, bucket_ticks(self._zone))
         asked = During(query.start, query.end)
-        days = day_names(buckets, self._zone)
+        days = day_names(self._store, query, self._zone)
         names = [name for name in days if parse_date(name, self._zone) != asked]
         yield Entries(names, Directory.MODE)
 
