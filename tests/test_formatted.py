@@ -119,6 +119,13 @@ def test_a_line_that_is_too_large_costs_nothing_else() -> None:
     assert [event.content for event in saved] == ["7 app a"]
 
 
+def test_the_terminator_of_the_largest_line_may_come_in_pieces() -> None:
+    saved, buffer = Saved(), new_buffer(size_max=10)
+    for data in (b"7 app xxxx", b"\r", b"\n8 app yyyy\r", b"\n"):
+        assert buffer.append(data, ORIGIN, saved) == len(data)
+    assert [event.content for event in saved] == ["7 app xxxx", "8 app yyyy"]
+
+
 def test_a_time_outside_of_the_range_is_refused() -> None:
     saved = Saved()
     buffer = new_buffer(Query(start=5, end=8))

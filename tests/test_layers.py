@@ -58,7 +58,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "origin": set(),
     "refusal": {"store"},
     "tallies": set(),
-    "formatted": {"addition", "formats", "origin", "tallies", "store"},
+    "formatted": {"addition", "formats", "lines", "origin", "tallies", "store"},
     "ingest": {"addition", "formatted", "lines", "origin", "refusal", "store", "store.format"},
     "whole_writes": {"addition", "origin", "refusal", "store"},
     "doors": {

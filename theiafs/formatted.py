@@ -10,6 +10,7 @@ import numpy.typing as npt
 from store import Batch, Event, EventTooLarge, InvalidEvent, in_decimal
 from theiafs.addition import Addition
 from theiafs.formats.fields import NO_TIME, Fields, Format, Rules
+from theiafs.lines import unended_size
 from theiafs.origin import Origin
 from theiafs.tallies import Tallies
 
@@ -95,7 +96,7 @@ class FormattedLines:
             count = self._add(contents[:count])
         self.position = ends[count - 1] if self.failure and count else 0 if self.failure else end
         if self.failure is None:
-            self._check_size(len(self._buffer) - end)
+            self._check_size(unended_size(self._buffer[end:]))
 
     def _check_sizes(self, contents: Sequence[bytes]) -> int:
         """Return how many of *contents* come before the first that is too large."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from store.format.record import OPENING
 
-__all__ = ["Lines", "only_line", "read_line", "read_lines"]
+__all__ = ["Lines", "only_line", "read_line", "read_lines", "unended_size"]
 
 _BLANK = b" \t"
 _NEWLINE, _SPACE, _OPENING_BYTE = b"\n e"
@@ -37,6 +37,11 @@ def only_line(block: bytes) -> bytes | None:
         if block[0] == _OPENING_BYTE and OPENING.match(block)
         else block[:-1].removesuffix(b"\r")
     )
+
+
+def unended_size(line: bytes) -> int:
+    """Return the size of the content of *line*, which has no newline yet: a return at its end may be of its terminator."""
+    return len(line) - line.endswith(b"\r")
 
 
 def read_line(block: bytes, start: int) -> Lines:
