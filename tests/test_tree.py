@@ -360,6 +360,23 @@ def test_a_directory_shows_what_else_resolves_in_it(
                 tree.resolve(f"{path}/{name}")
 
 
+def test_a_filter_that_admits_several_lists_those_that_occur(
+    tree: Tree, store: NaiveEventStore
+) -> None:
+    """One that names the only one lists nothing, so that walks end."""
+    store.save_all(
+        Event(source, source, 10, [f"level={level}"], "x")
+        for source, level in (("s", "err"), ("t", "crit"), ("u", "info"))
+    )
+    assert listed(tree, "/by-source/s,t/by-source") == ["s", "t"]
+    assert listed(tree, "/by-source/s,t/by-source/t/by-source") == []
+    assert listed(tree, "/by-level/warning+/by-level") == ["crit", "err"]
+    assert listed(tree, "/by-level/err,info/by-level") == ["err", "info"]
+    assert listed(tree, "/by-level/err,info/by-source/s/by-level") == ["err"]
+    assert listed(tree, "/by-level/err/by-level") == listed(tree, "/by-level/emerg+/by-level") == []
+    assert listed(tree, "/not/by-source/s/by-source") == ["t", "u"]
+
+
 @pytest.mark.parametrize(
     ("name", "faulty"),
     [("a(b", "(b"), ("%2F%25a(b", "(b"), ("%25(b)(%2F", "(%2F"), ("%2525[", "["), ("(%2F", "(%2F")],
