@@ -158,3 +158,30 @@ def test_values_of_a_field_are_limited() -> None:
         "host=10000",
     ]
     assert tallies.status() == {"other values of user": 1}
+
+
+def test_values_that_events_have_already_count() -> None:
+    """They are asked for once for each key, and only those of the key count."""
+    asked: list[int] = []
+
+    def tags() -> frozenset[str]:
+        asked.append(1)
+        old = {f"user={number}" for number in range(9_998)}
+        return frozenset(old | {"user=_other", "userx=1", "web", "host=a"})
+
+    tallies = Tallies(tags)
+    assert tallies.limited(["user=17", "user=new", "user=newer", "user=newest", "user=new"]) == [
+        "user=17",
+        "user=new",
+        "user=newer",
+        "user=_other",
+        "user=new",
+    ]
+    assert len(asked) == 1
+    assert tallies.limited(["host=b"]) == ["host=b"]
+    assert len(asked) == 2
+
+
+def test_values_are_limited_although_events_have_more() -> None:
+    tallies = Tallies(lambda: (f"user={number}" for number in range(20_000)))
+    assert tallies.limited(["user=0", "user=new"]) == ["user=0", "user=_other"]
