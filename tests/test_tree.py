@@ -57,6 +57,16 @@ def test_a_tag_may_have_a_name_that_programs_probe_for(tree: Tree) -> None:
     assert listed(tree, "/by-tag/desktop.ini") == []
 
 
+def test_an_id_that_is_too_long_for_a_name_has_none(tree: Tree, store: NaiveEventStore) -> None:
+    """Its event is everywhere else. One that just fits is there."""
+    longest = "é" * 127
+    store.save_all([Event("x" * 256, "s", 10, [], "a"), Event(longest, "s", 20, [], "b")])
+    with pytest.raises(NotFound):
+        tree.open(f"/by-id/{escape('x' * 256)}", to_write=False)
+    assert b"\nb\n" in read(tree.open(f"/by-id/{longest}", to_write=False))
+    assert read(tree.open("/events.jsonl", to_write=False)).count(b"x" * 256) == 1
+
+
 def listed(tree: Tree, path: str) -> list[str]:
     """List the directory at *path*, hidden names aside."""
     node = tree.resolve(path)
