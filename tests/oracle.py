@@ -132,6 +132,7 @@ class Step:
     admits: Callable[[Event], bool]
     tags: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
 
 
 def tag_step(tags: list[str]) -> Step:
@@ -158,8 +159,16 @@ def level_step(names: list[str], is_or_worse: bool) -> Step:
     """At one of these levels; or at the first of them, or a worse one."""
     if is_or_worse:
         wanted = LEVELS[: LEVELS.index(names[0]) + 1]
-        return Step(f"/by-level/{names[0]}+", lambda event: level_name(event) in wanted)
-    return Step(f"/by-level/{','.join(names)}", lambda event: level_name(event) in names)
+        return Step(
+            f"/by-level/{names[0]}+",
+            lambda event: level_name(event) in wanted,
+            levels=tuple(wanted),
+        )
+    return Step(
+        f"/by-level/{','.join(names)}",
+        lambda event: level_name(event) in names,
+        levels=tuple(names),
+    )
 
 
 def level_name(event: Event) -> str | None:

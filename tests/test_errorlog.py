@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store import EventTooLarge, StoreFull
+from store import TICKS_PER_S, EventTooLarge, StoreFull
 from tests.doubles import Clock
 from theiafs import errorlog, timerange
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import InvalidName, NotPermitted
 from theiafs.processes import Process
+from theiafs.rendering.times import time_text
 from theiafs.timerange import parse_range
 
 CAT = Process(17, "cat")
@@ -125,29 +126,45 @@ def test_a_range_that_ends_before_it_starts_has_no_caret() -> None:
 
 
 def test_equal_errors_within_a_second_are_counted(clock: Clock) -> None:
-    """The first shows at once, the others as one line as soon as the second is over."""
+    """The first shows at once, the others as one line, with the time of the last, as soon as the second is over."""
     errors = ErrorLog()
     for _ in range(42):
         refuse(errors)
         clock.now += 0.01
-    refuse(errors, "other")
-    first, other = text_of(errors).splitlines()
+    [first] = text_of(errors).splitlines()
     assert first.endswith(" /x EPERM: no")
-    assert other.endswith(": other")
     size = errors.size()
     clock.now += 0.6
     assert errors.size() > size, "the size says so"
-    *before, repeated = text_of(errors).splitlines()
-    assert before == [first, other]
-    assert repeated == f"{repeated[:27]} {first[28:]} (41 more times)"
+    before, repeated = text_of(errors).splitlines()
+    assert before == first
+    shown = time_text(round((clock.now - 0.61) * TICKS_PER_S)).decode()
+    assert repeated == f"{shown} {first[28:]} (41 more times)"
+    refuse(errors, "other")
     refuse(errors)
     refuse(errors)
     clock.now += 2
+    assert text_of(errors).splitlines()[2].endswith(": other")
     assert [line[28:] for line in text_of(errors).splitlines()[3:]] == [
         first[28:],
         f"{first[28:]} (1 more time)",
     ]
     assert errors.errors == 45
+
+
+def test_the_number_of_repetitions_comes_before_other_errors(clock: Clock) -> None:
+    """So that the lines are in the order of time, although the second is not over."""
+    errors = ErrorLog()
+    for message in ("a", "b", "b", "a", "b", "a", "a", "c", "b"):
+        clock.now += 0.01
+        refuse(errors, message)
+    shown = [line.partition("EPERM: ")[2] for line in text_of(errors).splitlines()]
+    assert shown == ["a", "b", "b (2 more times)", "a (3 more times)", "c"]
+    clock.now += 1
+    shown = [line.partition("EPERM: ")[2] for line in text_of(errors).splitlines()]
+    assert shown[5:] == ["b (1 more time)"]
+    times = [line.partition(" ")[0] for line in text_of(errors).splitlines()]
+    assert times == sorted(times)
 
 
 def test_errors_of_two_processes_are_not_equal(clock: Clock) -> None:
@@ -165,10 +182,11 @@ actions = st.lists(
 
 @given(actions)
 def test_it_only_grows(drawn: list[tuple[str, float, bool]]) -> None:
-    """Bytes that were read stay where they were, and the size is exact; each error is in it once."""
+    """Bytes that were read stay where they were, and the size is exact; each error is in it once, in the order of time."""
     clock = Clock()
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(errorlog, "time", clock)
+        for module in (errorlog, timerange):
+            monkeypatch.setattr(module, "time", clock)
         monkeypatch.setattr(errorlog, "_LINES_MAX", 8)
         errors = ErrorLog()
         seen = ""
@@ -185,6 +203,8 @@ def test_it_only_grows(drawn: list[tuple[str, float, bool]]) -> None:
             seen = text
         errors.close()
         lines = [line for line in text_of(errors).splitlines() if line.strip(" ^")]
+        times = [line.partition(" ")[0] for line in lines]
+        assert times == sorted(times)
         counts = [re.search(r"\((\d+) more times?\)$", line) for line in lines]
         shown = sum(
             int(count[1]) if count else "EFBIG" not in line

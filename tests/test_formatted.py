@@ -119,6 +119,13 @@ def test_a_line_that_is_too_large_costs_nothing_else() -> None:
     assert [event.content for event in saved] == ["7 app a"]
 
 
+def test_the_terminator_of_the_largest_line_may_come_in_pieces() -> None:
+    saved, buffer = Saved(), new_buffer(size_max=10)
+    for data in (b"7 app xxxx", b"\r", b"\n8 app yyyy\r", b"\n"):
+        assert buffer.append(data, ORIGIN, saved) == len(data)
+    assert [event.content for event in saved] == ["7 app xxxx", "8 app yyyy"]
+
+
 def test_a_time_outside_of_the_range_is_refused() -> None:
     saved = Saved()
     buffer = new_buffer(Query(start=5, end=8))
@@ -169,3 +176,25 @@ def test_events_with_other_values_are_counted_when_they_are_saved() -> None:
     others = [event for event in saved if event.tags == ["key=_other"]]
     assert len(others) == 302
     assert tallies.status() == {"other values of key": 302, UNPARSED: 1}
+
+
+def test_values_that_events_have_already_count() -> None:
+    """They are asked for once for each key, and only those of the key count."""
+    asked: list[int] = []
+
+    def existing() -> frozenset[str]:
+        asked.append(1)
+        old = {f"user={number}" for number in range(9_998)}
+        return frozenset(old | {"user=_other", "userx=1", "web", "host=a"})
+
+    tallies = Tallies(existing)
+    tags, _ = tallies.limited(["user=17", "user=new", "user=newer", "user=newest", "user=new"])
+    assert tags == ["user=17", "user=new", "user=newer", "user=_other", "user=new"]
+    assert len(asked) == 1
+    assert tallies.limited(["host=b"]) == (["host=b"], [])
+    assert len(asked) == 2
+
+
+def test_values_are_limited_although_events_have_more() -> None:
+    tallies = Tallies(lambda: (f"user={number}" for number in range(20_000)))
+    assert tallies.limited(["user=0", "user=new"])[0] == ["user=0", "user=_other"]

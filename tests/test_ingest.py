@@ -380,6 +380,27 @@ def test_an_event_as_large_as_the_limit_is_accepted() -> None:
     assert ingest(b"x" * 100 + b"\n", size_max=100).contents == ["x" * 100]
 
 
+@pytest.mark.parametrize("ending", [b"\r\n", b"\r"])
+@given(st.lists(st.integers(0, 300), max_size=3))
+def test_the_terminator_of_the_largest_line_may_come_in_pieces(
+    ending: bytes, places: list[int]
+) -> None:
+    """The return of a newline is not content, whether or not the newline has come."""
+    line = b"x" * 100
+    assert ingest(*cut(b"a\n" + line + ending, places), size_max=100).contents == ["a", "x" * 100]
+    assert ingest(line, b"\r", b"\nb\r\n", size_max=100).contents == ["x" * 100, "b"]
+
+
+def test_a_return_within_a_line_is_content() -> None:
+    buffer = IngestBuffer(EVERYTHING, 100)
+    sink = Sink()
+    assert buffer.append(b"x" * 100 + b"\r", ORIGIN, sink.save) == 101
+    with pytest.raises(EventTooLarge):
+        buffer.append(b"y\n", ORIGIN, sink.save)
+    assert buffer.append(b"z\n", ORIGIN, sink.save) == 2
+    assert sink.contents == ["z"]
+
+
 def test_a_write_that_cannot_be_saved_was_not_accepted() -> None:
     """When there is room again, writing the same again makes each event once."""
     sink = Sink()

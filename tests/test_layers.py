@@ -42,6 +42,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "config": {"errors"},
     "names": {"errors"},
     "timerange": {"errors", "store"},
+    "daynames": {"timerange", "store"},
     "guide": set(),
     "recent": set(),
     "viewlinks": {"errors", "names"},
@@ -57,7 +58,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "origin": set(),
     "refusal": {"store"},
     "tallies": set(),
-    "formatted": {"addition", "formats", "origin", "tallies", "store"},
+    "formatted": {"addition", "formats", "lines", "origin", "tallies", "store"},
     "ingest": {"addition", "formatted", "lines", "origin", "refusal", "store", "store.format"},
     "whole_writes": {"addition", "lines", "origin", "refusal", "store"},
     "doors": {
@@ -90,6 +91,7 @@ FILESYSTEM: dict[str, set[str]] = {
     },
     "tree": {
         "addition",
+        "daynames",
         "doors",
         "errorlog",
         "errors",

@@ -1,9 +1,12 @@
 """The window of lines that are read ahead: whatever is read, it is what would have been read without it."""
 
+import itertools
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.answers.line_window import _SIZE_MAX, LineWindow
+from store.answers.line_window import _SIZE_MAX, LineBlock, LineWindow
 from store.cache import Cache
 from store.errors import EventReadException
 
@@ -12,33 +15,43 @@ DATA = bytes(range(251)) * (20 * PIECE // 251)
 
 
 class Lines:
-    """An answer of which the bytes from *lost* to *found* cannot be read."""
+    """An answer with lines of *line_size* bytes, of which those that have bytes from *lost* to *found* cannot be read."""
 
-    def __init__(self, lost: int = 0, found: int = 0) -> None:
-        self.lost, self.found = lost, found
+    def __init__(self, lost: int = 0, found: int = 0, line_size: int = 1) -> None:
+        self.lost = lost // line_size * line_size
+        self.found = -(-found // line_size) * line_size
+        self.line_size = line_size
         self.reads: list[tuple[int, int]] = []
 
-    def read(self, offset: int, size: int) -> bytes:
+    def read(self, offset: int, size: int) -> LineBlock:
         assert 0 <= offset < offset + size <= len(DATA)
-        if offset < self.found and self.lost < offset + size:
+        start = offset // self.line_size * self.line_size
+        end = min(-(-(offset + size) // self.line_size) * self.line_size, len(DATA))
+        if start < self.found and self.lost < end:
             raise EventReadException("gone")
-        self.reads.append((offset, size))
-        return DATA[offset : offset + size]
+        self.reads.append((start, end - start))
+        return LineBlock(start, DATA[start:end])
 
 
 @given(
     st.lists(st.tuples(st.integers(0, len(DATA) - 1), st.integers(1, 3 * PIECE)), max_size=12),
     st.integers(0, 2 * _SIZE_MAX),
     st.integers(0, len(DATA)),
+    st.sampled_from([1, 100, PIECE, 5 * PIECE + 1]),
+    st.sampled_from([-1, 1]),
 )
-def test_any_reads(reads: list[tuple[int, int]], cache_size: int, lost: int) -> None:
+def test_any_reads(
+    reads: list[tuple[int, int]], cache_size: int, lost: int, line_size: int, direction: int
+) -> None:
     """Also if what was read ahead is dropped, and if some lines cannot be read: only reads of those fail."""
-    lines = Lines(lost, lost + 1000)
+    lines = Lines(lost, lost + 1000, line_size)
     window = LineWindow(lines.read, Cache(cache_size))
-    steps = [(offset + step * size, size) for offset, size in reads for step in range(4)]
+    steps = [
+        (offset + direction * step * size, size) for offset, size in reads for step in range(4)
+    ]
     for offset, wanted in steps:
         size = min(wanted, len(DATA) - offset)
-        if size <= 0:
+        if size <= 0 or offset < 0:
             continue
         is_lost = offset < lines.found and lines.lost < offset + size
         try:
@@ -69,9 +82,28 @@ def test_one_piece_here_and_there() -> None:
     assert lines.reads == [(10 * PIECE, 100), (0, 100), (5 * PIECE, 100)]
 
 
-def test_nothing_is_kept_after_the_end() -> None:
+@pytest.mark.parametrize("line_size", [1000, PIECE, 3 * PIECE + 5, len(DATA)])
+@pytest.mark.parametrize("size", [8192, PIECE])
+@pytest.mark.parametrize("order", ["forwards", "backwards", "overtaking"])
+def test_a_line_is_read_once(line_size: int, size: int, order: str) -> None:
+    """In however many pieces it is wanted; only some short ones at the edges of pieces twice, if requests overtake others."""
+    lines = Lines(line_size=line_size)
+    window = LineWindow(lines.read, Cache(1 << 30))
+    pieces = [(start, min(size, len(DATA) - start)) for start in range(0, len(DATA), size)]
+    if order == "backwards":
+        pieces.reverse()
+    elif order == "overtaking":
+        pieces = [*itertools.chain(*zip(pieces[1::2], pieces[::2], strict=False))]
+    for offset, wanted in pieces:
+        assert window.read(offset, wanted, len(DATA)) == DATA[offset : offset + wanted]
+    again = len(DATA) // 10 if order == "overtaking" else 0
+    assert sum(read for _, read in lines.reads) <= len(DATA) + line_size + again
+
+
+@pytest.mark.parametrize("line_size", [1, 1000, 3 * PIECE + 5, len(DATA)])
+def test_nothing_is_kept_after_the_end(line_size: int) -> None:
     cache = Cache(1 << 30)
-    window = LineWindow(Lines().read, cache)
+    window = LineWindow(Lines(line_size=line_size).read, cache)
     for start in range(0, len(DATA), PIECE):
         window.read(start, min(PIECE, len(DATA) - start), len(DATA))
     assert cache.size == 0

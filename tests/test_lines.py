@@ -7,7 +7,9 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from store import (
     Event,
@@ -16,6 +18,7 @@ from store import (
     EventStore,
     NaiveEventStore,
     Query,
+    View,
     open_store,
 )
 from store.engine.record_judge import RecordJudge
@@ -163,6 +166,40 @@ def test_a_piece_of_a_large_minute(new_directory: NewDirectory) -> None:
             return only(cost_of(lambda: answer.read(answer.size() // 2, 4096)), *READS)
 
     assert_constant(cost, 2000)
+
+
+@pytest.mark.parametrize("view", LINE_VIEWS, ids=["log", "jsonl"])
+@pytest.mark.parametrize("piece_size", [8192, 128 * 1024])
+@pytest.mark.parametrize("is_backwards", [False, True], ids=["cat", "tail"])
+def test_long_lines(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    view: View,
+    piece_size: int,
+    is_backwards: bool,
+) -> None:
+    """Each is rendered about once, in however many pieces it is read."""
+    rendered: list[int] = []
+
+    def count(found: View, data: bytes, edges: NDArray[np.int64]) -> bytes:
+        rendered.append(len(data))
+        return render(found, data, edges)
+
+    render = type(view).render
+    monkeypatch.setattr(type(view), "render", count)
+    contents = ["\0" * 300_000, "short", "Z" * 300_000, "\n" * 300_000]
+    events = [Event(str(number), "app", number, [], each) for number, each in enumerate(contents)]
+    with opened(tmp_path) as store:
+        store.save_all(events)
+        answer = store.answer(Query(), None, view)
+        starts = list(range(0, answer.size(), piece_size))
+        order = starts[::-1] if is_backwards else starts
+        pieces = {start: answer.read(start, piece_size) for start in order}
+        lines = b"".join(map(pieces.__getitem__, starts))
+        stored = store.whole(Query()).size
+    assert lines.count(b"\n") == len(contents)
+    assert len(lines) == answer.size()
+    assert sum(rendered) <= 1.5 * stored
 
 
 def test_measuring(new_directory: NewDirectory) -> None:

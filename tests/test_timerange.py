@@ -1,7 +1,7 @@
 """Names of time ranges mean what the calendar and the clock say."""
 
 import re
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from fractions import Fraction
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from store import TICKS_MAX, TICKS_PER_S, During
 from theiafs.errors import InvalidName
-from theiafs.timerange import Days, Last, Newest, day_names, parse_date, parse_range
+from theiafs.timerange import Days, Last, Newest, parse_date, parse_range
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -384,22 +384,7 @@ def test_any_name_is_a_range_or_refused(name: str) -> None:
 
 def test_a_date_is_one_calendar_time() -> None:
     """Days are listed; months, hours and the like are understood."""
-    assert parse_date(day_names([20_000], UTC)[0]) == parse_range("2024-10-04")
-    assert day_names([20_000, 20_000], UTC) == ["2024-10-04"]
-
-
-def test_each_day_that_is_listed_is_one_that_resolves() -> None:
-    """From the first to the last, whatever the zone; days are divided at its midnight."""
-    berlin, los_angeles = ZoneInfo("Europe/Berlin"), ZoneInfo("America/Los_Angeles")
-    last_day = (date.max - date(1970, 1, 1)).days
-    assert day_names([0, last_day, last_day + 1], UTC) == ["1970-01-01", "9999-12-31"]
-    for zone in (berlin, los_angeles):
-        quarters = range(96 * 3)
-        names = day_names([*quarters, 96 * last_day, 96 * last_day + 95], zone)
-        assert names[0] == "1970-01-01"
-        assert all(parse_date(name, zone) for name in names)
-    midnight = 20_000 * 96 - 4 * 2  # of summer time
-    assert day_names([midnight - 1, midnight], berlin) == ["2024-10-03", "2024-10-04"]
+    assert parse_date("2024-10-04") == parse_range("2024-10-04")
     for name in ("2026", "2026-11", "2026-11-23T10", "20261123", "2026-11-23T10:15Z"):
         assert parse_date(name) == parse_range(name)
     assert parse_date("yesterday") == Days("yesterday", UTC)

@@ -57,6 +57,16 @@ def test_a_tag_may_have_a_name_that_programs_probe_for(tree: Tree) -> None:
     assert listed(tree, "/by-tag/desktop.ini") == []
 
 
+def test_an_id_that_is_too_long_for_a_name_has_none(tree: Tree, store: NaiveEventStore) -> None:
+    """Its event is everywhere else. One that just fits is there."""
+    longest = "é" * 127
+    store.save_all([Event("x" * 256, "s", 10, [], "a"), Event(longest, "s", 20, [], "b")])
+    with pytest.raises(NotFound):
+        tree.open(f"/by-id/{escape('x' * 256)}", to_write=False)
+    assert b"\nb\n" in read(tree.open(f"/by-id/{longest}", to_write=False))
+    assert read(tree.open("/events.jsonl", to_write=False)).count(b"x" * 256) == 1
+
+
 def listed(tree: Tree, path: str) -> list[str]:
     """List the directory at *path*, hidden names aside."""
     node = tree.resolve(path)
@@ -358,6 +368,23 @@ def test_a_directory_shows_what_else_resolves_in_it(
         if name not in wanted:
             with pytest.raises(NotFound):
                 tree.resolve(f"{path}/{name}")
+
+
+def test_a_filter_that_admits_several_lists_those_that_occur(
+    tree: Tree, store: NaiveEventStore
+) -> None:
+    """One that names the only one lists nothing, so that walks end."""
+    store.save_all(
+        Event(source, source, 10, [f"level={level}"], "x")
+        for source, level in (("s", "err"), ("t", "crit"), ("u", "info"))
+    )
+    assert listed(tree, "/by-source/s,t/by-source") == ["s", "t"]
+    assert listed(tree, "/by-source/s,t/by-source/t/by-source") == []
+    assert listed(tree, "/by-level/warning+/by-level") == ["crit", "err"]
+    assert listed(tree, "/by-level/err,info/by-level") == ["err", "info"]
+    assert listed(tree, "/by-level/err,info/by-source/s/by-level") == ["err"]
+    assert listed(tree, "/by-level/err/by-level") == listed(tree, "/by-level/emerg+/by-level") == []
+    assert listed(tree, "/not/by-source/s/by-source") == ["t", "u"]
 
 
 @pytest.mark.parametrize(

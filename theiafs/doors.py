@@ -1,6 +1,6 @@
 """Doors: the files that events are appended to, each in a format of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, tzinfo
 from typing import Protocol
 
@@ -50,17 +50,24 @@ class Doors:
         event_size_max: size limit of an event, in bytes.
         zone: the time zone of times without an offset.
         keys: the names of the fields that become tags.
+        tags: returns the tags that events have already.
 
     Attributes:
         piece_sizes: the sizes of the pieces of a large write but for its last, in bytes.
     """
 
-    def __init__(self, event_size_max: int, zone: tzinfo = UTC, keys: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        event_size_max: int,
+        zone: tzinfo = UTC,
+        keys: tuple[str, ...] = (),
+        tags: Callable[[], Iterable[str]] = frozenset,
+    ) -> None:
         self.piece_sizes = PIECE_SIZES
         self._event_size_max = event_size_max
         self._zone = zone
         self._keys = keys
-        self._tallies = Tallies()
+        self._tallies = Tallies(tags)
 
     def buffer(self, kind: NodeKind, addition: Addition) -> Buffer:
         """Return the buffer of a file of *kind* that was opened, below a path that says *addition* of its events."""

@@ -43,24 +43,23 @@ _KEEP_INTERVAL_S = 1.0
 log = logging.getLogger(__name__)
 
 
-class _Burst(NamedTuple):
-    """Equal errors.
+class _Repetitions(NamedTuple):
+    """Equal errors after one that has a line.
 
     Attributes:
-        end: when the next one begins another burst, in seconds of the monotonic clock.
-        repetitions: the number of errors after the first.
+        number: how many they are.
         newest: when the last one was, in ticks since the epoch.
     """
 
-    end: float
-    repetitions: int
+    number: int
     newest: int
 
 
 class ErrorLog:
     """The errors, as a text that only grows. Any number of threads may use it.
 
-    Nothing runs in the background: the number of repetitions is appended at the next call after a burst ends.
+    Nothing runs in the background: the number of repetitions is appended before the next line, or at the next call after their
+    burst ends, with the time of the last of them, so that the lines are in the order of time.
 
     Args:
         kept: the text that an earlier log kept.
@@ -80,7 +79,10 @@ class ErrorLog:
         self._text = bytearray()
         self._lines = 0
         self._last_starts: deque[int] = deque(maxlen=_LINES_KEPT)
-        self._bursts: dict[str, _Burst] = {}  # the oldest first
+        # When the next equal error begins another burst, in seconds of the monotonic clock; the oldest burst first.
+        self._burst_ends: dict[str, float] = {}
+        # What has no line yet; the error that was repeated last comes last.
+        self._repeated: dict[str, _Repetitions] = {}
         for line in kept.split(b"\n")[-_LINES_KEPT - 1 :]:
             if line:
                 self._append(_cut(escape(line), _LINE_SIZE_MAX))
@@ -109,19 +111,32 @@ class ErrorLog:
             now = now_in_ticks()
             self._end_bursts(time.monotonic())
             self.errors += 1
-            burst = self._bursts.get(line)
-            if burst is not None:
-                self._bursts[line] = _Burst(burst.end, burst.repetitions + 1, now)
-            elif self._is_full:
-                self.only_counted += 1
+            if line in self._burst_ends:
+                number, _ = self._repeated.pop(line, (0, now))
+                self._repeated[line] = _Repetitions(number + 1, now)
             else:
-                self._bursts[line] = _Burst(time.monotonic() + _BURST_S, 0, now)
-                self._append_error(now, line)
-                column = _faulty_column(path, error)
-                if column is not None and not self._is_full:
-                    indent = len(time_text(now)) + 1 + _width(before) + column
-                    self._append(" " * indent + "^")
+                self._append_repetitions()
+                self._begin_burst(now, line, _width(before), _faulty_column(path, error))
         self._keep_if_due()
+
+    def _begin_burst(
+        self, now: int, line: str, path_column: int, faulty_column: int | None
+    ) -> None:
+        """Append *line*, and a caret below what is wrong in the path in it; the caller holds the lock.
+
+        Args:
+            now: its time, in ticks since the epoch.
+            line: the line, without its time.
+            path_column: where in it the path begins.
+            faulty_column: where in the path is what is wrong; None if that is not known.
+        """
+        if self._is_full:
+            self.only_counted += 1
+            return
+        self._burst_ends[line] = time.monotonic() + _BURST_S
+        self._append_error(now, line)
+        if faulty_column is not None and not self._is_full:
+            self._append(" " * (len(time_text(now)) + 1 + path_column + faulty_column) + "^")
 
     def size(self) -> int:
         """Return the size of the text, in bytes."""
@@ -147,23 +162,30 @@ class ErrorLog:
         return self._lines >= _LINES_MAX
 
     def _update(self) -> None:
-        if self._bursts:
+        if self._burst_ends:
             with self._lock:
                 self._end_bursts(time.monotonic())
         self._keep_if_due()
 
     def _end_bursts(self, now: float) -> None:
-        """Append the numbers of repetitions of the bursts that are over; the caller holds the lock."""
-        while self._bursts:
-            line, burst = next(iter(self._bursts.items()))
-            if now < burst.end:
+        """End the bursts that are over, and append the numbers of repetitions if one had some; the caller holds the lock."""
+        while self._burst_ends:
+            line, end = next(iter(self._burst_ends.items()))
+            if now < end:
                 return
-            del self._bursts[line]
-            if burst.repetitions and self._is_full:
-                self.only_counted += burst.repetitions
-            elif burst.repetitions:
-                times = "time" if burst.repetitions == 1 else "times"
-                self._append_error(burst.newest, f"{line} ({burst.repetitions} more {times})")
+            del self._burst_ends[line]
+            if line in self._repeated:
+                self._append_repetitions()
+
+    def _append_repetitions(self) -> None:
+        """Append the number of repetitions of each error that has some; the caller holds the lock."""
+        for line, (number, newest) in self._repeated.items():
+            if self._is_full:
+                self.only_counted += number
+            else:
+                times = "time" if number == 1 else "times"
+                self._append_error(newest, f"{line} ({number} more {times})")
+        self._repeated.clear()
 
     def _append_error(self, ticks: int, line: str) -> None:
         """Append *line*, of the time *ticks*, and after the last one a note; the caller holds the lock."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from store import Batch, EventTooLarge, InvalidEvent, in_decimal
 from theiafs.addition import Addition
 from theiafs.formats.fields import Fields, Format, Rules
+from theiafs.lines import unended_size
 from theiafs.origin import Origin
 from theiafs.tallies import Tallies
 
@@ -93,7 +94,7 @@ class FormattedLines:
             count = self._add(contents[:count])
         if self.failure is None:
             self.position = len(self._buffer) - len(rest)
-            self._check_size(len(rest))
+            self._check_size(unended_size(rest))
         else:
             self.position = _end_of(lines, count)
 

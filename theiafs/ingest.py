@@ -28,7 +28,7 @@ from store.format.record import (
 )
 from theiafs.addition import Addition
 from theiafs.formatted import FormattedLines, LineReader
-from theiafs.lines import Lines, only_line, read_line, read_lines
+from theiafs.lines import Lines, only_line, read_line, read_lines, unended_size
 from theiafs.origin import Origin
 from theiafs.refusal import Refused
 
@@ -88,7 +88,7 @@ class IngestBuffer:
         size_before = len(self._partial)
         size = size_before + len(data)
         is_incomplete = size < self._needed or b"\n" not in data
-        if is_incomplete and size <= self._event_size_max:
+        if is_incomplete and size_before + unended_size(data) <= self._event_size_max:
             self._partial += data
             return len(data)
         has_header = self._needed > 0
@@ -214,7 +214,7 @@ class _Split:
                     self._add_lines()
                 elif not self._add_record(line_end + 1):
                     return
-            self._check_size(len(self._buffer) - self.position)
+            self._check_size(unended_size(self._buffer[self.position :]))
         except InvalidEvent as error:
             self.failure = error
 

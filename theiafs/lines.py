@@ -6,7 +6,7 @@ import numpy as np
 
 from store.format.record import OPENING
 
-__all__ = ["BLANK", "Lines", "only_line", "read_line", "read_lines"]
+__all__ = ["BLANK", "Lines", "only_line", "read_line", "read_lines", "unended_size"]
 
 BLANK = b" \t"
 """All that is in a blank line, as POSIX defines it."""
@@ -39,6 +39,11 @@ def only_line(block: bytes) -> bytes | None:
         if block[0] == _OPENING_BYTE and OPENING.match(block)
         else block[:-1].removesuffix(b"\r")
     )
+
+
+def unended_size(line: bytes) -> int:
+    """Return the size of the content of *line*, which has no newline yet: a return at its end may be of its terminator."""
+    return len(line) - line.endswith(b"\r")
 
 
 def read_line(block: bytes, start: int) -> Lines:

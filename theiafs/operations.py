@@ -105,7 +105,7 @@ class Operations:
         self._transport = transport
         self._mounted_ns = time.time_ns()
         self._errors = _make_error_log(store)
-        self._doors = Doors(settings.event_size_max, settings.zone, settings.keys)
+        self._doors = Doors(settings.event_size_max, settings.zone, settings.keys, store.tags)
         self._tree = Tree(
             store,
             self._doors,

@@ -1,8 +1,8 @@
 """Tallies: what was counted of lines in formats, and how many values their fields had."""
 
 import threading
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 
 __all__ = ["Tallies"]
 
@@ -13,11 +13,16 @@ _OTHER = "_other"
 
 
 class Tallies:
-    """The tallies of a mount. Any number of threads may use them."""
+    """The tallies of a mount. Any number of threads may use them.
 
-    def __init__(self) -> None:
+    Args:
+        tags: returns the tags that events have already, whose values count; it is asked once for each key.
+    """
+
+    def __init__(self, tags: Callable[[], Iterable[str]] = frozenset) -> None:
+        self._tags = tags
         self._lock = threading.Lock()
-        self._values: dict[str, set[str]] = defaultdict(set)
+        self._values: dict[str, set[str]] = {}
         self._counts: Counter[str] = Counter()
 
     def limited(self, tags: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -30,7 +35,7 @@ class Tallies:
         with self._lock:
             for tag in tags:
                 key, _, value = tag.partition("=")
-                values = self._values[key]
+                values = self._values_of(key)
                 if value not in values and len(values) >= _VALUES_MAX:
                     names.append(f"other values of {key}")
                     found.append(f"{key}={_OTHER}")
@@ -38,6 +43,16 @@ class Tallies:
                     values.add(value)
                     found.append(tag)
         return found, names
+
+    def _values_of(self, key: str) -> set[str]:
+        """Return the values of *key* that are tags of their own; the caller holds the lock."""
+        values = self._values.get(key)
+        if values is None:
+            start = f"{key}="
+            found = sorted(tag for tag in self._tags() if tag.startswith(start))
+            values = self._values[key] = {tag.removeprefix(start) for tag in found[:_VALUES_MAX]}
+            values.discard(_OTHER)
+        return values
 
     def add(self, counts: Mapping[str, int]) -> None:
         """Add *counts* by name."""

@@ -18,7 +18,7 @@ of times, and a negative offset counts only where what follows rules out the oth
 import calendar
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import NamedTuple
 
@@ -27,11 +27,10 @@ from theiafs.errors import InvalidName
 
 __all__ = [
     "TICKS_PER_DAY",
+    "YEAR_MIN",
     "Days",
     "Last",
     "Newest",
-    "bucket_ticks",
-    "day_names",
     "now_in_ticks",
     "parse_date",
     "parse_range",
@@ -46,7 +45,7 @@ _FORMS = (
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK_DIGITS = 7
 """The number of decimals of a second in a tick."""
-_YEAR_MIN, _YEAR_MAX = 1970, 2999
+YEAR_MIN, _YEAR_MAX = 1970, 2999
 """The years that may be written as four digits alone: any other such number is probably a typo."""
 _SECONDS_BY_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DECIMALS_BY_DIGITS = {
@@ -69,9 +68,6 @@ _BASIC = re.compile(
     r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(?:(\d{2})(?:(\d{2})(?:[.,](\d+))?)?)?)?" + _OFFSET, re.ASCII
 )
 TICKS_PER_DAY = 86_400 * TICKS_PER_S
-_TICKS_PER_QUARTER = TICKS_PER_DAY // 96
-_LAST_S = (date.max - date(1970, 1, 1)).days * 86_400
-"""The start of the last day that has a name, in seconds since the epoch."""
 _DAYS_AGO = {"today": 0, "yesterday": 1}
 
 
@@ -114,24 +110,6 @@ class Days(NamedTuple):
         return _Parser(self.name, self.zone, moment.astimezone(self.zone).date()).parse()
 
 
-def bucket_ticks(zone: tzinfo) -> int:
-    """Return the ticks of a bucket of time that begins and ends on one day of *zone*, whose days begin at quarters of an hour."""
-    return TICKS_PER_DAY if zone is UTC else _TICKS_PER_QUARTER
-
-
-def day_names(buckets: Iterable[int], zone: tzinfo) -> list[str]:
-    """Return the names of the days of *zone* that *buckets*, each of :func:`bucket_ticks` from the epoch on, are on: dates."""
-    width_s = bucket_ticks(zone) // TICKS_PER_S
-    moments = (bucket * width_s for bucket in buckets)
-    dates = {
-        (_EPOCH + timedelta(seconds=seconds)).astimezone(zone).date()
-        for seconds in moments
-        if seconds <= _LAST_S
-    }
-    # West of Greenwich, the first hours of 1970 are on a day before it, which is no name.
-    return [each.isoformat() for each in sorted(dates) if each.year >= _YEAR_MIN]
-
-
 def now_in_ticks() -> int:
     """Return the time of the clock, in ticks since the epoch."""
     return time.time_ns() // 100
@@ -150,7 +128,7 @@ def parse_range(name: str, zone: tzinfo = UTC) -> During | Last | Newest | Days:
                 return kind(duration)
     if "today" in name or "yesterday" in name:
         # The order of the ends may depend on the day.
-        _Parser(name, zone, date(_YEAR_MIN + 1, 1, 1)).parse(checks_order=False)
+        _Parser(name, zone, date(YEAR_MIN + 1, 1, 1)).parse(checks_order=False)
         return Days(name, zone)
     return _Parser(name, zone).parse()
 
@@ -269,7 +247,7 @@ class _Parser:
         """
         shift = 0 if at else _DECIMALS_BY_DIGITS.get(len(digits))
         if shift is None:
-            meaning = {4: f"a year from {_YEAR_MIN} to {_YEAR_MAX}", 8: "a date"}.get(len(digits))
+            meaning = {4: f"a year from {YEAR_MIN} to {_YEAR_MAX}", 8: "a date"}.get(len(digits))
             raise self._refusal(
                 f"{digits!r} has {len(digits)} digits: that is {meaning or 'no time'}"
                 f"; @{digits} would be epoch seconds",
@@ -331,7 +309,7 @@ def _duration(text: str) -> int | None:
 
 
 def _is_year(digits: str) -> bool:
-    return _YEAR_MIN <= int(digits) <= _YEAR_MAX
+    return YEAR_MIN <= int(digits) <= _YEAR_MAX
 
 
 def _offset(text: str) -> tzinfo:

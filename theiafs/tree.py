@@ -21,6 +21,7 @@ from store import (
 )
 from store.format.levels import LEVELS
 from theiafs.addition import Addition
+from theiafs.daynames import day_names
 from theiafs.doors import Doors
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import AlreadyThere, InvalidName, NotFound, NotPermitted
@@ -50,7 +51,7 @@ from theiafs.processes import Process
 from theiafs.recent import Recent
 from theiafs.signposts import signposted, signposts
 from theiafs.summaries import SCANS, SUMMARIES
-from theiafs.timerange import bucket_ticks, day_names, parse_date
+from theiafs.timerange import parse_date
 from theiafs.viewlinks import ADVICE, normal_target, stays_inside, view_name
 
 __all__ = ["Tree"]
@@ -375,21 +376,19 @@ class Tree:
         yield _names(self._store.tags(query) - applied)
 
     def _list_sources(self, location: Location, query: Query) -> Iterator[Entries]:
-        """List the sources, unless the path says which already."""
-        is_applied = any(isinstance(each, FromSource) for each in location.filters)
-        yield _names(frozenset() if is_applied else self._store.sources(query))
+        """List the sources, unless the path names the only one."""
+        is_known = _names_one(location, FromSource)
+        yield _names(frozenset() if is_known else self._store.sources(query))
 
     def _list_levels(self, location: Location, query: Query) -> Iterator[Entries]:
-        """List the levels that occur, the most severe first, unless the path says which already."""
-        is_applied = any(isinstance(each, AtLevel) for each in location.filters)
-        found = {} if is_applied else self._store.levels(query)
+        """List the levels that occur, the most severe first, unless the path names the only one."""
+        found = {} if _names_one(location, AtLevel) else self._store.levels(query)
         yield Entries([level for level in LEVELS if level in found], Directory.MODE)
 
     def _list_days(self, _location: Location, query: Query) -> Iterator[Entries]:
         """List the days that have events, except one that the path asks for already, and those without a name."""
-        buckets = self._store.histogram(query, bucket_ticks(self._zone))
         asked = During(query.start, query.end)
-        days = day_names(buckets, self._zone)
+        days = day_names(self._store, query, self._zone)
         names = [name for name in days if parse_date(name, self._zone) != asked]
         yield Entries(names, Directory.MODE)
 
@@ -401,6 +400,11 @@ class Tree:
         names = self._store.minutes(query)
         while some := list(islice(names, _NAMES_AT_ONCE)):
             yield Entries(some, AnswerFile.MODE)
+
+
+def _names_one(location: Location, kind: type[AtLevel] | type[FromSource]) -> bool:
+    """Return whether a filter of *kind* in *location* admits one value only, so that listing it would lead no further."""
+    return any(isinstance(each, kind) and len(each.any_of) == 1 for each in location.filters)
 
 
 def _names(labels: frozenset[str]) -> Entries:

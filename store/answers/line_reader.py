@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from store.answers.access import Access
 from store.answers.line_map import LineRun
+from store.answers.line_window import LineBlock
 from store.answers.selection import select
 from store.errors import EventReadException
 from store.format.contents import NOT_RECORDS
@@ -20,8 +21,8 @@ __all__ = ["LineReader"]
 _NEWLINE = 0x0A
 
 
-class _Lines(NamedTuple):
-    """The lines of a run.
+class _Places(NamedTuple):
+    """The places of the lines of a run.
 
     Attributes:
         minute: the id of the minute that has their records now.
@@ -50,10 +51,10 @@ class LineReader:
         self._view = view
         self._access = access
         # Of the last runs, for most programs read one piece after the other.
-        self._known: dict[LineRun, _Lines] = {}
+        self._known: dict[LineRun, _Places] = {}
 
-    def read(self, runs: list[LineRun], offset: int, size: int) -> bytes:
-        """Read the *size* bytes at *offset* of the answer, which are in *runs*.
+    def read(self, runs: list[LineRun], offset: int, size: int) -> LineBlock:
+        """Read all lines that have some of the *size* bytes at *offset* of the answer, which are in *runs*.
 
         Raises:
             EventReadException: if a minute is gone, or the store cannot read them.
@@ -73,7 +74,7 @@ class LineReader:
             or (text[ends - 1] != _NEWLINE).any()
         ):
             raise _contradiction("their lines have other sizes")
-        return lines[skipped : skipped + size]
+        return LineBlock(offset - skipped, lines)
 
     def _find(
         self, runs: list[LineRun], offset: int, size: int
@@ -101,7 +102,7 @@ class LineReader:
         extents = Extents(*(np.concatenate(column) for column in zip(*found, strict=True)))
         return extents, np.concatenate(sizes), skipped
 
-    def _look_up(self, run: LineRun, is_partial: bool = False) -> _Lines:
+    def _look_up(self, run: LineRun, is_partial: bool = False) -> _Places:
         """Look up the lines of *run*; *is_partial* if its first ones are gone."""
         try:
             minute = self._access.minute(run.minute)
@@ -126,7 +127,7 @@ class LineReader:
         lost = run.size - int(edges[-1])
         if lost < 0 or (lost and not is_partial):
             raise _contradiction(f"{minute.name} has other lines")
-        return _Lines(minute.id, bounds[:-1][flags], bounds[1:][flags], edges + lost)
+        return _Places(minute.id, bounds[:-1][flags], bounds[1:][flags], edges + lost)
 
 
 def _contradiction(reason: str) -> EventReadException:

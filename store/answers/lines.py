@@ -11,7 +11,7 @@ from store.answers.access import Access
 from store.answers.arrivals import Run
 from store.answers.line_map import LineMap
 from store.answers.line_reader import LineReader
-from store.answers.line_window import LineWindow
+from store.answers.line_window import LineBlock, LineWindow
 from store.answers.selection import count_selected
 from store.answers.version import Minute, Version
 from store.api import Answer
@@ -65,8 +65,8 @@ class _Lines(Answer):
                 return b""
             return self._window.read(offset, size, self._map.size)
 
-    def _read(self, offset: int, size: int) -> bytes:
-        """Read *size* bytes at *offset*, all of them mapped; the caller holds the lock."""
+    def _read(self, offset: int, size: int) -> LineBlock:
+        """Read the lines that have some of the *size* bytes at *offset*, all of them mapped; the caller holds the lock."""
         return self._reader.read(self._map.cut(offset, size), offset, size)
 
     def _size_of(self, minute: Minute, first: int, last: int) -> int:
