@@ -69,6 +69,7 @@ from store.errors import (
 from store.format.batch import Batch
 from store.format.event import Event, new_event_id
 from store.interruption import is_reader_gone
+from store.matching.pattern import Pattern, compile_pattern
 from store.query import (
     AtLevel,
     During,
@@ -129,6 +130,7 @@ __all__ = [
     "MinuteNotFound",
     "NaiveEventStore",
     "Not",
+    "Pattern",
     "PeriodicTimer",
     "Query",
     "ReaderGone",
@@ -142,6 +144,7 @@ __all__ = [
     "View",
     "ViewExists",
     "ViewNotFound",
+    "compile_pattern",
     "in_decimal",
     "is_reader_gone",
     "new_event_id",

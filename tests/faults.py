@@ -27,11 +27,10 @@ from store.errors import (
     FileChanged,
     StoreFull,
 )
-from store.index.tables import Tables
 from store.query import DiskUsage
-from tests.volatile import Change, Directory, Fate, Inode, next_moment
+from tests.volatile import Change, Directory, Fate, Inode, is_temporary, next_moment
 
-__all__ = ["Fate", "FaultyDisk", "PowerCut", "copy_of_new_tables"]
+__all__ = ["Fate", "FaultyDisk", "PowerCut"]
 
 
 class PowerCut(Exception):
@@ -54,6 +53,7 @@ class FaultyDisk(Disk):
         failing: the operations that fail, as long as they can fail so.
         error_number: with which error: EIO, or ENOSPC for those that need room.
         on_cut: is given, at each operation, each phase and the disk that a power cut would leave to its fate then.
+        has_read_temporary: whether a temporary file was opened to read, or its size was read.
     """
 
     def __init__(self, keeps_databases: bool = False) -> None:
@@ -70,6 +70,7 @@ class FaultyDisk(Disk):
         self._last_inode = 0
         self.root_inode = 1
         self.on_cut: Callable[[str, FaultyDisk], object] | None = None
+        self.has_read_temporary = False
         # SQLite opens files by itself, on a disk that forgets nothing, or in memory, which forgets everything.
         self._keeps_databases = keeps_databases
         self._databases = ""  # where they are, once one was opened; before that, what is in them
@@ -89,12 +90,19 @@ class FaultyDisk(Disk):
             survived._directories[path] = directory.after_a_power_cut(fate, inodes)
         return survived
 
-    def fingerprint(self) -> bytes:
-        """A checksum of all that the next process finds; equal for disks on which it does the same."""
+    def fingerprint(self, names_only: Callable[[str], bool] = lambda _name: False) -> bytes:
+        """A checksum of all that the next process finds; equal for disks on which it does the same.
+
+        Args:
+            names_only: whether a file, by name, is one of which only the name and the inode are read.
+        """
         found = hashlib.sha256(self._boot_id.encode())
         for path, directory in sorted(self._directories.items(), key=_name):
             found.update(f"{path}/{len(directory.seen)}".encode())
             for name, inode in sorted(directory.seen.items(), key=_name):
+                if names_only(name):
+                    found.update(f"{name} {inode.number}\n".encode())
+                    continue
                 # Only an index, which is kept in a database, remembers times.
                 stamp = (inode.mtime_ns, inode.number) if self._keeps_databases else ()
                 found.update(f"{name} {stamp} {inode.target} {len(inode.seen)}\n".encode())
@@ -198,6 +206,9 @@ class FaultyDisk(Disk):
             inodes[id(inode)].write(data)
         on_cut("middle", middle)
 
+    def _note_size(self) -> None:
+        self.has_read_temporary = True
+
     def _split(self, path: str) -> tuple[Directory, str]:
         above, _, name = path.rpartition("/")
         return self._directories[above], name
@@ -222,7 +233,7 @@ class FaultyDisk(Disk):
         self.do(lambda: None, is_reading=True)
         names = self._directories[directory].seen
         for name, inode in list(names.items()):
-            yield inode.stat(name)
+            yield inode.stat(name, self._note_size)
 
     def list_links(self, directory: str) -> Iterator[str]:
         names = self._directories[directory].seen
@@ -252,7 +263,7 @@ class FaultyDisk(Disk):
         self.do(lambda: None, is_reading=True)
         directory, name = self._split(path)
         inode = directory.seen.get(name)
-        return None if inode is None else inode.stat(name)
+        return None if inode is None else inode.stat(name, self._note_size)
 
     def inode(self, directory: str) -> int:
         return self.root_inode
@@ -278,6 +289,7 @@ class FaultyDisk(Disk):
         return above in self._directories and name in self._directories[above].seen
 
     def open_to_read(self, path: str) -> ReadableFile:
+        self.has_read_temporary |= is_temporary(path)
         self.do(lambda: None, is_reading=True)
         return FaultyReadable(self, path, self._inode(path))
 
@@ -345,23 +357,6 @@ class FaultyDisk(Disk):
 
     def usage(self, path: str) -> DiskUsage:
         return DiskUsage(1, 1, 1, 1, 1, 1, 1)
-
-
-def copy_of_new_tables(create: Callable[[Tables], None]) -> Callable[[Tables], None]:
-    """Return what does the same as *create*, for tables in memory by a copy: SQLite takes ten times as long to make them."""
-    new = Tables.open(":memory:")
-    create(new)
-    content = new._connection.serialize()
-    new.close()
-
-    def copy_or_create(tables: Tables) -> None:
-        [(_, _, path)] = tables._connection.execute("PRAGMA database_list")
-        if path:
-            create(tables)
-        else:
-            tables._connection.deserialize(content)
-
-    return copy_or_create
 
 
 def _name(item: tuple[str, object]) -> str:

@@ -4,6 +4,7 @@ import itertools
 import re
 import uuid
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -11,9 +12,17 @@ from hypothesis import strategies as st
 from store import Batch, Event, EventSerializer, InvalidEvent, Query
 from store.format.block import read_block
 from store.format.event import IDS_PER_STEM
-from store.format.record import OPENING, Record, split_stream_key, stream_key
+from store.format.record import (
+    OPENING,
+    Record,
+    decode_text,
+    encode,
+    encode_key,
+    split_stream_key,
+    stream_key,
+)
 from store.format.scan import scan
-from store.ticks import TICKS_PER_S
+from store.ticks import TICKS_MAX, TICKS_PER_S
 from tests.test_addition import addition_of
 from theiafs import ingest as ingest_module
 from theiafs import lines as lines_module
@@ -216,6 +225,61 @@ def test_ids_of_lines_count_up() -> None:
     assert {each.version for each in ids} == {7}
     assert {each.variant for each in ids} == {uuid.RFC_4122}
     assert {each.int >> 80 for each in ids} == {1763800000500}
+
+
+@given(
+    st.lists(
+        st.tuples(st.binary(max_size=20), st.integers(0, TICKS_MAX), st.integers(0, 1)), min_size=1
+    )
+)
+def test_lines_with_ids_of_their_own_are_as_events_one_by_one(
+    given_lines: list[tuple[bytes, int, int]],
+) -> None:
+    """Whatever their times are, and however many are alike."""
+    batch, expected = Batch(), Batch()
+    kinds = [("a", []), ("b", ["t", "u"])]
+    ids = [f"{number:04d}" for number in range(len(given_lines))]
+    lines, ticks, streams = map(list, zip(*given_lines, strict=True))
+    keys = [encode_key(*kind) for kind in kinds]
+    batch.add_identified(lines, np.array(ticks), np.array(streams), keys, np.array(ids, "S4"))
+    for event_id, (line, time, stream) in zip(ids, given_lines, strict=True):
+        source, tags = kinds[stream]
+        expected.add(Event(event_id, source, None, tags, decode_text(line), ticks=time))
+    check_columns(batch)
+    assert batch.data == expected.data
+    assert [batch.keys[stream] for stream in batch.streams] == expected.keys
+
+
+TEN_DIGITS = st.integers(10**9 * TICKS_PER_S, 10**10 * TICKS_PER_S - 1)
+
+
+@given(
+    st.lists(st.tuples(TEN_DIGITS, st.integers(0, 2), st.binary(max_size=200)), min_size=1)
+    | st.lists(st.tuples(st.integers(0, TICKS_MAX), st.integers(0, 2), st.binary()), min_size=1)
+)
+@example([(10**9 * TICKS_PER_S, 0, b""), (10**10 * TICKS_PER_S - 1, 1, b"x\n")])
+@example([(10**9 * TICKS_PER_S - 1, 0, b""), (10**10 * TICKS_PER_S, 1, b"x")])
+def test_lines_with_times_and_streams_of_their_own_are_as_if_they_came_alone(
+    rows: list[tuple[int, int, bytes]],
+) -> None:
+    """Byte for byte, with ids that count up; with times that have ten digits and with others."""
+    kinds = [("s", ["t"]), ("", []), ("source", ["a", "b"])]
+    ticks, streams, contents = zip(*rows, strict=True)
+    batch = Batch()
+    batch.add_dated(list(contents), np.array(ticks), np.array(streams), kinds, ORIGIN.now)
+    check_columns(batch)
+    ids = [str(event.id) for event in batch.events()]
+    assert ids == sorted(set(ids))
+    alone = [
+        encode(event_id, time, *kinds[stream], content)[0]
+        for event_id, (time, stream, content) in zip(ids, rows, strict=True)
+    ]
+    assert batch.data == b"".join(alone)
+
+
+def test_a_time_that_cannot_be_stored_is_refused() -> None:
+    with pytest.raises(InvalidEvent, match="-1"):
+        Batch().add_dated([b"x"] * 2, np.array([5, -1]), np.zeros(2, np.intp), [("s", [])], 0)
 
 
 def test_a_batch_of_events_is_the_events() -> None:

@@ -5,10 +5,12 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 from benchmark import growth, mounts
 from benchmark.__main__ import DOCUMENT, main
@@ -43,8 +45,12 @@ from benchmark.table import (
 )
 from benchmark.work import LISTED_NAMES, count_right_names, ingest
 
-from store import open_store
+from store import TICKS_PER_S, open_store
 from tests.waiting import eventually
+from theiafs.formats.combined import Combined
+from theiafs.formats.fields import Format, Rules
+from theiafs.formats.jsonl import Jsonl
+from theiafs.formats.syslog import Syslog
 
 EXTENT = Extent(minutes=20, events=1000)
 
@@ -159,6 +165,22 @@ def test_lines_are_repeated_until_there_are_enough(data: Data, tmp_path: Path) -
     real = Data(tmp_path / "data", logs, data.prepare)
     assert real.lines(20).read_bytes() == b"one\ntwo\nthree\n" * 2
     assert data.lines(1000).stat().st_size >= 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "log_format"),
+    [("app.jsonl", Jsonl()), ("access.log", Combined()), ("syslog", Syslog())],
+)
+def test_logs_are_in_their_formats(data: Data, name: str, log_format: Format) -> None:
+    """Each line is, and its time is in the day of the other events; requests overlap."""
+    path = data.log(name, 1_000_000)
+    assert 1_000_000 <= path.stat().st_size < 1_001_000
+    lines = path.read_bytes().splitlines()
+    start = Extent.start_s(0) * TICKS_PER_S
+    fields = log_format.read(lines, Rules(UTC, start + TICKS_PER_S))
+    assert fields.is_parsed.all()
+    assert (fields.ticks >= start).all()
+    assert (np.diff(fields.ticks) > -TICKS_PER_S).all()
 
 
 def test_a_copy_may_be_written_to(data: Data, tmp_path: Path) -> None:

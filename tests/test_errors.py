@@ -42,6 +42,7 @@ EXPECTED = {
     errors.AlreadyThere: errno.EEXIST,
     errors.NotPermitted: errno.EPERM,
     errors.FilesystemError: errno.EIO,
+    errors.ImportFailed: errno.EIO,
     errors.MountError: errno.EIO,
 }
 

@@ -8,26 +8,19 @@ import contextlib
 import errno
 import functools
 import logging
-import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pytest
 
-from store import Event, EventNotFound, EventStoreException, NaiveEventStore, Query
-from store.engine.check import Audit
+from store import Event, EventNotFound, EventStoreException, NaiveEventStore
 from store.engine.watcher import Watcher
-from store.format.record import Record
-from store.format.scan import scan
 from store.index.tables import Tables
-from store.minutes.names import parse_name
-from tests.doubles import Clock
-from tests.faults import FaultyDisk, PowerCut, copy_of_new_tables
+from tests.doubles import Clock, copy_of_new_tables
+from tests.faults import FaultyDisk, PowerCut
+from tests.survivors import NEVER_MS, ROOT, Promises, Survivors
 from tests.volatile import Fate
 
-ROOT = "/s"
-NEVER_MS = math.inf
 PHASES = ("before", "middle", "after")
 PARTS = 4
 """The parts of the longest sweep, each of which is a test."""
@@ -50,21 +43,6 @@ def always_the_same() -> Iterator[None]:
         monkeypatch.setattr(Watcher, "start", lambda _watcher: None)
         yield
     logging.disable(logging.NOTSET)
-
-
-@dataclass
-class Promises:
-    """The promises that programs were given, by the ids of events."""
-
-    tried: dict[object, Event] = field(default_factory=dict)
-    saved: set[object] = field(default_factory=set)
-    synced: set[object] = field(default_factory=set)
-    deleted: set[object] = field(default_factory=set)
-    maybe_deleted: set[object] = field(default_factory=set)
-
-    def copy(self) -> "Promises":
-        sets = self.saved, self.synced, self.deleted, self.maybe_deleted
-        return Promises(self.tried.copy(), *(each.copy() for each in sets))
 
 
 class Workload:
@@ -176,54 +154,6 @@ class Workload:
         if self._store is not None and self._store._timer is not None:
             self._store._timer.cancel()
         self._store = None
-
-
-def check_minute_files(disk: FaultyDisk) -> None:
-    """Every minute file is a whole number of whole events."""
-    for name in disk.names(ROOT):
-        if parse_name(name):
-            data = disk.content(f"{ROOT}/{name}")
-            found = scan(lambda offset, size, data=data: data[offset : offset + size], len(data))  # type: ignore[misc]
-            assert all(isinstance(each, Record) for each in found), name
-
-
-def read_store(disk: FaultyDisk) -> list[Event]:
-    """Open the store, read and close it; everything about it must be in order."""
-    check_minute_files(disk)
-    store = NaiveEventStore(ROOT, NEVER_MS, disk)
-    found = list(store.search(0))
-    ids = [event.id for event in found]
-    assert len(ids) == len(set(ids)), f"doubled: {ids}"
-    assert store.whole(Query().tagged("t")).events == len(found)
-    store.close()
-    check_minute_files(disk)
-    assert [str(finding) for finding in Audit(ROOT, disk=disk).run()] == []
-    assert disk.names(f"{ROOT}/.theiafs/journal") == []
-    return found
-
-
-class Survivors:
-    """Disks that survived something. Equal ones are read once: what is found does not depend on what was promised."""
-
-    def __init__(self) -> None:
-        self._found: dict[bytes, set[object]] = {}
-
-    def check_promises(
-        self, disk: FaultyDisk, promises: Promises, is_power_cut: bool
-    ) -> set[object]:
-        """Compare what is on *disk* with the *promises*; return the ids of the events that are there."""
-        fingerprint = disk.fingerprint()
-        ids = self._found.get(fingerprint)
-        if ids is None:
-            found = {event.id: event for event in read_store(disk)}
-            ids = self._found[fingerprint] = set(found)
-            # All events of one id are equal, in all runs.
-            assert found == {each: promises.tried[each] for each in ids}
-        assert ids <= promises.tried.keys()
-        kept = promises.synced if is_power_cut else promises.saved
-        assert kept - promises.maybe_deleted <= ids, f"lost: {kept - ids}"
-        assert not promises.deleted & ids, "came back"
-        return ids
 
 
 @pytest.fixture(scope="module", params=["due", "not due"])

@@ -12,13 +12,10 @@ import pytest
 
 from store import Event, EventSerializer, EventStoreException, NaiveEventStore
 from tests.faults import FaultyDisk
+from tests.survivors import NEVER_MS, ROOT, Promises, Survivors
 from tests.test_faults import (
-    NEVER_MS,
-    ROOT,
     Cut,
-    Promises,
     Runs,
-    Survivors,
     Workload,
     always_the_same,
     cuts_of,

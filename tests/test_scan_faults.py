@@ -25,7 +25,7 @@ from store.errors import DiskUnreadable
 from store.query import MINUTE_S
 from store.ticks import TICKS_PER_S
 from tests.faults import FaultyDisk
-from tests.test_faults import NEVER_MS, ROOT
+from tests.survivors import NEVER_MS, ROOT
 from tests.volatile import Fate
 from theiafs.rendering.log import LogView
 

@@ -74,6 +74,7 @@ AT = ticks_of(datetime(2026, 11, 23, 10, 15, tzinfo=UTC))
         ("Nov 23 10:15:00 2001:db8::1 app: text", AT, "app", {"host=2001:db8::1"}),
         ("Nov 23 10:15:00 combo last message repeated 2 times", AT, None, {"host=combo"}),
         ("Nov 23 10:15:00 combo -- MARK --", AT, None, {"host=combo"}),
+        ("Nov 23 10:15:00 combo failed\norg.app: in several lines", AT, None, {"host=combo"}),
         ("<999>Nov 23 10:15:00 h app: no such priority", AT, "app", {"host=h"}),
     ],
 )  # fmt: skip

@@ -6,12 +6,13 @@ not synced; when the power goes, each is kept or lost, a write also torn, by a s
 
 import itertools
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from store.disk.file import FileStat
 
-__all__ = ["Change", "Directory", "Fate", "Inode", "next_moment"]
+__all__ = ["Change", "Directory", "Fate", "Inode", "is_temporary", "next_moment"]
 
 _moments = itertools.count(1)
 
@@ -19,6 +20,22 @@ _moments = itertools.count(1)
 def next_moment() -> int:
     """Return a time later than any before, in nanoseconds."""
     return next(_moments)
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether the file *name* is one that was to become another."""
+    return name.endswith(".tmp")
+
+
+class TemporaryStat(FileStat):
+    """The stat of a temporary file, which notes that its size is read."""
+
+    on_size: Callable[[], object]
+
+    @property
+    def size(self) -> int:
+        self.on_size()
+        return self[1]
 
 
 class Fate:
@@ -62,8 +79,14 @@ class Inode:
     def copy(self) -> "Inode":
         return Inode(self.seen, self.safe, self.unsynced, self.mtime_ns, self.number, self.target)
 
-    def stat(self, name: str) -> FileStat:
-        return FileStat(name, len(self.seen), self.mtime_ns, self.mtime_ns, self.number)
+    def stat(self, name: str, on_temporary: Callable[[], object] | None = None) -> FileStat:
+        """Describe the file *name*; if it is temporary, *on_temporary* is called when its size is read."""
+        known = name, len(self.seen), self.mtime_ns, self.mtime_ns, self.number
+        if on_temporary is None or not is_temporary(name):
+            return FileStat(*known)
+        stat = TemporaryStat(*known)
+        stat.on_size = on_temporary
+        return stat
 
     def write(self, data: bytes) -> None:
         self.mtime_ns = next_moment()

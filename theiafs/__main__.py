@@ -1,8 +1,23 @@
-"""The entry point of ``python -m theiafs``."""
+"""The entry point of the command, and of ``python -m theiafs``."""
 
+import signal
 import sys
 
-from theiafs.cli import main
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # Ctrl-C during the imports, which take a third of a second, is no error in one of them.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from theiafs import cli
+
+__all__ = ["run"]
+
+
+def run() -> int:
+    """Run the command with the arguments of the process, and return its exit status."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    return cli.main()
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

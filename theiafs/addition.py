@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from store import AtLevel, FromSource, HasTag, Query
+from store import AtLevel, Event, FromSource, HasTag, Query
 from store.format.levels import LEVELS, level_in_tags
 from store.format.record import encode_text
 
@@ -22,12 +22,25 @@ class Addition(NamedTuple):
     source: str | None
     query: Query
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether every event stays as it is."""
+        return not self.tags and self.source is None
+
     def to(self, source: str, tags: list[str]) -> tuple[str, list[str]]:
         """Return the source and the tags of an event appended with *source* and *tags* of its own."""
         level = _level_of(self.tags)
         kept = [tag for tag in tags if not level or _level_of([tag]) in (0, level)]
         missing = [tag for tag in self.tags if tag not in kept]
         return source if self.source is None else self.source, kept + missing
+
+    def to_event(self, event: Event) -> Event:
+        """Return *event*, appended with a source and tags of its own, with those that it gets here."""
+        own = str(event.source), list(event.tags or [])
+        source, tags = self.to(*own)
+        if (source, tags) == own:
+            return event
+        return Event(event.id, source, None, tags, event.content, ticks=event.ticks)
 
     @classmethod
     def of(cls, query: Query) -> "Addition | None":

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import gc
+import math
 import os
 import signal
 import sys
@@ -16,8 +17,12 @@ from theiafs import __version__
 from theiafs.browsing import Browser
 from theiafs.config import parse_options
 from theiafs.errors import FilesystemError, MountError
-from theiafs.mounting import mount, unmount
+from theiafs.importing import command as importing
+from theiafs.mounting import mount
 from theiafs.progress import Progress, copy_of_terminal
+from theiafs.rendering.escaping import printable
+from theiafs.standard_streams import open_missing, silence_output
+from theiafs.unmounting import unmount
 
 __all__ = ["main"]
 
@@ -46,26 +51,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with *arguments*, by default those of the process, and return its exit status."""
     # Garbage collections, of which there are many while an index is built, need not traverse all modules.
     gc.freeze()
-    parsed = _parser().parse_args(arguments)
+    open_missing()
+    # End as other programs do when head(1) has read enough.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        match parsed.command:
-            case "mount":
-                mount(parsed.store, parsed.mountpoint, parse_options(",".join(parsed.o)), parsed.f)
-            case "umount":
-                unmount(parsed.mountpoint)
-            case "reindex":
-                return _reindex(parsed.store)
-            case "check":
-                return _check(parsed.store, parsed.repair)
-            case "ls":
-                return _browse(
-                    parsed.store, parsed.path or [""], partial(_list, shows_hidden=parsed.a)
-                )
-            case "cat":
-                return _browse(parsed.store, parsed.path, partial(_print, follows=parsed.f))
+        try:
+            return _run(_parser().parse_args(arguments))
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except MountError as error:
         print(f"theiafs: {error}", file=sys.stderr)
         return 1
+    except OSError as error:  # those of files have become other errors before they arrive here
+        silence_output()
+        print(f"theiafs: cannot write the output: {error.strerror}", file=sys.stderr)
+        return 2
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    """Run the command that was *parsed*, and return its exit status.
+
+    Raises:
+        MountError: if it cannot be done.
+        OSError: if its output cannot be written.
+    """
+    match parsed.command:
+        case "mount":
+            signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+            mount(parsed.store, parsed.mountpoint, parse_options(",".join(parsed.o)), parsed.f)
+        case "umount":
+            unmount(parsed.mountpoint, parsed.lazy, parsed.timeout)
+        case "import":
+            return importing.run(parsed)
+        case "reindex":
+            return _reindex(parsed.store)
+        case "check":
+            return _check(parsed.store, parsed.repair)
+        case "ls":
+            show = partial(_list, shows_hidden=parsed.a)
+            return _browse(parsed.store, parsed.path or [""], show)
+        case "cat":
+            return _browse(parsed.store, parsed.path, partial(_print, follows=parsed.f))
     return 0
 
 
@@ -83,9 +111,9 @@ def _check(store: str, to_repair: bool) -> int:
             for finding in audit.run(bar.update):
                 findings += 1
                 with bar.external_write_mode():
-                    print(_printable(str(finding)))
+                    print(printable(str(finding)))
     except EventStoreException as error:
-        print(f"theiafs: {_printable(str(error))}", file=sys.stderr)
+        print(f"theiafs: {printable(str(error))}", file=sys.stderr)
         return 2
     if audit.is_in_use:
         print("theiafs: the store is in use; its write-ahead log was not checked", file=sys.stderr)
@@ -98,7 +126,7 @@ def _reindex(store: str) -> int:
         with Progress("indexing", copy_of_terminal()) as progress:
             minutes = reindex(store, progress)
     except EventStoreException as error:
-        print(f"theiafs: {_printable(str(error))}", file=sys.stderr)
+        print(f"theiafs: {printable(str(error))}", file=sys.stderr)
         return 1
     print(f"{minutes} minute files indexed")
     return 0
@@ -106,11 +134,9 @@ def _reindex(store: str) -> int:
 
 def _browse(store: str, paths: Sequence[str], show: Callable[[Browser, str], None]) -> int:
     """Call *show* for each of *paths* of *store*, and return the exit status: 1 if one of them failed."""
-    # End as other programs do when head(1) has read enough.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     failures = 0
     if not os.path.isdir(store):
-        print(f"theiafs: there is no store {_printable(store)}", file=sys.stderr)
+        print(f"theiafs: there is no store {printable(store)}", file=sys.stderr)
         return 1
     try:
         with contextlib.closing(open_store(store, is_read_only=True)) as opened:
@@ -119,13 +145,11 @@ def _browse(store: str, paths: Sequence[str], show: Callable[[Browser, str], Non
                 try:
                     show(browser, path)
                 except (FilesystemError, EventStoreException) as error:
-                    print(f"theiafs: {_printable(str(error))}", file=sys.stderr)
+                    print(f"theiafs: {printable(str(error))}", file=sys.stderr)
                     failures += 1
     except EventStoreException as error:
-        print(f"theiafs: {_printable(str(error))}", file=sys.stderr)
+        print(f"theiafs: {printable(str(error))}", file=sys.stderr)
         failures += 1
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
     return 1 if failures else 0
 
 
@@ -137,14 +161,6 @@ def _list(browser: Browser, path: str, shows_hidden: bool) -> None:
 
 def _print(browser: Browser, path: str, follows: bool) -> None:
     browser.print(path, sys.stdout.buffer, follows)
-
-
-def _printable(text: str) -> str:
-    """Escape the unprintable characters of *text*, so that it is one line and cannot control the terminal."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -171,7 +187,27 @@ def _parser() -> argparse.ArgumentParser:
         help="unmount a store",
         description="Unmount, and wait until everything is written.",
     )
+    unmounting.add_argument(
+        "--lazy",
+        action="store_true",
+        help="also if it is in use or does not answer, and wait for nothing",
+    )
+    unmounting.add_argument(
+        "--timeout",
+        type=float,
+        default=math.inf,
+        metavar="SECONDS",
+        help="wait no longer than this until everything is written; it goes on being written (default: no limit)",
+    )
     unmounting.add_argument("mountpoint", metavar="MOUNTPOINT")
+    importer = commands.add_parser(
+        "import",
+        help="import old logs",
+        description=importing.DESCRIPTION,
+        epilog=importing.EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    importing.add_arguments(importer)
     reindexing = commands.add_parser(
         "reindex",
         help="rebuild the index of a store",

@@ -6,12 +6,8 @@ from typing import Protocol
 
 from store import Batch
 from theiafs.addition import Addition
-from theiafs.formats.combined import Combined
 from theiafs.formats.fields import Format
-from theiafs.formats.journal import Journal
-from theiafs.formats.jsonl import Jsonl
-from theiafs.formats.logfmt import Logfmt
-from theiafs.formats.syslog import Syslog
+from theiafs.formats.table import FORMATS
 from theiafs.formatted import LineReader
 from theiafs.ingest import IngestBuffer
 from theiafs.origin import Origin
@@ -22,11 +18,11 @@ from theiafs.whole_writes import LARGEST_WRITE, WholeWrites
 __all__ = ["Buffer", "Doors"]
 
 _FORMATS: dict[NodeKind, Format] = {
-    NodeKind.INGEST_JSONL: Jsonl(),
-    NodeKind.INGEST_SYSLOG: Syslog(),
-    NodeKind.INGEST_LOGFMT: Logfmt(),
-    NodeKind.INGEST_COMBINED: Combined(),
-    NodeKind.INGEST_JOURNAL: Journal(),
+    NodeKind.INGEST_JSONL: FORMATS["jsonl"],
+    NodeKind.INGEST_SYSLOG: FORMATS["syslog"],
+    NodeKind.INGEST_LOGFMT: FORMATS["logfmt"],
+    NodeKind.INGEST_COMBINED: FORMATS["combined"],
+    NodeKind.INGEST_JOURNAL: FORMATS["journal"],
 }
 
 

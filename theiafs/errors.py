@@ -20,6 +20,7 @@ __all__ = [
     "REFUSALS",
     "AlreadyThere",
     "FilesystemError",
+    "ImportFailed",
     "InvalidName",
     "MountError",
     "NameTooLong",
@@ -62,6 +63,10 @@ class AlreadyThere(FilesystemError):
 
 class NotPermitted(FilesystemError):
     """A change that no user may make."""
+
+
+class ImportFailed(Exception):
+    """An import that failed, of a file or as a whole; the message says why, and what to do."""
 
 
 class MountError(Exception):

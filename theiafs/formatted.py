@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from store import Batch, Event, EventTooLarge, InvalidEvent, in_decimal
+from store import Batch, EventTooLarge, InvalidEvent, in_decimal
 from theiafs.addition import Addition
-from theiafs.formats.fields import NO_TIME, Fields, Format, Rules
+from theiafs.formats.fields import Fields, Format, Rules
 from theiafs.lines import unended_size
 from theiafs.origin import Origin
 from theiafs.tallies import Tallies
@@ -20,9 +20,6 @@ UNPARSED = "unparsed"
 """The tag of a line that is not in the format of the file that it was appended to."""
 
 _BLANK = b" \t"
-
-_Kind = tuple[str | None, tuple[str, ...], bool]
-"""The source and the tags that a line says, and whether it is in the format."""
 
 
 class LineReader(NamedTuple):
@@ -89,24 +86,26 @@ class FormattedLines:
 
     def run(self) -> None:
         """Divide the whole buffer, or up to a line that cannot be stored."""
-        end = self._buffer.rfind(b"\n") + 1
-        contents, ends = _lines(self._buffer[:end])
+        *lines, rest = self._buffer.split(b"\n")
+        contents = _contents(lines, has_returns=b"\r" in self._buffer)
         count = self._check_sizes(contents)
         if count:
             count = self._add(contents[:count])
-        self.position = ends[count - 1] if self.failure and count else 0 if self.failure else end
         if self.failure is None:
-            self._check_size(unended_size(self._buffer[end:]))
+            self.position = len(self._buffer) - len(rest)
+            self._check_size(unended_size(rest))
+        else:
+            self.position = _end_of(lines, count)
 
     def _check_sizes(self, contents: Sequence[bytes]) -> int:
         """Return how many of *contents* come before the first that is too large."""
-        if max(map(len, contents), default=0) <= self._event_size_max:
+        if len(self._buffer) <= self._event_size_max:
             return len(contents)
-        count = next(
-            number for number, each in enumerate(contents) if len(each) > self._event_size_max
-        )
-        self._check_size(len(contents[count]))
-        return count
+        for count, each in enumerate(contents):
+            self._check_size(len(each))
+            if self.failure is not None:
+                return count
+        return len(contents)
 
     def _check_size(self, size: int) -> None:
         if size > self._event_size_max:
@@ -117,7 +116,7 @@ class FormattedLines:
     def _add(self, contents: list[bytes]) -> int:
         """Add the lines with *contents*, up to one whose time does not belong here; return how many."""
         fields = self._reader.read(contents, self._origin.now)
-        ticks = self._dated(fields)
+        ticks = fields.times(self._origin.now if self.last_ticks is None else self.last_ticks)
         query = self._addition.query
         strays = ((ticks < query.start) | (ticks > query.end)).nonzero()[0]
         count = len(contents)
@@ -131,33 +130,13 @@ class FormattedLines:
         for row in sorted(fields.events):
             if row < count:
                 self._add_lines(contents, ticks, fields, start, row)
-                self._add_event(fields.events[row])
+                self.batch.add(self._addition.to_event(fields.events[row]))
                 start = row + 1
         self._add_lines(contents, ticks, fields, start, count)
         if count:
             self.last_ticks = int(ticks[count - 1])
             self.unparsed = count - int(np.count_nonzero(fields.is_parsed[:count]))
         return count
-
-    def _dated(self, fields: Fields) -> npt.NDArray[np.int64]:
-        """Return the times of the lines with *fields*; of one that says none, that of the line before it."""
-        ticks = fields.ticks
-        for row, event in fields.events.items():
-            ticks[row] = event.ticks
-        is_there = ticks != NO_TIME
-        if is_there.all():
-            return ticks
-        first = self._origin.now if self.last_ticks is None else self.last_ticks
-        known = np.concatenate(([first], ticks))
-        places = np.where(np.concatenate(([True], is_there)), np.arange(len(known)), 0)
-        return known[np.maximum.accumulate(places)][1:]
-
-    def _add_event(self, event: Event) -> None:
-        own = str(event.source), list(event.tags or [])
-        source, tags = self._addition.to(*own)
-        if (source, tags) != own:
-            event = Event(event.id, source, None, tags, event.content, ticks=event.ticks)
-        self.batch.add(event)
 
     def _add_lines(
         self,
@@ -170,20 +149,11 @@ class FormattedLines:
         """Add the lines from *first* to before *last*."""
         if first == last:
             return
-        some = slice(first, last)
-        said: list[_Kind] = list(
-            zip(
-                fields.sources[some],
-                fields.tags[some],
-                fields.is_parsed[some].tolist(),
-                strict=True,
-            )
-        )
-        kinds = {kind: number for number, kind in enumerate(dict.fromkeys(said))}
+        streams, kinds = fields.kinds(first, last)
         self.batch.add_dated(
-            contents[some],
-            ticks[some],
-            list(map(kinds.__getitem__, said)),
+            contents[first:last],
+            ticks[first:last],
+            streams,
             [self._kind(*kind) for kind in kinds],
             self._origin.now,
         )
@@ -199,13 +169,21 @@ class FormattedLines:
         )
 
 
-def _lines(text: bytes) -> tuple[list[bytes], list[int]]:
-    """Return the contents of the lines of *text*, blank ones left out, and where each line ends."""
-    lines = text.split(b"\n")[:-1]
-    ends = (np.fromiter(map(len, lines), np.int64, len(lines)) + 1).cumsum().tolist()
-    if b"\r" in text:
+def _contents(lines: list[bytes], *, has_returns: bool) -> list[bytes]:
+    """Return the contents of *lines*, blank ones left out; *has_returns* says whether any may end with a carriage return."""
+    if has_returns:
         lines = [line.removesuffix(b"\r") for line in lines]
     if min(lines, default=b"!") >= b"!":  # none is empty or begins with a blank
-        return lines, ends
-    kept = [(line, end) for line, end in zip(lines, ends, strict=True) if line.strip(_BLANK)]
-    return [line for line, _ in kept], [end for _, end in kept]
+        return lines
+    return [line for line in lines if line.strip(_BLANK)]
+
+
+def _end_of(lines: list[bytes], count: int) -> int:
+    """Return where the first *count* of *lines* that are not blank end, in bytes."""
+    end = 0
+    for line in lines:
+        if not count:
+            break
+        end += len(line) + 1
+        count -= len(_contents([line], has_returns=True))
+    return end

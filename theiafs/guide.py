@@ -223,6 +223,9 @@ stored too, tagged "unparsed".
   ingest.journal           journalctl -o json
   ingest.record            each write is one event: a stack trace stays whole
 
+Old files, compressed ones too, come in by "theiafs import <mountpoint> FILE",
+and a second time only what is new.
+
 VIEWS
 
 A view is a link to a directory or a file of this mount, written as it is seen

@@ -229,7 +229,7 @@ class _Split:
             | (records.ticks < query.start)
             | (records.ticks > query.end)
         )
-        if self._addition.tags or self._addition.source is not None:
+        if not self._addition.changes_nothing:
             refused |= np.array([self._lacks(each) for each in records.keys], np.bool_)
         records = records.before_first(refused)
         self.batch.add_block(self._buffer, records)

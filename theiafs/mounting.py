@@ -1,28 +1,26 @@
-"""Mounting and unmounting: the checks before, the process in the background, the end."""
+"""Mounting: the checks before, and the store that is served."""
 
 import contextlib
 import ctypes
 import logging
 import logging.handlers
 import os
-import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from store import EventStoreException, StoreLocked, open_store, wait_until_closed
+from store import open_store
+from theiafs.background import run_in_background
 from theiafs.binding import load_binding
 from theiafs.config import Settings
+from theiafs.directories import absolute
 from theiafs.errors import MountError
 from theiafs.lineviews import LINE_VIEWS
-from theiafs.mounts import Mount, mount_at, mounts, mounts_of_all_processes
 from theiafs.progress import Progress, copy_of_terminal
 from theiafs.session import serve
+from theiafs.unmounting import as_mount_error, is_stale, mounted_on, remove_mount
 
-__all__ = ["mount", "unmount"]
+__all__ = ["mount"]
 
 _M_ARENA_MAX = -8
 """As in glibc's malloc.h."""
@@ -30,8 +28,6 @@ _M_ARENA_MAX = -8
 log = logging.getLogger(__name__)
 
 _DEVICE = "/dev/fuse"
-_UP = b"\0"
-"""Written by the background process, after any messages, once the mount answers."""
 
 
 def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground: bool) -> None:
@@ -49,8 +45,8 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
         if "\n" in path or not _is_utf8(path):
             raise MountError(f"not a name that can be mounted: {path!r}")
     # The kernel lists mounts by their real paths. realpath() keeps a dead mount: it is no link.
-    mountpoint = os.path.realpath(mountpoint)
-    store_address = os.path.abspath(store_address)
+    mountpoint = os.path.realpath(absolute(mountpoint))
+    store_address = absolute(store_address)
     _check_apart(store_address, mountpoint)
     _check_mountpoint(mountpoint)
     _check_store_address(store_address, settings.is_read_only)
@@ -69,79 +65,6 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
     elif not _in_background(store_address, mountpoint, settings):
         # It is mounted, but the kernel delays all requests until libfuse has answered the first.
         os.stat(mountpoint)
-
-
-def unmount(mountpoint: str) -> None:
-    """Unmount *mountpoint*, and wait until everything is written and the store is free again.
-
-    Raises:
-        MountError: if no theiafs is mounted there, another file system is mounted on top of it, it is in use, or
-            the store stays mounted elsewhere.
-    """
-    mountpoint = os.path.realpath(mountpoint)
-    mounted = _mount_to_unmount(mountpoint)
-    # A mount whose process was killed writes nothing more; the next mount does.
-    has_process = _answers(mountpoint)
-    helper = shutil.which("fusermount3") or shutil.which("fusermount")
-    # umount(8) is for root only; other users need libfuse's helper.
-    command = ["umount"] if os.geteuid() == 0 or helper is None else [helper, "-u"]
-    done = subprocess.run([*command, "--", mountpoint], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise MountError(
-            f"cannot unmount {mountpoint}: {_one_line(done.stderr)}"
-            f" (fuser -vm {mountpoint} shows its users)"
-        )
-    if mounted.is_read_only:
-        return
-    others = [each for each in mounts_of_all_processes() if each.source == mounted.source]
-    if others and not has_process:
-        return  # one of them may go on serving the store
-    held = [each for each in others if each.device == mounted.device]
-    if held:
-        # A bind mount, or a copy in another mount namespace, keeps the filesystem alive.
-        raise MountError(
-            f"{mountpoint} is unmounted, but {mounted.source} is still mounted"
-            f" on {held[0].mountpoint}{held[0].namespace}, and stays in use until that is unmounted too"
-        )
-    with _as_mount_error(mounted.source):
-        is_all_written = wait_until_closed(mounted.source)
-    if has_process and not is_all_written:
-        raise MountError(
-            f"{mountpoint} is unmounted, but not everything could be written to the minute files (the log says"
-            " why); it is safe in the write-ahead log, and the next mount writes it"
-        )
-
-
-def _mount_to_unmount(mountpoint: str) -> Mount:
-    """Return the theiafs mount at *mountpoint*.
-
-    Raises:
-        MountError: if there is none, or another file system is mounted on top of it.
-    """
-    found = mount_at(mountpoint)
-    if found is not None and found.is_ours:
-        return found
-    if found is not None and _mounted_on(mountpoint):
-        raise MountError(
-            f"{found.source} ({found.type}) is mounted on top of the theiafs mount {mountpoint}:"
-            f" unmount that first (umount {mountpoint})"
-        )
-    raise MountError(f"{mountpoint} is not a theiafs mount")
-
-
-def _mounted_on(mountpoint: str) -> Mount | None:
-    """Return a theiafs mount at *mountpoint*, even one that is hidden by another mount."""
-    return next((each for each in mounts() if each.is_ours and each.mountpoint == mountpoint), None)
-
-
-def _answers(mountpoint: str) -> bool:
-    """Return whether a process serves the mount at *mountpoint*."""
-    try:
-        # Unlike stat(2), which the kernel answers from its cache for a second after the process has ended.
-        os.close(os.open(mountpoint, os.O_RDONLY | os.O_DIRECTORY))
-    except OSError:
-        return False
-    return True
 
 
 def _check_apart(store_address: str, mountpoint: str) -> None:
@@ -167,7 +90,14 @@ def _contains(outer: str, inner: str) -> bool:
 
 
 def _check_mountpoint(mountpoint: str) -> None:
-    mounted = _mounted_on(mountpoint)
+    """Check that *mountpoint* is an empty directory, after the mount of a process that has ended is removed.
+
+    Raises:
+        MountError: if it is not.
+    """
+    if is_stale(mountpoint):
+        remove_mount(mountpoint)
+        log.warning("removed a mount on %s whose process has ended", mountpoint)
     try:
         entries = os.listdir(mountpoint)
     except FileNotFoundError as error:
@@ -175,11 +105,8 @@ def _check_mountpoint(mountpoint: str) -> None:
     except NotADirectoryError as error:
         raise MountError(f"mountpoint {mountpoint} is not a directory") from error
     except OSError as error:
-        if mounted is not None:
-            raise MountError(
-                f"a mount whose process has ended is in the way: theiafs umount {mountpoint}"
-            ) from error
         raise MountError(f"mountpoint {mountpoint}: {error.strerror}") from error
+    mounted = mounted_on(mountpoint)
     if mounted is not None:
         raise MountError(f"{mounted.source} is already mounted on {mountpoint}")
     if entries:
@@ -218,63 +145,31 @@ def _check_device() -> None:
 def _in_background(store_address: str, mountpoint: str, settings: Settings) -> bool:
     """Serve the store at *store_address* on *mountpoint* in a background process.
 
-    libfuse can do that too, but its fork loses threads and locks.
-
     Returns:
         Whether this is that process, at its end.
 
     Raises:
         MountError: in the calling process, if the other one could not mount.
+        KeyboardInterrupt: in the calling process; nothing is mounted.
     """
-    reader, writer = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if os.fork():
-        os.close(writer)
-        with open(reader, "rb") as pipe:
-            said = pipe.read()
-        if not said.endswith(_UP):
-            raise MountError(
-                _one_line(said.decode("utf-8", "replace")) or "the mount process ended"
-            )
-        return False
-    terminal = copy_of_terminal()
-    os.setsid()
-    _reset_signals()
-    os.chdir("/")
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nowhere, 0)
-    os.dup2(nowhere, 1)
-    # libfuse and its helper write their error messages here, until the mount answers.
-    os.dup2(writer, 2)
-    os.close(reader)
-    os.close(writer)
-    os.close(nowhere)
 
-    def go_silent() -> None:
-        os.write(2, _UP)
-        silence = os.open(os.devnull, os.O_RDWR)
-        os.dup2(silence, 2)
-        os.close(silence)
+    def work(terminal: TextIO | None, note_up: Callable[[], None]) -> None:
+        _log_to(_log_file(settings))
+        try:
+            _serve(store_address, mountpoint, settings, terminal, note_up)
+        except MountError as error:
+            log.error("%s", error)  # noqa: TRY400 - the message says everything
+            raise
+        except Exception:
+            log.exception("the mount on %s ends", mountpoint)
+            raise
 
     try:
-        _log_to(_log_file(settings))
-        _serve(store_address, mountpoint, settings, terminal, go_silent)
-    except MountError as error:
-        print(error, file=sys.stderr)  # read by the process that waits at the other end of the pipe
-        log.error("%s", error)  # noqa: TRY400 - the message says everything
-        raise SystemExit(1) from error
-    except Exception:
-        log.exception("the mount on %s ends", mountpoint)
+        return run_in_background(work)
+    except KeyboardInterrupt:
+        if is_stale(mountpoint):  # it ended before libfuse knew of signals
+            remove_mount(mountpoint)
         raise
-    return True
-
-
-def _reset_signals() -> None:
-    """Reset signals that the caller ignores or blocks, as nohup(1) does: libfuse handles only those at their defaults."""
-    for number in (signal.SIGHUP, signal.SIGTERM):  # the bindings reset SIGINT
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _serve(
@@ -285,7 +180,7 @@ def _serve(
     on_up: Callable[[], None],
 ) -> None:
     _share_memory()
-    with _as_mount_error(store_address):
+    with as_mount_error(store_address):
         with Progress("indexing", terminal) as progress:
             store = open_store(
                 store_address,
@@ -315,22 +210,6 @@ def _share_memory() -> None:
         mallopt(_M_ARENA_MAX, 1)
 
 
-@contextlib.contextmanager
-def _as_mount_error(store_address: str) -> Iterator[None]:
-    try:
-        yield
-    except StoreLocked as error:
-        mountpoints = [
-            each.mountpoint for each in mounts() if each.is_ours and each.source == store_address
-        ]
-        shown = "".join(f", and it is mounted on {mountpoint}" for mountpoint in mountpoints)
-        raise MountError(
-            f"store {store_address} is in use: {error}{shown} (to mount it read-only as well: -o ro)"
-        ) from error
-    except EventStoreException as error:
-        raise MountError(str(error)) from error
-
-
 def _log_to(handler: logging.Handler) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
@@ -358,7 +237,3 @@ def _log_file(settings: Settings) -> logging.Handler:
 def _is_utf8(path: str) -> bool:
     """Return whether the FUSE binding, which encodes strictly, can pass on *path*."""
     return not any("\ud800" <= character <= "\udfff" for character in path)
-
-
-def _one_line(text: str) -> str:
-    return "; ".join(line.strip() for line in text.splitlines() if line.strip())

@@ -18,6 +18,7 @@ from theiafs.doors import Doors
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import InvalidName, NotFound, NotPermitted
 from theiafs.handles import HandleTable
+from theiafs.inodes import inode_of
 from theiafs.names import NAME_SIZE_MAX
 from theiafs.nodes import Directory, Entries, IngestFile, Link
 from theiafs.processes import process_of
@@ -47,6 +48,7 @@ class Stat(NamedTuple):
     """The answer of stat(2).
 
     Attributes:
+        inode: its number, a function of the path.
         mode: type and permissions.
         uid: the owner.
         gid: the group.
@@ -54,6 +56,7 @@ class Stat(NamedTuple):
         changed_ns: all of the times, in nanoseconds since the epoch.
     """
 
+    inode: int
     mode: int
     uid: int
     gid: int
@@ -188,7 +191,8 @@ class Operations:
         # The permissions of links are never checked; all have the same.
         umask = 0 if stat.S_ISLNK(mode) else self._settings.umask
         changed_ns = min(newest * _NS_PER_TICK, _MTIME_MAX_NS) or self._mounted_ns
-        return Stat(mode & ~umask, self._settings.uid, self._settings.gid, size, changed_ns)
+        owner = self._settings.uid, self._settings.gid
+        return Stat(inode_of(path), mode & ~umask, *owner, size, changed_ns)
 
     def readlink(self, path: str) -> str:
         """Return the target of the symbolic link at *path*."""

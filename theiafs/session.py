@@ -16,15 +16,19 @@ from itertools import repeat
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from store import EventStore, EventStoreException, is_reader_gone
 from theiafs.binding import describe, interruption, largest_write, load_binding
 from theiafs.config import Settings
 from theiafs.errors import REFUSALS, MountError, errno_of
+from theiafs.inodes import inodes_in
 from theiafs.operations import Operations
 
 __all__ = ["serve"]
 
 _BLOCK_SIZE = 128 << 10
+_NAMES_AT_ONCE = 500
 _IDLE_THREADS_MAX = 4
 """On libfuse 3, the kernel wakes idle threads in turn, and one that ran recently wakes faster.
 
@@ -58,6 +62,7 @@ def serve(
     binding = load_binding(settings.binding)
     is_libfuse_3 = getattr(binding, "fuse_version_major", 2) == 3
     options: dict[str, bool | str] = dict.fromkeys(settings.fuse_options, True)
+    options["use_ino"] = True
     if is_libfuse_3:
         options["max_idle_threads"] = str(_IDLE_THREADS_MAX)
         if binding.fuse_version_minor >= 12:  # older ones have no limit
@@ -107,7 +112,7 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
     (libfuse 2; one mount each way, in turn). To compare, leave them out of `callbacks`, and let the operations take
     and return what the binding does.
     """
-    stats_by_mode: dict[int, Any] = {}
+    stats_type = _stats_type(binding.c_stat)
     get_context = binding.fuse_get_context
     is_interrupted = interruption(binding)
     _add_fallocate(binding)
@@ -132,6 +137,7 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
         found = session.operations.getattr(path.decode())
         changed = binding.c_timespec(*divmod(found.changed_ns, 10**9))
         stat = buffer.contents  # libfuse has set it to zeros
+        stat.st_ino = found.inode
         stat.st_mode = found.mode
         # One link for directories too: any other number tells find(1) the number of subdirectories.
         stat.st_nlink = 1
@@ -147,23 +153,18 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
     ) -> None:
         no_flags = [repeat(0)] * len(flags)  # only libfuse 3 has flags
         fill_in = _fill_type(len(flags))(ctypes.cast(fill, ctypes.c_void_p).value)
-        for names, mode in session.operations.readdir(path.decode()):
-            stat = stats_by_mode.get(mode)
-            if stat is None:
-                stat = stats_by_mode[mode] = binding.c_stat(st_mode=mode)
-            # With offset 0 for all entries, libfuse buffers the whole listing.
-            encoded = map(str.encode, names)
-            if any(
-                map(
-                    fill_in,
-                    repeat(buffer),
-                    encoded,
-                    repeat(ctypes.addressof(stat)),
-                    repeat(0),
-                    *no_flags,
-                )
-            ):
-                break
+        listed = path.decode()
+        stats = np.zeros(_NAMES_AT_ONCE, stats_type)
+        first = stats.ctypes.data
+        addresses = range(first, first + stats.nbytes, stats.itemsize)
+        for names, mode in session.operations.readdir(listed):
+            stats["mode"] = mode
+            for start in range(0, len(names), _NAMES_AT_ONCE):
+                some = list(map(str.encode, names[start : start + _NAMES_AT_ONCE]))
+                stats["inode"][: len(some)] = inodes_in(listed, some)
+                # With offset 0 for all entries, libfuse buffers the whole listing.
+                if any(map(fill_in, repeat(buffer), some, addresses, repeat(0), *no_flags)):
+                    return
 
     def open_(session: Any, path: bytes, file: Any) -> None:
         info = file.contents
@@ -251,6 +252,19 @@ def _add_fallocate(binding: ModuleType) -> None:
     fallocate = ("fallocate", ctypes.CFUNCTYPE(ctypes.c_int, *arguments))
     fields = {"_fields_": [*table._fields_, *others, fallocate]}
     setattr(binding, table.__name__, type(table.__name__, (ctypes.Structure,), fields))
+
+
+def _stats_type(stat: Any) -> np.dtype[np.void]:
+    """Return the inode number and the mode of the structure *stat*, as a structure of numpy."""
+    fields = {"inode": stat.st_ino, "mode": stat.st_mode}
+    return np.dtype(
+        {
+            "names": list(fields),
+            "formats": [f"u{field.size}" for field in fields.values()],
+            "offsets": [field.offset for field in fields.values()],
+            "itemsize": ctypes.sizeof(stat),
+        }
+    )
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from benchmark.answers import count_lines
 from benchmark.comparisons import Result, Rival, alone, compare
 from benchmark.data import Data
 from benchmark.events import RARE_EVENTS, Extent, web_minutes
+from benchmark.formats import FORMATS
 from benchmark.queries import QUERIES
 from benchmark.scale import Scale
 from benchmark.table import Measurement, Row, Target, checked
@@ -251,4 +252,5 @@ CASES: dict[str, Callable[[Data, Scale], Result]] = {
     "hot": hot,
     "reindex": reindex,
     **QUERIES,
+    **FORMATS,
 }

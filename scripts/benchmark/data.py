@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.events import WORDS, Event, Extent, frame, minute_events, minute_name
+from benchmark.logs import LOGS
 
 __all__ = ["Data", "copy_store"]
 
@@ -110,6 +111,18 @@ class Data:
                     file.write(block)
 
         return self.made(f"lines-{kind}-{size}", make)
+
+    def log(self, name: str, size: int) -> Path:
+        """Return the path of the log *name*, one of ``LOGS``, that has at least *size* bytes."""
+
+        def make(path: Path) -> None:
+            lines = LOGS[name]()
+            written = 0
+            with path.open("w", encoding="ascii", newline="") as file:
+                while written < size:
+                    written += file.write(f"{next(lines)}\n")
+
+        return self.made(f"{size}-{name}", make)
 
     def log_files(self) -> list[Path]:
         """List the files that the lines are from; none when they are made up."""

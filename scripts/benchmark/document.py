@@ -29,6 +29,10 @@ _NOTES = """\
   search and save likewise; its events are made before its time begins.
 - The lines are those of the files `*.log` in `--lines DIR`; https://github.com/logpai/loghub has real ones. Without it
   they are made up.
+- The logs that go to `ingest.jsonl`, `ingest.combined` and `theiafs import` are made up: requests as Fastify logs them
+  with pino, an access log, and what rsyslog writes into files; a day of each has about 200 MB. Only lines count from
+  which a time was read. goaccess writes a report in JSON, jq and `lnav -n` print lines; json.loads is called in
+  process, without the start of Python.
 - Events that `cat ... >> ingest` appended are in the journal when cat ends, and survive the end of the process. "And theiafs
   umount" includes that all of it was written to the minute files and synced. "Ours without an index" is a store
   that has a directory where its index would be.

@@ -1,6 +1,7 @@
 """The peers: what a user would pick instead, as its users would run it."""
 
 import contextlib
+import json
 import sqlite3
 import sys
 import time
@@ -19,8 +20,12 @@ __all__ = [
     "BATCH_ROWS",
     "contents",
     "drain",
+    "goaccess",
     "import_journal",
     "journal",
+    "jq_times",
+    "json_loads",
+    "lnav",
     "query_journal",
     "query_plain_files",
     "query_sqlite",
@@ -37,12 +42,15 @@ __all__ = [
 _JOURNAL_REMOTE = "/lib/systemd/systemd-journal-remote"
 BATCH_ROWS = 10_000
 
+_TOOLS = {"journalctl": 2, "bindfs": 2, "rg": 2, "jq": 1, "goaccess": 2, "lnav": 2}
+"""By the names of tools, how many words of what ``--version`` prints say the name and the version."""
+
 
 def versions() -> str:
     """Return the names and versions of the installed peers."""
     tools = [
-        " ".join(printed([tool, "--version"]).split()[:2])
-        for tool in ("journalctl", "bindfs", "rg")
+        " ".join(printed([tool, "--version"]).replace(" - ", " ").split()[:words])
+        for tool, words in _TOOLS.items()
     ]
     packages = [f"{name} {version(name)}" for name in ("theia", "fusepy", "drain3")]
     return ", ".join([*tools, f"SQLite {sqlite3.sqlite_version}", *packages])
@@ -97,6 +105,32 @@ def drain(contents: Path) -> Measurement:
     """Generalise the lines of *contents* to templates with drain3, with its default options."""
     seconds, events = printed([sys.executable, "-m", "benchmark.drain_peer", str(contents)]).split()
     return Measurement(float(seconds), int(events))
+
+
+def jq_times(log: Path) -> Measurement:
+    """Show the member ``time`` of each object in *log* by jq."""
+    return counted(f"exec jq -c .time {log}", count_lines)
+
+
+def json_loads(log: Path) -> Measurement:
+    """Decode each line of *log* by Python's json, without the start of Python."""
+    started = time.perf_counter()
+    with log.open("rb") as file:
+        count = sum(1 for _ in map(json.loads, file))
+    return Measurement(time.perf_counter() - started, count)
+
+
+def goaccess(log: Path, directory: Path) -> Measurement:
+    """Report on the access log *log* by goaccess."""
+    report = directory / "report.json"
+    seconds = timed(f"exec goaccess {log} --log-format=COMBINED --no-progress -o {report}")
+    general = json.loads(report.read_bytes())["general"]
+    return Measurement(seconds, general["valid_requests"])
+
+
+def lnav(log: Path) -> Measurement:
+    """Show *log* by lnav, which reads the times of its lines and orders them."""
+    return counted(f"exec lnav -n {log}", count_lines)
 
 
 def query_plain_files(store: Path, tag: str) -> Measurement:

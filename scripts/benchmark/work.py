@@ -92,18 +92,21 @@ def _sum_of_counts(output: bytes) -> int:
     return sum(int(line.rpartition(b":")[2]) for line in output.splitlines())
 
 
-def append(mountpoint: Path, path: Path) -> float:
-    """Append the file *path* to the ingest file of *mountpoint*, and return the seconds it took."""
+def append(mountpoint: Path, path: Path, door: str = "ingest") -> float:
+    """Append the file *path* to the ingest file *door* of *mountpoint*, and return the seconds it took."""
     os.sync()  # what was written before is not to be waited for here
-    return timed(f"cat {path} >>{mountpoint}/ingest")
+    return timed(f"cat {path} >>{mountpoint}/{door}")
 
 
-def ingest(path: Path, store: Path, *, has_index: bool = True) -> tuple[Measurement, Measurement]:
-    """Append the file *path* to the empty *store*.
+def ingest(
+    path: Path, store: Path, door: str = "ingest", *, has_index: bool = True
+) -> tuple[Measurement, Measurement]:
+    """Append the file *path* to *door* of the empty *store*.
 
     Args:
         path: the file.
         store: the directory.
+        door: the name of the ingest file.
         has_index: whether there is a place for an index. A store goes on without one where a directory is in it.
 
     Returns:
@@ -116,7 +119,7 @@ def ingest(path: Path, store: Path, *, has_index: bool = True) -> tuple[Measurem
     if not has_index:
         index.mkdir(parents=True)
     with mounts.mounted(store) as mountpoint:
-        seconds = append(mountpoint, path)
+        seconds = append(mountpoint, path, door)
         started = time.perf_counter()
     total = seconds + time.perf_counter() - started
     if index.is_file() != has_index:

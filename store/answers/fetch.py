@@ -26,7 +26,9 @@ _SIZE_AT_ONCE = 1 << 20
 """Maximum number and approximate bytes of the events of a minute that are read together."""
 
 _CHUNK_SIZE = 1 << 20
-_UUID7 = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_DATED_UUID = re.compile(
+    r"([0-9a-f]{8})-([0-9a-f]{4})-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+)
 _ID_LINE = re.compile(rb"^id:(.*)$", re.MULTILINE)
 
 
@@ -120,7 +122,7 @@ def sorted_events(version: Version, access: Access, newest_first: bool) -> Itera
 
 
 class IdSearch:
-    """A search for events by id: first in the minute that a UUIDv7 names, then in those whose hashes include it.
+    """A search for events by id: first in the minute that a UUIDv7 or UUIDv8 names, then in those whose hashes include it.
 
     Args:
         access: the access to minutes.
@@ -161,8 +163,8 @@ class IdSearch:
         return _event(minute, self._access.read(minute.id, entry.start, entry.end), entry)
 
     def _named(self, event_id: str) -> NDArray[np.int64]:
-        """Return the ids of the minutes at the time in *event_id*; none if it is no UUIDv7."""
-        found = _UUID7.fullmatch(event_id)
+        """Return the ids of the minutes at the time in *event_id*; none if it is no UUIDv7 or UUIDv8, as imports make them."""
+        found = _DATED_UUID.fullmatch(event_id)
         if found is None:
             return np.empty(0, np.int64)
         milliseconds = int(found[1] + found[2], 16)

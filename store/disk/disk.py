@@ -6,6 +6,7 @@ place, and so that an error of the operating system becomes an exception of the 
 
 import contextlib
 import errno
+import math
 import os
 import stat
 from collections.abc import Iterator
@@ -248,9 +249,15 @@ class Disk:
         """Return the process that has locked the store in *root_dir*; "none" if there is none."""
         return lock.holder(root_dir, lock_path)
 
-    def wait_for_store_lock(self, root_dir: str, lock_path: str) -> None:
-        """Wait until no process has locked the store in *root_dir*."""
-        lock.wait(root_dir, lock_path)
+    def wait_for_store_lock(
+        self, root_dir: str, lock_path: str, timeout_s: float = math.inf
+    ) -> None:
+        """Wait until no process has locked the store in *root_dir*.
+
+        Raises:
+            StoreLocked: if one still has after *timeout_s* seconds.
+        """
+        lock.wait(root_dir, lock_path, timeout_s)
 
     def watch(self, directory: str) -> watch.DirectoryWatch | None:
         """Watch *directory* for changes by any process; None where the system cannot tell all of them."""

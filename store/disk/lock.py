@@ -21,6 +21,7 @@ __all__ = ["Lock", "holder", "is_locked", "wait"]
 _CANNOT_LOCK = frozenset({errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 _PAUSE_S, _ATTEMPTS_MAX = 0.002, 1000
+_POLL_S = 0.02
 """How often a lock is tried that is only shared, as it is for a moment by processes that ask whether it is held."""
 
 _TOUCH_INTERVAL_S = 86_400
@@ -161,14 +162,18 @@ def holder(root_dir: str, lock_path: str) -> str:
     return "none"
 
 
-def wait(root_dir: str, lock_path: str) -> None:
-    """Wait until no process has locked the store in *root_dir*, nor *lock_path*."""
-    for descriptor in _opened(root_dir, lock_path):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
-        except OSError as error:
-            if error.errno not in _CANNOT_LOCK:
-                raise
+def wait(root_dir: str, lock_path: str, timeout_s: float) -> None:
+    """Wait until no process has locked the store in *root_dir*, nor *lock_path*.
+
+    Raises:
+        StoreLocked: if one still has after *timeout_s* seconds.
+    """
+    deadline = time.monotonic() + timeout_s
+    pause = threading.Event()
+    while is_locked(root_dir, lock_path):
+        if time.monotonic() >= deadline:
+            raise StoreLocked(f"{holder(root_dir, lock_path)} holds {root_dir}")
+        pause.wait(_POLL_S)
 
 
 def _opened(root_dir: str, lock_path: str) -> Iterator[int]:

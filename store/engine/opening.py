@@ -1,6 +1,7 @@
 """Opening stores by their addresses."""
 
 import contextlib
+import math
 import os
 from collections.abc import Sequence
 
@@ -79,16 +80,21 @@ def reindex(address: str, progress: Progress = show_nothing) -> int:
         return sum(1 for _name in store.minutes(Query()))
 
 
-def wait_until_closed(address: str) -> bool:
+def wait_until_closed(address: str, timeout_s: float = math.inf) -> bool:
     """Wait until no process has the store at *address* open to write.
+
+    Args:
+        address: path of the directory.
+        timeout_s: how long to wait, in seconds.
 
     Returns:
         Whether everything that was saved is in the minute files; otherwise, it will be when the store is opened
         again.
 
     Raises:
+        StoreLocked: if one still has after that time.
         EventStoreException: if that cannot be found out.
     """
     disk = Disk()
-    disk.wait_for_store_lock(address, lock_path(address))
+    disk.wait_for_store_lock(address, lock_path(address), timeout_s)
     return not list_segments(disk, journal_path(address))

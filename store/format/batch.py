@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from store.errors import MalformedEvent
 from store.format.block import RecordBlock
-from store.format.dated import encode_dated
+from store.format.dated import encode_dated, encode_identified
 from store.format.event import (
     IDS_PER_STEM,
     Event,
@@ -141,7 +141,7 @@ class Batch:
         self,
         lines: list[bytes],
         ticks: npt.NDArray[np.int64],
-        streams: list[int],
+        streams: npt.NDArray[np.intp],
         kinds: list[tuple[str, list[str]]],
         received: int,
     ) -> None:
@@ -163,7 +163,37 @@ class Batch:
             records, sizes = encode_dated(stem, ticks[some], streams[some], keys, lines[some])
             self._pieces.append(records)
             self.sizes.frombytes(sizes.tobytes())
-        self.ticks.frombytes(ticks.astype(np.int64).tobytes())
+        self._add_columns(ticks, streams, keys)
+
+    def add_identified(
+        self,
+        lines: list[bytes],
+        ticks: npt.NDArray[np.int64],
+        streams: npt.NDArray[np.intp],
+        keys: list[bytes],
+        ids: npt.NDArray[np.bytes_],
+    ) -> None:
+        """Add an event for each line, which has a time, a stream and an id of its own.
+
+        Args:
+            lines: their contents; at least one.
+            ticks: their times, in ticks since the epoch.
+            streams: for each of them, the index of its stream in *keys*.
+            keys: stream keys, see :func:`store.format.record.encode_key`.
+            ids: their ids, all equally long.
+
+        Raises:
+            InvalidEvent: if there cannot be such events.
+        """
+        records, sizes = encode_identified(ids, ticks, streams, keys, lines)
+        self._pieces.append(records)
+        self.sizes.frombytes(sizes.tobytes())
+        self._add_columns(ticks, streams, keys)
+
+    def _add_columns(
+        self, ticks: npt.NDArray[np.int64], streams: npt.NDArray[np.intp], keys: list[bytes]
+    ) -> None:
+        self.ticks.frombytes(ticks.tobytes())
         first = len(self.keys)
-        self.streams += array("q", [first + stream for stream in streams])
+        self.streams.frombytes((streams + first).astype(np.int64).tobytes())
         self.keys += keys

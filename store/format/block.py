@@ -62,15 +62,20 @@ class RecordBlock(NamedTuple):
 
     def first(self, count: int) -> "RecordBlock":
         """Return the first *count* records."""
+        return self.part(0, count)
+
+    def part(self, first: int, last: int) -> "RecordBlock":
+        """Return the records from *first* to before *last*."""
+        some = slice(first, last)
         return RecordBlock(
-            self.starts[:count],
-            self.ends[:count],
-            self.closed[:count],
-            self.sizes[:count],
-            self.ticks[:count],
-            self.keys[:count],
-            self.id_starts[:count],
-            self.id_ends[:count],
+            self.starts[some],
+            self.ends[some],
+            self.closed[some],
+            self.sizes[some],
+            self.ticks[some],
+            self.keys[some],
+            self.id_starts[some],
+            self.id_ends[some],
         )
 
 

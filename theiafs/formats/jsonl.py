@@ -73,13 +73,12 @@ def _within(objects: Objects, names: Sequence[str]) -> list[str]:
 
 def _first_times(objects: Objects, names: Sequence[str], rules: Rules) -> Ticks:
     """Return for each object the first time that one of its members *names* says."""
-    ticks = np.full(len(objects.rows), NO_TIME)
-    for name in _within(objects, names):
-        missing = np.flatnonzero(ticks == NO_TIME)
+    first, *further = _within(objects, names) or [names[0]]
+    ticks = _read_values(objects.column(first), rules)
+    for name in further:
+        missing = np.flatnonzero(ticks == NO_TIME).tolist()
         values = objects.column(name)
-        if len(missing) < len(values):
-            values = [values[row] for row in missing.tolist()]
-        ticks[missing] = _read_values(values, rules)
+        ticks[missing] = _read_values([values[row] for row in missing], rules)
     return ticks
 
 
@@ -90,8 +89,11 @@ def _read_values(values: Sequence[object], rules: Rules) -> Ticks:
         values = [each.get(_MONGODB_DATE) if isinstance(each, dict) else each for each in values]
         kinds = set(map(type, values))
     if kinds == {int}:
-        numbers = np.array(values)
-        return epoch_ticks(numbers if numbers.dtype == np.int64 else cast("Sequence[int]", values))
+        whole = cast("Sequence[int]", values)
+        try:
+            return epoch_ticks(np.array(whole, np.int64))
+        except OverflowError:
+            return epoch_ticks(whole)
     texts = values if kinds == {str} else [each if type(each) is str else "" for each in values]
     ticks = read_times(list(map(str.encode, texts)), rules)  # type: ignore[arg-type]
     rows = [row for row, each in enumerate(values) if type(each) is int] if int in kinds else []
@@ -102,6 +104,8 @@ def _read_values(values: Sequence[object], rules: Rules) -> Ticks:
 
 def _read_events(objects: Objects, lines: Sequence[bytes], ticks: Ticks) -> dict[int, Event]:
     """Return by row the events of those of *lines* that events are rendered as."""
+    if _TAGS not in objects.names:
+        return {}
     rows = [row for row, members in enumerate(objects.rows) if _TAGS in members and ticks[row] >= 0]
     events = read_rendered([lines[row] for row in rows], ticks[rows].tolist())
     return {row: event for row, event in zip(rows, events, strict=True) if event is not None}

@@ -24,16 +24,17 @@ from theiafs.formats.times import read_times
 __all__ = ["Syslog"]
 
 _PATTERNS_KEPT = 64
+# All repeats are possessive: each ends before a byte that it excludes. A third of the time went into keeping the way back.
 _IN_FILES = (
-    rb"(?:<(?P<priority>[0-9]{1,3})>)?"
+    rb"(?:<(?P<priority>[0-9]{1,3}+)>)?"
     # Reading a time checks it. The last form has a year or a fraction.
-    rb"(?P<time>[A-Z].{5} .{8}|[0-9]{4}-[^ ]{6,40}|[A-Z][a-z]{2} [ 0-9][0-9](?: [0-9]{4})? [0-9:]{8}(?:\.[0-9]{1,9})?) "
-    rb"(?:(?P<host>[^ \[]{1,255}(?<!:)) )?"
-    rb"(?:(?P<app>[^ \[:]{1,255})(?:\[(?P<pid>[^\] ]{0,128})\]|:))?(?P<msgid>(?!))?"
+    rb"(?P<time>[A-Z].{5} .{8}|[0-9]{4}-[^ ]{6,40}+|[A-Z][a-z]{2} [ 0-9][0-9](?: [0-9]{4})? [0-9:]{8}(?:\.[0-9]{1,9}+)?) "
+    rb"(?:(?P<host>[^ \n\[]{1,255}+(?<!:)) )?+"
+    rb"(?:(?P<app>[^ \n\[:]{1,255}+)(?:\[(?P<pid>[^\] ]{0,128}+)\]|:))?+(?P<msgid>(?!))?+"
 )
 _RFC_5424 = (
-    rb"(?:<(?P<priority>[0-9]{1,3})>)?[0-9]{1,2} (?P<time>-|[0-9]{4}-[^ ]{6,40}) "
-    rb"(?P<host>[^ ]{1,255}) (?P<app>[^ ]{1,48}) (?P<pid>[^ ]{1,128}) (?P<msgid>[^ ]{1,32})(?![^ ])"
+    rb"(?:<(?P<priority>[0-9]{1,3}+)>)?[0-9]{1,2}+ (?P<time>-|[0-9]{4}-[^ ]{6,40}+) "
+    rb"(?P<host>[^ \n]{1,255}+) (?P<app>[^ \n]{1,48}+) (?P<pid>[^ \n]{1,128}+) (?P<msgid>[^ \n]{1,32}+)(?![^ \n])"
 )
 _FACILITIES = (
     b"kern", b"user", b"mail", b"daemon", b"auth", b"syslog", b"lpr", b"news", b"uucp", b"cron", b"authpriv", b"ftp",
@@ -62,16 +63,19 @@ class Syslog(Format):
         usual, other = patterns
         absent = (None,) * usual.groups
         matched = [found.groups() if found else absent for found in map(usual.match, lines)]
-        columns: dict[str, list[bytes | None]] = {name: [] for name in usual.groupindex}
-        columns.update(zip(columns, map(list, zip(*matched, strict=True)), strict=False))
+        columns: dict[str, list[bytes | None]] = {
+            name: [None] * len(lines) for name in (*usual.groupindex, *other.groupindex)
+        }
+        columns.update(zip(usual.groupindex, map(list, zip(*matched, strict=True)), strict=False))
         times, apps = columns["time"], columns["app"]
         ticks = read_times(times, rules)
         unread = np.flatnonzero(ticks == NO_TIME).tolist()
         rest = [row for row in unread if times[row] != NIL]
         for row in rest:
             found = other.match(lines[row])
+            said = found.groupdict() if found else {}
             for name, column in columns.items():
-                column[row] = found[name] if found else None
+                column[row] = said.get(name)
         ticks[rest] = read_times([times[row] for row in rest], rules)
         is_parsed = ticks != NO_TIME
         is_parsed[[row for row in unread if times[row] == NIL]] = True

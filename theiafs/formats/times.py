@@ -9,6 +9,7 @@ tick is none.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +30,9 @@ _SHAPES_MAX = 24
 """Maximum number of shapes that texts of one size are compared with; the rest is read one by one."""
 _UNIT_LIMITS = np.array([10**11, 10**14, 10**17])
 """From each of these numbers on, a unit is a thousandth of that before it: s, ms, µs, ns."""
-_PER_SECOND = np.array([1, 10**3, 10**6, 10**9])
-"""The units, in how many of them make a second."""
+_FACTORS = np.array([10**7, 10**4, 10, 1])
+_DIVISORS = np.array([1, 1, 1, 100])
+"""By what numbers in each unit are multiplied, then divided, to be ticks."""
 
 
 def read_times(texts: Sequence[bytes | None], rules: Rules) -> Ticks:
@@ -39,7 +41,9 @@ def read_times(texts: Sequence[bytes | None], rules: Rules) -> Ticks:
     Returns:
         Their ticks since the epoch; ``NO_TIME`` for None and for each text that is no time.
     """
-    present = [text or b"" for text in texts]
+    present = cast("Sequence[bytes]", texts)
+    if not all(texts):
+        present = [text or b"" for text in texts]
     if len(present) < _MANY:
         return np.array([_read_one(text, rules) for text in present], np.int64)
     if len(set(map(len, present))) == 1 and 0 < len(present[0]) <= SIZE_MAX:
@@ -83,13 +87,13 @@ def _ticks_of_numbers(numbers: npt.NDArray[np.int64 | np.float64]) -> Ticks:
     if is_float:
         is_time &= numbers < float(TICKS_MAX)
     numbers = np.where(is_time, numbers, 0)
-    per_second = _PER_SECOND[np.searchsorted(_UNIT_LIMITS, numbers, side="right")]
+    units = np.searchsorted(_UNIT_LIMITS, numbers, side="right")
+    factors = _FACTORS[units]
     whole = numbers.astype(np.int64)
-    seconds, rest = np.divmod(whole, per_second)
-    ticks = seconds * TICKS_PER_S + rest * TICKS_PER_S // per_second
+    ticks = whole * factors // _DIVISORS[units]
     if is_float:
         # A float of nanoseconds has no decimals.
-        ticks += np.rint((numbers - whole) * (TICKS_PER_S / per_second)).astype(np.int64)
+        ticks += np.rint((numbers - whole) * factors).astype(np.int64)
     return np.where(is_time, ticks, NO_TIME)
 
 

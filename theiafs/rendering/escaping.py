@@ -13,7 +13,15 @@ A backslash stays as it is, so this cannot be reversed. In a *word* spaces and t
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["count_within", "escape", "escape_json", "escape_word", "find_unsafe", "have_blanks"]
+__all__ = [
+    "count_within",
+    "escape",
+    "escape_json",
+    "escape_word",
+    "find_unsafe",
+    "have_blanks",
+    "printable",
+]
 
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
@@ -136,3 +144,11 @@ def have_blanks(data: bytes, starts: Integers, sizes: Integers) -> Booleans:
         more = np.flatnonzero(left > _CHUNK_SIZE)
         rows, starts, left = rows[more], starts[more] + _CHUNK_SIZE, left[more] - _CHUNK_SIZE
     return found
+
+
+def printable(text: str) -> str:
+    """Escape the unprintable characters of *text*, so that it is one line and cannot control the terminal."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )

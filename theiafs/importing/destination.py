@@ -1,0 +1,233 @@
+"""Destinations of an import: a store, or a mount of one."""
+
+import contextlib
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Self
+
+import numpy as np
+
+from store import (
+    TICKS_PER_S,
+    Batch,
+    EventReadException,
+    EventStore,
+    EventStoreException,
+    EventWriteException,
+    Query,
+    open_store,
+)
+from theiafs.errors import ImportFailed
+from theiafs.mounts import Mount, mount_at, mounts
+
+__all__ = ["Destination", "MountDestination", "StoreDestination", "open_destination"]
+
+_PIECE_SIZE = 1 << 20
+_WRITE_SIZE_MAX = 124 << 10
+"""The kernel passes on so much in one piece: if this process is killed, whole records are written, and no part of one."""
+_MINUTE = re.compile(r"[0-9]+-[0-9]+")
+_ERRORS_TAIL_SIZE = 4 << 10
+
+
+class Destination(ABC):
+    """A place where events are imported to. Every failure of it is an exception of the store."""
+
+    @abstractmethod
+    def minutes(self, start_s: int, end_s: int) -> list[str]:
+        """Return the names of the minutes that have events from *start_s* to *end_s*, in seconds since the epoch."""
+
+    @abstractmethod
+    def read(self, minute: str) -> Iterator[bytes]:
+        """Read *minute* in pieces, as it is stored; there is none of a minute that was removed."""
+
+    @abstractmethod
+    def save(self, batch: Batch) -> None:
+        """Save the events of *batch*."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Make durable what was saved; closing again does nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self.close()
+
+
+class StoreDestination(Destination):
+    """A store that no mount has open.
+
+    Args:
+        store: the store; it is closed with this.
+    """
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+
+    def minutes(self, start_s: int, end_s: int) -> list[str]:
+        """See :meth:`Destination.minutes`."""
+        query = Query().within(start_s * TICKS_PER_S, end_s * TICKS_PER_S)
+        return list(self._store.minutes(query))
+
+    def read(self, minute: str) -> Iterator[bytes]:
+        """See :meth:`Destination.read`."""
+        answer, offset = self._store.answer(Query(), minute), 0
+        while piece := answer.read(offset, _PIECE_SIZE):
+            yield piece
+            offset += len(piece)
+
+    def save(self, batch: Batch) -> None:
+        """See :meth:`Destination.save`."""
+        self._store.save_batch(batch)
+
+    def close(self) -> None:
+        """See :meth:`Destination.close`."""
+        self._store.close()
+
+
+class MountDestination(Destination):
+    """A mount, by its files.
+
+    Args:
+        root: the mountpoint.
+        to_save: whether events will be saved.
+
+    Raises:
+        EventStoreException: if nothing can be appended there.
+    """
+
+    def __init__(self, root: str, to_save: bool = True) -> None:
+        self._root = root
+        self._ingest: int | None = None
+        if to_save:
+            with self._failing(EventWriteException):
+                self._ingest = os.open(os.path.join(root, "ingest"), os.O_WRONLY | os.O_APPEND)
+
+    def minutes(self, start_s: int, end_s: int) -> list[str]:
+        """See :meth:`Destination.minutes`."""
+        with self._failing(EventReadException):
+            names = os.listdir(os.path.join(self._root, "range", f"@{start_s}..@{end_s}"))
+        return [name for name in names if _MINUTE.fullmatch(name)]
+
+    def read(self, minute: str) -> Iterator[bytes]:
+        """See :meth:`Destination.read`."""
+        with self._failing(EventReadException):
+            try:
+                file = os.open(os.path.join(self._root, "minutes", minute), os.O_RDONLY)
+            except FileNotFoundError:
+                return
+            try:
+                while piece := os.read(file, _PIECE_SIZE):
+                    yield piece
+            finally:
+                os.close(file)
+
+    def save(self, batch: Batch) -> None:
+        """See :meth:`Destination.save`."""
+        assert self._ingest is not None, "it was opened to save"
+        data = memoryview(batch.data)
+        ends = np.frombuffer(batch.sizes, np.int64).cumsum()
+        start = 0
+        with self._failing(EventWriteException):
+            while start < len(data):
+                first = int(ends.searchsorted(start, "right"))
+                last = int(ends.searchsorted(start + _WRITE_SIZE_MAX, "right"))
+                end = int(ends[max(first, last - 1)])
+                while start < end:
+                    start += os.write(self._ingest, data[start:end])
+
+    def close(self) -> None:
+        """See :meth:`Destination.close`."""
+        ingest, self._ingest = self._ingest, None
+        if ingest is not None:
+            with self._failing(EventWriteException), contextlib.ExitStack() as stack:
+                stack.callback(os.close, ingest)
+                os.fsync(ingest)
+
+    @contextlib.contextmanager
+    def _failing(self, kind: type[EventStoreException]) -> Iterator[None]:
+        """Raise *kind* for an error of the mount, which its error log may explain."""
+        try:
+            yield
+        except OSError as error:
+            reason = self._last_error()
+            raise kind(f"{self._root}: {error.strerror}{reason}") from error
+
+    def _last_error(self) -> str:
+        """Return why the last request of this process was refused, as the mount says it; empty if it does not."""
+        try:
+            with open(os.path.join(self._root, "errors"), "rb") as errors:
+                errors.seek(max(os.fstat(errors.fileno()).st_size - _ERRORS_TAIL_SIZE, 0))
+                lines = errors.read().decode("utf-8", "replace").splitlines()
+        except OSError:
+            return ""
+        ours = [line for line in lines if f"[{os.getpid()}] " in line]
+        return ": " + ours[-1].partition(": ")[2] if ours else ""
+
+
+def open_destination(address: str, is_dry_run: bool) -> Destination:
+    """Open the destination at *address*: a mountpoint, or the directory of a store, which may be mounted.
+
+    Args:
+        address: the path; a store is made there if there is nothing.
+        is_dry_run: whether nothing will be saved, and nothing is to be made.
+
+    Raises:
+        ImportFailed: if it is something else.
+        EventStoreException: if it cannot be opened.
+    """
+    path = os.path.realpath(address)
+    mount = _mount_of(path, is_dry_run)
+    if mount is not None:
+        return MountDestination(mount.mountpoint, to_save=not is_dry_run)
+    if os.path.lexists(path) and not os.path.isdir(path):
+        raise ImportFailed(f"{address} is neither a store nor a mount: it is not a directory")
+    if is_dry_run and not os.path.lexists(path):
+        return _Nothing()
+    return StoreDestination(open_store(path, is_read_only=is_dry_run))
+
+
+class _Nothing(Destination):
+    """A store that does not exist, and is not to be made."""
+
+    def minutes(self, start_s: int, end_s: int) -> list[str]:
+        """See :meth:`Destination.minutes`."""
+        return []
+
+    def read(self, minute: str) -> Iterator[bytes]:
+        """See :meth:`Destination.read`."""
+        return iter(())
+
+    def save(self, batch: Batch) -> None:
+        """See :meth:`Destination.save`."""
+
+    def close(self) -> None:
+        """See :meth:`Destination.close`."""
+
+
+def _mount_of(path: str, is_dry_run: bool) -> Mount | None:
+    """Return the mount at *path*, a real path, or of the store there; None if there is none.
+
+    Args:
+        path: the path.
+        is_dry_run: whether nothing will be appended, so that a read-only mount will do.
+
+    Raises:
+        ImportFailed: if the path is within a mount, or that is read-only.
+    """
+    mount = mount_at(path)
+    if mount is not None and mount.is_ours:
+        if mount.is_read_only and not is_dry_run:
+            raise ImportFailed(
+                f"{path} is mounted read-only: give its store, {mount.source}, instead"
+            )
+        return mount
+    ours = [each for each in mounts() if each.is_ours]
+    for each in ours:
+        if path.startswith(f"{each.mountpoint}/"):
+            raise ImportFailed(f"{path} is within a mount: give {each.mountpoint} instead")
+    writable = [each for each in ours if not each.is_read_only]
+    return next((each for each in writable if os.path.realpath(each.source) == path), None)

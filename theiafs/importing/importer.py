@@ -1,0 +1,124 @@
+"""The importer: files go in, and their events come out at the destination."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from store import Batch
+from theiafs.addition import Addition
+from theiafs.errors import ImportFailed
+from theiafs.importing.destination import Destination
+from theiafs.importing.interruption import Interruption
+from theiafs.importing.known import KnownIds
+from theiafs.importing.lines import LineImport, LineRules
+from theiafs.importing.logfile import LogFile
+from theiafs.importing.multiline import Joiner, Multiline
+from theiafs.importing.records import Damage, read_records
+from theiafs.importing.selection import Selection
+from theiafs.importing.summary import Summary
+from theiafs.tallies import Tallies
+
+__all__ = ["Importer"]
+
+
+class Importer:
+    """The import of files, one after the other, into a destination.
+
+    Args:
+        destination: where the events go.
+        addition: what is said of every event.
+        multiline: says which lines continue the one before.
+        event_size_max: size limit of a content, in bytes.
+        interruption: puts off what would interrupt a save.
+        is_dry_run: whether nothing is saved.
+    """
+
+    def __init__(
+        self,
+        destination: Destination,
+        addition: Addition,
+        multiline: Multiline,
+        event_size_max: int,
+        interruption: Interruption,
+        is_dry_run: bool = False,
+    ) -> None:
+        self._destination = destination
+        self._addition = addition
+        self._multiline = multiline
+        self._event_size_max = event_size_max
+        self._interruption = interruption
+        self._is_dry_run = is_dry_run
+        self._selection = Selection(KnownIds(destination))
+        self._tallies = Tallies()
+
+    def run(self, file: LogFile, summary: Summary, progress: Callable[[int], object]) -> None:
+        """Import *file*.
+
+        Args:
+            file: the file.
+            summary: counts its events as they are saved.
+            progress: called with the number of bytes of the file that were read since the last call.
+
+        Raises:
+            ImportFailed: if the file cannot be read to its end; what was read of it is imported.
+            EventStoreException: if the events cannot be saved.
+        """
+        position = 0
+        try:
+            for batch in self._batches(file, summary):
+                self._save(batch, summary)
+                progress(file.input.position - position)
+                position = file.input.position
+        finally:
+            summary.add_too_long(file.input.too_long)
+
+    def _save(self, batch: Batch, summary: Summary) -> None:
+        with self._interruption.deferred():
+            if len(batch) and not self._is_dry_run:
+                self._destination.save(batch)
+            summary.new += len(batch)
+
+    def _batches(self, file: LogFile, summary: Summary) -> Iterator[Batch]:
+        """Yield the new events of *file*."""
+        if file.format is None:
+            pieces = (block.text for block in file.input.blocks())
+            yield from self._read_records(pieces, summary)
+            return
+        rules = LineRules(file.format, file.rules, file.source, self._addition, self._tallies)
+        lines = LineImport(rules, self._selection, summary)
+        joiner = Joiner(self._multiline, self._event_size_max)
+        failure: ImportFailed | None = None
+        try:
+            for block in file.input.blocks():
+                yield lines.batch(joiner.feed(block))
+        except ImportFailed as error:
+            failure = error
+        yield lines.batch(joiner.finish())
+        if failure is not None:
+            raise failure
+
+    def _read_records(self, pieces: Iterator[bytes], summary: Summary) -> Iterator[Batch]:
+        """Yield the new ones of the records in *pieces*, with their own ids."""
+        for each in read_records(pieces):
+            if isinstance(each, Damage):
+                summary.damaged_size += each.size
+                continue
+            summary.add_events(each.block.ticks)
+            is_new = self._selection.are_new(each.ids, each.block.ticks)
+            summary.known += int(np.count_nonzero(~is_new))
+            batch = Batch()
+            for first, last in _runs(is_new):
+                new = each.part(first, last)
+                if self._addition.changes_nothing:
+                    batch.add_block(new.data, new.block)
+                else:
+                    for event in new.events():
+                        batch.add(self._addition.to_event(event))
+            yield batch
+
+
+def _runs(flags: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return where each run of true *flags* begins and ends."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags, [0]))))
+    return list(zip(edges[0::2].tolist(), edges[1::2].tolist(), strict=True))

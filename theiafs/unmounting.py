@@ -1,0 +1,176 @@
+"""Unmounting: what is ours, and nothing else. Nothing here waits for a process that does not answer."""
+
+import contextlib
+import math
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+
+from store import EventStoreException, StoreLocked, wait_until_closed
+from theiafs.directories import absolute
+from theiafs.errors import MountError
+from theiafs.mounts import Mount, mount_at, mounts, mounts_of_all_processes
+
+__all__ = ["as_mount_error", "is_stale", "mounted_on", "remove_mount", "unmount"]
+
+_ANSWER_S = 5.0
+"""How long a mount may take to answer, in seconds, before it counts as one that does not."""
+
+
+def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf) -> None:
+    """Unmount *mountpoint*, and wait until everything is written and the store is free again.
+
+    Args:
+        mountpoint: the directory.
+        is_lazy: whether to take the mount away from there at once, even if it is in use, and wait for nothing: its process
+            writes everything when its last file is closed.
+        timeout_s: how long to wait until everything is written, in seconds.
+
+    Raises:
+        MountError: if no theiafs is mounted there, another file system is mounted on top of it, it is in use or does
+            not answer, the store stays mounted elsewhere, or not everything is written after that time.
+    """
+    mountpoint = _resolved(mountpoint)
+    mounted = _mount_to_unmount(mountpoint)
+    if is_lazy:
+        remove_mount(mountpoint)
+        return
+    # A mount whose process was killed writes nothing more; the next mount does.
+    answers = _answers(mountpoint, min(_ANSWER_S, timeout_s))
+    if answers is None:
+        raise MountError(
+            f"{mountpoint} does not answer: is its process stopped? (theiafs umount --lazy {mountpoint})"
+        )
+    _run_umount(mountpoint)
+    if mounted.is_read_only:
+        return
+    others = [each for each in mounts_of_all_processes() if each.source == mounted.source]
+    if others and not answers:
+        return  # one of them may go on serving the store
+    held = [each for each in others if each.device == mounted.device]
+    if held:
+        # A bind mount, or a copy in another mount namespace, keeps the filesystem alive.
+        raise MountError(
+            f"{mountpoint} is unmounted, but {mounted.source} is still mounted"
+            f" on {held[0].mountpoint}{held[0].namespace}, and stays in use until that is unmounted too"
+        )
+    try:
+        is_all_written = wait_until_closed(mounted.source, timeout_s)
+    except StoreLocked as error:
+        raise MountError(
+            f"{mountpoint} is unmounted, but not everything is written after {timeout_s:g} s: {error}"
+        ) from error
+    except EventStoreException as error:
+        raise MountError(str(error)) from error
+    if answers and not is_all_written:
+        raise MountError(
+            f"{mountpoint} is unmounted, but not everything could be written to the minute files (the log says"
+            " why); it is safe in the write-ahead log, and the next mount writes it"
+        )
+
+
+def mounted_on(mountpoint: str) -> Mount | None:
+    """Return a theiafs mount at *mountpoint*, even one that is hidden by another mount."""
+    return next((each for each in mounts() if each.is_ours and each.mountpoint == mountpoint), None)
+
+
+def is_stale(mountpoint: str) -> bool:
+    """Return whether the mount at *mountpoint* is one of theiafs whose process has ended."""
+    found = mount_at(mountpoint)
+    return found is not None and found.is_ours and _answers(mountpoint, _ANSWER_S) is False
+
+
+def remove_mount(mountpoint: str) -> None:
+    """Take the mount at *mountpoint* away from there, even if it is in use.
+
+    Raises:
+        MountError: if that failed.
+    """
+    _run_umount(mountpoint, "-l", "-z")
+
+
+def _run_umount(mountpoint: str, flag: str = "", helper_flag: str = "") -> None:
+    """Run the command that unmounts *mountpoint*: umount with *flag*, or libfuse's helper with *helper_flag*.
+
+    Raises:
+        MountError: if it failed.
+    """
+    helper = shutil.which("fusermount3") or shutil.which("fusermount")
+    # umount(8) is for root only; other users need libfuse's helper.
+    if os.geteuid() == 0 or helper is None:
+        command = ["umount", "--no-canonicalize", flag]
+    else:
+        command = [helper, "-u", helper_flag]
+    done = subprocess.run(
+        [*filter(None, command), "--", mountpoint], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        lines = [line.strip() for line in done.stderr.splitlines()]
+        raise MountError(
+            f"cannot unmount {mountpoint}: {'; '.join(filter(None, lines))} (fuser -vm {mountpoint} shows its users)"
+        )
+
+
+@contextlib.contextmanager
+def as_mount_error(store_address: str) -> Iterator[None]:
+    """Raise MountError for what is wrong with the store at *store_address*.
+
+    Raises:
+        MountError: for every error of the store.
+    """
+    try:
+        yield
+    except StoreLocked as error:
+        mountpoints = [
+            each.mountpoint for each in mounts() if each.is_ours and each.source == store_address
+        ]
+        shown = "".join(f", and it is mounted on {mountpoint}" for mountpoint in mountpoints)
+        raise MountError(
+            f"store {store_address} is in use: {error}{shown} (to mount it read-only as well: -o ro)"
+        ) from error
+    except EventStoreException as error:
+        raise MountError(str(error)) from error
+
+
+def _resolved(mountpoint: str) -> str:
+    """Return the real path of *mountpoint*, without asking what is mounted there if that is how it is listed."""
+    given = absolute(mountpoint)
+    return given if mounted_on(given) is not None else os.path.realpath(given)
+
+
+def _mount_to_unmount(mountpoint: str) -> Mount:
+    """Return the theiafs mount at *mountpoint*.
+
+    Raises:
+        MountError: if there is none, or another file system is mounted on top of it.
+    """
+    found = mount_at(mountpoint)
+    if found is not None and found.is_ours:
+        return found
+    if found is not None and mounted_on(mountpoint):
+        raise MountError(
+            f"{found.source} ({found.type}) is mounted on top of the theiafs mount {mountpoint}:"
+            f" unmount that first (umount {mountpoint})"
+        )
+    raise MountError(f"{mountpoint} is not a theiafs mount")
+
+
+def _answers(mountpoint: str, timeout_s: float) -> bool | None:
+    """Return whether a process serves the mount at *mountpoint*; None if it does not answer within *timeout_s* seconds."""
+    answers: list[bool] = []
+    # A thread that waits for a mount ends with this process, whatever becomes of the mount.
+    thread = threading.Thread(target=lambda: answers.append(_is_served(mountpoint)), daemon=True)
+    thread.start()
+    thread.join(timeout_s)
+    return answers[0] if answers else None
+
+
+def _is_served(mountpoint: str) -> bool:
+    try:
+        # Unlike stat(2), which the kernel answers from its cache for a second after the process has ended.
+        os.close(os.open(mountpoint, os.O_RDONLY | os.O_DIRECTORY))
+    except OSError:
+        return False
+    return True
