@@ -114,7 +114,7 @@ class EventStore(ABC):
 
     @abstractmethod
     def get(self, event_id: object) -> Event:
-        """Find the event with the id *event_id*.
+        """Find the event with the id *event_id*; of several, one of them.
 
         Raises:
             EventNotFound: if there is none.
@@ -122,7 +122,7 @@ class EventStore(ABC):
 
     @abstractmethod
     def delete(self, event_id: object) -> None:
-        """Remove the event with the id *event_id* durably.
+        """Remove the event with the id *event_id* durably: of several, the one that :meth:`get` finds.
 
         Raises:
             EventNotFound: if there is none.

@@ -181,6 +181,20 @@ class StoreContract:
         filled.save(Event("a", "/s/1", 10, [], "again"))
         assert filled.get("a").content == "again"
 
+    def test_delete_one_of_several(self, filled: EventStore) -> None:
+        """The one that is found; then the next is found."""
+        filled.save(Event("a", "/s/1", 10, [], "again"))
+        filled.save(Event("a", "/s/1", 1000, [], "later"))
+        contents = []
+        for _ in range(3):
+            contents.append(filled.get("a").content)
+            filled.delete("a")
+            assert contents[-1] not in [each.content for each in filled.search(0)]
+        assert sorted(map(str, contents)) == sorted(["again", "later", str(EVENTS[0].content)])
+        with pytest.raises(EventNotFound):
+            filled.delete("a")
+        assert self.found(filled, 0) == ["f", "e", "c", "b", "d"]
+
     def test_remove_minute(self, filled: EventStore) -> None:
         """All of its events are gone from everywhere, the others stay, and the minute can have new ones."""
         [name] = filled.minutes(Query().within(*seconds(10, 12)))

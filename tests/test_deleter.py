@@ -171,16 +171,35 @@ def test_a_minute_that_goes_while_ids_are_looked_up(store: NaiveEventStore) -> N
     assert store.get("e4").content == "xxxx"
 
 
-def test_events_of_one_id_go_together(new_directory: NewDirectory) -> None:
-    """However many a minute has, it is rewritten once, and the others stay."""
+def test_of_events_with_one_id_goes_the_one_that_is_found(tmp_path: Path) -> None:
+    """Then the next one is found, in whatever minutes they are, and the others stay."""
+    with opened(tmp_path) as store:
+        for number in range(12):
+            store.save(Event("twin", "s", float(number % 3 * 100), ["t"], f"{number}"))
+            store.save(Event(number, "s", float(number % 3 * 100), ["t"], "x"))
+            if number == 6:
+                store._flush_all()
+        left = {f"{number}" for number in range(12)}
+        while left:
+            shown = store.get("twin").content
+            assert shown == store.get("twin").content
+            store.delete("twin")
+            left.remove(str(shown))
+            assert {each.content for each in store.search(0) if each.id == "twin"} == left
+        with pytest.raises(EventNotFound):
+            store.delete("twin")
+        assert {str(each) for each in ids(store)} == {f"{number}" for number in range(12)}
+
+
+def test_a_deletion_among_events_of_one_id(new_directory: NewDirectory) -> None:
+    """It costs the same however many there are in other minutes."""
 
     def measure(n: int) -> Cost:
         with opened(new_directory()) as store:
-            for number in range(n):
-                store.save_all([event("twin", "x" * number), event(f"e{number}")])
+            store.save_all(Event("twin", "s", 100.0 * number, ["t"], "x") for number in range(n))
             store._flush_all()
+            store.get("twin")
             cost = cost_of(lambda: store.delete("twin"))
-            assert ids(store) == [f"e{number}" for number in range(n)]
             return only(cost, "rename", "fsync", "fsync directory")
 
     assert_constant(measure, 40)

@@ -1,7 +1,6 @@
 """The deleter: it removes single events from minute files."""
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from store.answers.fetch import positions_of
 from store.answers.version import Minute
@@ -46,27 +45,27 @@ class Deleter:
         self._flusher = flusher
         self._tails = tails
 
-    def delete(self, event_id: object, names: Sequence[str]) -> bool:
-        """Delete the events with *event_id* from the minutes *names*; return whether there was one.
+    def delete(self, event_id: object, name: str) -> bool:
+        """Delete the first event with *event_id* from the minute *name*; return whether there was one.
 
         Raises:
-            EventWriteException: if that failed: they are still there, or may come back after a loss of power.
+            EventWriteException: if that failed: it is still there, or may come back after a loss of power.
         """
         wanted = encode_text(str(event_id))
         try:
             with self._flusher.lock:
-                # The minutes may have changed since they were searched, but change no more now.
-                found = [name for name in names if self._delete_from(name, wanted)]
-                if found:
+                # The minute may have changed since it was searched, but changes no more now.
+                is_deleted = self._delete_from(name, wanted)
+                if is_deleted:
                     # Durable or not, the deletion shows.
                     self._disk.sync_directory(self._state.root_dir)
                     self._log.sync()
         except EventReadException as error:
             raise EventWriteException(str(error)) from error
-        return bool(found)
+        return is_deleted
 
     def _delete_from(self, name: str, wanted: bytes) -> bool:
-        """Delete the events with the id *wanted* from the minute *name*; the caller holds the flush lock.
+        """Delete the first event with the id *wanted* from the minute *name*; the caller holds the flush lock.
 
         Returns:
             Whether there was one.
@@ -86,35 +85,31 @@ class Deleter:
             self._flusher.flush_one(found)  # with a flush mark, which does that, too
         self._log.sync()
         with self._disk.open_to_read(f"{self._state.root_dir}/{name}") as old:
-            positions = _find(minute, old, wanted)
-            if positions:
-                self._state.lookup.line_totals.measure(minute)
-                rewritten = self._rewrite(minute, old, positions)
-        if positions:
-            self._tails.rebase(minute, rewritten, has_arrived=False)
-        return bool(positions)
+            position = next(_find(minute, old, wanted), None)
+            if position is None:
+                return False
+            self._state.lookup.line_totals.measure(minute)
+            rewritten = self._rewrite(minute, old, position)
+        self._tails.rebase(minute, rewritten, has_arrived=False)
+        return True
 
-    def _rewrite(
-        self, minute: Minute, old: ReadableFile, positions: Sequence[int]
-    ) -> Scanned | None:
-        """Replace *old*, the file of *minute*, by one without the entries at *positions*; None if it would be empty."""
+    def _rewrite(self, minute: Minute, old: ReadableFile, position: int) -> Scanned | None:
+        """Replace *old*, the file of *minute*, by one without the entry at *position*; None if it would be empty."""
         size = minute.file.stored_size
         count = minute.entries.position_at(size)
-        if count == len(positions):
+        if count == 1:
             self._disk.remove(old.path)
             return None
-        deleted = [minute.entries.entry(each) for each in positions]
-        edges = [each.end for each in deleted], [*(each.start for each in deleted[1:]), size]
-        chunks = itertools.chain.from_iterable(map(old.chunks, *edges))
-        prepared = prepare(self._disk, old.path, chunks, old, deleted[0].start)
+        deleted = minute.entries.entry(position)
+        prepared = prepare(self._disk, old.path, old.chunks(deleted.end, size), old, deleted.start)
         with self._disk.open_to_read(prepared.temporary) as written:
             checksum = written.checksum(written.size())
-        rest = MinuteEntries.of([minute.entries.without(positions, count)])
+        rest = MinuteEntries.of([minute.entries.without(position, count)])
         stat = prepared.commit()
         return Scanned(stat, Stamp.exactly(stat), checksum, rest)
 
 
-def _find(minute: Minute, old: ReadableFile, wanted: bytes) -> list[int]:
+def _find(minute: Minute, old: ReadableFile, wanted: bytes) -> Iterator[int]:
     """Find the positions of the events of *minute* with the id *wanted* in *old*, which must be its file."""
     now, stat = minute.file.snapshot(), old.stat()
     if stat.size != now.stored_size or not now.may_be(stat):
@@ -126,4 +121,4 @@ def _find(minute: Minute, old: ReadableFile, wanted: bytes) -> list[int]:
             raise FileChanged(f"{old.path} was truncated by another program; try again")
         return data
 
-    return list(positions_of(read, minute.entries, stat.size, wanted))
+    return positions_of(read, minute.entries, stat.size, wanted)

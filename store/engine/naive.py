@@ -406,10 +406,11 @@ class NaiveEventStore(FileStore):
         self._store_lock.check()
 
     def delete(self, event_id: object) -> None:
-        """Remove every event with *event_id*; a minute file that is left empty is removed, too."""
+        """See :meth:`EventStore.delete`; a minute file that is left empty is removed, too."""
         self._check_open()
-        names = self._reader.minutes_of_id(event_id)
-        if not names or not self._deleter.delete(event_id, names):
+        if not any(
+            self._deleter.delete(event_id, name) for name in self._reader.minutes_of_id(event_id)
+        ):
             raise EventNotFound(f"no event has the id {str(event_id)!r}")
 
     def remove_minute(self, name: str) -> None:

@@ -80,9 +80,9 @@ class Reader:
             return event
         raise EventNotFound(f"no event has the id {str(event_id)!r}")
 
-    def minutes_of_id(self, event_id: object) -> list[str]:
-        """Return the names of the minutes that have an event with *event_id*."""
-        return list(dict.fromkeys(name for name, _ in self._ids.find(str(event_id))))
+    def minutes_of_id(self, event_id: object) -> Iterator[str]:
+        """Yield the name of the minute of each event with *event_id*; that which :meth:`get` returns comes first."""
+        return (name for name, _ in self._ids.find(str(event_id)))
 
     def _successor(self, minute: int) -> int | None:
         """Return the id of the minute that has the name of *minute*, which is gone, now; None if there is none."""

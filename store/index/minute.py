@@ -1,7 +1,7 @@
 """The entries of one minute: the position, time and stream of each event."""
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -241,11 +241,9 @@ class MinuteEntries:
         edges = np.concatenate(([self.offset(first)], ends)).astype(np.int64)
         return EntryColumns(streams, edges[1:] - edges[:-1], self.ticks(first, last))
 
-    def without(self, positions: Sequence[int], count: int) -> EntryColumns:
-        """Return the first *count* entries but those at *positions*."""
-        return EntryColumns(
-            *(np.delete(each, np.array(positions)) for each in self.columns(0, count))
-        )
+    def without(self, position: int, count: int) -> EntryColumns:
+        """Return the first *count* entries but that at *position*."""
+        return EntryColumns(*(np.delete(each, position) for each in self.columns(0, count)))
 
     def offset(self, position: int) -> int:
         """Return the start of the entry at *position* in bytes; after the last entry, the end."""

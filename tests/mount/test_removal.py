@@ -67,6 +67,24 @@ def test_rm(make_mount: MakeMount, flush: int) -> None:
     assert theiafs("check", mount.store_path).returncode == 0
 
 
+def test_rm_of_an_id_that_several_events_have(make_mount: MakeMount) -> None:
+    """It removes the event that cat shows; then the next one is there."""
+    mount = make_mount("delete")
+    serializer = EventSerializer()
+    sizes = (1, 30, 7)
+    with open(mount.path / "ingest", "ab", buffering=0) as ingest:
+        for number, size in enumerate(sizes):
+            event = Event("twin", "app", FIRST + 60 * number, ["t"], "x" * size)
+            ingest.write(serializer.serialize(event))
+    shown = []
+    for left in (2, 1, 0):
+        shown += mount.contents("by-id/twin")
+        assert mount.shell("rm by-id/twin && cat count") == f"{left}\n"
+        assert shown[-1] not in mount.contents()
+    assert sorted(map(len, shown)) == sorted(sizes)
+    assert mount.shell("cat by-id/twin 2>&1 || true").endswith("No such file or directory\n")
+
+
 def test_without_the_option(mounted: Mount) -> None:
     """It is not permitted, and errors says how to allow it."""
     fill(mounted, 2)
