@@ -36,9 +36,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def start_import(destination: Path, *arguments: str | Path) -> "subprocess.Popen[str]":
-    """Start ``theiafs import`` in a process of its own."""
+    """Start ``theiafs import`` in a process of its own, which Ctrl-C reaches also where the tests run in the background."""
     return subprocess.Popen(
-        [sys.executable, "-m", "theiafs", "import", str(destination), *map(str, arguments)],
+        [
+            "env",
+            "--default-signal=INT",
+            sys.executable,
+            "-m",
+            "theiafs",
+            "import",
+            str(destination),
+            *map(str, arguments),
+        ],
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
