@@ -16,6 +16,8 @@ def run() -> int:
     """Run the command with the arguments of the process, and return its exit status."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # End as other programs do when head(1) has read enough.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     return cli.main()
 
 

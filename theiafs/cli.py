@@ -57,8 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Garbage collections, of which there are many while an index is built, need not traverse all modules.
     gc.freeze()
     open_missing()
-    # End as other programs do when head(1) has read enough.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         try:
             return _run(_parser().parse_args(_with_command(arguments)))
