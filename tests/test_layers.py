@@ -156,6 +156,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "directories",
         "errors",
         "lineviews",
+        "mounts",
         "progress",
         "session",
         "store",

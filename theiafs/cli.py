@@ -7,7 +7,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 
 from tqdm import tqdm
@@ -49,9 +49,6 @@ options after -o, separated by commas:
 """
 
 
-_COMMANDS = ("mount", "umount", "import", "ls", "cat", "check", "reindex")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with *arguments*, by default those of the process, and return its exit status."""
     # Garbage collections, of which there are many while an index is built, need not traverse all modules.
@@ -59,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     open_missing()
     try:
         try:
-            return _run(_parser().parse_args(_with_command(arguments)))
+            parser, commands = _parser()
+            given = sys.argv[1:] if arguments is None else arguments
+            return _run(parser.parse_args(_with_command(given, commands)))
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -73,15 +72,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _with_command(arguments: Sequence[str] | None) -> Sequence[str]:
-    """Return *arguments*, by default those of the process, with the command mount if mount(8) left it out.
+def _with_command(arguments: Sequence[str], commands: Container[str]) -> Sequence[str]:
+    """Return *arguments* with the command mount if mount(8) left out which of *commands* it is.
 
     For the type fuse.theiafs, it runs ``theiafs STORE MOUNTPOINT -o OPTIONS``.
     """
-    given = sys.argv[1:] if arguments is None else arguments
-    if given and not given[0].startswith("-") and given[0] not in _COMMANDS:
-        return ["mount", *given]
-    return given
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in commands:
+        return ["mount", *arguments]
+    return arguments
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -177,7 +175,8 @@ def _print(browser: Browser, path: str, follows: bool) -> None:
     browser.print(path, sys.stdout.buffer, follows)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> tuple[argparse.ArgumentParser, Container[str]]:
+    """Return the parser of the command line, and the names of the commands that it knows."""
     parser = argparse.ArgumentParser(prog="theiafs", description="Your logs as files.")
     parser.add_argument("--version", action="version", version=f"theiafs {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -262,4 +261,4 @@ def _parser() -> argparse.ArgumentParser:
         help="replay the write-ahead log, remove leftovers of crashes, and move bytes that are not an event to"
         " STORE/.theiafs/quarantine; every whole event stays",
     )
-    return parser
+    return parser, commands.choices

@@ -5,20 +5,21 @@ import ctypes
 import logging
 import logging.handlers
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from store import open_store
+from store import EventStoreException, StoreLocked, open_store
 from theiafs.background import run_in_background
 from theiafs.binding import load_binding
 from theiafs.config import Settings
 from theiafs.directories import absolute
 from theiafs.errors import MountError
 from theiafs.lineviews import LINE_VIEWS
+from theiafs.mounts import mounted_on, mounts
 from theiafs.progress import Progress, copy_of_terminal
 from theiafs.session import serve
-from theiafs.unmounting import as_mount_error, is_stale, mounted_on, remove_mount
+from theiafs.unmounting import is_stale, remove_mount
 
 __all__ = ["mount"]
 
@@ -180,7 +181,7 @@ def _serve(
     on_up: Callable[[], None],
 ) -> None:
     _share_memory()
-    with as_mount_error(store_address):
+    with _as_mount_error(store_address):
         with Progress("indexing", terminal) as progress:
             store = open_store(
                 store_address,
@@ -208,6 +209,27 @@ def _share_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:  # other C libraries have no arenas
         mallopt(_M_ARENA_MAX, 1)
+
+
+@contextlib.contextmanager
+def _as_mount_error(store_address: str) -> Iterator[None]:
+    """Raise MountError for what is wrong with the store at *store_address*.
+
+    Raises:
+        MountError: for every error of the store.
+    """
+    try:
+        yield
+    except StoreLocked as error:
+        mountpoints = [
+            each.mountpoint for each in mounts() if each.is_ours and each.source == store_address
+        ]
+        shown = "".join(f", and it is mounted on {mountpoint}" for mountpoint in mountpoints)
+        raise MountError(
+            f"store {store_address} is in use: {error}{shown} (to mount it read-only as well: -o ro)"
+        ) from error
+    except EventStoreException as error:
+        raise MountError(str(error)) from error
 
 
 def _log_to(handler: logging.Handler) -> None:

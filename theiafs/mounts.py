@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Mount", "mount_at", "mounts", "mounts_of_all_processes"]
+__all__ = ["Mount", "mount_at", "mounted_on", "mounts", "mounts_of_all_processes"]
 
 _TYPE = "fuse.theiafs"
 
@@ -73,6 +73,11 @@ def mount_at(path: str) -> Mount | None:
     match = re.search(r"^mnt_id:\s*(\d+)$", facts, re.MULTILINE)
     number = int(match[1]) if match else -1
     return next((e for e in mounts() if e.number == number and e.mountpoint == path), None)
+
+
+def mounted_on(mountpoint: str) -> Mount | None:
+    """Return a theiafs mount at *mountpoint*, even one that is hidden by another mount."""
+    return next((each for each in mounts() if each.is_ours and each.mountpoint == mountpoint), None)
 
 
 def mounts_of_all_processes() -> Iterator[Mount]:

@@ -1,19 +1,17 @@
 """Unmounting: what is ours, and nothing else. Nothing here waits for a process that does not answer."""
 
-import contextlib
 import math
 import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
 
 from store import EventStoreException, StoreLocked, wait_until_closed
 from theiafs.directories import absolute
 from theiafs.errors import MountError
-from theiafs.mounts import Mount, mount_at, mounts, mounts_of_all_processes
+from theiafs.mounts import Mount, mount_at, mounted_on, mounts_of_all_processes
 
-__all__ = ["as_mount_error", "is_stale", "mounted_on", "remove_mount", "unmount"]
+__all__ = ["is_stale", "remove_mount", "unmount"]
 
 _ANSWER_S = 5.0
 """How long a mount may take to answer, in seconds, before it counts as one that does not."""
@@ -71,11 +69,6 @@ def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf)
         )
 
 
-def mounted_on(mountpoint: str) -> Mount | None:
-    """Return a theiafs mount at *mountpoint*, even one that is hidden by another mount."""
-    return next((each for each in mounts() if each.is_ours and each.mountpoint == mountpoint), None)
-
-
 def is_stale(mountpoint: str) -> bool:
     """Return whether the mount at *mountpoint* is one of theiafs whose process has ended."""
     found = mount_at(mountpoint)
@@ -111,27 +104,6 @@ def _run_umount(mountpoint: str, flag: str = "", helper_flag: str = "") -> None:
         raise MountError(
             f"cannot unmount {mountpoint}: {'; '.join(filter(None, lines))} (fuser -vm {mountpoint} shows its users)"
         )
-
-
-@contextlib.contextmanager
-def as_mount_error(store_address: str) -> Iterator[None]:
-    """Raise MountError for what is wrong with the store at *store_address*.
-
-    Raises:
-        MountError: for every error of the store.
-    """
-    try:
-        yield
-    except StoreLocked as error:
-        mountpoints = [
-            each.mountpoint for each in mounts() if each.is_ours and each.source == store_address
-        ]
-        shown = "".join(f", and it is mounted on {mountpoint}" for mountpoint in mountpoints)
-        raise MountError(
-            f"store {store_address} is in use: {error}{shown} (to mount it read-only as well: -o ro)"
-        ) from error
-    except EventStoreException as error:
-        raise MountError(str(error)) from error
 
 
 def _resolved(mountpoint: str) -> str:
