@@ -10,17 +10,15 @@ import numpy.typing as npt
 
 from store import Batch, EventTooLarge, InvalidEvent, in_decimal
 from theiafs.addition import Addition
-from theiafs.formats.fields import Fields, Format, Rules
-from theiafs.lines import unended_size
+from theiafs.formats.fields import Fields, Format, Kind, Rules
+from theiafs.lines import BLANK, unended_size
 from theiafs.origin import Origin
 from theiafs.tallies import Tallies
 
-__all__ = ["UNPARSED", "FormattedLines", "LineReader"]
+__all__ = ["UNPARSED", "FormattedLines", "LineReader", "tags_of"]
 
 UNPARSED = "unparsed"
 """The tag of a line that is not in the format of the file that it was appended to."""
-
-_BLANK = b" \t"
 
 
 class LineReader(NamedTuple):
@@ -155,20 +153,24 @@ class FormattedLines:
             contents[first:last],
             ticks[first:last],
             streams,
-            [self._kind(*kind, count) for kind, count in zip(kinds, counts, strict=True)],
+            [self._stream(kind, count) for kind, count in zip(kinds, counts, strict=True)],
             self._origin.now,
         )
 
-    def _kind(
-        self, source: str | None, tags: tuple[str, ...], is_parsed: bool, count: int
-    ) -> tuple[str, list[str]]:
-        """Return the source and the tags of the events of *count* lines that say *source* and *tags*."""
-        kept, names = self._reader.tallies.limited(tags)
-        if not is_parsed:
-            kept, names = [*kept, UNPARSED], [*names, UNPARSED]
+    def _stream(self, kind: Kind, count: int) -> tuple[str, list[str]]:
+        """Return the source and the tags of the events of *count* lines of *kind*."""
+        tags, names = tags_of(kind, self._reader.tallies)
         for name in names:
             self.counts[name] += count
-        return self._addition.to(source or self._origin.source, kept)
+        source, *_ = kind
+        return self._addition.to(source or self._origin.source, tags)
+
+
+def tags_of(kind: Kind, tallies: Tallies) -> tuple[list[str], list[str]]:
+    """Return the tags of lines of *kind*, as many as *tallies* allow, and the names of the tallies to which each line adds one."""
+    _source, said, is_parsed = kind
+    tags, names = tallies.limited(said)
+    return (tags, names) if is_parsed else ([*tags, UNPARSED], [*names, UNPARSED])
 
 
 def _contents(lines: list[bytes], *, has_returns: bool) -> list[bytes]:
@@ -177,7 +179,7 @@ def _contents(lines: list[bytes], *, has_returns: bool) -> list[bytes]:
         lines = [line.removesuffix(b"\r") for line in lines]
     if min(lines, default=b"!") >= b"!":  # none is empty or begins with a blank
         return lines
-    return [line for line in lines if line.strip(_BLANK)]
+    return [line for line in lines if line.strip(BLANK)]
 
 
 def _end_of(lines: list[bytes], count: int) -> int:

@@ -10,7 +10,7 @@ from store import Batch, Event
 from store.format.record import encode_key, encode_text
 from theiafs.addition import Addition
 from theiafs.formats.fields import Fields, Format, Kind, Rules
-from theiafs.formatted import UNPARSED
+from theiafs.formatted import tags_of
 from theiafs.importing.multiline import Contents
 from theiafs.importing.selection import Selection
 from theiafs.importing.summary import Guess, Summary
@@ -116,11 +116,9 @@ class LineImport:
 
     def _key(self, kind: Kind) -> bytes:
         """Return the key of the stream of lines of *kind*."""
-        source, tags, is_parsed = kind
-        kept, _ = self._tallies.limited(tags)
-        return encode_key(
-            *self._addition.to(source or self._source, kept if is_parsed else [*kept, UNPARSED])
-        )
+        source, *_ = kind
+        tags, _names = tags_of(kind, self._tallies)
+        return encode_key(*self._addition.to(source or self._source, tags))
 
     def _add_events(self, batch: Batch, events: Mapping[int, Event]) -> None:
         """Add the new ones of *events*, which are whole, to *batch*."""
