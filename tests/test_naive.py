@@ -18,7 +18,7 @@ from store import (
     StoreFull,
 )
 from store.disk.disk import Disk
-from store.disk.file import FileStat
+from store.disk.file import FileStat, WritableFile
 from store.engine import flusher as flushing_module
 from store.ticks import TICKS_PER_S
 from store.wal.segment import LogRecord
@@ -291,6 +291,44 @@ def test_a_file_that_cannot_be_examined_is_not_taken_for_removed(tmp_path: Path)
         NaiveEventStore(str(tmp_path), NEVER_MS, UnreadableDisk())
     again = NaiveEventStore(str(tmp_path), NEVER_MS)
     assert [event.id for event in again.search(0)] == ["old", "new"]
+    again.close()
+
+
+class UnwritableDisk(Disk):
+    """A disk that cannot make the new file of every third minute."""
+
+    def create(self, path: str) -> WritableFile:
+        minute = re.search(r"/\.?(\d+)-\d+[^/]*$", path)
+        if minute and int(minute[1]) // 100 % 3 == 1:
+            raise EventWriteException(f"cannot create {path}: Input/output error")
+        return super().create(path)
+
+
+def test_many_minutes_are_flushed_together(tmp_path: Path) -> None:
+    """Those that cannot be, and those that another program changed, do not hinder the others, and lose nothing."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    store.save_all([Event(f"old{number}", "s", 100 * number) for number in range(100)])
+    store.close()
+
+    store = NaiveEventStore(str(tmp_path), NEVER_MS, UnwritableDisk())
+    store.save_all([Event(f"new{number}", "s", 100 * number + 1) for number in range(100)])
+    changed = range(0, 100, 7)
+    for number in changed:
+        with (tmp_path / f"{100 * number}-{100 * number + 60}").open("ab") as file:
+            other = Event(f"other{number}", "s", 100 * number + 2)
+            file.write(EventSerializer().serialize(other) + b"\n")
+    with pytest.raises(EventWriteException, match="Input/output error"):
+        store._flush_all()
+    with pytest.raises(EventWriteException, match="Input/output error"):
+        store._flush_all()
+    unwritable = [number for number in range(100) if number % 3 == 1]
+    assert store.status()["unflushed_minutes"] == len(unwritable)
+    end_process(store)
+
+    again = NaiveEventStore(str(tmp_path), NEVER_MS)
+    stored = [f"{age}{number}" for number in range(100) for age in ("old", "new")]
+    others = [f"other{number}" for number in changed]
+    assert sorted(str(event.id) for event in again.search(0)) == sorted(stored + others)
     again.close()
 
 

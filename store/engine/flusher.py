@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from store.answers.version import Minute
@@ -26,6 +27,12 @@ _QUIET_S = 60.0
 
 _PREPARED_MAX = 1000
 """Maximum number of new files that wait for one fsync of the directory; each takes disk space meanwhile."""
+
+_MANY = 32
+"""Minimum number of minutes that are flushed by several threads; for fewer, starting them costs more."""
+
+_THREADS = 8
+"""Number of threads that sync files at the same time: the file system combines their fsyncs, 1,000 files in 1.3 s instead of 4."""
 
 
 class _Growth(NamedTuple):
@@ -231,19 +238,13 @@ class Flusher:
         try:
             prepared: list[tuple[Minute, PreparedFlush]] = []
             unmarked = self._retry_marks()
-            for minute in minutes:
-                try:
-                    if minute.name in unmarked:
-                        raise EventWriteException(f"{minute.name} was not marked in the log")
-                    # The entries cannot be loaded from the old file once it is replaced.
-                    minute.entries.load()
-                    found = self._file(minute).prepare_flush(self._checksum(minute))
-                    if found is not None:
-                        prepared.append((minute, found))
-                except FileChanged:
+            for minute, found in self._prepare_all(minutes, unmarked):
+                if isinstance(found, FileChanged):
                     changed.append(minute.name)
-                except EventStoreException as error:
-                    failure = self._postpone(minute, error)
+                elif isinstance(found, EventStoreException):
+                    failure = self._postpone(minute, found)
+                elif found is not None:
+                    prepared.append((minute, found))
             uncommitted: list[PreparedFlush] = []
             while prepared:
                 try:
@@ -273,6 +274,31 @@ class Flusher:
             self._save([minute for minute, _ in committed])
         if failure is not None:
             raise failure
+
+    def _prepare_all(
+        self, minutes: list[Minute], unmarked: frozenset[str]
+    ) -> list[tuple[Minute, PreparedFlush | EventStoreException | None]]:
+        """Return for each of *minutes* its new file, why there is none, or None if nothing is to be flushed.
+
+        Args:
+            minutes: the minutes.
+            unmarked: the names of those that may not be flushed, because they lack their marks in the log.
+        """
+
+        def prepare(minute: Minute) -> PreparedFlush | EventStoreException | None:
+            try:
+                if minute.name in unmarked:
+                    raise EventWriteException(f"{minute.name} was not marked in the log")
+                # The entries cannot be loaded from the old file once it is replaced.
+                minute.entries.load()
+                return self._file(minute).prepare_flush(self._checksum(minute))
+            except EventStoreException as error:
+                return error
+
+        if len(minutes) < _MANY:
+            return [(each, prepare(each)) for each in minutes]
+        with ThreadPoolExecutor(_THREADS) as threads:
+            return list(zip(minutes, threads.map(prepare, minutes), strict=True))
 
     def _refuse(
         self, prepared: list[tuple[Minute, PreparedFlush]], error: EventStoreException
