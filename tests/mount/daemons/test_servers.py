@@ -3,8 +3,12 @@
 import http.client
 import signal
 import sys
-import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+
+import pytest
 
 from tests.daemons import free_port, is_listening, running
 from tests.mount.conftest import Mount
@@ -26,51 +30,53 @@ http {{
 }}
 """
 CLIENTS = 4
-REQUESTS = 200
+REQUESTS = 120
 """Those of each client."""
+REOPENED_AFTER = 30
+"""The number of requests of a client after which the logs are reopened, while the others go on."""
 FAILURES = 20
-"""How many of them are for a file that is not there, which nginx logs as an error as well."""
+"""How many of the requests are for a file that is not there, which nginx logs as an error as well."""
 
 
-def ask(port: int, client: int) -> None:
-    """Make the requests of a *client*, by one connection."""
+def ask(port: int, client: int, reopen: Callable[[], None]) -> None:
+    """Make the requests of a *client*, by one connection to a *port*; *reopen* the logs from time to time."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    for number in range(REQUESTS):
-        name = "missing" if number < FAILURES else "found"
+    for number in range(1, REQUESTS + 1):
+        name = "missing" if number <= FAILURES else "found"
         connection.request("GET", f"/{name}/{client}-{number}")
         connection.getresponse().read()
+        if number % REOPENED_AFTER == 0:
+            reopen()
     connection.close()
 
 
-def test_nginx_that_reopens_its_logs_loses_no_request(shared: Mount, tmp_path: Path) -> None:
-    """While it answers; its workers, which are no administrators, can open the files."""
+@pytest.mark.parametrize("is_for_all", [True, False])
+def test_nginx_that_reopens_its_logs_loses_no_request(
+    request: pytest.FixtureRequest, tmp_path: Path, is_for_all: bool
+) -> None:
+    """While it answers; where its workers, which are not root, cannot open the files, they say so, and keep those they have."""
+    mount: Mount = request.getfixturevalue("shared" if is_for_all else "mounted")
+    mount.shell("mkdir -p by-tag/web")
     port = free_port()
     config = tmp_path / "nginx.conf"
-    text = recipe("nginx", "nginx", shared)
+    text = recipe("nginx", "nginx", mount)
     config.write_text(NGINX.format(directory=tmp_path, port=port, recipe=text))
-    clients = [threading.Thread(target=ask, args=(port, number)) for number in range(CLIENTS)]
+    asked = [f"{client}-{number + 1}" for client in range(CLIENTS) for number in range(REQUESTS)]
+    access = "by-tag/web/match/%2F(found|missing)%2F/not/by-level/err"
+    errors = "by-tag/web/by-source/nginx/by-level/err+"
     with running("nginx", "-c", str(config), "-e", str(tmp_path / "error.log")) as nginx:
         eventually(lambda: is_listening(port))
-        for client in clients:
-            client.start()
-        reopened = 0
-        while any(client.is_alive() for client in clients):
-            nginx.send_signal(signal.SIGUSR1)
-            reopened += 1
-            clients[0].join(0.05)
-        for client in clients:
-            client.join()
-        assert reopened > 1
-        asked = [
-            b"%d-%d" % (client, number) for client in range(CLIENTS) for number in range(REQUESTS)
-        ]
-        in_access = "by-tag/web/match/%2F(found|missing)%2F/not/by-level/err"
-        eventually(lambda: shared.events(f"{in_access}/count") == b"%d\n" % len(asked))
-    requests = [line.split()[6] for line in shared.contents(f"{in_access}/events")]
-    assert sorted(path.rpartition(b"/")[2] for path in requests) == sorted(asked)
-    # Nothing but the files that are missing: no log that could not be reopened.
-    assert shared.events("by-tag/web/by-level/err+/count") == b"%d\n" % (CLIENTS * FAILURES)
-    assert shared.events("by-tag/web/sources").split()[1::2] == [b"nginx"]
+        reopen = partial(nginx.send_signal, signal.SIGUSR1)
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            list(clients.map(lambda client: ask(port, client, reopen), range(CLIENTS)))
+        eventually(lambda: mount.events(f"{access}/count") == b"%d\n" % len(asked))
+    requests = [line.split()[6].decode() for line in mount.contents(f"{access}/events")]
+    assert sorted(path.rpartition("/")[2] for path in requests) == sorted(asked)
+    failed = mount.contents(f"{errors}/events")
+    assert len(failed) == CLIENTS * FAILURES
+    assert all(b'"GET /missing/' in line for line in failed)
+    cannot_open = '/ingest.combined" failed (13: Permission denied)'
+    assert (cannot_open in (tmp_path / "error.log").read_text()) == (not is_for_all)
 
 
 SUPERVISORD = """\
