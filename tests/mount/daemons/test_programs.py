@@ -19,7 +19,7 @@ HANDLERS: dict[str, dict[str, object]] = {
     "WatchedFileHandler": {"class": "logging.handlers.WatchedFileHandler"},
     "RotatingFileHandler": {
         "class": "logging.handlers.RotatingFileHandler",
-        "maxBytes": 500,
+        "maxBytes": 10,
         "backupCount": 2,
     },
     "TimedRotatingFileHandler": {
@@ -31,7 +31,7 @@ HANDLERS: dict[str, dict[str, object]] = {
 }
 """All handlers of Python that write to files, with what they need to rotate often."""
 PROCESSES = 4
-RECORDS = 150
+RECORDS = 60
 PROGRAM = """
 root = logging.getLogger()
 root.handlers[0].rolloverAt = 0  # for the one that rotates by time
