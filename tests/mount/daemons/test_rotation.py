@@ -23,14 +23,15 @@ RULE = """\
 EXISTS = "error: error creating output file {path}: File exists"
 NOT_PERMITTED = "error: error creating output file {path}.1: Operation not permitted"
 ROTATIONS = {
-    "create": EXISTS,
-    "create\n dateext\n compress": EXISTS,
-    "nocreate": "",
     "copytruncate": NOT_PERMITTED,
     "copytruncate\n olddir {elsewhere}": "",
     "copy": NOT_PERMITTED,
     "notifempty\n create": "",
     "size 1\n create": "",
+    # The kernel knows the new names of these for a moment.
+    "nocreate": "",
+    "create": EXISTS,
+    "create\n dateext\n compress": EXISTS,
 }
 """What a rule says, and the last line of logrotate's messages."""
 
