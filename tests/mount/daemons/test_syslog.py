@@ -57,6 +57,29 @@ def test_rsyslog_that_is_told_to_reopen_loses_nothing(shared: Mount, tmp_path: P
     assert numbers == list(range(1, MESSAGES + 1))
 
 
+def test_rsyslog_goes_on_after_a_crash(mounted: Mount, tmp_path: Path) -> None:
+    """It keeps what it receives until there is a mount again."""
+    numbers = range(1, 31)
+
+    def send(some: range) -> None:
+        script = f"seq -f 'kept %g' {some[0]} {some[-1]} | logger -u {tmp_path}/log -t shop"
+        subprocess.run(["bash", "-c", script], check=True)
+
+    def found() -> list[int]:
+        lines = arrived(mounted, ".", " kept ")
+        return [int(line.rpartition(b" kept ")[2]) for line in lines]
+
+    with rsyslog(tmp_path, recipe("rsyslog", "rsyslog", mounted)):
+        send(numbers[:10])
+        eventually(lambda: len(found()) >= 10)
+        os.kill(mounted.process_id, signal.SIGKILL)
+        send(numbers[10:20])
+        mounted.mount()
+        send(numbers[20:])
+        eventually(lambda: len(found()) >= len(numbers))
+    assert found() == list(numbers)
+
+
 def sent_by_docker(form: str, text: str) -> bytes:
     """Return a message as Docker's driver sends it in the format *form*, where "" is the one it has by default."""
     now = time.gmtime()
