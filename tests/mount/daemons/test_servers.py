@@ -1,6 +1,7 @@
 """nginx and supervisord, which run as root and write for others."""
 
 import http.client
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -54,7 +55,10 @@ def ask(port: int, client: int, reopen: Callable[[], None]) -> None:
 def test_nginx_that_reopens_its_logs_loses_no_request(
     request: pytest.FixtureRequest, tmp_path: Path, is_for_all: bool
 ) -> None:
-    """While it answers; where its workers, which are not root, cannot open the files, they say so, and keep those they have."""
+    """While it answers; where its workers, which are not root, cannot open the files, they say so, and keep those they have.
+
+    Where they can, they do so after a crash too.
+    """
     mount: Mount = request.getfixturevalue("shared" if is_for_all else "mounted")
     mount.shell("mkdir -p by-tag/web")
     port = free_port()
@@ -70,9 +74,22 @@ def test_nginx_that_reopens_its_logs_loses_no_request(
         with ThreadPoolExecutor(CLIENTS) as clients:
             list(clients.map(lambda client: ask(port, client, reopen), range(CLIENTS)))
         eventually(lambda: mount.events(f"{access}/count") == b"%d\n" % len(asked))
+        if is_for_all:
+            os.kill(mount.process_id, signal.SIGKILL)
+            mount.mount()
+            reopen()
+
+            def is_back() -> bool:
+                connection = http.client.HTTPConnection("127.0.0.1", port)
+                connection.request("GET", "/back")
+                connection.getresponse().read()
+                connection.close()
+                return bool(arrived(mount, "by-tag/web", "GET /back"))
+
+            eventually(is_back)
     requests = [line.split()[6].decode() for line in mount.contents(f"{access}/events")]
     assert sorted(path.rpartition("/")[2] for path in requests) == sorted(asked)
-    failed = mount.contents(f"{errors}/events")
+    failed = [line for line in mount.contents(f"{errors}/events") if b"GET /back" not in line]
     assert len(failed) == CLIENTS * FAILURES
     assert all(b'"GET /missing/' in line for line in failed)
     cannot_open = '/ingest.combined" failed (13: Permission denied)'
