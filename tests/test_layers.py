@@ -45,6 +45,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "daynames": {"timerange", "store"},
     "guide": set(),
     "recent": set(),
+    "aliases": {"recent"},
     "viewlinks": {"errors", "names"},
     "addition": {"store", "store.format"},
     "rendering": {"store", "store.format"},
@@ -115,6 +116,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "inodes": set(),
     "operations": {
         "__init__",
+        "aliases",
         "config",
         "doors",
         "errorlog",

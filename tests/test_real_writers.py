@@ -3,54 +3,21 @@
 import http.client
 import logging
 import logging.handlers
-import os
 import re
-import signal
-import socket
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.daemons import ENVIRONMENT, free_port, is_listening, running
 from tests.logreading import read_log, read_with_date, read_with_lnav
 from tests.waiting import eventually
 
-# Daemons are where only the administrator looks.
-ENVIRONMENT = os.environ | {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
 ZONE = "America/New_York"
 SEVERITIES = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
-
-
-@contextmanager
-def running(*command: str, zone: str = "UTC") -> Iterator[None]:
-    """Run a daemon in the foreground and in a time zone, and end it."""
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=ENVIRONMENT | {"TZ": zone},
-    )
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-
-
-def is_listening(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 NGINX = """\

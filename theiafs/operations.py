@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from store import EventStore, EventStoreException
 from theiafs import __version__
+from theiafs.aliases import Aliases
 from theiafs.config import Settings
 from theiafs.doors import Doors
 from theiafs.errorlog import ErrorLog
@@ -33,9 +34,9 @@ _NS_PER_TICK = 100
 _MTIME_MAX_NS = 253_402_300_799 * 10**9
 """Latest time shown, in nanoseconds: the last second of the year 9999. The kernel's fields have 64 bits."""
 _CACHED_VERSIONS_MAX = 1 << 16
-_RENAMED_FOR_S = 2.0
-"""How long the kernel may cache the new name of a renamed ingest file: a little over a second."""
-_RENAMED_MAX = 1 << 10
+_SHOWN_FOR_S = 0.5
+"""How long the new name of a renamed ingest file is shown, in seconds, for those that were just opening it. The kernel shows it
+for one second more."""
 _RENAME_NOREPLACE = 1
 _HIDDEN = ".fuse_hidden"
 """Begins the names that libfuse gives files that are removed while they are open."""
@@ -119,9 +120,9 @@ class Operations:
         self._appenders: dict[int, int] = {}
         # The versions of files that the kernel has in its cache.
         self._cached: Recent[str, Hashable] = Recent(_CACHED_VERSIONS_MAX)
-        # Paths that ingest files were renamed to a moment ago, and until when they count. They do not exist, but the kernel
-        # caches them for a second, and programs that rotate several times a second remove them, or rename them again.
-        self._renamed: Recent[str, float] = Recent(_RENAMED_MAX)
+        # Paths that ingest files were renamed to. They do not exist, but the kernel caches them for a second, and programs that
+        # rotate several times a second remove them, or rename them again, while others have them open.
+        self._aliases = Aliases()
         # The attributes of files that were removed while they were open, by the paths that libfuse gives them until they are
         # closed: it renames them, and removes that name at last.
         self._hidden: dict[str, Stat] = {}
@@ -184,12 +185,19 @@ class Operations:
             "f_namemax": NAME_SIZE_MAX,
         }
 
-    def getattr(self, path: str) -> Stat:
-        """Return the attributes of the node at *path*."""
+    def getattr(self, path: str, number: int | None = None) -> Stat:
+        """Return the attributes of the node at *path*; *number* is that of its handle, if the kernel says one."""
         hidden = self._hidden.get(path)
         if hidden is not None:
             return hidden
-        mode, size, newest = self._tree.resolve(path).attributes()
+        try:
+            mode, size, newest = self._tree.resolve(path).attributes()
+        except (NotFound, InvalidName):
+            is_shown = number is not None or self._aliases.age_s(path) < _SHOWN_FOR_S
+            target = self._aliases.target(path)
+            if target == path or not is_shown:
+                raise
+            return self.getattr(target)
         # The permissions of links are never checked; all have the same.
         umask = 0 if stat.S_ISLNK(mode) else self._settings.umask
         changed_ns = min(newest * _NS_PER_TICK, _MTIME_MAX_NS) or self._mounted_ns
@@ -217,6 +225,7 @@ class Operations:
     def open(self, path: str, flags: int, thread_id: int) -> Opened:
         """Open the file at *path* for the thread *thread_id*; *flags* are those of the system call."""
         to_write = flags & os.O_ACCMODE != os.O_RDONLY
+        path = self._without_alias(path)
         handle = self._tree.open(path, to_write)
         # O_SYNC includes O_DSYNC; here both mean the same.
         handle.syncs_writes = self._settings.syncs_writes or bool(flags & os.O_DSYNC)
@@ -291,7 +300,7 @@ class Operations:
             self._tree.remove_view(path)
         elif path in self._hidden:
             del self._hidden[path]
-        elif not self._was_renamed(path) and not self._is_ingest(path):
+        elif not self._is_ingest(path):
             self._tree.remove(path)
 
     def rmdir(self, path: str) -> None:
@@ -316,20 +325,23 @@ class Operations:
         if is_view(old) or is_view(new):
             self._tree.rename_view(old, new, replaces=not flags)
             return
-        if not self._was_renamed(old) and not self._is_ingest(old):
+        if not self._is_ingest(old):
             if not posixpath.basename(new).startswith(_HIDDEN):
                 raise NotPermitted(f"cannot be renamed: {old!r}")
             attributes = self.getattr(old)
             self._tree.remove(old)
             self._hidden[new] = attributes
             return
-        if self._is_there(new) and not self._was_renamed(new):
+        if posixpath.basename(new).startswith(_HIDDEN):
+            self._hidden[new] = self.getattr(self._without_alias(old))
+        elif self._is_there(new):
             raise NotPermitted(f"cannot be replaced: {new!r}")
-        self._renamed.put(new, time.monotonic() + _RENAMED_FOR_S)
+        self._aliases.add(new, old)
 
-    def _was_renamed(self, path: str) -> bool:
-        """Return whether an ingest file was renamed to *path* a moment ago."""
-        return time.monotonic() < (self._renamed.get(path) or 0.0)
+    def _without_alias(self, path: str) -> str:
+        """Return the path of the ingest file that was renamed to *path*; *path* itself if none was, or something is there."""
+        target = self._aliases.target(path)
+        return path if target == path or self._is_there(path) else target
 
     def _is_there(self, path: str) -> bool:
         try:
@@ -339,7 +351,7 @@ class Operations:
         return True
 
     def _is_ingest(self, path: str) -> bool:
-        return isinstance(self._tree.resolve(path), IngestFile)
+        return isinstance(self._tree.resolve(self._without_alias(path)), IngestFile)
 
     def _check_ingest(self, path: str) -> None:
         if not self._is_ingest(path):

@@ -134,8 +134,9 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
                 session.operations.note_refusal(operation, path or b"-", get_context()[2], error)
             return -number
 
-    def getattr_(session: Any, path: bytes, buffer: Any, _file: Any = None) -> None:
-        found = session.operations.getattr(path.decode())
+    def getattr_(session: Any, path: bytes, buffer: Any, file: Any = None) -> None:
+        number = file.contents.fh if file else None
+        found = session.operations.getattr(path.decode(), number)
         changed = binding.c_timespec(*divmod(found.changed_ns, 10**9))
         stat = buffer.contents  # libfuse has set it to zeros
         stat.st_ino = found.inode

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from outage.__main__ import main as make_outage
 
+from tests.documents import ROOT, section
 from tests.mount.conftest import Mount
 from tests.waiting import eventually
 from theiafs.guide import GUIDE
 
-ROOT = Path(__file__).parents[2]
 QUESTIONS = 8
 STAGES_MAX = 2
 CHARACTERS_MAX = 4_000
@@ -35,11 +35,6 @@ def shop(outage: Path, tmp_path: Path, make_mount: Callable[..., Mount]) -> Moun
     """Return the mount of a store with the logs of an outage."""
     shutil.copytree(outage, tmp_path / "shop" / "events")
     return make_mount(name="shop")
-
-
-def section(text: str, title: str) -> str:
-    """Return the section of a document with this *title*."""
-    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
 def test_the_readme_answers_the_questions_of_an_incident(shop: Mount) -> None:

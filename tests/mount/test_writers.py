@@ -1,5 +1,6 @@
 """Programs that write logs: appending is not all that they do to a file."""
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from logging.handlers import RotatingFileHandler, TimedRotatingFileHandler
+from typing import BinaryIO
 
 import pytest
 
@@ -63,6 +65,35 @@ def test_an_ingest_file_keeps_its_name(mounted: Mount) -> None:
     assert "ingest.1" not in os.listdir(mounted.path)
     assert mounted.contents("by-tag/web/events") == [b"one", b"two", b"three", b"four"]
     assert len(mounted.contents()) == 8
+
+
+def test_an_ingest_file_that_is_open_stays_usable_while_others_rotate_it(mounted: Mount) -> None:
+    """Long after it was renamed too, and when another is renamed to the same name, or it is removed."""
+    path, renamed = mounted.path / "ingest", mounted.path / "ingest.1"
+    written: list[bytes] = []
+    files: list[BinaryIO] = []
+
+    def use(file: BinaryIO) -> None:
+        word = b"%d of %d" % (len(written), len(files))
+        assert file.seek(0, os.SEEK_END) == 0
+        file.write(word + b"\n")
+        os.fsync(file.fileno())
+        os.ftruncate(file.fileno(), 0)
+        with open(f"/proc/self/fd/{file.fileno()}", "ab") as again:
+            again.write(b"again " + word + b"\n")
+        written.extend([word, b"again " + word])
+
+    with contextlib.ExitStack() as opened:
+        for command in ("mv ingest ingest.1", "mv ingest ingest.1", "rm ingest"):
+            files.append(opened.enter_context(path.open("ab", buffering=0)))
+            mounted.shell(command)
+            for _ in range(2):
+                for file in files:
+                    use(file)
+                eventually(lambda: not renamed.exists(), deadline_s=2)
+                assert path.exists()
+        assert os.fstat(files[-1].fileno()).st_ino == path.stat().st_ino, "the one that was removed"
+    eventually(lambda: mounted.contents() == written)
 
 
 def test_nothing_else_can_be_renamed_or_removed(mounted: Mount) -> None:
