@@ -62,6 +62,15 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("store.index.stamp._RECENT_NS", 0)
 
 
+@pytest.fixture(scope="module", params=["few", "many"])
+def few_or_many(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Render records as when they are few, one by one, or as when they are many, in columns."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        if request.param == "many":
+            monkeypatch.setattr("theiafs.rendering.records._MANY", 0)
+        yield
+
+
 @pytest.fixture
 def new_directory(tmp_path: Path) -> NewDirectory:
     """Return a function that makes an empty directory, another at each call."""
