@@ -58,6 +58,9 @@ _AFTER_TAGS = [
 
 _END = b'"}\n'
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""Made once: json.dumps makes one for each object."""
+
 
 class JsonlView(View):
     """The view of ``events.jsonl``."""
@@ -189,4 +192,4 @@ def _line(other: Other, level: int) -> bytes:
             line[f"{name}_base64"] = base64.b64encode(value).decode()
     if line["tags"] != [tag.decode(errors="surrogateescape") for tag in tags]:
         line["tags_base64"] = [base64.b64encode(tag).decode() for tag in tags]
-    return escape_json(json.dumps(line, ensure_ascii=False, separators=(",", ":"))) + b"\n"
+    return escape_json(_ENCODER.encode(line)) + b"\n"
