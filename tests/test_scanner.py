@@ -55,7 +55,7 @@ files = st.lists(st.lists(pieces, max_size=5).map(b"".join), max_size=6)
 
 
 @pytest.fixture(scope="module", params=["few", "many"])
-def few_or_many(request: pytest.FixtureRequest) -> Iterator[None]:
+def few_files_or_many(request: pytest.FixtureRequest) -> Iterator[None]:
     """Scan small files as when they are few, or as when they are many, together."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         if request.param == "many":
@@ -63,7 +63,7 @@ def few_or_many(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-@pytest.mark.usefixtures("few_or_many")
+@pytest.mark.usefixtures("few_files_or_many")
 @settings(deadline=None, max_examples=150)
 @given(files)
 @example([record(1), record(2)[:-1], b"\n" + record(3)])
