@@ -1,5 +1,6 @@
 """The locks of the store are checked in the whole suite (see :mod:`tests.debug_locks`), and no test has a deadline."""
 
+import contextlib
 import errno
 import fcntl
 import gc
@@ -13,6 +14,7 @@ import pytest
 
 from tests import debug_locks
 from tests.counting import NewDirectory
+from tests.renderings import in_columns
 
 # While other programs run, an example may take any time.
 hypothesis.settings.register_profile("no deadline", deadline=None)
@@ -60,6 +62,13 @@ def unlockable(monkeypatch: pytest.MonkeyPatch) -> None:
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take files for old enough that a change of them would show: otherwise they are read once more."""
     monkeypatch.setattr("store.index.stamp._RECENT_NS", 0)
+
+
+@pytest.fixture(scope="module", params=["few", "many"])
+def few_or_many(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Render records as when they are few, one by one, or as when they are many, in columns."""
+    with in_columns() if request.param == "many" else contextlib.nullcontext():
+        yield
 
 
 @pytest.fixture

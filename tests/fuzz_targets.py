@@ -77,6 +77,8 @@ _STREAM_COUNT = 3
 _PATH_SIZE_MAX = 1 << 12
 _ROW = MinuteRow(0, 0, 60, size=100, bytes=100, entries=2, events=2, oldest=0, newest=1)
 _PARTS = b"\0"
+_IN_COLUMNS = 21
+"""A number of records that are not rendered one by one."""
 """Separates the parts of an input, for targets that take several."""
 
 
@@ -246,12 +248,15 @@ def _lines(data: bytes) -> None:
     *words, content = _parts(data, 4)
     event_id, source, tags = (word.replace(b"\n", b" ") for word in words)
     record = encode_record(_WHEN, event_id, source, tags, content)
-    edges = edges_of([record, record])
     for view in LINE_VIEWS:
-        line = view.render(record, edges[:2])
+        line = view.render(record, edges_of([record]))
         check_line(line)
-        assert view.sizes(record * 2, edges).tolist() == [len(line)] * 2
-        assert view.render(record * 2, edges) == line * 2
+        # Few are rendered one by one, and many in columns.
+        for count in (2, _IN_COLUMNS):
+            edges = edges_of([record] * count)
+            assert view.sizes(record * count, edges).tolist() == [len(line)] * count
+            assert view.render(record * count, edges) == line * count
+    edges = edges_of([record] * 2)
     contents = find_contents(record * 2, edges)
     assert levels_of(record * 2, edges, contents).tolist() == [level_of(tags, content)] * 2
 

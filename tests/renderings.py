@@ -1,11 +1,14 @@
 """Events that try to be what they are not, and what text may hold that is shown to people."""
 
 import base64
+import contextlib
 import json
 import unicodedata
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 from store.format.levels import LEVELS, level_of
@@ -34,6 +37,14 @@ tag_lists = st.one_of(
 times = st.one_of(
     st.integers(0, TICKS_MAX), st.integers(17_000_000_000_000_000, 18_000_000_000_000_000)
 )
+
+
+@contextlib.contextmanager
+def in_columns() -> Iterator[None]:
+    """Render meanwhile few records in columns, as many are."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("theiafs.rendering.records._MANY", 0)
+        yield
 
 
 def encode_record(ticks: int, event_id: bytes, source: bytes, tags: bytes, content: bytes) -> bytes:

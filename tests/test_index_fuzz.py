@@ -44,6 +44,7 @@ from store.format.scan import scan
 from store.index.database import remove_database
 from tests.faults import FaultyDisk
 from tests.index_mutations import Mutation, mutate, mutations
+from tests.renderings import in_columns
 from tests.test_index import QUERIES
 from tests.volatile import Fate
 from theiafs.lineviews import LINE_VIEWS
@@ -142,8 +143,9 @@ def opened(disk: FaultyDisk, kind: Callable[..., EventStore]) -> EventStore:
 
 
 def asked_of(disk: FaultyDisk, kind: Callable[..., EventStore]) -> dict[str, object]:
-    """Open the store on *disk* and ask it for everything."""
-    with contextlib.closing(opened(disk, kind)) as store:
+    """Open the store on *disk* and ask it for everything; where it follows another, all lines are rendered in columns."""
+    rendering = in_columns() if kind is FollowingStore else contextlib.nullcontext()
+    with rendering, contextlib.closing(opened(disk, kind)) as store:
         return asked(store)
 
 

@@ -20,6 +20,7 @@ from tests.renderings import (
 from theiafs.rendering.log import LogView
 from theiafs.rendering.times import Times, time_text
 
+pytestmark = pytest.mark.usefixtures("few_or_many")
 VIEW = LogView()
 WHEN = 17_954_289_001_234_567  # 2026-11-23T10:15:00.1234567Z
 

@@ -54,6 +54,16 @@ pieces = records | st.sampled_from(
 files = st.lists(st.lists(pieces, max_size=5).map(b"".join), max_size=6)
 
 
+@pytest.fixture(scope="module", params=["few", "many"])
+def few_files_or_many(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Scan small files as when they are few, or as when they are many, together."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        if request.param == "many":
+            monkeypatch.setattr(module, "_TOGETHER_SIZE_MIN", 0)
+        yield
+
+
+@pytest.mark.usefixtures("few_files_or_many")
 @settings(deadline=None, max_examples=150)
 @given(files)
 @example([record(1), record(2)[:-1], b"\n" + record(3)])

@@ -85,12 +85,28 @@ def mounts_of_all_processes() -> Iterator[Mount]:
     ours = mounts()
     known = {each.number for each in ours}
     yield from (each for each in ours if each.is_ours)
+    # Hundreds of processes have the same list of mounts.
+    views = {_view("self")}
     for process in filter(str.isdecimal, os.listdir("/proc")):
         with contextlib.suppress(OSError):  # it has ended, or is another user's
-            for each in mounts(process):
+            view = _view(process)
+            if view in views:
+                continue
+            found = mounts(process)
+            views.add(view)
+            for each in found:
                 if each.is_ours and each.number not in known:
                     known.add(each.number)
                     yield each._replace(namespace=f" in the mount namespace of process {process}")
+
+
+def _view(process: str) -> tuple[str, str]:
+    """Return what decides which mounts *process* can see: its mount namespace, and its root in that.
+
+    Raises:
+        OSError: if it has ended, or belongs to another user.
+    """
+    return os.readlink(f"/proc/{process}/ns/mnt"), os.readlink(f"/proc/{process}/root")
 
 
 def _unquote(text: str) -> str:

@@ -25,6 +25,9 @@ __all__ = ["Scanned", "Scanner"]
 _TOGETHER = 64
 """Number of files that are parsed together: enough that the overhead of a block does not show."""
 
+_TOGETHER_SIZE_MIN = 8 << 10
+"""Fewer bytes cost less file by file: three files of three events 0.3 ms against 0.6 together."""
+
 log = logging.getLogger(__name__)
 
 
@@ -85,7 +88,7 @@ class Scanner:
     def scan_all(self, names: Sequence[str]) -> Iterator[Scanned | None]:
         """Scan the minute files *names*, and yield None for one that does not exist or cannot be read.
 
-        Small ones are parsed together: those of ten events in a sixth of the time.
+        Small ones are parsed together, unless they are few: those of ten events in a sixth of the time.
         """
         for first in range(0, len(names), _TOGETHER):
             some = names[first : first + _TOGETHER]
@@ -106,6 +109,8 @@ class Scanner:
         for name in names:
             with contextlib.suppress(EventReadException):  # scanned by itself, it says so
                 small += self._read_small(name)
+        if sum(len(file.data) for file in small) < _TOGETHER_SIZE_MIN:
+            return {file.stat.name: self._scan_read(file) for file in small}
         scanned: list[Scanned] = []
         count, alone = len(small), 1
         while len(scanned) < len(small):

@@ -61,10 +61,15 @@ class _Endings(NamedTuple):
     words: Words
 
     @classmethod
-    def of(cls, texts: list[bytes]) -> "_Endings":
-        """Prepare *texts*."""
-        sizes = np.array(list(map(len, texts)), np.int64)
-        words = np.array([word_of(each) for each in texts], np.uint64)
+    def of_numbers(cls, count: int, before: bytes, after: bytes) -> "_Endings":
+        """Prepare the texts of the numbers below *count*, with the same *before* and *after* each."""
+        numbers = np.arange(count)
+        digits = numbers.astype(f"S{WORD_SIZE}").view("<u8")  # with zeros after them
+        widths = 1 + (10 ** np.arange(1, WORD_SIZE)).searchsorted(numbers, "right")
+        after_starts = len(before) + widths
+        words = word_of(before) | digits << np.uint64(8 * len(before))
+        words |= word_of(after) << (8 * after_starts).view(np.uint64)
+        sizes = after_starts + len(after)
         return cls(sizes, (8 * (WORD_SIZE - sizes)).view(np.uint64), words)
 
     def are(self, text: Text, ends: Integers, chosen: Integers) -> Booleans:
@@ -73,8 +78,8 @@ class _Endings(NamedTuple):
         return found
 
 
-_HEADER_SIZES = _Endings.of([b" %d " % size for size in range(_SIZE_MAX + 1)])
-_CONTENT_SIZES = _Endings.of([b"%d\n%b" % (size, _ID_NAME) for size in range(_SIZE_MAX + 1)])
+_HEADER_SIZES = _Endings.of_numbers(_SIZE_MAX + 1, b" ", b" ")
+_CONTENT_SIZES = _Endings.of_numbers(_SIZE_MAX + 1, b"", b"\n" + _ID_NAME)
 
 
 class CanonicalRecords(NamedTuple):

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from store.errors import InvalidEvent
 from store.format.record import CLOSING, preamble
+from store.format.text import numerals
 from store.ticks import TICKS_MAX, TICKS_PER_S, in_decimal
 
 __all__ = ["encode_dated", "encode_identified"]
@@ -32,7 +33,7 @@ _FOURS = 10**4
 _TWO_DIGITS = np.array([b"%02d" % number for number in range(10**2)])
 _THREE_DIGITS = np.array([b".%03d" % number for number in range(10**3)]).view(np.uint32)
 """After the point. As numbers, texts are copied several times as fast."""
-_FOUR_DIGITS = np.array([b"%04d" % number for number in range(_FOURS)]).view(np.uint32)
+_FOUR_DIGITS = numerals(4).view(np.uint32)
 _TIME = np.dtype([("two", "S2"), ("six", "u4"), ("ten", "u4"), ("three", "u4"), ("seven", "u4")])
 """The digits of a time up to the second, sixth and tenth before the point, and the third and seventh after it."""
 

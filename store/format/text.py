@@ -17,6 +17,7 @@ __all__ = [
     "are_digits",
     "bytes_up_to",
     "each_byte",
+    "numerals",
     "word_of",
 ]
 
@@ -52,6 +53,13 @@ _JOINTS = [
     for count, mask in ((1, 0x00FF00FF00FF00FF), (2, 0x0000FFFF0000FFFF), (4, 0x00000000FFFFFFFF))
 ]
 """How to join neighbours of one, two and four digits in a word: factor, shift in bits, mask."""
+
+
+def numerals(width: int) -> npt.NDArray[np.void]:
+    """Return the texts of all numbers of *width* digits, with their leading zeros: each is at the index that it says."""
+    numbers = np.arange(10**width, dtype=np.uint16)[:, np.newaxis]
+    places = 10 ** np.arange(width - 1, -1, -1, dtype=np.uint16)
+    return (numbers // places % 10 + _ZERO).astype(np.uint8).view(f"V{width}").ravel()
 
 
 class Text:

@@ -364,6 +364,8 @@ class Catalog:
         )
         known, there = order[twins], order[twins + 1] - len(ids)
         kept = ids[known]
+        is_gone = np.ones(len(ids), np.bool_)
+        is_gone[known] = False
         is_changed = np.zeros(len(kept), np.bool_)
         for name in _STAMP:
             is_changed |= self.values(name, kept) != listed[name][there]
@@ -371,7 +373,7 @@ class Catalog:
         is_new[there] = False
         new = np.sort(listed[is_new], order=("start", "end"))
         return Differences(
-            np.setdiff1d(ids, kept).tolist(),
+            ids[is_gone].tolist(),
             kept[is_changed].tolist(),
             [
                 f"{start}-{end}"

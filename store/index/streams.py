@@ -127,7 +127,7 @@ class Streams:
         """
         if not self._unsaved:
             return iter(())
-        ids = np.unique(np.array(self._unsaved, np.int64))
+        ids = np.array(sorted(set(self._unsaved)), np.int64)
         self._unsaved = array("i")
         keys = self._keys.keys_of(ids)
         return ((stream, key or None) for stream, key in zip(map(int, ids), keys, strict=True))

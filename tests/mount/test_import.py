@@ -148,6 +148,7 @@ def test_where_nothing_can_be_imported_to(make_mount: Callable[..., Mount], tmp_
     eventually(lambda: mount.contents() == [dated(0, "x").encode()])
 
 
+@pytest.mark.one_binding
 def test_a_store_that_another_process_writes_is_left_alone(tmp_path: Path, log: Path) -> None:
     """Without a mount there is no other way in."""
     store = tmp_path / "events"
@@ -176,6 +177,7 @@ def kill_points(seed: int) -> Iterator[float]:
     return (rng.uniform(0, 20) for _ in range(4))
 
 
+@pytest.mark.one_binding
 @pytest.mark.parametrize("seed", [1, 2])
 def test_an_import_that_is_killed_goes_on(tmp_path: Path, log: Path, seed: int) -> None:
     """At any point: every line is there once when it was run to its end."""
@@ -194,6 +196,7 @@ def test_an_import_that_is_killed_goes_on(tmp_path: Path, log: Path, seed: int) 
     assert [event.content for event in events_in(store)] == LINES
 
 
+@pytest.mark.one_binding
 @pytest.mark.parametrize("victim", ["the import", "the mount"])
 def test_a_kill_with_a_mount(mounted: Mount, log: Path, victim: str) -> None:
     """Whichever process is killed: every line is there once when it was run to its end."""
@@ -216,6 +219,7 @@ def test_a_kill_with_a_mount(mounted: Mount, log: Path, victim: str) -> None:
     check_contents(mounted.contents())
 
 
+@pytest.mark.one_binding
 def test_ctrl_c_keeps_what_was_saved(tmp_path: Path, log: Path) -> None:
     """The summary tells how much that is; the next import goes on."""
     store = tmp_path / "events"
@@ -239,6 +243,7 @@ def test_ctrl_c_keeps_what_was_saved(tmp_path: Path, log: Path) -> None:
     )
 
 
+@pytest.mark.one_binding
 def test_a_full_disk_is_told_and_the_import_can_go_on(small_disk: Path, log: Path) -> None:
     store = small_disk / "events"
     ballast = small_disk / "ballast"

@@ -7,6 +7,7 @@ import pytest
 from tests.torture import Tally, kill_rounds
 
 
+@pytest.mark.one_binding
 @pytest.mark.parametrize("seed", [17, 18, 19])
 def test_ten_kills(tmp_path: Path, seed: int) -> None:
     """Kill a mount at random moments under four writers, sometimes while it recovers from the kill before."""

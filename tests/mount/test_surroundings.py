@@ -83,6 +83,7 @@ def test_closed_standard_streams(unmounted: Mount, closed: tuple[int, ...]) -> N
     unmounted.check_store()
 
 
+@pytest.mark.one_binding
 def test_a_working_directory_that_is_gone(unmounted: Mount, tmp_path: Path) -> None:
     """A relative path is refused in one line; whole paths are mounted."""
     gone = tmp_path / "gone"
@@ -101,6 +102,7 @@ def test_a_working_directory_that_is_gone(unmounted: Mount, tmp_path: Path) -> N
     assert run("umount", unmounted.path, preexec_fn=enter).returncode == 0
 
 
+@pytest.mark.one_binding
 @pytest.mark.parametrize("flags", [(), ("-f",)])
 @pytest.mark.parametrize(
     "stage", ["when it imports", "when it opens the store", "when it reads minutes"]
@@ -136,6 +138,7 @@ def test_interrupted_while_it_starts(unmounted: Mount, flags: tuple[str, ...], s
     assert (unmounted.path / "count").read_text() == "2000\n"
 
 
+@pytest.mark.one_binding
 def test_umount_of_a_mount_that_does_not_answer(unmounted: Mount) -> None:
     """If its process is stopped, the command says so and ends; --lazy takes the mount away, and nothing is lost."""
     unmounted.mount()
@@ -169,6 +172,7 @@ def test_umount_of_what_is_in_use(mounted: Mount) -> None:
     mounted.check_store()
 
 
+@pytest.mark.one_binding
 def test_a_time_limit_of_umount(unmounted: Mount) -> None:
     """When the process does not end in time, umount says which one it is, and ends."""
     unmounted.mount()
@@ -184,6 +188,7 @@ def test_a_time_limit_of_umount(unmounted: Mount) -> None:
     wait_until_closed(str(unmounted.store_path))
 
 
+@pytest.mark.one_binding
 @pytest.mark.parametrize("command", ["check", "ls"])
 def test_output_that_cannot_be_written(unmounted: Mount, command: str) -> None:
     """A full disk is one line; a reader that has gone away, as head(1) does, ends the command silently."""

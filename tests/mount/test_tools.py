@@ -246,9 +246,9 @@ def test_bytes_come_out_as_they_went_in(mounted: Mount) -> None:
 def test_sixteen_writers_at_once(mounted: Mount) -> None:
     """Every line is there, once and whole."""
     mounted.shell(
-        """mkdir by-tag/w
+        r"""mkdir by-tag/w
         for w in $(seq 16); do
-            (for i in $(seq 1000); do echo "writer $w line $i $(printf '%*s' $((i % 50)) x)"; done >> by-tag/w/ingest) &
+            (for i in $(seq 1000); do printf 'writer %d line %d %*s\n' $w $i $((i % 50)) x; done >> by-tag/w/ingest) &
         done; wait"""
     )
     expected = {

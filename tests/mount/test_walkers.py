@@ -236,6 +236,7 @@ def test_copies_hold_links_as_links(filled: Mount, tmp_path: Path) -> None:
 # Following links
 
 
+@pytest.mark.one_binding
 def test_find_that_follows_links_ends(filled: Mount) -> None:
     """It prints what the model says, which grows with the square of the number of tags, sources and days, and no further."""
     found = [path.removeprefix("./") for path in filled.shell("find -L .").splitlines()[1:]]
@@ -243,6 +244,7 @@ def test_find_that_follows_links_ends(filled: Mount) -> None:
     assert len(found) <= followed_max(EVENTS)
 
 
+@pytest.mark.one_binding
 def test_grep_that_follows_links_ends(filled: Mount) -> None:
     """It reads an event four times in each directory that it reaches: in a minute, and in the three files of all events."""
     newest = max(event.timestamp for event in EVENTS)
@@ -263,6 +265,7 @@ def is_below(path: str, event: Event) -> bool:
     )
 
 
+@pytest.mark.one_binding
 def test_rsync_that_follows_links_ends(filled: Mount, tmp_path: Path) -> None:
     """The copy has a file or a directory for each name that is reached."""
     filled.shell(f"rsync -aL . {tmp_path}/copy")

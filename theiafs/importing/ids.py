@@ -33,7 +33,7 @@ _MILLISECONDS_MAX = np.uint64((1 << 48) - 1)
 _HEXADECIMAL = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), np.uint16)
 """The two digits of each byte."""
 _DASHES = (8, 13, 18, 23)
-_DIGITS = np.setdiff1d(np.arange(ID_SIZE), _DASHES)
+_DIGITS = np.array([place for place in range(ID_SIZE) if place not in _DASHES])
 """Where the digits of an id stand in its text."""
 
 

@@ -19,11 +19,18 @@ import numpy.typing as npt
 from store import View
 from store.format.contents import find_contents
 from store.format.level_columns import levels_of
-from store.format.levels import LEVELS
+from store.format.levels import LEVELS, level_of
 from store.format.text import Text
 from theiafs.rendering.escaping import count_within, escape_json
 from theiafs.rendering.pieces import Pieces, choice, complete, constant, fixed, join, sum_sizes
-from theiafs.rendering.records import Other, Records, read_others, read_records
+from theiafs.rendering.records import (
+    Other,
+    Records,
+    are_few,
+    read_one_by_one,
+    read_others,
+    read_records,
+)
 from theiafs.rendering.times import Times, time_text
 
 __all__ = ["JsonlView"]
@@ -51,6 +58,9 @@ _AFTER_TAGS = [
 
 _END = b'"}\n'
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""Made once: json.dumps makes one for each object."""
+
 
 class JsonlView(View):
     """The view of ``events.jsonl``."""
@@ -61,10 +71,14 @@ class JsonlView(View):
 
     def sizes(self, data: bytes, edges: Integers) -> Integers:
         """Return the size of each line in bytes, nothing of it rendered but what is unusual."""
+        if are_few(edges):
+            return np.array(list(map(len, _lines(data, edges))), np.int64)
         return sum_sizes(_columns(data, edges, renders=False))
 
     def render(self, data: bytes, edges: Integers) -> bytes:
         """Return the lines, joined from the bytes of the records."""
+        if are_few(edges):
+            return b"".join(_lines(data, edges))
         return join(_columns(data, edges))
 
 
@@ -153,6 +167,12 @@ class _Replaced(NamedTuple):
         return Pieces(self.data, new_starts, sizes)
 
 
+def _lines(data: bytes, edges: Integers) -> list[bytes]:
+    """Return the lines of the records in *data*, which have *edges*, one by one."""
+    others = read_one_by_one(data, edges)
+    return [_line(each, level_of(each.header.tags, each.content)) for each in others]
+
+
 def _line(other: Other, level: int) -> bytes:
     """Return the line of any record at *level*, whatever is in it."""
     header = other.header
@@ -172,4 +192,4 @@ def _line(other: Other, level: int) -> bytes:
             line[f"{name}_base64"] = base64.b64encode(value).decode()
     if line["tags"] != [tag.decode(errors="surrogateescape") for tag in tags]:
         line["tags_base64"] = [base64.b64encode(tag).decode() for tag in tags]
-    return escape_json(json.dumps(line, ensure_ascii=False, separators=(",", ":"))) + b"\n"
+    return escape_json(_ENCODER.encode(line)) + b"\n"

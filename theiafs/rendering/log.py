@@ -14,7 +14,14 @@ from store import View
 from store.format.text import Text
 from theiafs.rendering.escaping import escape, escape_word, have_blanks
 from theiafs.rendering.pieces import Pieces, complete, join, put, sum_sizes
-from theiafs.rendering.records import Other, Records, read_others, read_records
+from theiafs.rendering.records import (
+    Other,
+    Records,
+    are_few,
+    read_one_by_one,
+    read_others,
+    read_records,
+)
 from theiafs.rendering.times import Times, time_text
 
 __all__ = ["LogView"]
@@ -33,10 +40,14 @@ class LogView(View):
 
     def sizes(self, data: bytes, edges: Integers) -> Integers:
         """Return the size of each line in bytes, nothing of it rendered but what is unusual."""
+        if are_few(edges):
+            return np.array(list(map(len, _lines(data, edges))), np.int64)
         return sum_sizes(_columns(data, edges, _read(data, edges), data))
 
     def render(self, data: bytes, edges: Integers) -> bytes:
         """Return the lines, joined from the bytes of the records."""
+        if are_few(edges):
+            return b"".join(_lines(data, edges))
         records = _read(data, edges)
         found = records.found
         # A header has room for what is around the source and the tags in a line, with the first byte of the content.
@@ -82,6 +93,11 @@ def _columns(
         contents.replace(rows.tolist(), lines),
     ]
     return complete(columns, found.rows, list(map(_line, read_others(data, edges, found.rows))))
+
+
+def _lines(data: bytes, edges: Integers) -> list[bytes]:
+    """Return the lines of the records in *data*, which have *edges*, one by one."""
+    return list(map(_line, read_one_by_one(data, edges)))
 
 
 def _line(other: Other) -> bytes:

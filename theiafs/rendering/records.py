@@ -10,13 +10,17 @@ from store.format.record import Header, parse_start
 from store.format.text import Text
 from theiafs.rendering.escaping import count_within, find_unsafe
 
-__all__ = ["Other", "Records", "read_others", "read_records"]
+__all__ = ["Other", "Records", "are_few", "read_one_by_one", "read_others", "read_records"]
 
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
 _NEWLINES = 7
 """Number of newlines of a canonical record that has none in its content."""
+
+
+_MANY = 20
+"""Fewer records cost less one by one: one line of JSON 30 us against 900 in columns, 20 lines 600 us, 40 as much."""
 
 
 class Records(NamedTuple):
@@ -62,12 +66,24 @@ def read_records(text: Text, edges: Integers) -> Records:
     return Records(found, are_safe).only(are_plain)
 
 
+def are_few(edges: Integers) -> bool:
+    """Return whether the records that have *edges* are so few that they cost less one by one."""
+    return len(edges) <= _MANY
+
+
+def read_one_by_one(data: bytes, edges: Integers) -> list[Other]:
+    """Read all records in *data*; the arguments are those of :func:`read_records`."""
+    return [_read(data, start) for start in edges[:-1].tolist()]
+
+
 def read_others(data: bytes, edges: Integers, rows: Integers) -> list[Other]:
     """Read those of the records in *data* that are not in *rows*; the other arguments are those of :func:`read_records`."""
-    others = []
-    for start in np.delete(edges[:-1], rows).tolist() if len(rows) + 1 < len(edges) else ():
-        record = parse_start(data, start)
-        assert record is not None, "a record that is not whole"
-        content = data[start + record.content_start : start + record.content_end]
-        others.append(Other(record.header, content))
-    return others
+    if len(rows) + 1 == len(edges):
+        return []
+    return read_one_by_one(data, np.append(np.delete(edges[:-1], rows), edges[-1]))
+
+
+def _read(data: bytes, start: int) -> Other:
+    record = parse_start(data, start)
+    assert record is not None, "a record that is not whole"
+    return Other(record.header, data[start + record.content_start : start + record.content_end])

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from store import TICKS_PER_S
+from store.format.text import numerals
 
 __all__ = ["SHOWN_TICKS_MAX", "Times", "time_text"]
 
@@ -29,8 +30,7 @@ def _table(texts: list[str]) -> npt.NDArray[np.void]:
 _DATE_WIDTH = len("2026-11-23T")
 _MINUTES = _table([f"{number // 60:02d}:{number % 60:02d}:" for number in range(24 * 60)])
 _SECONDS = _table([f"{number:02d}." for number in range(60)])
-_THOUSANDS = _table([f"{number:04d}" for number in range(10_000)])
-_REST = _table([f"{number:03d}" for number in range(1000)])
+_THOUSANDS, _REST = numerals(4), numerals(3)
 _DECIMALS = 7
 
 
