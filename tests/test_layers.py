@@ -137,6 +137,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "directories": {"errors"},
     "background": {"errors", "progress"},
     "unmounting": {"directories", "errors", "mounts", "store"},
+    "service": set(),
     "importing": {
         "addition",
         "config",
@@ -158,6 +159,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "lineviews",
         "mounts",
         "progress",
+        "service",
         "session",
         "store",
         "unmounting",

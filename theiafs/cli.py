@@ -22,7 +22,7 @@ from theiafs.mounting import mount
 from theiafs.progress import Progress, copy_of_terminal
 from theiafs.rendering.escaping import printable
 from theiafs.standard_streams import open_missing, silence_output
-from theiafs.unmounting import unmount
+from theiafs.unmounting import remove_stale, unmount
 
 __all__ = ["main"]
 
@@ -94,7 +94,10 @@ def _run(parsed: argparse.Namespace) -> int:
             signal.signal(signal.SIGPIPE, signal.SIG_IGN)
             mount(parsed.store, parsed.mountpoint, parse_options(",".join(parsed.o)), parsed.f)
         case "umount":
-            unmount(parsed.mountpoint, parsed.lazy, parsed.timeout)
+            if parsed.stale:
+                remove_stale(parsed.mountpoint)
+            else:
+                unmount(parsed.mountpoint, parsed.lazy, parsed.timeout)
         case "import":
             return importing.run(parsed)
         case "reindex":
@@ -204,6 +207,11 @@ def _parser() -> tuple[argparse.ArgumentParser, Container[str]]:
         "--lazy",
         action="store_true",
         help="also if it is in use or does not answer, and wait for nothing",
+    )
+    unmounting.add_argument(
+        "--stale",
+        action="store_true",
+        help="only if its process has ended without unmounting it, as after kill -9; anything else stays as it is",
     )
     unmounting.add_argument(
         "--timeout",
