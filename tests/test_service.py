@@ -125,7 +125,7 @@ def make_manager(tmp_path: Path) -> Iterator[Callable[[str], Manager]]:
 def test_ready_when_it_answers_and_stopping_when_it_ends(
     make_manager: Callable[..., Manager], kind: str, tmp_path: Path
 ) -> None:
-    """What it was given until then is written; without a watchdog, nothing else is said."""
+    """All that was appended until then is written; without a watchdog, nothing else is said."""
     manager = make_manager(f"@{tmp_path}" if kind == "abstract" else "")
     manager.start(MOUNT)
     assert manager.told() == ["READY=1", f"STATUS=mounted on {manager.mountpoint}"]
