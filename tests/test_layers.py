@@ -139,6 +139,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "directories": {"errors"},
     "background": {"errors", "progress"},
     "unmounting": {"directories", "errors", "mounts", "store"},
+    "service": set(),
     "importing": {
         "addition",
         "config",
@@ -160,6 +161,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "lineviews",
         "mounts",
         "progress",
+        "service",
         "session",
         "store",
         "unmounting",

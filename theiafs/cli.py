@@ -7,7 +7,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 
 from tqdm import tqdm
@@ -22,9 +22,9 @@ from theiafs.mounting import mount
 from theiafs.progress import Progress, copy_of_terminal
 from theiafs.rendering.escaping import printable
 from theiafs.standard_streams import open_missing, silence_output
-from theiafs.unmounting import unmount
+from theiafs.unmounting import remove_stale, unmount
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 _OPTIONS_HELP = """\
 options after -o, separated by commas:
@@ -37,6 +37,8 @@ options after -o, separated by commas:
   log_keep=SIZE          the write-ahead log keeps at most this much of what is flushed (default: 1G)
   attr_timeout=SECONDS   how long the kernel may show a size or a time of a file that has grown since (default: 1);
                          with 0, tail(1) and stat(1) see at once what was just appended, which costs a request each
+  tz=ZONE                zone of times without an offset, such as Europe/Berlin, and of the days in by-date (default: UTC)
+  keys=NAME,NAME         fields of lines in formats that become tags, such as status,method: status=500
   sync                   a write returns when its events are durable, even after a loss of power
   delete                 let rm remove minutes/<start>-<end>, a minute, and by-id/<id>, an event
   ro                     read-only: follow what another process flushes to the store
@@ -56,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     open_missing()
     try:
         try:
-            parser, commands = _parser()
+            parser, commands = make_parser()
             given = sys.argv[1:] if arguments is None else arguments
             return _run(parser.parse_args(_with_command(given, commands)))
         finally:
@@ -94,7 +96,10 @@ def _run(parsed: argparse.Namespace) -> int:
             signal.signal(signal.SIGPIPE, signal.SIG_IGN)
             mount(parsed.store, parsed.mountpoint, parse_options(",".join(parsed.o)), parsed.f)
         case "umount":
-            unmount(parsed.mountpoint, parsed.lazy, parsed.timeout)
+            if parsed.stale:
+                remove_stale(parsed.mountpoint)
+            else:
+                unmount(parsed.mountpoint, parsed.lazy, parsed.timeout)
         case "import":
             return importing.run(parsed)
         case "reindex":
@@ -175,8 +180,8 @@ def _print(browser: Browser, path: str, follows: bool) -> None:
     browser.print(path, sys.stdout.buffer, follows)
 
 
-def _parser() -> tuple[argparse.ArgumentParser, Container[str]]:
-    """Return the parser of the command line, and the names of the commands that it knows."""
+def make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """Return the parser of the command line, and those of its commands by name."""
     parser = argparse.ArgumentParser(prog="theiafs", description="Your logs as files.")
     parser.add_argument("--version", action="version", version=f"theiafs {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -204,6 +209,11 @@ def _parser() -> tuple[argparse.ArgumentParser, Container[str]]:
         "--lazy",
         action="store_true",
         help="also if it is in use or does not answer, and wait for nothing",
+    )
+    unmounting.add_argument(
+        "--stale",
+        action="store_true",
+        help="only if its process has ended without unmounting it, as after kill -9; anything else stays as it is",
     )
     unmounting.add_argument(
         "--timeout",

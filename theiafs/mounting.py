@@ -18,6 +18,7 @@ from theiafs.errors import MountError
 from theiafs.lineviews import LINE_VIEWS
 from theiafs.mounts import mounted_on, mounts
 from theiafs.progress import Progress, copy_of_terminal
+from theiafs.service import Service
 from theiafs.session import serve
 from theiafs.unmounting import is_stale, remove_mount
 
@@ -34,8 +35,8 @@ _DEVICE = "/dev/fuse"
 def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground: bool) -> None:
     """Mount the store at *store_address* on the directory *mountpoint*.
 
-    With *in_foreground*, return when the filesystem is unmounted. Otherwise, serve in a background process, and return in the
-    calling one as soon as the mount answers.
+    With *in_foreground*, tell systemd how the mount is, if it is one of its services, and return when the filesystem is unmounted.
+    Otherwise, serve in a background process, and return in the calling one as soon as the mount answers.
 
     Raises:
         MountError: if that is not possible.
@@ -55,14 +56,13 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
     _check_device()
     if in_foreground:
         _log_to(logging.StreamHandler())
-        terminal = copy_of_terminal()
-        _serve(
-            store_address,
-            mountpoint,
-            settings,
-            terminal,
-            lambda: log.info("mounted on %s", mountpoint),
-        )
+        service = Service(mountpoint)
+
+        def note_up() -> None:
+            log.info("mounted on %s", mountpoint)
+            service.note_up()
+
+        _serve(store_address, mountpoint, settings, copy_of_terminal(), note_up, service.note_end)
     elif not _in_background(store_address, mountpoint, settings):
         # It is mounted, but the kernel delays all requests until libfuse has answered the first.
         os.stat(mountpoint)
@@ -179,7 +179,21 @@ def _serve(
     settings: Settings,
     terminal: TextIO | None,
     on_up: Callable[[], None],
+    on_end: Callable[[], None] = lambda: None,
 ) -> None:
+    """Serve the store at *store_address* on *mountpoint* until it is unmounted.
+
+    Args:
+        store_address: where the store is.
+        mountpoint: the directory.
+        settings: how to mount.
+        terminal: shows the progress of long work; None for none.
+        on_up: is called as soon as it is mounted.
+        on_end: is called when it is unmounted, and before everything is written.
+
+    Raises:
+        MountError: if it cannot be mounted, or libfuse fails later.
+    """
     _share_memory()
     with _as_mount_error(store_address):
         with Progress("indexing", terminal) as progress:
@@ -195,6 +209,7 @@ def _serve(
         try:
             serve(store, mountpoint, store_address, settings, on_up)
         finally:
+            on_end()
             store.close()
     log.info("unmounted from %s", mountpoint)
 

@@ -11,7 +11,7 @@ from theiafs.directories import absolute
 from theiafs.errors import MountError
 from theiafs.mounts import Mount, mount_at, mounted_on, mounts_of_all_processes
 
-__all__ = ["is_stale", "remove_mount", "unmount"]
+__all__ = ["is_stale", "remove_mount", "remove_stale", "unmount"]
 
 _ANSWER_S = 5.0
 """How long a mount may take to answer, in seconds, before it counts as one that does not."""
@@ -73,6 +73,17 @@ def is_stale(mountpoint: str) -> bool:
     """Return whether the mount at *mountpoint* is one of theiafs whose process has ended."""
     found = mount_at(mountpoint)
     return found is not None and found.is_ours and _answers(mountpoint, _ANSWER_S) is False
+
+
+def remove_stale(mountpoint: str) -> None:
+    """Remove the mount at *mountpoint* if it is one of theiafs whose process has ended, and leave anything else alone.
+
+    Raises:
+        MountError: if that failed.
+    """
+    mountpoint = _resolved(mountpoint)
+    if is_stale(mountpoint):
+        remove_mount(mountpoint)
 
 
 def remove_mount(mountpoint: str) -> None:

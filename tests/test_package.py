@@ -1,0 +1,215 @@
+"""The package for Debian, installed on a copy of this machine, and its service there, which systemd runs."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.box import Box
+from tests.waiting import eventually
+
+REPOSITORY = Path(__file__).parents[1]
+SERVICE = "theiafs@logs.service"
+STORE = "/var/lib/theiafs/logs"
+RESTART_S = 60.0
+EXPOSURE_MAX = 40
+"""The most that ``systemd-analyze security`` may find, in tenths; 10.0 is a service that may do everything."""
+
+MOUNTED = "findmnt --noheadings --types fuse.theiafs"
+SETTINGS = """
+systemctl stop {service}
+mkdir -p /etc/theiafs /etc/systemd/system/theiafs@mine.service.d /srv/events
+chown daemon /srv/events
+printf 'STORE=/srv/events\\nMOUNTPOINT=/srv/logs\\nOPTIONS=allow_other,umask=027\\n' > /etc/theiafs/mine.conf
+printf '[Service]\\nUser=daemon\\n' > /etc/systemd/system/theiafs@mine.service.d/user.conf
+systemctl daemon-reload
+systemctl start theiafs@mine
+"""
+QUICK = """
+mkdir -p /run/systemd/system/theiafs@.service.d
+printf '[Service]\\nWatchdogSec=2s\\nTimeoutAbortSec=1s\\n' > /run/systemd/system/theiafs@.service.d/quick.conf
+systemctl daemon-reload
+"""
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    """Yield a box in which the package is installed."""
+    base = tmp_path_factory.mktemp("package")
+    built = subprocess.run(
+        [REPOSITORY / "scripts/deb", base],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        # What is installed once need not be small.
+        env={**os.environ, "DPKG_DEB_COMPRESSOR_TYPE": "none"},
+    )
+    (base / "box").mkdir()
+    with Box(base / "box") as box:
+        box.copy(Path(built.stdout.strip()), "/tmp/theiafs.deb")
+        box.run("dpkg --install --force-unsafe-io --no-triggers /tmp/theiafs.deb")
+        yield box
+
+
+@pytest.fixture
+def running(box: Box) -> Box:
+    """Return the box with the service started."""
+    box.run(f"systemctl reset-failed; systemctl start {SERVICE}")
+    return box
+
+
+def main_process(box: Box) -> str:
+    return box.output(f"systemctl show --value --property MainPID {SERVICE}")
+
+
+def state(box: Box) -> str:
+    return box.output(f"systemctl show --value --property ActiveState {SERVICE}")
+
+
+def is_up_again(box: Box, before: str) -> bool:
+    """Return whether systemd has started the service after that process, and it is ready."""
+    return state(box) == "active" and main_process(box) not in {"0", before}
+
+
+def test_the_unit_is_well_formed_and_hardened(box: Box) -> None:
+    """By the judgement of systemd, with what keeps the mount visible."""
+    assert box.output(f"systemd-analyze verify {SERVICE} 2>&1") == ""
+    box.run(f"systemd-analyze security --offline=yes --threshold={EXPOSURE_MAX} {SERVICE}")
+
+
+def test_the_mount_is_seen_from_outside(running: Box) -> None:
+    """It is in the namespace of all others, and used by them; the process may mount, and nothing else."""
+    assert running.output(f"{MOUNTED} --output SOURCE /mnt/logs") == STORE
+    running.run("echo outside >> /mnt/logs/ingest; grep -rq outside /mnt/logs/minutes")
+    process = main_process(running)
+    assert running.output(f"readlink /proc/{process}/ns/mnt") == running.output(
+        "readlink /proc/1/ns/mnt"
+    )
+    facts = running.output(f"cat /proc/{process}/status")
+    # CAP_SYS_ADMIN
+    assert f"CapBnd:\t{1 << 21:016x}" in facts
+    assert "NoNewPrivs:\t1" in facts
+    assert "Seccomp:\t2" in facts
+    assert running.output(f"stat --format=%a {STORE}") == "700"
+
+
+def test_it_is_restarted_after_a_kill(running: Box) -> None:
+    """With everything that was acknowledged; and until then, nothing is left of the mount."""
+    running.run("echo acknowledged >> /mnt/logs/ingest")
+    count = running.output("cat /mnt/logs/count")
+    before = main_process(running)
+    running.run(f"kill -KILL {before}")
+    eventually(lambda: is_up_again(running, before), RESTART_S)
+    assert running.output("cat /mnt/logs/count") == count
+    assert len(running.output(f"{MOUNTED} /mnt/logs").splitlines()) == 1
+
+
+def test_it_is_restarted_when_it_hangs(running: Box) -> None:
+    """The watchdog ends a process that goes no further."""
+    running.run(f"{QUICK}systemctl restart {SERVICE}")
+    before = main_process(running)
+    running.run(f"kill -STOP {before}")
+    eventually(lambda: is_up_again(running, before), RESTART_S)
+    assert "watchdog" in running.output(f"journalctl --unit {SERVICE}").lower()
+    running.run(
+        "cat /mnt/logs/count; rm -r /run/systemd/system/theiafs@.service.d; systemctl daemon-reload"
+    )
+
+
+def test_it_stops_cleanly_while_it_is_in_use(running: Box) -> None:
+    """In its time, and with everything written; nothing is left of the mount."""
+    running.run(
+        "sh -c 'exec 3>>/mnt/logs/ingest; echo last >&3; exec sleep 1000' >/dev/null 2>&1 &"
+    )
+    eventually(lambda: running.is_true("grep -rq last /mnt/logs/minutes"))
+    running.run(f"systemctl stop {SERVICE}")
+    assert state(running) == "inactive"
+    assert running.output(f"systemctl show --value --property Result {SERVICE}") == "success"
+    assert not running.is_true(f"{MOUNTED} /mnt/logs")
+    running.run(f"grep -rq last {STORE}/*-*")
+
+
+def test_an_unmount_by_hand_is_no_failure(running: Box) -> None:
+    """It is not mounted again until it is asked for."""
+    running.run("umount /mnt/logs")
+    eventually(lambda: state(running) == "inactive")
+    assert running.output(f"systemctl show --value --property NRestarts {SERVICE}") == "0"
+
+
+def test_a_mount_of_another_user_with_settings_of_its_own(running: Box) -> None:
+    """The settings are in a file; the user, in a drop-in."""
+    running.run(SETTINGS.format(service=SERVICE))
+    assert running.output(f"{MOUNTED} --output SOURCE /srv/logs") == "/srv/events"
+    running.run("echo line >> /srv/logs/ingest")
+    assert running.output("stat --format=%U:%a /srv/logs/minutes/*") == "daemon:440"
+    running.run("systemctl stop theiafs@mine")
+    assert not running.is_true(f"{MOUNTED} /srv/logs")
+    assert running.output("stat --format=%U:%a /srv/events/*-*") == "daemon:600"
+
+
+def test_the_indexer_of_locate_keeps_out(running: Box) -> None:
+    """By a drop-in for its service; without it, it would index the mount."""
+    running.run("echo line >> /mnt/logs/ingest; mkdir -p /mnt/found")
+    shown = running.output("systemctl show --property ExecStart plocate-updatedb.service")
+    command = shown.partition("argv[]=")[2].partition(" ;")[0]
+    found = []
+    for indexer in (command, command.partition(" ")[0]):
+        running.run(f"{indexer} --database-root /mnt --output /tmp/names --require-visibility no")
+        found.append(running.output("plocate --database /tmp/names /mnt").splitlines())
+    assert "/mnt/found" in found[0]
+    assert [each for each in found[0] if each.startswith("/mnt/logs/")] == []
+    assert [each for each in found[1] if each.startswith("/mnt/logs/minutes/")] != []
+
+
+def test_man_pages_and_completions_are_where_they_are_looked_for(box: Box) -> None:
+    """By man(1) and the shells themselves."""
+    assert "THEIAFS(1)" in box.output("MANPAGER=cat man theiafs")
+    assert "MOUNT.THEIAFS(8)" in box.output("MANPAGER=cat man mount.theiafs")
+    assert "umount" in box.output("fish --command 'complete --do-complete \"theiafs u\"'")
+    assert (
+        box.output("zsh -fc 'autoload -Uz compinit; compinit -u; echo $_comps[theiafs]'")
+        == "_theiafs"
+    )
+    box.run("test -f /usr/share/bash-completion/completions/theiafs")
+
+
+def test_a_package_that_is_removed(running: Box) -> None:
+    """Its services have stopped before, and only what is not its own stays: the store. This is the last test."""
+    running.run("echo line >> /mnt/logs/ingest; dpkg --remove --no-triggers theiafs")
+    assert not running.is_true(f"{MOUNTED} /mnt/logs")
+    assert not running.is_true("test -e /usr/lib/theiafs || test -e /usr/bin/theiafs")
+    running.run(f"grep -q line {STORE}/*-*")
+
+
+def test_pipx_installs_commands_that_work(tmp_path: Path) -> None:
+    """From the source, into a venv that has only what the package asks for; with man pages."""
+    source = tmp_path / "source"
+    source.mkdir()
+    # A build in the repository would leave files in it.
+    copy = 'git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$1"'
+    subprocess.run(["sh", "-euc", copy, "sh", source], cwd=REPOSITORY, check=True)
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        **{f"PIPX_{name}": str(tmp_path / name) for name in ("HOME", "BIN_DIR", "MAN_DIR")},
+    }
+    pipx = [sys.executable, "-m", "pipx", "install", "--pip-args=--no-compile", str(source)]
+    subprocess.run(pipx, env=environment, check=True, capture_output=True)
+    assert (tmp_path / "MAN_DIR/man1/theiafs.1").is_file()
+    unit = "HOME/venvs/theiafs/lib/systemd/system/theiafs@.service"
+    assert (tmp_path / unit).read_text() == (REPOSITORY / "packaging/theiafs@.service").read_text()
+    script = """
+        mkdir mnt
+        theiafs mount events mnt -o log=log
+        echo line >> mnt/ingest
+        cat mnt/count
+        theiafs umount mnt
+        theiafs check events
+    """
+    environment["PATH"] = f"{tmp_path}/BIN_DIR:{environment['PATH']}"
+    done = subprocess.run(
+        ["sh", "-euc", script], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
