@@ -16,7 +16,7 @@ from theiafs import __version__
 from theiafs.config import Settings
 from theiafs.doors import Doors
 from theiafs.errorlog import ErrorLog
-from theiafs.errors import InvalidName, NotFound, NotPermitted
+from theiafs.errors import FilesystemError, InvalidName, NotFound, NotPermitted
 from theiafs.handles import HandleTable
 from theiafs.inodes import inode_of
 from theiafs.names import NAME_SIZE_MAX
@@ -142,6 +142,17 @@ class Operations:
         for handle in self._handles.remove_all():
             handle.release()
         self._errors.close()
+
+    def why_undecodable(self, path: bytes) -> FilesystemError:
+        """Return why nothing is at *path*, which is not UTF-8: a name that cannot be, or none that the tree has."""
+        text = path.decode("utf-8", "surrogateescape")
+        if is_view(text):
+            return InvalidName(f"the name of a view must be UTF-8: {text!r}")
+        try:
+            self._tree.resolve(text)
+        except FilesystemError as error:
+            return error
+        return NotFound(f"no such file: {text!r}")
 
     def note_refusal(self, operation: str, path: bytes, thread_id: int, error: Exception) -> None:
         """Note in the error log that a request was refused.

@@ -127,10 +127,12 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
             return function(*args) or 0
         except Exception as error:  # noqa: BLE001 - all of them end here, by the table
             operation = function.__name__.partition("_")[0]
+            # Only symlink(2) has another string first.
+            path = args[1 if operation == "symlink" else 0]
+            if isinstance(error, UnicodeDecodeError):
+                error = session.operations.why_undecodable(path)
             number = _report(operation, error)
             if number in REFUSALS:
-                # Only symlink(2) has another string first.
-                path = args[1 if operation == "symlink" else 0]
                 session.operations.note_refusal(operation, path or b"-", get_context()[2], error)
             return -number
 
@@ -187,7 +189,7 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
         return written
 
     def symlink(session: Any, target: bytes, path: bytes) -> None:
-        session.operations.symlink(path.decode(), target.decode())
+        session.operations.symlink(path.decode(), target.decode("utf-8", "surrogateescape"))
 
     def rename(session: Any, old: bytes, new: bytes, *flags: int) -> None:
         session.operations.rename(old.decode(), new.decode(), *flags)  # only libfuse 3 has flags
@@ -303,7 +305,7 @@ def _keep_thread_state() -> None:
 def _report(operation: str, error: Exception) -> int:
     """Log that *operation* failed with *error*, at the level that fits, and return the errno."""
     if isinstance(error, UnicodeDecodeError):
-        return errno.ENOENT  # a name that is not UTF-8; the tree has no such names
+        return errno.ENOENT  # the tree has no such names
     number = errno_of(error)
     if isinstance(error, EventStoreException) and number != errno.EINTR:
         # The store's message names the operation and the file.

@@ -15,10 +15,10 @@ from store.engine.reading import Reader
 from store.engine.saved_views import SavedViews
 from store.engine.state import State
 from store.engine.watcher import Watcher
-from store.errors import InvalidQuery
+from store.errors import InvalidEvent, InvalidQuery
 from store.filenames import lock_path, state_path
-from store.format.batch import Batch
 from store.format.event import Event
+from store.format.faults import tag_fault
 from store.matching.event import content_filter
 from store.query import DiskUsage, Query, Span, Stream
 from store.ticks import TICKS_MAX, bound_in_ticks
@@ -148,7 +148,8 @@ class FileStore(EventStore):
     def declare_tag(self, tag: str) -> None:
         """See :meth:`EventStore.declare_tag`; the tag survives a restart."""
         self._check_open()
-        Batch.of([Event("declared", "", 0, [tag])])
+        if fault := tag_fault(tag):
+            raise InvalidEvent(f"no event can have the tag {tag!r}: it {fault}")
         self._declared.add(tag)
 
     def views(self) -> Mapping[str, str]:
