@@ -4,7 +4,6 @@ import gc
 import logging
 import os
 import posixpath
-import stat
 import time
 from collections.abc import Callable, Hashable, Iterable
 from functools import partial
@@ -21,6 +20,7 @@ from theiafs.handles import HandleTable
 from theiafs.inodes import inode_of
 from theiafs.names import NAME_SIZE_MAX
 from theiafs.nodes import Directory, Entries, IngestFile, Link
+from theiafs.permissions import Permissions
 from theiafs.processes import process_group_of, process_of
 from theiafs.recent import Recent
 from theiafs.rendering.times import time_text
@@ -114,6 +114,7 @@ class Operations:
             zone=settings.zone,
             can_remove=settings.can_remove,
         )
+        self._permissions = Permissions(settings)
         self._handles = HandleTable()
         # The process groups that have files open to append to, by the numbers of these.
         self._appenders: dict[int, int] = {}
@@ -201,11 +202,9 @@ class Operations:
         if hidden is not None:
             return hidden
         mode, size, newest = self._tree.resolve(path).attributes()
-        # The permissions of links are never checked; all have the same.
-        umask = 0 if stat.S_ISLNK(mode) else self._settings.umask
         changed_ns = min(newest * _NS_PER_TICK, _MTIME_MAX_NS) or self._mounted_ns
         owner = self._settings.uid, self._settings.gid
-        return Stat(inode_of(path), mode & ~umask, *owner, size, changed_ns)
+        return Stat(inode_of(path), self._permissions.of(mode), *owner, size, changed_ns)
 
     def readlink(self, path: str) -> str:
         """Return the target of the symbolic link at *path*."""

@@ -20,8 +20,9 @@ import numpy as np
 
 from store import EventStore, EventStoreException, is_reader_gone
 from theiafs.binding import describe, interruption, load_binding, piece_sizes
-from theiafs.config import Settings
+from theiafs.config import OTHERS, Settings
 from theiafs.errors import REFUSALS, MountError, errno_of
+from theiafs.helper import missing_consent
 from theiafs.inodes import inodes_in
 from theiafs.operations import Operations
 
@@ -90,7 +91,11 @@ def serve(
         )
     except RuntimeError as error:
         if not is_up:
-            raise MountError(f"libfuse could not mount on {mountpoint}") from error
+            wanted = sorted(settings.fuse_options & OTHERS)
+            reason = missing_consent(wanted[0]) if wanted else ""
+            raise MountError(
+                f"libfuse could not mount on {mountpoint}{reason and ': '}{reason}"
+            ) from error
         # libfuse 3 has one result for a signal, which is a regular end, and for a failing /dev/fuse.
         if not is_libfuse_3:
             raise MountError(f"libfuse failed while {mountpoint} was mounted") from error
