@@ -132,9 +132,9 @@ FILESYSTEM: dict[str, set[str]] = {
         "viewlinks",
         "store",
     },
-    "helper": set(),
+    "fusermount": set(),
     "binding": {"errors"},
-    "session": {"binding", "config", "errors", "helper", "inodes", "operations", "store"},
+    "session": {"binding", "config", "errors", "fusermount", "inodes", "operations", "store"},
     "progress": set(),
     "mounts": set(),
     "directories": {"errors"},
@@ -180,7 +180,8 @@ FILESYSTEM: dict[str, set[str]] = {
         "store",
         "unmounting",
     },
-    "__main__": {"cli"},
+    "mount_helper": {"cli", "config", "errors", "mounting"},
+    "__main__": {"cli", "mount_helper"},
 }
 # What only one module of the project may know.
 KNOWN_TO_ONE = {

@@ -30,8 +30,8 @@ _OPTIONS_HELP = """\
 options after -o, separated by commas:
   uid=USER, gid=GROUP    owner of all files (default: you)
   umask=MODE             permission bits to take away from all files (default: 022; with ingest_mode, 077)
-  ingest_mode=MODE       permission bits of the ingest files, whatever the umask: 0222 lets everybody append and nobody
-                         read; directories can be passed through by those who may append
+  ingest_mode=MODE       permission bits of the ingest files, whatever the umask: 0222 lets all users append and none
+                         read; those that may append may pass through directories
   max_event=SIZE         size of the longest line, or record without its first line, that can be appended,
                          such as 64K or 1M (default: 1M)
   flush=MS               milliseconds between flushes to the minute files (default: 1000); 0: at every write
@@ -39,11 +39,11 @@ options after -o, separated by commas:
   log_keep=SIZE          the write-ahead log keeps at most this much of what is flushed (default: 1G)
   attr_timeout=SECONDS   how long the kernel may show a size or a time of a file that has grown since (default: 1);
                          with 0, tail(1) and stat(1) see at once what was just appended, which costs a request each
-  tz=ZONE                time zone of days, and of times without an offset, such as Europe/Berlin (default: UTC)
-  keys=FIELD,FIELD       fields of lines in formats that become tags, such as status,method
-  sync                   a write returns when its events are durable, even after a loss of power (default: async)
+  tz=ZONE                zone of times without an offset, such as Europe/Berlin, and of the days in by-date (default: UTC)
+  keys=NAME,NAME         fields of lines in formats that become tags, such as status,method: status=500
+  sync                   a write returns when its events are durable, even after a loss of power
   delete                 let rm remove minutes/<start>-<end>, a minute, and by-id/<id>, an event
-  ro                     read-only: follow what another process flushes to the store (default: rw)
+  ro                     read-only: follow what another process flushes to the store
   log=FILE               log file of a mount in the background
                          (default: /var/log/theiafs.log for root, else ~/.local/state/theiafs.log)
   binding=NAME           fusepy (libfuse 2) or mfusepy (libfuse 3); default: the environment variable
@@ -51,6 +51,7 @@ options after -o, separated by commas:
   allow_other            give other users access, within the permissions of the files; if you are not root,
                          /etc/fuse.conf must have the line user_allow_other
   allow_root, default_permissions, nosuid, nodev, noexec, noatime: see mount.fuse(8)
+  async, rw              the contrary of sync and ro
 """
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from theiafs.errors import MountError
 
-__all__ = ["OTHERS", "Settings", "parse_options"]
+__all__ = ["OTHERS", "Settings", "parse_options", "without_unknown"]
 
 _SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 # Options that are sizes: the attribute of the settings, and the maximum.
@@ -74,7 +74,7 @@ OTHERS = frozenset({"allow_other", "allow_root"})
 """The options that give other users access."""
 
 _DROP_BOX_UMASK = 0o077
-"""The default of the umask when the mode of ingest files is given: who may append may not read for that."""
+"""The default of the umask when the mode of ingest files is given: not all that may append may read."""
 
 _ATTR_TIMEOUT_MAX_S = 1.0
 """What follows files relies on it that their sizes are at most this old, in seconds."""
@@ -170,6 +170,16 @@ def parse_options(text: str) -> Settings:
         # Otherwise the kernel would check no permissions at all.
         settings = replace(settings, fuse_options=settings.fuse_options | {"default_permissions"})
     return settings
+
+
+def without_unknown(text: str) -> str:
+    """Return *text*, options as :func:`parse_options` takes them, without those that are unknown."""
+    return ",".join(
+        option
+        for option in _options(text)
+        if option.partition("=")[0] in {*_KNOWN, *_IGNORED}
+        or option.startswith(_IGNORED_BEGINNINGS)
+    )
 
 
 def _options(text: str) -> list[str]:

@@ -5,6 +5,7 @@ import ctypes
 import logging
 import logging.handlers
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
@@ -21,7 +22,7 @@ from theiafs.progress import Progress, copy_of_terminal
 from theiafs.session import serve
 from theiafs.unmounting import is_stale, remove_mount
 
-__all__ = ["mount"]
+__all__ = ["check", "mount"]
 
 _M_ARENA_MAX = -8
 """As in glibc's malloc.h."""
@@ -40,19 +41,7 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
     Raises:
         MountError: if that is not possible.
     """
-    for path in (store_address, mountpoint):
-        if not path:
-            raise MountError("the name of a directory is empty")
-        if "\n" in path or not _is_utf8(path):
-            raise MountError(f"not a name that can be mounted: {path!r}")
-    # The kernel lists mounts by their real paths. realpath() keeps a dead mount: it is no link.
-    mountpoint = os.path.realpath(absolute(mountpoint))
-    store_address = absolute(store_address)
-    _check_apart(store_address, mountpoint)
-    _check_mountpoint(mountpoint)
-    _check_store_address(store_address, settings.is_read_only)
-    load_binding(settings.binding)
-    _check_device()
+    store_address, mountpoint = check(store_address, mountpoint, settings)
     if in_foreground:
         _log_to(logging.StreamHandler())
         terminal = copy_of_terminal()
@@ -66,6 +55,33 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
     elif not _in_background(store_address, mountpoint, settings):
         # It is mounted, but the kernel delays all requests until libfuse has answered the first.
         os.stat(mountpoint)
+
+
+def check(store_address: str, mountpoint: str, settings: Settings) -> tuple[str, str]:
+    """Check that the store at *store_address* can be mounted on *mountpoint* with *settings*.
+
+    The mount of a process that has ended is removed from there.
+
+    Returns:
+        Both, as absolute paths.
+
+    Raises:
+        MountError: if it cannot.
+    """
+    for path in (store_address, mountpoint):
+        if not path:
+            raise MountError("the name of a directory is empty")
+        if "\n" in path or not _is_utf8(path):
+            raise MountError(f"not a name that can be mounted: {path!r}")
+    # The kernel lists mounts by their real paths. realpath() keeps a dead mount: it is no link.
+    mountpoint = os.path.realpath(absolute(mountpoint))
+    store_address = absolute(store_address)
+    _check_apart(store_address, mountpoint)
+    _check_mountpoint(mountpoint)
+    _check_store_address(store_address, settings.is_read_only)
+    load_binding(settings.binding)
+    _check_device()
+    return store_address, mountpoint
 
 
 def _check_apart(store_address: str, mountpoint: str) -> None:
@@ -132,6 +148,28 @@ def _check_store_address(address: str, is_read_only: bool) -> None:
         raise MountError(f"store {address} is not writable")
 
 
+def _warn_of_others(address: str) -> None:
+    """Log a warning if this is root's process, and another user can write to the directory *address*.
+
+    Such a user can put links there while the process runs, and have it write elsewhere as root.
+    """
+    if os.geteuid() != 0 or not os.path.isdir(address):
+        return
+    status = os.stat(address)
+    others = [f"user {status.st_uid}"] if status.st_uid else []
+    others += ["its group"] if status.st_mode & stat.S_IWGRP else []
+    others += ["everybody"] if status.st_mode & stat.S_IWOTH else []
+    if others:
+        log.warning(
+            "store %s is served by root, but %s may write to it: serve it as the user that owns it, or give it to root"
+            " (chown root %s; chmod go-w %s)",
+            address,
+            " and ".join(others),
+            address,
+            address,
+        )
+
+
 def _check_device() -> None:
     try:
         os.close(os.open(_DEVICE, os.O_RDWR))
@@ -181,6 +219,7 @@ def _serve(
     on_up: Callable[[], None],
 ) -> None:
     _share_memory()
+    _warn_of_others(store_address)
     with _as_mount_error(store_address):
         with Progress("indexing", terminal) as progress:
             store = open_store(

@@ -22,7 +22,7 @@ from store import EventStore, EventStoreException, is_reader_gone
 from theiafs.binding import describe, interruption, load_binding, piece_sizes
 from theiafs.config import OTHERS, Settings
 from theiafs.errors import REFUSALS, MountError, errno_of
-from theiafs.helper import missing_consent
+from theiafs.fusermount import missing_consent
 from theiafs.inodes import inodes_in
 from theiafs.operations import Operations
 

@@ -12,6 +12,7 @@ from store.disk.atomic import replace_file
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.engine.duplicates import DuplicateFinder
+from store.engine.links import check_links
 from store.engine.naive import NaiveEventStore
 from store.errors import EventReadException
 from store.filenames import hidden_path, journal_path, lock_path
@@ -112,6 +113,7 @@ class Audit:
             StoreLocked: if it is to be repaired and another process has it open.
             EventStoreException: if something could not be read or repaired.
         """
+        check_links(self._disk, self._root_dir)
         if self._to_repair:
             self._disk.make_directory(self._journal)
             with self._locked():

@@ -11,6 +11,7 @@ from store.api import Answer, EventStore
 from store.disk.atomic import replace_file
 from store.disk.disk import Disk
 from store.engine.declared import DeclaredTags
+from store.engine.links import check_links
 from store.engine.reading import Reader
 from store.engine.saved_views import SavedViews
 from store.engine.state import State
@@ -45,6 +46,7 @@ class FileStore(EventStore):
     def __init__(self, root_dir: str, disk: Disk) -> None:
         self.root_dir = os.path.abspath(root_dir)
         self._disk = disk
+        check_links(disk, self.root_dir)
         self._declared = DeclaredTags(disk, self.root_dir)
         self._views = SavedViews(disk, self.root_dir)
 

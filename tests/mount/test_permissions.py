@@ -113,7 +113,7 @@ def test_a_drop_box(make_mount: Callable[..., Mount]) -> None:
         assert not may(mount, script, STRANGER), script
     for script in READING:
         assert may(mount, script, READER, GROUP), script
-    # An event that claims the id, the source and the time of another takes nothing from it, and nobody's word is taken for more.
+    # An event that claims the id, the source and the time of another takes nothing from it: no user's word is taken for more.
     forged = EventSerializer().serialize(Event("1", "app", 1, ["web"], "forged"))
     done = subprocess.run(
         ["sh", "-c", "cat >> ingest"], cwd=mount.path, input=forged, user=STRANGER, group=OTHER_GROUP, extra_groups=[], check=False
