@@ -124,6 +124,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "inodes",
         "names",
         "nodes",
+        "paths",
         "permissions",
         "processes",
         "recent",

@@ -1,5 +1,7 @@
 """Nothing that others put into the directory of a store makes theiafs read or write outside of it, nor wait, nor lose an event."""
 
+import contextlib
+import io
 import os
 import socket
 import stat
@@ -21,6 +23,10 @@ from store import (
 from store.disk.disk import Disk
 from store.filenames import hidden_paths, lock_path
 from tests.waiting import eventually
+from theiafs.browsing import Browser
+from theiafs.config import Settings
+from theiafs.errors import NotFound
+from theiafs.operations import Operations
 
 MINUTE = "120-180"
 SECRET = EventSerializer().serialize(Event("secret", "s", 130, [], "secret")) + b"\n"
@@ -198,6 +204,14 @@ def test_a_link_while_the_store_is_open(tmp_path: Path, outside: Path) -> None:
     (root / ".theiafs").symlink_to(outside)
     with pytest.raises(EventWriteException, match="symbolic link"):
         eventually(store.sync)
+    attempts: list[Callable[[], object]] = [
+        lambda: store.declare_tag("web"),
+        lambda: store.save_view("web", "../by-tag/web"),
+        lambda: store.write_state("errors", b"x"),
+    ]
+    for attempt in attempts:
+        with pytest.raises(EventWriteException, match="symbolic link"):
+            attempt()
     check_untouched(outside)
     (root / ".theiafs").unlink()
     store.save(Event("1", "a", 120, [], "kept"))
@@ -214,4 +228,35 @@ def test_a_long_tag(tmp_path: Path, outside: Path) -> None:
     with pytest.raises(EventStoreException, match="symbolic link"):
         store.declare_tag("x" * 300)
     store.close()
+    check_untouched(outside)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/etc/passwd",
+        "../../outside/file",
+        "../../../../etc/passwd",
+        "../by-tag/../../..",
+        "x/../../../y",
+    ],
+)
+def test_a_view_that_leads_out(tmp_path: Path, outside: Path, target: str) -> None:
+    """A link among the saved views whose target no view may have is none, in a mount and without one."""
+    root = tmp_path / "events"
+    with contextlib.closing(NaiveEventStore(str(root), 0)) as store:
+        store.save_view("web", "../count")
+        (root / ".theiafs" / "views" / "planted").symlink_to(target)
+    for is_read_only in (False, True):
+        with contextlib.closing(open_store(str(root), is_read_only=is_read_only)) as opened:
+            operations = Operations(opened, Settings(), lambda: None)
+            assert list(operations.readdir("/views"))[-1].names == ["web"]
+            for request in (operations.getattr, operations.readlink):
+                with pytest.raises(NotFound):
+                    request("/views/planted")
+            browser = Browser(opened)
+            with pytest.raises(NotFound):
+                browser.print("views/planted", io.BytesIO())
+            assert list(browser.entries("../../..")) == list(browser.entries("/"))
+            assert list(browser.entries("views/../../../views")) == ["web"]
     check_untouched(outside)

@@ -74,7 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:  # those of files have become other errors before they arrive here
         silence_output()
-        print(f"theiafs: cannot write the output: {error.strerror}", file=sys.stderr)
+        print(
+            f"theiafs: cannot write the output: {error.strerror}; send it elsewhere",
+            file=sys.stderr,
+        )
         return 2
 
 
@@ -134,7 +137,10 @@ def _check(store: str, to_repair: bool) -> int:
         print(f"theiafs: {printable(str(error))}", file=sys.stderr)
         return 2
     if audit.is_in_use:
-        print("theiafs: the store is in use; its write-ahead log was not checked", file=sys.stderr)
+        print(
+            f"theiafs: store {printable(store)} is in use: its write-ahead log was not checked; unmount it to check all of it",
+            file=sys.stderr,
+        )
     return 1 if findings else 0
 
 
@@ -154,7 +160,10 @@ def _browse(store: str, paths: Sequence[str], show: Callable[[Browser, str], Non
     """Call *show* for each of *paths* of *store*, and return the exit status: 1 if one of them failed."""
     failures = 0
     if not os.path.isdir(store):
-        print(f"theiafs: there is no store {printable(store)}", file=sys.stderr)
+        print(
+            f"theiafs: there is no store {printable(store)}: give the directory of its minute files",
+            file=sys.stderr,
+        )
         return 1
     try:
         with contextlib.closing(open_store(store, is_read_only=True)) as opened:

@@ -70,9 +70,13 @@ def check(store_address: str, mountpoint: str, settings: Settings) -> tuple[str,
     """
     for path in (store_address, mountpoint):
         if not path:
-            raise MountError("the name of a directory is empty")
+            raise MountError(
+                f"the name of a directory is empty: {store_address!r}, {mountpoint!r}; give a store and a mountpoint"
+            )
         if "\n" in path or not _is_utf8(path):
-            raise MountError(f"not a name that can be mounted: {path!r}")
+            raise MountError(
+                f"not a name that can be mounted: {path!r}; give one in UTF-8 without a newline"
+            )
     # The kernel lists mounts by their real paths. realpath() keeps a dead mount: it is no link.
     mountpoint = os.path.realpath(absolute(mountpoint))
     store_address = absolute(store_address)
@@ -92,7 +96,8 @@ def _check_apart(store_address: str, mountpoint: str) -> None:
     """
     if _contains(store_address, mountpoint) or _contains(mountpoint, store_address):
         raise MountError(
-            f"store {store_address} and mountpoint {mountpoint} are the same directory, or one is inside the other"
+            f"store {store_address} and mountpoint {mountpoint} are the same directory, or one is inside the other:"
+            " the mount would hide the store; choose another mountpoint"
         )
 
 
@@ -120,14 +125,20 @@ def _check_mountpoint(mountpoint: str) -> None:
     except FileNotFoundError as error:
         raise MountError(f"mountpoint {mountpoint} does not exist (mkdir {mountpoint})") from error
     except NotADirectoryError as error:
-        raise MountError(f"mountpoint {mountpoint} is not a directory") from error
+        raise MountError(
+            f"mountpoint {mountpoint} is not a directory: give an empty one"
+        ) from error
     except OSError as error:
-        raise MountError(f"mountpoint {mountpoint}: {error.strerror}") from error
+        raise MountError(
+            f"mountpoint {mountpoint} cannot be read: {error.strerror}; choose another, or mount as a user that may read it"
+        ) from error
     mounted = mounted_on(mountpoint)
     if mounted is not None:
-        raise MountError(f"{mounted.source} is already mounted on {mountpoint}")
+        raise MountError(
+            f"{mounted.source} is already mounted on {mountpoint} (theiafs umount {mountpoint})"
+        )
     if entries:
-        raise MountError(f"mountpoint {mountpoint} is not empty")
+        raise MountError(f"mountpoint {mountpoint} is not empty: give an empty directory")
 
 
 def _check_store_address(address: str, is_read_only: bool) -> None:
@@ -138,14 +149,18 @@ def _check_store_address(address: str, is_read_only: bool) -> None:
     """
     if not os.path.lexists(address):
         if is_read_only:
-            raise MountError(f"store {address} does not exist")
+            raise MountError(f"store {address} does not exist: mount it without -o ro to make it")
         return
     if not os.path.isdir(address):
-        raise MountError(f"store {address} is not a directory")
+        raise MountError(
+            f"store {address} is not a directory: give the directory of its minute files"
+        )
     if is_read_only:
         return
     if not os.access(address, os.W_OK | os.X_OK):
-        raise MountError(f"store {address} is not writable")
+        raise MountError(
+            f"store {address} is not writable: mount it with -o ro, or as a user that may write to it"
+        )
 
 
 def _warn_of_others(address: str) -> None:
@@ -178,7 +193,9 @@ def _check_device() -> None:
             f"{_DEVICE} does not exist: load the kernel's fuse module (modprobe fuse)"
         ) from error
     except OSError as error:
-        raise MountError(f"{_DEVICE} cannot be opened: {error.strerror}") from error
+        raise MountError(
+            f"{_DEVICE} cannot be opened: {error.strerror} (as root: chmod 666 {_DEVICE})"
+        ) from error
 
 
 def _in_background(store_address: str, mountpoint: str, settings: Settings) -> bool:

@@ -50,7 +50,9 @@ def unescape(file_name: str, known: Callable[[], Iterable[str]]) -> str:
         NameTooLong: if no file has such a name.
     """
     if len(file_name.encode("utf-8", "surrogateescape")) > NAME_SIZE_MAX:
-        raise NameTooLong(f"a name of more than {NAME_SIZE_MAX} bytes: {file_name!r}")
+        raise NameTooLong(
+            f"a name of more than {NAME_SIZE_MAX} bytes: {file_name!r}; give a shorter one"
+        )
     if _DIGEST in file_name:
         start = _decode(file_name.partition(_DIGEST)[0])
         for name in known():
@@ -91,7 +93,9 @@ def read_name(
         _check_spelling(file_name, kind)
         raise
     if found := fault(name):
-        raise InvalidName(f"no event can have the {kind} {name!r}: it {found}", file_name, 0)
+        raise InvalidName(
+            f"no event can have the {kind} {name!r}: it {found}; give another name", file_name, 0
+        )
     return name
 
 

@@ -20,6 +20,7 @@ from theiafs.handles import HandleTable
 from theiafs.inodes import inode_of
 from theiafs.names import NAME_SIZE_MAX
 from theiafs.nodes import Directory, Entries, IngestFile, Link
+from theiafs.paths import NodeKind
 from theiafs.permissions import Permissions
 from theiafs.processes import process_group_of, process_of
 from theiafs.recent import Recent
@@ -39,6 +40,9 @@ _RENAMED_MAX = 1 << 10
 _RENAME_NOREPLACE = 1
 _HIDDEN = ".fuse_hidden"
 """Begins the names that libfuse gives files that are removed while they are open."""
+_WRITTEN_IN = frozenset({NodeKind.BY_TAG, NodeKind.BY_SOURCE, NodeKind.BY_ID})
+"""The directories in which bytes that are not UTF-8 have another spelling."""
+_MADE_ADVICE = "append to ingest, or make a directory in by-tag, or a symbolic link in views"
 _ERRORS_STATE = "errors"
 
 log = logging.getLogger(__name__)
@@ -145,14 +149,13 @@ class Operations:
         self._errors.close()
 
     def why_undecodable(self, path: bytes) -> FilesystemError:
-        """Return why nothing is at *path*, which is not UTF-8: a name that cannot be, or none that the tree has."""
+        """Return why nothing is at *path*, which is not UTF-8: what it should be the name of is written otherwise, or nothing is."""
         text = path.decode("utf-8", "surrogateescape")
-        if is_view(text):
-            return InvalidName(f"the name of a view must be UTF-8: {text!r}")
-        try:
-            self._tree.resolve(text)
-        except FilesystemError as error:
-            return error
+        if posixpath.basename(posixpath.dirname(text)) in _WRITTEN_IN:
+            try:
+                self._tree.resolve(text)
+            except FilesystemError as error:
+                return error
         return NotFound(f"no such file: {text!r}")
 
     def note_refusal(self, operation: str, path: bytes, thread_id: int, error: Exception) -> None:
@@ -210,14 +213,14 @@ class Operations:
         """Return the target of the symbolic link at *path*."""
         node = self._tree.resolve(path)
         if not isinstance(node, Link):
-            raise NotPermitted(f"no symbolic link: {path!r}")
+            raise NotPermitted(f"no symbolic link: {path!r}; read it as what it is")
         return node.target
 
     def readdir(self, path: str) -> Iterable[Entries]:
         """List the directory at *path*, with types, so that find(1) need not stat each entry."""
         node = self._tree.resolve(path)
         if not isinstance(node, Directory):
-            raise NotPermitted(f"no directory: {path!r}")
+            raise NotPermitted(f"no directory: {path!r}; list the one that it is in")
         return chain([Entries((".", ".."), Directory.MODE)], node.entries())
 
     def mkdir(self, path: str, _mode: int) -> None:
@@ -281,11 +284,11 @@ class Operations:
 
     def create(self, path: str, _mode: int, _file: Any = None) -> None:
         """Refuse."""
-        raise NotPermitted(f"files cannot be made here: {path!r}")
+        raise NotPermitted(f"files cannot be made here: {path!r}; {_MADE_ADVICE}")
 
     def mknod(self, path: str, _mode: int, _device: int) -> None:
         """Refuse."""
-        raise NotPermitted(f"files cannot be made here: {path!r}")
+        raise NotPermitted(f"files cannot be made here: {path!r}; {_MADE_ADVICE}")
 
     def symlink(self, path: str, target: str) -> None:
         """Save the view at *path*: a link to *target*."""
@@ -293,7 +296,9 @@ class Operations:
 
     def link(self, path: str, _target: str) -> None:
         """Refuse."""
-        raise NotPermitted(f"links cannot be made here: {path!r}")
+        raise NotPermitted(
+            f"hard links cannot be made here: {path!r}; make a symbolic link in views (ln -s)"
+        )
 
     def unlink(self, path: str) -> None:
         """Remove a view, a minute or an event; do nothing to an ingest file, which stays: log writers that rotate remove it."""
@@ -306,7 +311,9 @@ class Operations:
 
     def rmdir(self, path: str) -> None:
         """Refuse."""
-        raise NotPermitted(f"cannot be removed: {path!r}")
+        raise NotPermitted(
+            f"cannot be removed: {path!r}; leave it: a directory is there as long as events are in it, or it is declared"
+        )
 
     def rename(self, old: str, new: str, flags: int = 0) -> None:
         """Rename a view; do nothing to an ingest file, which keeps its name: log writers that rotate rename it.
@@ -322,19 +329,23 @@ class Operations:
             InvalidName: if the flags ask for more than not to replace anything.
         """
         if flags & ~_RENAME_NOREPLACE:
-            raise InvalidName(f"files cannot be exchanged: {old!r} and {new!r}")
+            raise InvalidName(
+                f"files cannot be exchanged: {old!r} and {new!r}; rename one after the other"
+            )
         if is_view(old) or is_view(new):
             self._tree.rename_view(old, new, replaces=not flags)
             return
         if not self._was_renamed(old) and not self._is_ingest(old):
             if not posixpath.basename(new).startswith(_HIDDEN):
-                raise NotPermitted(f"cannot be renamed: {old!r}")
+                raise NotPermitted(
+                    f"cannot be renamed: {old!r}; only views can (mv views/OLD views/NEW)"
+                )
             attributes = self.getattr(old)
             self._tree.remove(old)
             self._hidden[new] = attributes
             return
         if self._is_there(new) and not self._was_renamed(new):
-            raise NotPermitted(f"cannot be replaced: {new!r}")
+            raise NotPermitted(f"cannot be replaced: {new!r}; give another name")
         self._renamed.put(new, time.monotonic() + _RENAMED_FOR_S)
 
     def _was_renamed(self, path: str) -> bool:
@@ -353,7 +364,9 @@ class Operations:
 
     def _check_ingest(self, path: str) -> None:
         if not self._is_ingest(path):
-            raise NotPermitted(f"cannot be changed: {path!r}")
+            raise NotPermitted(
+                f"cannot be changed: {path!r}; mount with -o uid=, gid=, umask= for another owner and other permissions"
+            )
 
 
 def _make_error_log(store: EventStore) -> ErrorLog:

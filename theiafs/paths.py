@@ -322,7 +322,11 @@ def _parse_alternatives(name: str, read: Callable[[str], str]) -> frozenset[str]
     names = name.split(",")
     if "" in names:
         position = len(",".join(names[: names.index("")]))
-        raise InvalidName(f"names separated by commas, one of them empty: {name!r}", name, position)
+        raise InvalidName(
+            f"names separated by commas, one of them empty: {name!r}; leave that comma out",
+            name,
+            position,
+        )
     return frozenset(_read_each(name, names, read))
 
 

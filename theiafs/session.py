@@ -94,11 +94,13 @@ def serve(
             wanted = sorted(settings.fuse_options & OTHERS)
             reason = missing_consent(wanted[0]) if wanted else ""
             raise MountError(
-                f"libfuse could not mount on {mountpoint}{reason and ': '}{reason}"
+                f"{reason}{reason and '; '}libfuse could not mount on {mountpoint}"
             ) from error
         # libfuse 3 has one result for a signal, which is a regular end, and for a failing /dev/fuse.
         if not is_libfuse_3:
-            raise MountError(f"libfuse failed while {mountpoint} was mounted") from error
+            raise MountError(
+                f"libfuse failed while {mountpoint} was mounted: mount it again"
+            ) from error
 
 
 class _NamedOperations(Operations):
@@ -194,7 +196,7 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
         return written
 
     def symlink(session: Any, target: bytes, path: bytes) -> None:
-        session.operations.symlink(path.decode(), target.decode("utf-8", "surrogateescape"))
+        session.operations.symlink(path.decode(), target.decode())
 
     def rename(session: Any, old: bytes, new: bytes, *flags: int) -> None:
         session.operations.rename(old.decode(), new.decode(), *flags)  # only libfuse 3 has flags

@@ -154,7 +154,9 @@ class Tree:
         """
         node = self._resolve(path, is_open=True)
         if not isinstance(node, File) or (to_write and not node.MODE & stat.S_IWUSR):
-            raise NotPermitted(f"cannot be written: {path!r}")
+            raise NotPermitted(
+                f"cannot be written: {path!r}; append to the file ingest in its directory"
+            )
         return node.open()
 
     def make_directory(self, path: str) -> None:
@@ -167,11 +169,17 @@ class Tree:
         """
         above, name = posixpath.split(path)
         if posixpath.basename(above) != NodeKind.BY_TAG:
-            raise NotPermitted(f"directories can only be made in by-tag: {path!r}")
+            raise NotPermitted(
+                f"directories can only be made in by-tag: {path!r}; declare a tag with mkdir by-tag/TAG"
+            )
         self.resolve(above)
         if "," in name:
             position = name.index(",")
-            raise InvalidName(f"a tag cannot have a comma in it: {path!r}", name, position)
+            raise InvalidName(
+                f"a tag cannot have a comma in it: {path!r}; make one directory for each tag",
+                name,
+                position,
+            )
         try:
             tag = self._read_tag(name)
         except NotFound as error:
@@ -181,7 +189,7 @@ class Tree:
                 0,
             ) from error
         if self._store.has_tag(tag):
-            raise AlreadyThere(f"the tag {tag!r} is known already")
+            raise AlreadyThere(f"the tag {tag!r} is known already: use its directory")
         self._store.declare_tag(tag)
 
     def remove(self, path: str) -> None:
@@ -198,7 +206,7 @@ class Tree:
             advice = f"; to remove the minute, with all of its events: rm {NodeKind.MINUTES}/{name}"
         elif kind not in (NodeKind.MINUTE, NodeKind.EVENT):
             self.resolve(path)
-            advice = ""
+            advice = "; remove minutes/<start>-<end>, a minute, or by-id/<id>, an event"
         elif not self._can_remove:
             advice = "; mount with -o delete to allow it"
         else:
@@ -292,7 +300,7 @@ class Tree:
                 (name for name in path.split("/") if decode_pattern(name) == each.pattern), ""
             )
             place = None if error.position is None else place_in_name(name, error.position)
-            message = f"no regular expression: {each.pattern!r}: {error}"
+            message = f"no regular expression: {each.pattern!r}: {error}; write one of RE2, with a backslash before what is to be itself"
             raise InvalidName(message, name, place) from error
 
     def _resolve(self, path: str, is_open: bool) -> Node:

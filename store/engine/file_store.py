@@ -147,9 +147,18 @@ class FileStore(EventStore):
         """See :meth:`EventStore.latest`."""
         return self._reader.latest()
 
+    def _check_hidden(self) -> None:
+        """Check that the store can be written, and that what is not in its minutes goes nowhere else.
+
+        Raises:
+            EventWriteException: if it cannot, or a symbolic link leads out of it.
+        """
+        self._check_open()
+        check_links(self._disk, self.root_dir)
+
     def declare_tag(self, tag: str) -> None:
         """See :meth:`EventStore.declare_tag`; the tag survives a restart."""
-        self._check_open()
+        self._check_hidden()
         if fault := tag_fault(tag):
             raise InvalidEvent(f"no event can have the tag {tag!r}: it {fault}")
         self._declared.add(tag)
@@ -160,17 +169,17 @@ class FileStore(EventStore):
 
     def save_view(self, name: str, target: str) -> None:
         """See :meth:`EventStore.save_view`."""
-        self._check_open()
+        self._check_hidden()
         self._views.add(name, target)
 
     def remove_view(self, name: str) -> None:
         """See :meth:`EventStore.remove_view`."""
-        self._check_open()
+        self._check_hidden()
         self._views.remove(name)
 
     def rename_view(self, old: str, new: str, *, replaces: bool = True) -> None:
         """See :meth:`EventStore.rename_view`."""
-        self._check_open()
+        self._check_hidden()
         self._views.rename(old, new, replaces=replaces)
 
     def read_state(self, name: str) -> bytes:
@@ -183,7 +192,7 @@ class FileStore(EventStore):
 
     def write_state(self, name: str, data: bytes) -> None:
         """See :meth:`EventStore.write_state`."""
-        self._check_open()
+        self._check_hidden()
         path = state_path(self.root_dir, name)
         self._disk.make_directory(os.path.dirname(path))
         replace_file(self._disk, path, [data])

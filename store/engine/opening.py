@@ -72,7 +72,9 @@ def reindex(address: str, progress: Progress = show_nothing) -> int:
     """
     disk = Disk()
     if not disk.exists(address):
-        raise EventReadException(f"there is no store {address}")
+        raise EventReadException(
+            f"there is no store {address}: give the directory of its minute files"
+        )
     check_links(disk, address)
     disk.make_directory(os.path.dirname(lock_path(address)))
     with contextlib.closing(disk.lock_store(address, lock_path(address))):

@@ -132,7 +132,7 @@ def open_directory() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-def test_a_user_who_is_not_root_and_asks_for_others(open_directory: Path) -> None:
+def test_a_user_other_than_root_asks_for_others(open_directory: Path) -> None:
     """The message says that it takes a line in /etc/fuse.conf; with that line it goes on, and without the option too."""
     for name in ("events", "mnt"):
         (open_directory / name).mkdir()
