@@ -55,7 +55,7 @@ def test_options(text: str, name: str, value: object) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "nothing", "uid", "uid=", "uid=no such user", "gid=-1", "umask=8", "umask=7777", "max_event=0", "max_event=1T",
+        "nothing", "uid", "uid=", "uid=no such user", "uid=4294967295", "gid=4294967296", "gid=-1", "umask=8", "umask=7777", "max_event=0", "max_event=1T",
         "memory=", "memory=0", "memory=lots", "log_keep=-1", "binding", "binding=",
         "ingest_mode=", "ingest_mode=888", "ingest_mode=7777", "max_event=1.5M", "max_event=", "flush=-1", "flush=soon", "log", "log=", "allow_other=1", "UID=0",
     ],

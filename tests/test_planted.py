@@ -89,6 +89,7 @@ def test_in_place_of_a_minute(
         assert [event.content for event in store.search(0)] == ["kept"]
         with pytest.raises(EventWriteException, match=f"{MINUTE}: what is there .* move it away"):
             store.close()
+    assert [Path(each.path).name for each in Audit(str(root)).run()] == [MINUTE]
     assert os.lstat(root / MINUTE).st_ino == before.st_ino
     check_untouched(outside)
     os.rename(root / MINUTE, root / "away")

@@ -79,6 +79,9 @@ _DROP_BOX_UMASK = 0o077
 _ATTR_TIMEOUT_MAX_S = 1.0
 """What follows files relies on it that their sizes are at most this old, in seconds."""
 
+_ID_MAX = (1 << 32) - 2
+"""The largest number of a user or a group: the next one means none, and larger ones would be cut to others."""
+
 _Number = TypeVar("_Number", int, float)
 
 _KEY = re.compile(r"[\w.@-]+")
@@ -238,11 +241,11 @@ def _in_range(number: _Number, largest: _Number, smallest: int = 0) -> _Number:
 
 
 def _user(value: str) -> int:
-    return int(value) if value.isdigit() else pwd.getpwnam(value).pw_uid
+    return _in_range(int(value), _ID_MAX) if value.isdigit() else pwd.getpwnam(value).pw_uid
 
 
 def _group(value: str) -> int:
-    return int(value) if value.isdigit() else grp.getgrnam(value).gr_gid
+    return _in_range(int(value), _ID_MAX) if value.isdigit() else grp.getgrnam(value).gr_gid
 
 
 def _mode(value: str) -> int:

@@ -112,8 +112,7 @@ def _check_spelling(file_name: str, kind: str) -> None:
         return
     last = len(file_name) - 1
     raise InvalidName(
-        f"no {kind} is written {file_name!r}: write {spelling!r}; a dot at the start, control characters, commas, slashes,"
-        " and bytes that are not UTF-8 are written as % and two hexadecimal digits in capitals, and % is written %25",
+        f"no {kind} is written {file_name!r}: write {spelling!r}; what a name cannot hold is % and two hexadecimal digits",
         file_name,
         next((at for at in range(last) if spelling[at : at + 1] != file_name[at]), last),
     )

@@ -77,6 +77,19 @@ class Disk:
                 if entry.is_symlink():
                     yield entry.name
 
+    def list_others(self, directory: str) -> list[str]:
+        """Return the names in *directory* of what is neither a regular file nor a symbolic link; none if it does not exist."""
+        with reading("list", directory):
+            try:
+                with os.scandir(directory) as entries:
+                    return [
+                        each.name
+                        for each in entries
+                        if not each.is_file(follow_symlinks=False) and not each.is_symlink()
+                    ]
+            except FileNotFoundError:
+                return []
+
     def make_link(self, path: str, target: str) -> None:
         """Make a symbolic link to *target* at *path*.
 
