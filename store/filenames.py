@@ -6,6 +6,7 @@ __all__ = [
     "HIDDEN_DIRECTORY",
     "declared_tags_path",
     "hidden_path",
+    "hidden_paths",
     "index_path",
     "journal_path",
     "lock_path",
@@ -56,3 +57,11 @@ def views_path(root_dir: str) -> str:
 def state_path(root_dir: str, name: str) -> str:
     """Return the path of the file in which the state *name* of a user of the store in *root_dir* is kept."""
     return os.path.join(root_dir, HIDDEN_DIRECTORY, "state", name)
+
+
+def hidden_paths(root_dir: str) -> list[str]:
+    """Return the paths of the hidden directory in *root_dir*, and of what is in it, by which all others are reached."""
+    names = ("journal", "declared", "views", "state", "quarantine", "index.sqlite")
+    index = [f"{index_path(root_dir)}{ending}" for ending in ("-journal", "-wal", "-shm")]
+    hidden = hidden_path(root_dir)
+    return [hidden, *(os.path.join(hidden, name) for name in names), *index]

@@ -148,7 +148,11 @@ def test_a_store_that_is_not_there(
 ) -> None:
     """Is an error, and is not made."""
     status, output, errors = run(capfdbinary, command, str(tmp_path / "x"), "count")
-    assert (status, output, errors) == (1, b"", f"theiafs: there is no store {tmp_path / 'x'}\n")
+    assert (status, output, errors) == (
+        1,
+        b"",
+        f"theiafs: there is no store {tmp_path / 'x'}: give the directory of its minute files\n",
+    )
     assert not (tmp_path / "x").exists()
 
 

@@ -2,12 +2,15 @@
 
 import grp
 import pwd
+import re
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from theiafs import config
+from theiafs.cli import _OPTIONS_HELP
 from theiafs.config import Settings, parse_options
 from theiafs.errors import MountError
 
@@ -39,7 +42,9 @@ def test_defaults() -> None:
         ("ro", "is_read_only", True), ("ro,rw", "is_read_only", False),
         ("nosuid,nodev", "fuse_options", {"nosuid", "nodev"}),
         ("allow_other", "fuse_options", {"allow_other", "default_permissions"}),
-        ("umask=0,umask=22", "umask", 0o022),
+        ("umask=0,umask=22", "umask", 0o022), ("ingest_mode=0222", "ingest_mode", 0o222), ("ingest_mode=0222", "umask", 0o077),
+        ("umask=027,ingest_mode=0222", "umask", 0o027), ("ingest_mode=0222,umask=027", "umask", 0o027),
+        ("ingest_mode=600", "fuse_options", {"default_permissions"}),
     ],
 )  # fmt: skip
 def test_options(text: str, name: str, value: object) -> None:
@@ -50,15 +55,52 @@ def test_options(text: str, name: str, value: object) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "nothing", "uid", "uid=", "uid=no such user", "gid=-1", "umask=8", "umask=7777", "max_event=0", "max_event=1T",
+        "nothing", "uid", "uid=", "uid=no such user", "uid=4294967295", "gid=4294967296", "gid=-1", "umask=8", "umask=7777", "max_event=0", "max_event=1T",
         "memory=", "memory=0", "memory=lots", "log_keep=-1", "binding", "binding=",
-        "max_event=1.5M", "max_event=", "flush=-1", "flush=soon", "log", "log=", "allow_other=1", "UID=0",
+        "ingest_mode=", "ingest_mode=888", "ingest_mode=7777", "max_event=1.5M", "max_event=", "flush=-1", "flush=soon", "log", "log=", "allow_other=1", "UID=0",
     ],
 )  # fmt: skip
 def test_mistakes(text: str) -> None:
     """The message names the option."""
     with pytest.raises(MountError, match=text.partition("=")[0]):
         parse_options(text)
+
+
+@pytest.mark.parametrize("name", sorted(config._KNOWN))
+def test_every_option_says_what_it_takes(name: str) -> None:
+    """A value that is missing or superfluous is one line, which names the option and what to write."""
+    for text in (name, f"{name}=") if name in config._FORMS else (f"{name}=1",):
+        with pytest.raises(MountError) as caught:
+            parse_options(text)
+        message = str(caught.value)
+        assert name in message
+        assert "give " in message or "write " in message
+        assert len(message.splitlines()) == 1
+
+
+def test_an_unknown_option_names_all_that_there_are() -> None:
+    """Each of them is in the help of the command line, too."""
+    with pytest.raises(MountError) as caught:
+        parse_options("flosh=5")
+    for name in config._KNOWN:
+        assert re.search(rf"\b{name}\b", str(caught.value))
+        assert re.search(rf"\b{name}\b", _OPTIONS_HELP)
+
+
+def test_other_options_than_before_need_another_mount() -> None:
+    """The message says so; ``mount -o remount`` is a known wish, and no typo."""
+    with pytest.raises(MountError, match="unmount, and mount again"):
+        parse_options("rw,remount,ro")
+
+
+def test_all_options_that_mount_adds_are_accepted() -> None:
+    """Those of libmount's tables that say nothing of a tree like this one."""
+    text = (
+        "defaults,auto,noauto,dev,suid,exec,async,dirsync,mand,nomand,iversion,noiversion,atime,diratime,nodiratime,relatime,norelatime,"
+        "strictatime,nostrictatime,lazytime,nolazytime,silent,loud,symfollow,user,user=me,nouser,users,nousers,owner,noowner,group,nogroup,"
+        "nofail,_netdev,comment=x,uhelper=x,helper=x,X-mount.mkdir=0755,x-systemd.automount,x-systemd.requires=a.service,x-gvfs-hide"
+    )
+    assert parse_options(text) == Settings()
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "store.format",
     },
     "inodes": set(),
+    "permissions": {"config"},
     "operations": {
         "__init__",
         "aliases",
@@ -125,6 +126,8 @@ FILESYSTEM: dict[str, set[str]] = {
         "inodes",
         "names",
         "nodes",
+        "paths",
+        "permissions",
         "processes",
         "recent",
         "rendering",
@@ -132,8 +135,9 @@ FILESYSTEM: dict[str, set[str]] = {
         "viewlinks",
         "store",
     },
+    "fusermount": set(),
     "binding": {"errors"},
-    "session": {"binding", "config", "errors", "inodes", "operations", "store"},
+    "session": {"binding", "config", "errors", "fusermount", "inodes", "operations", "store"},
     "progress": set(),
     "mounts": set(),
     "directories": {"errors"},
@@ -181,7 +185,8 @@ FILESYSTEM: dict[str, set[str]] = {
         "store",
         "unmounting",
     },
-    "__main__": {"cli"},
+    "mount_helper": {"cli", "config", "errors", "mounting"},
+    "__main__": {"cli", "mount_helper"},
 }
 # What only one module of the project may know.
 KNOWN_TO_ONE = {

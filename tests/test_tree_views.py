@@ -160,7 +160,7 @@ def test_errors_has_what_was_lost_when_a_file_was_closed(operations: Operations)
     comm = Path("/proc/self/comm").read_text().strip().replace(" ", r"\x20")
     assert first.endswith(
         f" {comm}[{os.getpid()}] release /ingest EINVAL: a record that was not written to its end:"
-        " 18 bytes dropped\n"
+        " 18 bytes dropped; write all of it before the file is closed\n"
     )
     operations.destroy("/")
     assert "release /by-tag/web/ingest EINVAL" in read(operations, "/errors")

@@ -92,6 +92,8 @@ class Browser:
                 continue
             links += 1
             if links > _LINKS_MAX:
-                raise InvalidName(f"more than {_LINKS_MAX} links: {path!r}")
+                raise InvalidName(
+                    f"more than {_LINKS_MAX} links: {path!r}; make its views lead to directories, and not to each other"
+                )
             rest.extendleft(reversed(node.target.split("/")))
         return above

@@ -29,7 +29,9 @@ __all__ = ["main", "make_parser"]
 _OPTIONS_HELP = """\
 options after -o, separated by commas:
   uid=USER, gid=GROUP    owner of all files (default: you)
-  umask=MODE             permission bits to take away from all files (default: 022)
+  umask=MODE             permission bits to take away from all files (default: 022; with ingest_mode, 077)
+  ingest_mode=MODE       permission bits of the ingest files, whatever the umask: 0222 lets all users append and none
+                         read; those that may append may pass through directories
   max_event=SIZE         size of the longest line, or record without its first line, that can be appended,
                          such as 64K or 1M (default: 1M)
   flush=MS               milliseconds between flushes to the minute files (default: 1000); 0: at every write
@@ -46,8 +48,10 @@ options after -o, separated by commas:
                          (default: /var/log/theiafs.log for root, else ~/.local/state/theiafs.log)
   binding=NAME           fusepy (libfuse 2) or mfusepy (libfuse 3); default: the environment variable
                          THEIAFS_BINDING, or else the first of the two with its libfuse installed
-  allow_other            give other users access, within the permissions of the files
+  allow_other            give other users access, within the permissions of the files; if you are not root,
+                         /etc/fuse.conf must have the line user_allow_other
   allow_root, default_permissions, nosuid, nodev, noexec, noatime: see mount.fuse(8)
+  async, rw              the contrary of sync and ro
 """
 
 
@@ -70,7 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:  # those of files have become other errors before they arrive here
         silence_output()
-        print(f"theiafs: cannot write the output: {error.strerror}", file=sys.stderr)
+        print(
+            f"theiafs: cannot write the output: {error.strerror}; send it elsewhere",
+            file=sys.stderr,
+        )
         return 2
 
 
@@ -133,7 +140,10 @@ def _check(store: str, to_repair: bool) -> int:
         print(f"theiafs: {printable(str(error))}", file=sys.stderr)
         return 2
     if audit.is_in_use:
-        print("theiafs: the store is in use; its write-ahead log was not checked", file=sys.stderr)
+        print(
+            f"theiafs: store {printable(store)} is in use: its write-ahead log was not checked; unmount it to check all of it",
+            file=sys.stderr,
+        )
     return 1 if findings else 0
 
 
@@ -153,7 +163,10 @@ def _browse(store: str, paths: Sequence[str], show: Callable[[Browser, str], Non
     """Call *show* for each of *paths* of *store*, and return the exit status: 1 if one of them failed."""
     failures = 0
     if not os.path.isdir(store):
-        print(f"theiafs: there is no store {printable(store)}", file=sys.stderr)
+        print(
+            f"theiafs: there is no store {printable(store)}: give the directory of its minute files",
+            file=sys.stderr,
+        )
         return 1
     try:
         with contextlib.closing(open_store(store, is_read_only=True)) as opened:

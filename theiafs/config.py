@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from theiafs.errors import MountError
 
-__all__ = ["Settings", "parse_options"]
+__all__ = ["OTHERS", "Settings", "parse_options", "without_unknown"]
 
 _SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 # Options that are sizes: the attribute of the settings, and the maximum.
@@ -34,22 +34,31 @@ _IGNORED = frozenset(
         "defaults",
         "dev",
         "diratime",
+        "dirsync",
         "exec",
         "group",
+        "iversion",
         "lazytime",
         "loud",
+        "mand",
         "noauto",
         "nodiratime",
         "nofail",
+        "nogroup",
+        "noiversion",
         "nolazytime",
+        "nomand",
+        "noowner",
         "norelatime",
         "nostrictatime",
         "nouser",
+        "nousers",
         "owner",
         "relatime",
         "silent",
         "strictatime",
         "suid",
+        "symfollow",
         "user",
         "users",
     }
@@ -61,8 +70,17 @@ _IGNORED_BEGINNINGS = ("x-", "X-", "comment=", "user=", "uhelper=", "helper=")
 _WORDS = frozenset({"sync", "async", "delete", "ro", "rw"})
 """The options of ours that have no value."""
 
+OTHERS = frozenset({"allow_other", "allow_root"})
+"""The options that give other users access."""
+
+_DROP_BOX_UMASK = 0o077
+"""The default of the umask when the mode of ingest files is given: not all that may append may read."""
+
 _ATTR_TIMEOUT_MAX_S = 1.0
 """What follows files relies on it that their sizes are at most this old, in seconds."""
+
+_ID_MAX = (1 << 32) - 2
+"""The largest number of a user or a group: the next one means none, and larger ones would be cut to others."""
 
 _Number = TypeVar("_Number", int, float)
 
@@ -77,7 +95,8 @@ class Settings:
     Attributes:
         uid: owner of all files.
         gid: group of all files.
-        umask: permission bits that no file has.
+        umask: permission bits that no file has, except where *ingest_mode* says otherwise.
+        ingest_mode: permission bits of the files that events are appended to; None: by the umask.
         event_size_max: size of the largest event that can be appended.
         flush_interval_ms: time between flushes of the store; 0 flushes at every write.
         memory_size: memory budget of the store.
@@ -96,6 +115,7 @@ class Settings:
     uid: int = field(default_factory=os.getuid)
     gid: int = field(default_factory=os.getgid)
     umask: int = 0o022
+    ingest_mode: int | None = None
     event_size_max: int = 1 << 20
     flush_interval_ms: float = 1000
     memory_size: int = 256 << 20
@@ -120,6 +140,7 @@ class Settings:
             f"uid={self.uid}",
             f"gid={self.gid}",
             f"umask={self.umask:03o}",
+            *([f"ingest_mode={self.ingest_mode:04o}"] if self.ingest_mode is not None else []),
             f"flush={self.flush_interval_ms:g}",
             *(f"{name}={getattr(self, attribute)}" for name, (attribute, _) in _SIZES.items()),
             f"attr_timeout={self.attr_timeout_s:g}",
@@ -137,16 +158,31 @@ def parse_options(text: str) -> Settings:
         MountError: if an option is unknown, or has an invalid value.
     """
     settings = Settings()
-    for option in _options(text):
+    options = _options(text)
+    if any(option.startswith("ingest_mode=") for option in options):
+        settings = replace(settings, umask=_DROP_BOX_UMASK)
+    for option in options:
         name, _, value = option.partition("=")
         try:
             settings = _apply(settings, name, value)
         except (ValueError, KeyError) as error:
-            raise MountError(f"option {option!r}: invalid value for {name}") from error
-    if settings.fuse_options & {"allow_other", "allow_root"}:
+            raise MountError(
+                f"option {option!r}: invalid value for {name}: give {_FORMS[name]}"
+            ) from error
+    if settings.fuse_options & OTHERS or settings.ingest_mode is not None:
         # Otherwise the kernel would check no permissions at all.
         settings = replace(settings, fuse_options=settings.fuse_options | {"default_permissions"})
     return settings
+
+
+def without_unknown(text: str) -> str:
+    """Return *text*, options as :func:`parse_options` takes them, without those that are unknown."""
+    return ",".join(
+        option
+        for option in _options(text)
+        if option.partition("=")[0] in {*_KNOWN, *_IGNORED}
+        or option.startswith(_IGNORED_BEGINNINGS)
+    )
 
 
 def _options(text: str) -> list[str]:
@@ -172,7 +208,7 @@ def _apply(settings: Settings, name: str, value: str) -> Settings:
             return replace(settings, can_remove=True)
         case "ro" | "rw" if not value:
             return replace(settings, is_read_only=name == "ro")
-        case _ if name in _VALUES and value:
+        case _ if name in _VALUES:
             attribute, read = _VALUES[name]
             changes: dict[str, Any] = {attribute: read(value)}
             return replace(settings, **changes)
@@ -184,10 +220,13 @@ def _apply(settings: Settings, name: str, value: str) -> Settings:
             return replace(settings, fuse_options=settings.fuse_options | {name})
         case _ if name in _IGNORED or f"{name}={value}".startswith(_IGNORED_BEGINNINGS):
             return settings
-    raise MountError(
-        f"unknown option {name!r}; there are uid, gid, umask, max_event, flush, memory, log_keep, sync, ro,"
-        " delete, tz, keys, attr_timeout, log, binding, " + ", ".join(sorted(_PASSED_ON))
-    )
+        case "remount":
+            raise MountError(
+                "option 'remount': to change options, unmount, and mount again with the new ones"
+            )
+    if name in _KNOWN:
+        raise MountError(f"option '{name}={value}': {name} has no value: write {name} alone")
+    raise MountError(f"unknown option {name!r}; there are {', '.join(_KNOWN)}, and those of fstab")
 
 
 def _size(text: str, largest: int) -> int:
@@ -202,11 +241,15 @@ def _in_range(number: _Number, largest: _Number, smallest: int = 0) -> _Number:
 
 
 def _user(value: str) -> int:
-    return int(value) if value.isdigit() else pwd.getpwnam(value).pw_uid
+    return _in_range(int(value), _ID_MAX) if value.isdigit() else pwd.getpwnam(value).pw_uid
 
 
 def _group(value: str) -> int:
-    return int(value) if value.isdigit() else grp.getgrnam(value).gr_gid
+    return _in_range(int(value), _ID_MAX) if value.isdigit() else grp.getgrnam(value).gr_gid
+
+
+def _mode(value: str) -> int:
+    return _in_range(int(value, 8), 0o777)
 
 
 def _zone(value: str) -> tzinfo:
@@ -220,15 +263,43 @@ def _keys(value: str) -> tuple[str, ...]:
     return keys
 
 
+def _text(value: str) -> str:
+    if not value:
+        raise ValueError(value)
+    return value
+
+
 _VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
     "uid": ("uid", _user),
     "gid": ("gid", _group),
-    "umask": ("umask", lambda value: _in_range(int(value, 8), 0o777)),
+    "umask": ("umask", _mode),
+    "ingest_mode": ("ingest_mode", _mode),
     "flush": ("flush_interval_ms", lambda value: _in_range(int(value), 3_600_000)),
     "attr_timeout": ("attr_timeout_s", lambda value: _in_range(float(value), _ATTR_TIMEOUT_MAX_S)),
     "tz": ("zone", _zone),
     "keys": ("keys", _keys),
-    "log": ("log_path", os.path.abspath),
-    "binding": ("binding", str),
+    "log": ("log_path", lambda value: os.path.abspath(_text(value))),
+    "binding": ("binding", _text),
 }
 """Options that have values: the attribute of the settings, and what reads its value."""
+
+_FORMS = {
+    "uid": "the name or the number of a user",
+    "gid": "the name or the number of a group",
+    "umask": "permission bits in octal, such as 027",
+    "ingest_mode": "permission bits in octal, such as 0222",
+    "flush": "milliseconds from 0 to 3600000",
+    "attr_timeout": "seconds from 0 to 1",
+    "tz": "the name of a time zone, such as Europe/Berlin or UTC",
+    "keys": "names of fields separated by commas, such as status,method",
+    "log": "the path of a file",
+    "binding": "fusepy or mfusepy",
+    **{
+        name: f"a size from 1 to {largest >> 30}G, such as 64K, 10M or 1G"
+        for name, (_, largest) in _SIZES.items()
+    },
+}
+"""The values that options have, as messages say them."""
+
+_KNOWN = [*_FORMS, *sorted(_WORDS), *sorted(_PASSED_ON)]
+"""The options that do something."""

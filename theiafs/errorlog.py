@@ -238,11 +238,11 @@ def _faulty_column(path: bytes, error: Exception) -> int | None:
     """Return how far the part of *path* that *error* is about is from its start as it is shown; None if that is not known."""
     if not isinstance(error, InvalidName) or error.position is None:
         return None
-    names = path.decode().split("/")
+    names = path.decode("utf-8", "surrogateescape").split("/")
     if error.name not in names:
         return None
     above = "/".join([*names[: names.index(error.name)], ""])
-    before = escape_word((above + error.name[: error.position]).encode())
+    before = escape_word((above + error.name[: error.position]).encode("utf-8", "surrogateescape"))
     return _width(before.decode()) if len(before) < _PATH_SIZE_MAX else None
 
 

@@ -109,7 +109,7 @@ class FormattedLines:
     def _check_size(self, size: int) -> None:
         if size > self._event_size_max:
             self.failure = EventTooLarge(
-                f"an event of {size} bytes; the limit is {self._event_size_max} (-o max_event)"
+                f"an event of {size} bytes; the limit is {self._event_size_max}: mount with a larger -o max_event"
             )
 
     def _add(self, contents: list[bytes]) -> int:
@@ -123,7 +123,7 @@ class FormattedLines:
             count = int(strays[0])
             when = in_decimal(int(ticks[count]))
             self.failure = InvalidEvent(
-                f"an event of the time {when} does not belong in this range"
+                f"an event of the time {when} does not belong in this range: append it above the range"
             )
         start = 0
         for row in sorted(fields.events):

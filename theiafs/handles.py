@@ -41,11 +41,13 @@ class Handle:
 
     def read(self, offset: int, size: int) -> bytes:
         """Read *size* bytes at *offset*; fewer only at the end of the file."""
-        raise NotPermitted("this file cannot be read")
+        raise NotPermitted(
+            "this file is appended to, and has nothing to read: read events, in its directory"
+        )
 
     def write(self, data: bytes, thread_id: int) -> int:
         """Append *data*, which the thread *thread_id* wrote; return how many of the bytes were accepted."""
-        raise NotPermitted("this file cannot be written")
+        raise NotPermitted("this file is only read: append to ingest, in its directory")
 
     def sync(self) -> None:
         """Make everything written so far durable."""

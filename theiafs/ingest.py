@@ -141,7 +141,9 @@ class IngestBuffer:
         opening = OPENING.match(rest, split.position)
         if opening is not None and len(rest) - opening.end() < int(opening[1]):
             dropped = len(rest) - split.position
-            raise InvalidEvent(f"a record that was not written to its end: {dropped} bytes dropped")
+            raise InvalidEvent(
+                f"a record that was not written to its end: {dropped} bytes dropped; write all of it before the file is closed"
+            )
         if split.failure is not None:
             raise split.failure
 
@@ -279,7 +281,9 @@ class _Split:
                 # Otherwise a line that only resembles the start of a record would swallow the lines after it.
                 check_header_start(buffer[header_start : header_start + header_size])
         except MalformedEvent as error:
-            raise InvalidEvent(f"not a record: {error}") from error
+            raise InvalidEvent(
+                f"not a record: {error}; a line, and no record, must be one that does not start with 'event: N N N'"
+            ) from error
         if found is None:
             header_end = header_start + header_size
             # Until the header is complete, any write may prove it invalid.
@@ -307,13 +311,13 @@ class _Split:
     def _check_size(self, size: int) -> None:
         if size > self._event_size_max:
             raise EventTooLarge(
-                f"an event of {size} bytes; the limit is {self._event_size_max} (-o max_event)"
+                f"an event of {size} bytes; the limit is {self._event_size_max}: mount with a larger -o max_event"
             )
 
     def _check_time(self, ticks: int) -> None:
         if not self._addition.query.includes(ticks):
             raise InvalidEvent(
-                f"an event of the time {in_decimal(ticks)} does not belong in this range"
+                f"an event of the time {in_decimal(ticks)} does not belong in this range: append it above the range"
             )
 
 

@@ -5,6 +5,7 @@ import ctypes
 import logging
 import logging.handlers
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
@@ -22,7 +23,7 @@ from theiafs.service import Service
 from theiafs.session import serve
 from theiafs.unmounting import is_stale, remove_mount
 
-__all__ = ["mount"]
+__all__ = ["check", "mount"]
 
 _M_ARENA_MAX = -8
 """As in glibc's malloc.h."""
@@ -41,19 +42,7 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
     Raises:
         MountError: if that is not possible.
     """
-    for path in (store_address, mountpoint):
-        if not path:
-            raise MountError("the name of a directory is empty")
-        if "\n" in path or not _is_utf8(path):
-            raise MountError(f"not a name that can be mounted: {path!r}")
-    # The kernel lists mounts by their real paths. realpath() keeps a dead mount: it is no link.
-    mountpoint = os.path.realpath(absolute(mountpoint))
-    store_address = absolute(store_address)
-    _check_apart(store_address, mountpoint)
-    _check_mountpoint(mountpoint)
-    _check_store_address(store_address, settings.is_read_only)
-    load_binding(settings.binding)
-    _check_device()
+    store_address, mountpoint = check(store_address, mountpoint, settings)
     if in_foreground:
         _log_to(logging.StreamHandler())
         service = Service(mountpoint)
@@ -68,6 +57,37 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
         os.stat(mountpoint)
 
 
+def check(store_address: str, mountpoint: str, settings: Settings) -> tuple[str, str]:
+    """Check that the store at *store_address* can be mounted on *mountpoint* with *settings*.
+
+    The mount of a process that has ended is removed from there.
+
+    Returns:
+        Both, as absolute paths.
+
+    Raises:
+        MountError: if it cannot.
+    """
+    for path in (store_address, mountpoint):
+        if not path:
+            raise MountError(
+                f"the name of a directory is empty: {store_address!r}, {mountpoint!r}; give a store and a mountpoint"
+            )
+        if "\n" in path or not _is_utf8(path):
+            raise MountError(
+                f"not a name that can be mounted: {path!r}; give one in UTF-8 without a newline"
+            )
+    # The kernel lists mounts by their real paths. realpath() keeps a dead mount: it is no link.
+    mountpoint = os.path.realpath(absolute(mountpoint))
+    store_address = absolute(store_address)
+    _check_apart(store_address, mountpoint)
+    _check_mountpoint(mountpoint)
+    _check_store_address(store_address, settings.is_read_only)
+    load_binding(settings.binding)
+    _check_device()
+    return store_address, mountpoint
+
+
 def _check_apart(store_address: str, mountpoint: str) -> None:
     """Check that neither of *store_address* and *mountpoint* is in the other: the mount would hide the store.
 
@@ -76,7 +96,8 @@ def _check_apart(store_address: str, mountpoint: str) -> None:
     """
     if _contains(store_address, mountpoint) or _contains(mountpoint, store_address):
         raise MountError(
-            f"store {store_address} and mountpoint {mountpoint} are the same directory, or one is inside the other"
+            f"store {store_address} and mountpoint {mountpoint} are the same directory, or one is inside the other:"
+            " the mount would hide the store; choose another mountpoint"
         )
 
 
@@ -104,14 +125,20 @@ def _check_mountpoint(mountpoint: str) -> None:
     except FileNotFoundError as error:
         raise MountError(f"mountpoint {mountpoint} does not exist (mkdir {mountpoint})") from error
     except NotADirectoryError as error:
-        raise MountError(f"mountpoint {mountpoint} is not a directory") from error
+        raise MountError(
+            f"mountpoint {mountpoint} is not a directory: give an empty one"
+        ) from error
     except OSError as error:
-        raise MountError(f"mountpoint {mountpoint}: {error.strerror}") from error
+        raise MountError(
+            f"mountpoint {mountpoint} cannot be read: {error.strerror}; choose another, or mount as a user that may read it"
+        ) from error
     mounted = mounted_on(mountpoint)
     if mounted is not None:
-        raise MountError(f"{mounted.source} is already mounted on {mountpoint}")
+        raise MountError(
+            f"{mounted.source} is already mounted on {mountpoint} (theiafs umount {mountpoint})"
+        )
     if entries:
-        raise MountError(f"mountpoint {mountpoint} is not empty")
+        raise MountError(f"mountpoint {mountpoint} is not empty: give an empty directory")
 
 
 def _check_store_address(address: str, is_read_only: bool) -> None:
@@ -122,14 +149,40 @@ def _check_store_address(address: str, is_read_only: bool) -> None:
     """
     if not os.path.lexists(address):
         if is_read_only:
-            raise MountError(f"store {address} does not exist")
+            raise MountError(f"store {address} does not exist: mount it without -o ro to make it")
         return
     if not os.path.isdir(address):
-        raise MountError(f"store {address} is not a directory")
+        raise MountError(
+            f"store {address} is not a directory: give the directory of its minute files"
+        )
     if is_read_only:
         return
     if not os.access(address, os.W_OK | os.X_OK):
-        raise MountError(f"store {address} is not writable")
+        raise MountError(
+            f"store {address} is not writable: mount it with -o ro, or as a user that may write to it"
+        )
+
+
+def _warn_of_others(address: str) -> None:
+    """Log a warning if this is root's process, and another user can write to the directory *address*.
+
+    Such a user can put links there while the process runs, and have it write elsewhere as root.
+    """
+    if os.geteuid() != 0 or not os.path.isdir(address):
+        return
+    status = os.stat(address)
+    others = [f"user {status.st_uid}"] if status.st_uid else []
+    others += ["its group"] if status.st_mode & stat.S_IWGRP else []
+    others += ["everybody"] if status.st_mode & stat.S_IWOTH else []
+    if others:
+        log.warning(
+            "store %s is served by root, but %s may write to it: serve it as the user that owns it, or give it to root"
+            " (chown root %s; chmod go-w %s)",
+            address,
+            " and ".join(others),
+            address,
+            address,
+        )
 
 
 def _check_device() -> None:
@@ -140,7 +193,9 @@ def _check_device() -> None:
             f"{_DEVICE} does not exist: load the kernel's fuse module (modprobe fuse)"
         ) from error
     except OSError as error:
-        raise MountError(f"{_DEVICE} cannot be opened: {error.strerror}") from error
+        raise MountError(
+            f"{_DEVICE} cannot be opened: {error.strerror} (as root: chmod 666 {_DEVICE})"
+        ) from error
 
 
 def _in_background(store_address: str, mountpoint: str, settings: Settings) -> bool:
@@ -195,6 +250,7 @@ def _serve(
         MountError: if it cannot be mounted, or libfuse fails later.
     """
     _share_memory()
+    _warn_of_others(store_address)
     with _as_mount_error(store_address):
         with Progress("indexing", terminal) as progress:
             store = open_store(

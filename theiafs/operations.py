@@ -4,7 +4,6 @@ import gc
 import logging
 import os
 import posixpath
-import stat
 import time
 from collections.abc import Callable, Hashable, Iterable
 from functools import partial
@@ -17,11 +16,13 @@ from theiafs.aliases import Aliases
 from theiafs.config import Settings
 from theiafs.doors import Doors
 from theiafs.errorlog import ErrorLog
-from theiafs.errors import InvalidName, NotFound, NotPermitted
+from theiafs.errors import FilesystemError, InvalidName, NotFound, NotPermitted
 from theiafs.handles import HandleTable
 from theiafs.inodes import inode_of
 from theiafs.names import NAME_SIZE_MAX
 from theiafs.nodes import Directory, Entries, IngestFile, Link
+from theiafs.paths import NodeKind
+from theiafs.permissions import Permissions
 from theiafs.processes import process_group_of, process_of
 from theiafs.recent import Recent
 from theiafs.rendering.times import time_text
@@ -40,6 +41,9 @@ for one second more."""
 _RENAME_NOREPLACE = 1
 _HIDDEN = ".fuse_hidden"
 """Begins the names that libfuse gives files that are removed while they are open."""
+_WRITTEN_IN = frozenset({NodeKind.BY_TAG, NodeKind.BY_SOURCE, NodeKind.BY_ID})
+"""The directories in which bytes that are not UTF-8 have another spelling."""
+_MADE_ADVICE = "append to ingest, or make a directory in by-tag, or a symbolic link in views"
 _ERRORS_STATE = "errors"
 
 log = logging.getLogger(__name__)
@@ -115,6 +119,7 @@ class Operations:
             zone=settings.zone,
             can_remove=settings.can_remove,
         )
+        self._permissions = Permissions(settings)
         self._handles = HandleTable()
         # The process groups that have files open to append to, by the numbers of these.
         self._appenders: dict[int, int] = {}
@@ -143,6 +148,16 @@ class Operations:
         for handle in self._handles.remove_all():
             handle.release()
         self._errors.close()
+
+    def why_undecodable(self, path: bytes) -> FilesystemError:
+        """Return why nothing is at *path*, which is not UTF-8: what it should be the name of is written otherwise, or nothing is."""
+        text = path.decode("utf-8", "surrogateescape")
+        if posixpath.basename(posixpath.dirname(text)) in _WRITTEN_IN:
+            try:
+                self._tree.resolve(text)
+            except FilesystemError as error:
+                return error
+        return NotFound(f"no such file: {text!r}")
 
     def note_refusal(self, operation: str, path: bytes, thread_id: int, error: Exception) -> None:
         """Note in the error log that a request was refused.
@@ -198,24 +213,22 @@ class Operations:
             if target == path or not is_shown:
                 raise
             return self.getattr(target)
-        # The permissions of links are never checked; all have the same.
-        umask = 0 if stat.S_ISLNK(mode) else self._settings.umask
         changed_ns = min(newest * _NS_PER_TICK, _MTIME_MAX_NS) or self._mounted_ns
         owner = self._settings.uid, self._settings.gid
-        return Stat(inode_of(path), mode & ~umask, *owner, size, changed_ns)
+        return Stat(inode_of(path), self._permissions.of(mode), *owner, size, changed_ns)
 
     def readlink(self, path: str) -> str:
         """Return the target of the symbolic link at *path*."""
         node = self._tree.resolve(path)
         if not isinstance(node, Link):
-            raise NotPermitted(f"no symbolic link: {path!r}")
+            raise NotPermitted(f"no symbolic link: {path!r}; read it as what it is")
         return node.target
 
     def readdir(self, path: str) -> Iterable[Entries]:
         """List the directory at *path*, with types, so that find(1) need not stat each entry."""
         node = self._tree.resolve(path)
         if not isinstance(node, Directory):
-            raise NotPermitted(f"no directory: {path!r}")
+            raise NotPermitted(f"no directory: {path!r}; list the one that it is in")
         return chain([Entries((".", ".."), Directory.MODE)], node.entries())
 
     def mkdir(self, path: str, _mode: int) -> None:
@@ -280,11 +293,11 @@ class Operations:
 
     def create(self, path: str, _mode: int, _file: Any = None) -> None:
         """Refuse."""
-        raise NotPermitted(f"files cannot be made here: {path!r}")
+        raise NotPermitted(f"files cannot be made here: {path!r}; {_MADE_ADVICE}")
 
     def mknod(self, path: str, _mode: int, _device: int) -> None:
         """Refuse."""
-        raise NotPermitted(f"files cannot be made here: {path!r}")
+        raise NotPermitted(f"files cannot be made here: {path!r}; {_MADE_ADVICE}")
 
     def symlink(self, path: str, target: str) -> None:
         """Save the view at *path*: a link to *target*."""
@@ -292,7 +305,9 @@ class Operations:
 
     def link(self, path: str, _target: str) -> None:
         """Refuse."""
-        raise NotPermitted(f"links cannot be made here: {path!r}")
+        raise NotPermitted(
+            f"hard links cannot be made here: {path!r}; make a symbolic link in views (ln -s)"
+        )
 
     def unlink(self, path: str) -> None:
         """Remove a view, a minute or an event; do nothing to an ingest file, which stays: log writers that rotate remove it."""
@@ -305,7 +320,9 @@ class Operations:
 
     def rmdir(self, path: str) -> None:
         """Refuse."""
-        raise NotPermitted(f"cannot be removed: {path!r}")
+        raise NotPermitted(
+            f"cannot be removed: {path!r}; leave it: a directory is there as long as events are in it, or it is declared"
+        )
 
     def rename(self, old: str, new: str, flags: int = 0) -> None:
         """Rename a view; do nothing to an ingest file, which keeps its name: log writers that rotate rename it.
@@ -321,13 +338,17 @@ class Operations:
             InvalidName: if the flags ask for more than not to replace anything.
         """
         if flags & ~_RENAME_NOREPLACE:
-            raise InvalidName(f"files cannot be exchanged: {old!r} and {new!r}")
+            raise InvalidName(
+                f"files cannot be exchanged: {old!r} and {new!r}; rename one after the other"
+            )
         if is_view(old) or is_view(new):
             self._tree.rename_view(old, new, replaces=not flags)
             return
         if not self._is_ingest(old):
             if not posixpath.basename(new).startswith(_HIDDEN):
-                raise NotPermitted(f"cannot be renamed: {old!r}")
+                raise NotPermitted(
+                    f"cannot be renamed: {old!r}; only views can (mv views/OLD views/NEW)"
+                )
             attributes = self.getattr(old)
             self._tree.remove(old)
             self._hidden[new] = attributes
@@ -335,7 +356,7 @@ class Operations:
         if posixpath.basename(new).startswith(_HIDDEN):
             self._hidden[new] = self.getattr(self._without_alias(old))
         elif self._is_there(new):
-            raise NotPermitted(f"cannot be replaced: {new!r}")
+            raise NotPermitted(f"cannot be replaced: {new!r}; give another name")
         self._aliases.add(new, old)
 
     def _without_alias(self, path: str) -> str:
@@ -355,7 +376,9 @@ class Operations:
 
     def _check_ingest(self, path: str) -> None:
         if not self._is_ingest(path):
-            raise NotPermitted(f"cannot be changed: {path!r}")
+            raise NotPermitted(
+                f"cannot be changed: {path!r}; mount with -o uid=, gid=, umask= for another owner and other permissions"
+            )
 
 
 def _make_error_log(store: EventStore) -> ErrorLog:

@@ -16,7 +16,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from enum import StrEnum
@@ -227,7 +227,7 @@ class Paths:
 
         Raises:
             NotFound: if the path has no meaning.
-            InvalidName: if it names an invalid range or date.
+            InvalidName: if it names an invalid range, or what no tag, source or date can be called.
         """
         above, _, name = path.rpartition("/")
         if not name:
@@ -322,8 +322,23 @@ def _parse_alternatives(name: str, read: Callable[[str], str]) -> frozenset[str]
     names = name.split(",")
     if "" in names:
         position = len(",".join(names[: names.index("")]))
-        raise InvalidName(f"names separated by commas, one of them empty: {name!r}", name, position)
-    return frozenset(map(read, names))
+        raise InvalidName(
+            f"names separated by commas, one of them empty: {name!r}; leave that comma out",
+            name,
+            position,
+        )
+    return frozenset(_read_each(name, names, read))
+
+
+def _read_each(name: str, parts: Iterable[str], read: Callable[[str], str]) -> Iterator[str]:
+    """Yield what *read* makes of each of *parts* of *name*, which commas separate."""
+    start = 0
+    for part in parts:
+        try:
+            yield read(part)
+        except InvalidName as error:
+            raise InvalidName(str(error), name, start + (error.position or 0)) from error
+        start += len(part) + len(",")
 
 
 def _parse_levels(name: str) -> frozenset[str]:

@@ -20,8 +20,9 @@ import numpy as np
 
 from store import EventStore, EventStoreException, is_reader_gone
 from theiafs.binding import describe, interruption, load_binding, piece_sizes
-from theiafs.config import Settings
+from theiafs.config import OTHERS, Settings
 from theiafs.errors import REFUSALS, MountError, errno_of
+from theiafs.fusermount import missing_consent
 from theiafs.inodes import inodes_in
 from theiafs.operations import Operations
 
@@ -90,10 +91,16 @@ def serve(
         )
     except RuntimeError as error:
         if not is_up:
-            raise MountError(f"libfuse could not mount on {mountpoint}") from error
+            wanted = sorted(settings.fuse_options & OTHERS)
+            reason = missing_consent(wanted[0]) if wanted else ""
+            raise MountError(
+                f"{reason}{reason and '; '}libfuse could not mount on {mountpoint}"
+            ) from error
         # libfuse 3 has one result for a signal, which is a regular end, and for a failing /dev/fuse.
         if not is_libfuse_3:
-            raise MountError(f"libfuse failed while {mountpoint} was mounted") from error
+            raise MountError(
+                f"libfuse failed while {mountpoint} was mounted: mount it again"
+            ) from error
 
 
 class _NamedOperations(Operations):
@@ -127,10 +134,12 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
             return function(*args) or 0
         except Exception as error:  # noqa: BLE001 - all of them end here, by the table
             operation = function.__name__.partition("_")[0]
+            # Only symlink(2) has another string first.
+            path = args[1 if operation == "symlink" else 0]
+            if isinstance(error, UnicodeDecodeError):
+                error = session.operations.why_undecodable(path)
             number = _report(operation, error)
             if number in REFUSALS:
-                # Only symlink(2) has another string first.
-                path = args[1 if operation == "symlink" else 0]
                 session.operations.note_refusal(operation, path or b"-", get_context()[2], error)
             return -number
 
@@ -304,7 +313,7 @@ def _keep_thread_state() -> None:
 def _report(operation: str, error: Exception) -> int:
     """Log that *operation* failed with *error*, at the level that fits, and return the errno."""
     if isinstance(error, UnicodeDecodeError):
-        return errno.ENOENT  # a name that is not UTF-8; the tree has no such names
+        return errno.ENOENT  # the tree has no such names
     number = errno_of(error)
     if isinstance(error, EventStoreException) and number != errno.EINTR:
         # The store's message names the operation and the file.

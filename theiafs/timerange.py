@@ -173,7 +173,7 @@ class _Parser:
         found = self._calendar(self._name, 0)
         if found is None:
             raise InvalidName(
-                f"not a date: {self._name!r}: a date is a calendar time like 2026-11-23, 2026-11, or 2026-11-23T10",
+                f"not a date: {self._name!r}: give a calendar time like 2026-11-23, 2026-11, or 2026-11-23T10",
                 self._name,
                 0,
             )

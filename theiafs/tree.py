@@ -19,6 +19,7 @@ from store import (
     Not,
     Query,
 )
+from store.format.faults import line_fault, tag_fault
 from store.format.levels import LEVELS
 from theiafs.addition import Addition
 from theiafs.daynames import day_names
@@ -29,7 +30,7 @@ from theiafs.guide import GUIDE
 from theiafs.handles import Handle
 from theiafs.lineviews import VIEW_OF
 from theiafs.moments import Moments
-from theiafs.names import escape, unescape
+from theiafs.names import escape, read_name
 from theiafs.nodes import (
     AnswerFile,
     Directory,
@@ -153,7 +154,9 @@ class Tree:
         """
         node = self._resolve(path, is_open=True)
         if not isinstance(node, File) or (to_write and not node.MODE & stat.S_IWUSR):
-            raise NotPermitted(f"cannot be written: {path!r}")
+            raise NotPermitted(
+                f"cannot be written: {path!r}; append to the file ingest in its directory"
+            )
         return node.open()
 
     def make_directory(self, path: str) -> None:
@@ -166,14 +169,27 @@ class Tree:
         """
         above, name = posixpath.split(path)
         if posixpath.basename(above) != NodeKind.BY_TAG:
-            raise NotPermitted(f"directories can only be made in by-tag: {path!r}")
+            raise NotPermitted(
+                f"directories can only be made in by-tag: {path!r}; declare a tag with mkdir by-tag/TAG"
+            )
         self.resolve(above)
         if "," in name:
             position = name.index(",")
-            raise InvalidName(f"a tag cannot have a comma in it: {path!r}", name, position)
-        tag = self._read_tag(name)
+            raise InvalidName(
+                f"a tag cannot have a comma in it: {path!r}; make one directory for each tag",
+                name,
+                position,
+            )
+        try:
+            tag = self._read_tag(name)
+        except NotFound as error:
+            raise InvalidName(
+                f"{name!r} is short for a tag that is too long for a name, and no event has it: append one that does",
+                name,
+                0,
+            ) from error
         if self._store.has_tag(tag):
-            raise AlreadyThere(f"the tag {tag!r} is known already")
+            raise AlreadyThere(f"the tag {tag!r} is known already: use its directory")
         self._store.declare_tag(tag)
 
     def remove(self, path: str) -> None:
@@ -190,7 +206,7 @@ class Tree:
             advice = f"; to remove the minute, with all of its events: rm {NodeKind.MINUTES}/{name}"
         elif kind not in (NodeKind.MINUTE, NodeKind.EVENT):
             self.resolve(path)
-            advice = ""
+            advice = "; remove minutes/<start>-<end>, a minute, or by-id/<id>, an event"
         elif not self._can_remove:
             advice = "; mount with -o delete to allow it"
         else:
@@ -200,7 +216,7 @@ class Tree:
 
     def _remove(self, path: str, location: Location) -> None:
         if location.kind is NodeKind.EVENT:
-            self._store.delete(unescape(location.name, tuple))
+            self._store.delete(_read_id(location.name))
             return
         self._store.remove_minute(location.name)
         self._open_answers.forget(path)
@@ -230,6 +246,8 @@ class Tree:
             raise InvalidName(f"a view would lead nowhere: {error}: {ADVICE}") from error
         if location.kind is NodeKind.VIEW:
             raise InvalidName(f"there is no view {location.name!r}: {ADVICE}")
+        for each in location.filters:
+            self._check_pattern(path, each.filter if isinstance(each, Not) else each)
 
     def remove_view(self, path: str) -> None:
         """Remove the view at *path*.
@@ -250,10 +268,10 @@ class Tree:
         self._store.rename_view(view_name(old), view_name(new), replaces=replaces)
 
     def _read_tag(self, name: str) -> str:
-        return unescape(name, self._store.tags)
+        return read_name(name, "tag", tag_fault, self._store.tags)
 
     def _read_source(self, name: str) -> str:
-        return unescape(name, self._store.sources)
+        return read_name(name, "source", line_fault, self._store.sources)
 
     def _check(self, path: str, each: Filter) -> None:
         """Check that every name in the filter *each* of *path* is known."""
@@ -264,19 +282,26 @@ class Tree:
                 for tag in any_of:
                     if not self._store.has_tag(tag):
                         raise NotFound(f"no event has the tag {tag!r}: {path!r}")
-            case Matches(text):
-                try:
-                    self._store.check_pattern(text)
-                except InvalidPattern as error:
-                    name = next(each for each in path.split("/") if decode_pattern(each) == text)
-                    position = error.position
-                    place = None if position is None else place_in_name(name, position)
-                    message = f"no regular expression: {text!r}: {error}"
-                    raise InvalidName(message, name, place) from error
+            case Matches():
+                self._check_pattern(path, each)
             case FromSource(any_of):
                 for source in any_of:
                     if not self._store.has_source(source):
                         raise NotFound(f"no event is from the source {source!r}: {path!r}")
+
+    def _check_pattern(self, path: str, each: Filter) -> None:
+        """Check that the filter *each* of *path* is no regular expression that is invalid."""
+        if not isinstance(each, Matches):
+            return
+        try:
+            self._store.check_pattern(each.pattern)
+        except InvalidPattern as error:
+            name = next(
+                (name for name in path.split("/") if decode_pattern(name) == each.pattern), ""
+            )
+            place = None if error.position is None else place_in_name(name, error.position)
+            message = f"no regular expression: {each.pattern!r}: {error}; write one of RE2, with a backslash before what is to be itself"
+            raise InvalidName(message, name, place) from error
 
     def _resolve(self, path: str, is_open: bool) -> Node:
         location = self._paths.locate(path)
@@ -312,7 +337,7 @@ class Tree:
             case NodeKind.LATEST:
                 return self._latest(path)
             case NodeKind.EVENT:
-                return EventFile(store, unescape(location.name, tuple))
+                return EventFile(store, _read_id(location.name))
             case _ if location.kind in SUMMARIES:
                 return self._summary(path, location.kind, query)
             case _ if location.kind in DOORS and store.is_writable:
@@ -400,6 +425,10 @@ class Tree:
         names = self._store.minutes(query)
         while some := list(islice(names, _NAMES_AT_ONCE)):
             yield Entries(some, AnswerFile.MODE)
+
+
+def _read_id(name: str) -> str:
+    return read_name(name, "id", line_fault)
 
 
 def _names_one(location: Location, kind: type[AtLevel] | type[FromSource]) -> bool:

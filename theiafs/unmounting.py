@@ -58,7 +58,8 @@ def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf)
         is_all_written = wait_until_closed(mounted.source, timeout_s)
     except StoreLocked as error:
         raise MountError(
-            f"{mountpoint} is unmounted, but not everything is written after {timeout_s:g} s: {error}"
+            f"{mountpoint} is unmounted, but not everything is written after {timeout_s:g} s: {error};"
+            " it goes on being written: wait before the next mount"
         ) from error
     except EventStoreException as error:
         raise MountError(str(error)) from error
@@ -137,7 +138,7 @@ def _mount_to_unmount(mountpoint: str) -> Mount:
             f"{found.source} ({found.type}) is mounted on top of the theiafs mount {mountpoint}:"
             f" unmount that first (umount {mountpoint})"
         )
-    raise MountError(f"{mountpoint} is not a theiafs mount")
+    raise MountError(f"{mountpoint} is not a theiafs mount (findmnt -t fuse.theiafs lists them)")
 
 
 def _answers(mountpoint: str, timeout_s: float) -> bool | None:

@@ -28,10 +28,14 @@ def view_name(path: str) -> str:
         NameTooLong: if no file has such a name.
     """
     if not is_view(path):
-        raise NotPermitted(f"links can be made, renamed and removed only in views: {path!r}")
+        raise NotPermitted(
+            f"links can be made, renamed and removed only in views: {path!r}; write views/NAME"
+        )
     name = posixpath.basename(path)
     if len(name.encode()) > NAME_SIZE_MAX:
-        raise NameTooLong(f"a name of more than {NAME_SIZE_MAX} bytes: {name!r}")
+        raise NameTooLong(
+            f"a name of more than {NAME_SIZE_MAX} bytes: {name!r}; give a shorter one"
+        )
     return name
 
 

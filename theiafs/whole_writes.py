@@ -117,7 +117,9 @@ class WholeWrites:
             raise self._too_large()
         if not self._addition.query.includes(origin.now):
             when = in_decimal(origin.now)
-            raise InvalidEvent(f"an event of the time {when} does not belong in this range")
+            raise InvalidEvent(
+                f"an event of the time {when} does not belong in this range: append it above the range"
+            )
 
     def _drop(self) -> None:
         self._partial.clear()
@@ -125,5 +127,5 @@ class WholeWrites:
 
     def _too_large(self) -> EventTooLarge:
         return EventTooLarge(
-            f"an event of more than {self._event_size_max} bytes (-o max_event); nothing of it is stored"
+            f"an event of more than {self._event_size_max} bytes; nothing of it is stored: mount with a larger -o max_event"
         )

@@ -91,7 +91,9 @@ class LineReader:
         for run, lines in self._known.items():
             low, high = max(offset - run.start, 0), min(offset + size - run.start, run.size)
             if low < lines.edges[0]:
-                raise EventReadException("minutes were removed before they were read")
+                raise EventReadException(
+                    "minutes were removed before they were read; open the file again"
+                )
             first = int(lines.edges.searchsorted(low, "right")) - 1
             last = int(lines.edges.searchsorted(high))
             if not found:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from store.disk import lock, renaming, watch
 from store.disk.file import FileStat, ReadableFile, WritableFile, file_stat
 from store.disk.os_errors import read_failure, reading, writing
-from store.errors import FileChanged
+from store.errors import EventWriteException, FileChanged
 from store.query import DiskUsage
 
 __all__ = ["Disk"]
@@ -27,6 +27,8 @@ _CANNOT_LINK = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EML
 
 # A symbolic link would be served with our rights; a FIFO would block.
 _READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+_CREATE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 _BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id"
 
@@ -50,10 +52,13 @@ class Disk:
         Returns:
             Whether they were missing.
         """
+        both = (os.path.dirname(path), path)
+        for each in both:
+            self.check_no_link(each)
         if os.path.isdir(path):
             return False
         with writing("make the directory", path):
-            for each in (os.path.dirname(path), path):
+            for each in both:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(each)
         return True
@@ -71,6 +76,19 @@ class Disk:
             for entry in entries:
                 if entry.is_symlink():
                     yield entry.name
+
+    def list_others(self, directory: str) -> list[str]:
+        """Return the names in *directory* of what is neither a regular file nor a symbolic link; none if it does not exist."""
+        with reading("list", directory):
+            try:
+                with os.scandir(directory) as entries:
+                    return [
+                        each.name
+                        for each in entries
+                        if not each.is_file(follow_symlinks=False) and not each.is_symlink()
+                    ]
+            except FileNotFoundError:
+                return []
 
     def make_link(self, path: str, target: str) -> None:
         """Make a symbolic link to *target* at *path*.
@@ -161,10 +179,31 @@ class Disk:
             raise read_failure("open", path, error) from error
 
     def create(self, path: str) -> WritableFile:
-        """Create an empty file at *path* to write, in place of any that is there."""
+        """Create an empty file at *path* to write, in place of any that is there.
+
+        A file that has no other name is emptied, and keeps its inode number. Anything else is removed first: what another
+        program put there, such as a link, may lead to a file that is not the store's.
+        """
         with writing("create", path):
-            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-            return WritableFile(path, os.open(path, flags, 0o644))
+            try:
+                return WritableFile(path, os.open(path, _CREATE_FLAGS, 0o644))
+            except FileExistsError:
+                emptied = _empty(path)
+                if emptied is None:
+                    os.unlink(path)
+                    emptied = os.open(path, _CREATE_FLAGS, 0o644)
+                return WritableFile(path, emptied)
+
+    def check_no_link(self, path: str) -> None:
+        """Check that *path* is no symbolic link: what is read and written below it would be somewhere else.
+
+        Raises:
+            EventWriteException: if it is one.
+        """
+        if os.path.islink(path):
+            raise EventWriteException(
+                f"{path} is a symbolic link, which may lead out of the store: remove it, or put what it leads to in its place"
+            )
 
     def rename(self, old: str, new: str) -> None:
         """Rename *old* to *new*, atomically in place of any file that is there."""
@@ -176,12 +215,17 @@ class Disk:
 
         Raises:
             FileChanged: if there is a file at *new*.
+            EventWriteException: if there is anything else, or it fails.
         """
         with writing("rename to", new):
             try:
                 if not renaming.rename_noreplace(old, new):
                     self._rename_by_link(old, new)
             except FileExistsError as error:
+                if self.stat(new) is None and os.path.lexists(new):
+                    raise EventWriteException(
+                        f"cannot write {new}: what is there is no regular file; move it away"
+                    ) from error
                 raise FileChanged(f"{new} was created by another program") from error
 
     def _rename_by_link(self, old: str, new: str) -> None:
@@ -276,3 +320,19 @@ class Disk:
             found.f_ffree,
             found.f_favail,
         )
+
+
+def _empty(path: str) -> int | None:
+    """Empty the regular file at *path*, and return its descriptor; None if it is no such file, or has another name too."""
+    if not _is_sole(os.lstat(path)):
+        return None
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not _is_sole(os.fstat(descriptor)):
+        os.close(descriptor)
+        return None
+    os.ftruncate(descriptor, 0)
+    return descriptor
+
+
+def _is_sole(status: os.stat_result) -> bool:
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import stat
 import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
@@ -23,6 +22,9 @@ _RUN_SIZE_MAX = 8 << 20
 
 # Answers of copy_file_range(2) where the file system or the kernel does not offer it.
 _CANNOT_COPY_RANGES = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL})
+
+_PERMISSIONS = 0o777
+"""The bits of a mode that a file adopts: none by which a program would run as the owner of the file."""
 
 _INT64_MAX = (1 << 63) - 1
 
@@ -165,7 +167,7 @@ class ReadableFile:
             OSError: the system's error; the caller knows which file it was writing.
         """
         status = os.fstat(self._descriptor)
-        os.fchmod(target, stat.S_IMODE(status.st_mode))
+        os.fchmod(target, status.st_mode & _PERMISSIONS)
         with contextlib.suppress(PermissionError):
             os.fchown(target, status.st_uid, status.st_gid)
         offset = 0

@@ -27,8 +27,12 @@ _POLL_S = 0.02
 _TOUCH_INTERVAL_S = 86_400
 """The file is touched this often, so that programs that remove old files leave it alone."""
 
+_NUMBER_SIZE_MAX = 32
+
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_FILE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+# What others put there may be a link, or block.
+_SAFELY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_FILE_FLAGS = os.O_RDWR | os.O_CREAT | _SAFELY
 
 
 class Lock:
@@ -108,6 +112,11 @@ class Lock:
     def _open_file(self) -> None:
         with writing("lock", self._path):
             file = os.open(self._path, _FILE_FLAGS, 0o644)
+            if os.fstat(file).st_nlink > 1:
+                # Its other name may be that of any file, such as in a copy of the store by hard links.
+                os.close(file)
+                os.unlink(self._path)
+                file = os.open(self._path, _FILE_FLAGS | os.O_EXCL, 0o644)
             try:
                 self._lock(file, self._path)
             except (OSError, StoreLocked):
@@ -179,7 +188,9 @@ def wait(root_dir: str, lock_path: str, timeout_s: float) -> None:
 def _opened(root_dir: str, lock_path: str) -> Iterator[int]:
     for path in (root_dir, lock_path):
         with reading("open", path), contextlib.suppress(FileNotFoundError):
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            # The directory of the store may be given by a link.
+            flags = os.O_RDONLY | (_SAFELY if path == lock_path else _DIRECTORY_FLAGS)
+            descriptor = os.open(path, flags)
             try:
                 yield descriptor
             finally:
@@ -188,10 +199,10 @@ def _opened(root_dir: str, lock_path: str) -> Iterator[int]:
 
 def _holder(path: str, descriptor: int) -> str:
     """Name the process that noted itself in the file at *path*, else that which has locked the file of *descriptor*."""
-    with contextlib.suppress(OSError), open(path, "rb") as file:
-        noted = file.read(32).decode("ascii", "replace").strip()
-        if noted:
-            return f"process {noted}"
+    with contextlib.suppress(OSError), open(os.open(path, os.O_RDONLY | _SAFELY), "rb") as file:
+        noted = file.read(_NUMBER_SIZE_MAX).strip()
+        if noted.isdigit():
+            return f"process {noted.decode()}"
     # A cleaner removed it.
     inode = f":{os.fstat(descriptor).st_ino}"
     with contextlib.suppress(OSError), open("/proc/locks") as locks:

@@ -12,6 +12,7 @@ from store.disk.atomic import replace_file
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.engine.duplicates import DuplicateFinder
+from store.engine.links import check_links
 from store.engine.naive import NaiveEventStore
 from store.errors import EventReadException
 from store.filenames import hidden_path, journal_path, lock_path
@@ -57,7 +58,7 @@ class Audit:
     """An audit of everything in a store, with repairs on request.
 
     It finds bytes in minute files that are not events, events whose time is not in the span their file is named for
-    (theia's may have the end as well), ids that occur more than once, symbolic links named like minute files, records of
+    (theia's may have the end as well), ids that occur more than once, links and directories named like minute files, records of
     the log that are not whole, and files left over from crashes.
 
     While another process writes the store, its log and temporary files are skipped, because they change.
@@ -112,6 +113,7 @@ class Audit:
             StoreLocked: if it is to be repaired and another process has it open.
             EventStoreException: if something could not be read or repaired.
         """
+        check_links(self._disk, self._root_dir)
         if self._to_repair:
             self._disk.make_directory(self._journal)
             with self._locked():
@@ -168,6 +170,12 @@ class Audit:
             if parse_name(name) is not None:
                 path = os.path.join(self._root_dir, name)
                 yield Finding(path, 0, "a symbolic link, which is not served as a minute")
+        for name in sorted(self._disk.list_others(self._root_dir)):
+            if parse_name(name) is not None:
+                path = os.path.join(self._root_dir, name)
+                yield Finding(
+                    path, 0, "no regular file: move it away, so that its minute can be written"
+                )
 
     def _check_left_overs(self, directory: str, *, is_log: bool) -> Iterator[Finding]:
         if self._disk.exists(directory):

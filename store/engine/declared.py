@@ -82,7 +82,11 @@ class DeclaredTags:
         name = name.replace(".", "%2E")
         pieces = [name[at : at + _PIECE_SIZE] for at in range(0, len(name), _PIECE_SIZE)]
         names = [*(piece + _CONTINUED for piece in pieces[:-1]), pieces[-1]]
-        self._disk.make_directory(os.path.join(self._directory, *names))
+        directory = self._directory
+        for each in names:
+            directory = os.path.join(directory, each)
+            self._disk.check_no_link(directory)
+        self._disk.make_directory(directory)
 
     def _read(self, directory: str, before: str) -> set[str]:
         found = set()

@@ -11,14 +11,15 @@ from store.api import Answer, EventStore
 from store.disk.atomic import replace_file
 from store.disk.disk import Disk
 from store.engine.declared import DeclaredTags
+from store.engine.links import check_links
 from store.engine.reading import Reader
 from store.engine.saved_views import SavedViews
 from store.engine.state import State
 from store.engine.watcher import Watcher
-from store.errors import InvalidQuery
+from store.errors import InvalidEvent, InvalidQuery
 from store.filenames import lock_path, state_path
-from store.format.batch import Batch
 from store.format.event import Event
+from store.format.faults import tag_fault
 from store.matching.event import content_filter
 from store.query import DiskUsage, Query, Span, Stream
 from store.ticks import TICKS_MAX, bound_in_ticks
@@ -45,6 +46,7 @@ class FileStore(EventStore):
     def __init__(self, root_dir: str, disk: Disk) -> None:
         self.root_dir = os.path.abspath(root_dir)
         self._disk = disk
+        check_links(disk, self.root_dir)
         self._declared = DeclaredTags(disk, self.root_dir)
         self._views = SavedViews(disk, self.root_dir)
 
@@ -145,10 +147,20 @@ class FileStore(EventStore):
         """See :meth:`EventStore.latest`."""
         return self._reader.latest()
 
+    def _check_hidden(self) -> None:
+        """Check that the store can be written, and that what is not in its minutes goes nowhere else.
+
+        Raises:
+            EventWriteException: if it cannot, or a symbolic link leads out of it.
+        """
+        self._check_open()
+        check_links(self._disk, self.root_dir)
+
     def declare_tag(self, tag: str) -> None:
         """See :meth:`EventStore.declare_tag`; the tag survives a restart."""
-        self._check_open()
-        Batch.of([Event("declared", "", 0, [tag])])
+        self._check_hidden()
+        if fault := tag_fault(tag):
+            raise InvalidEvent(f"no event can have the tag {tag!r}: it {fault}")
         self._declared.add(tag)
 
     def views(self) -> Mapping[str, str]:
@@ -157,17 +169,17 @@ class FileStore(EventStore):
 
     def save_view(self, name: str, target: str) -> None:
         """See :meth:`EventStore.save_view`."""
-        self._check_open()
+        self._check_hidden()
         self._views.add(name, target)
 
     def remove_view(self, name: str) -> None:
         """See :meth:`EventStore.remove_view`."""
-        self._check_open()
+        self._check_hidden()
         self._views.remove(name)
 
     def rename_view(self, old: str, new: str, *, replaces: bool = True) -> None:
         """See :meth:`EventStore.rename_view`."""
-        self._check_open()
+        self._check_hidden()
         self._views.rename(old, new, replaces=replaces)
 
     def read_state(self, name: str) -> bytes:
@@ -180,7 +192,7 @@ class FileStore(EventStore):
 
     def write_state(self, name: str, data: bytes) -> None:
         """See :meth:`EventStore.write_state`."""
-        self._check_open()
+        self._check_hidden()
         path = state_path(self.root_dir, name)
         self._disk.make_directory(os.path.dirname(path))
         replace_file(self._disk, path, [data])

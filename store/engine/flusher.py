@@ -196,7 +196,9 @@ class Flusher:
         if failure is not None:
             raise failure
         if changed:
-            raise FileChanged("the minute file was changed by another program; try again")
+            raise FileChanged(
+                f"{self._state.catalog.name(minute)} was changed by another program; try again"
+            )
 
     def flush_some(self, minutes: Iterable[int]) -> FlushResult:
         """Flush those of *minutes*, by id, that have a tail; the caller holds the flush lock."""

@@ -9,6 +9,7 @@ from store.api import EventStore, Progress, show_nothing
 from store.disk.disk import Disk
 from store.engine.file_store import MEMORY_SIZE
 from store.engine.follower import FollowingStore
+from store.engine.links import check_links
 from store.engine.naive import NaiveEventStore
 from store.errors import EventReadException
 from store.filenames import index_path, journal_path, lock_path
@@ -71,7 +72,10 @@ def reindex(address: str, progress: Progress = show_nothing) -> int:
     """
     disk = Disk()
     if not disk.exists(address):
-        raise EventReadException(f"there is no store {address}")
+        raise EventReadException(
+            f"there is no store {address}: give the directory of its minute files"
+        )
+    check_links(disk, address)
     disk.make_directory(os.path.dirname(lock_path(address)))
     with contextlib.closing(disk.lock_store(address, lock_path(address))):
         remove_database(disk, index_path(address))

@@ -22,6 +22,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from store.errors import InvalidEvent, MalformedEvent
+from store.format.faults import line_fault, tag_fault
 from store.ticks import TICKS_MAX, in_decimal, in_ticks
 
 __all__ = [
@@ -392,13 +393,12 @@ def _check_available(content_end: int, available: int | None) -> None:
 def _encode_header(event_id: str, ticks: int, source: str, tags: list[str], encoding: str) -> bytes:
     if not 0 <= ticks <= TICKS_MAX:
         raise InvalidEvent(f"event {event_id!r}: a timestamp of {ticks} ticks, beyond {TICKS_MAX}")
-    if "\n" in event_id or "\n" in source:
-        raise InvalidEvent(f"event {event_id!r}: a newline in its id or source ({source!r})")
+    for name, text in (("id", event_id), ("source", source)):
+        if fault := line_fault(text):
+            raise InvalidEvent(f"event {event_id!r}: the {name} {text!r} {fault}")
     for tag in tags:
-        if not tag or "," in tag or "\n" in tag:
-            raise InvalidEvent(
-                f"event {event_id!r}: tag {tag!r} is empty, or has a comma or a newline in it"
-            )
+        if fault := tag_fault(tag):
+            raise InvalidEvent(f"event {event_id!r}: the tag {tag!r} {fault}")
     return encode_text(
         f"id:{event_id}\ntimestamp: {in_decimal(ticks)}\nsource:{source}\ntags:{','.join(tags)}\n",
         encoding,

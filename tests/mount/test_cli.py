@@ -80,7 +80,10 @@ def test_invalid_stores(tmp_path: Path, mountpoint: Path) -> None:
         str(mountpoint),
     ]
     done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
-    assert (done.returncode, done.stderr) == (1, f"theiafs: store {closed} is not writable\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"theiafs: store {closed} is not writable: mount it with -o ro, or as a user that may write to it\n",
+    )
 
 
 def test_a_device_that_cannot_be_opened(tmp_path: Path, mountpoint: Path) -> None:

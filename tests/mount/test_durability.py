@@ -233,7 +233,10 @@ def test_a_read_only_mount_needs_a_store(tmp_path: Path) -> None:
     (tmp_path / "mnt").mkdir()
     done = theiafs("mount", tmp_path / "none", tmp_path / "mnt", "-o", "ro", check=False)
     assert done.returncode == 1
-    assert done.stderr == f"theiafs: store {tmp_path}/none does not exist\n"
+    assert (
+        done.stderr
+        == f"theiafs: store {tmp_path}/none does not exist: mount it without -o ro to make it\n"
+    )
 
 
 def test_reading_while_the_log_is_flushed(make_mount: Callable[..., Mount]) -> None:

@@ -372,8 +372,12 @@ def test_owner_and_permissions_follow_the_options(make_mount: Callable[..., Moun
 
 
 def test_names_that_are_not_utf8_are_not_found(mounted: Mount) -> None:
-    """They are no error of ours."""
-    assert not os.path.exists(os.fsencode(mounted.path) + b"/by-tag/\xff")
+    """They are no error of ours; where a tag is meant, the reason says how to write it."""
+    name = os.fsencode(mounted.path) + b"/by-tag/\xff"
+    assert not os.path.exists(name)
+    with pytest.raises(OSError, match="Invalid argument"):
+        os.mkdir(name)
+    assert "write '%FF'" in (mounted.path / "errors").read_text()
     append(mounted.path / "ingest", record("f", 10, "x", ["\udcff"]))
     assert mounted.shell("ls by-tag") == "%FF\n"
     assert mounted.contents("by-tag/%FF/events") == [b"x"]

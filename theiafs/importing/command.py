@@ -9,6 +9,7 @@ from datetime import tzinfo
 from tqdm import tqdm
 
 from store import EventStoreException, InvalidEvent, Query
+from store.format.faults import line_fault, tag_fault
 from store.format.record import encode_key
 from theiafs.addition import Addition
 from theiafs.config import parse_options
@@ -105,7 +106,7 @@ def run(parsed: argparse.Namespace) -> int:
         return 1
     except KeyboardInterrupt:
         print(
-            "theiafs: interrupted; what was saved stays, and importing again goes on",
+            "theiafs: interrupted; what was saved stays: import again to go on",
             file=sys.stderr,
         )
         return 128 + signal.SIGINT
@@ -222,6 +223,13 @@ def _addition(source: str | None, tags: list[str]) -> Addition:
     Raises:
         ImportFailed: if no event can have them.
     """
+    faults = [f"the tag {tag!r} {fault}" for tag in tags if (fault := tag_fault(tag))]
+    if fault := line_fault(source or ""):
+        faults.append(f"the source {source!r} {fault}")
+    if faults:
+        raise ImportFailed(
+            f"--source or --tag: {faults[0]}; give another, and --tag once for each tag"
+        )
     try:
         encode_key(source or "", tags)
     except InvalidEvent as error:

@@ -127,6 +127,10 @@ class Input:
         try:
             yield from blocks
         except DamagedArchive as error:
-            raise ImportFailed(f"{self.name}: {error}") from error
+            raise ImportFailed(
+                f"{self.name}: {error}; what is whole of it is imported; give a whole file for the rest"
+            ) from error
         except OSError as error:
-            raise ImportFailed(f"{self.name}: {error.strerror}") from error
+            raise ImportFailed(
+                f"{self.name}: {error.strerror}; what came before is imported: import it again to add the rest"
+            ) from error

@@ -57,7 +57,9 @@ class Multiline:
             try:
                 self._pattern = compile_pattern(regex)
             except InvalidPattern as error:
-                raise ImportFailed(f"--multiline {text}: {error}") from error
+                raise ImportFailed(
+                    f"--multiline {text}: {error}; give a regular expression of RE2"
+                ) from error
         elif text not in (_AUTO, _NONE):
             raise ImportFailed(f"--multiline {text}: give auto, none, or start=REGEX")
 

@@ -1,0 +1,58 @@
+"""The permissions that are shown, for every kind of node."""
+
+import logging
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from theiafs import mounting
+from theiafs.config import parse_options
+from theiafs.nodes import AnswerFile, Directory, IngestFile, Link
+from theiafs.permissions import Permissions
+
+
+@pytest.mark.parametrize(
+    ("options", "directories", "files", "ingest"),
+    [
+        ("", 0o755, 0o444, 0o644),
+        ("umask=0", 0o777, 0o444, 0o666),
+        ("umask=027", 0o750, 0o440, 0o640),
+        ("umask=777", 0, 0, 0),
+        ("ingest_mode=0222", 0o711, 0o400, 0o222),
+        ("ingest_mode=0220", 0o710, 0o400, 0o220),
+        ("ingest_mode=0600", 0o700, 0o400, 0o600),
+        ("umask=027,ingest_mode=0222", 0o751, 0o440, 0o222),
+        ("umask=0,ingest_mode=0", 0o777, 0o444, 0),
+    ],
+)
+def test_the_umask_and_the_mode_of_ingest_files(
+    options: str, directories: int, files: int, ingest: int
+) -> None:
+    """Classes of users that may append pass through directories, and get no other right by that."""
+    permissions = Permissions(parse_options(options))
+    for mode, expected in [
+        (Directory.MODE, directories), (AnswerFile.MODE, files), (IngestFile.MODE, ingest), (Link.MODE, 0o777),
+    ]:  # fmt: skip
+        shown = permissions.of(mode)
+        assert oct(stat.S_IMODE(shown)) == oct(expected)
+        assert stat.S_IFMT(shown) == stat.S_IFMT(mode)
+
+
+@pytest.mark.parametrize(
+    ("owner", "mode", "warned_of"),
+    [(0, 0o755, ""), (0, 0o700, ""), (1, 0o755, "user 1"), (0, 0o775, "its group"), (0, 0o777, "its group and everybody")],
+)  # fmt: skip
+def test_root_is_warned_of_a_store_that_others_can_write_to(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, owner: int, mode: int, warned_of: str
+) -> None:
+    """The warning says of whom, and what to do; the tests are root's."""
+    os.chown(tmp_path, owner, 0)
+    tmp_path.chmod(mode)
+    with caplog.at_level(logging.WARNING):
+        mounting._warn_of_others(str(tmp_path))
+    assert bool(caplog.messages) == bool(warned_of)
+    for message in caplog.messages:
+        assert f"served by root, but {warned_of} may write to it" in message
+        assert f"chmod go-w {tmp_path}" in message
