@@ -392,6 +392,9 @@ class FaultyReadable(ReadableFile):
     def stat(self) -> FileStat:
         return self._inode.stat(self.path.rpartition("/")[2])
 
+    def identity(self) -> str:
+        return self._inode.identity
+
     def read(self, offset: int, size: int) -> bytes:
         self._disk.do(lambda: None, is_reading=True)
         return self._inode.seen[offset : offset + size]
@@ -433,6 +436,9 @@ class FaultyWritable(WritableFile):
 
     def stat(self) -> FileStat:
         return self._inode.stat(self.path.rpartition("/")[2])
+
+    def identity(self) -> str:
+        return self._inode.identity
 
     def sync(self) -> None:
         self._disk.do(self._inode.sync, room=True, on_failure=self._inode.fail_to_sync)

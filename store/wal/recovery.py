@@ -1,8 +1,8 @@
 """Recovery: opening a log that an earlier process left, with what of it the minute files lack.
 
 Nothing has to be written for that: the segments stay, and the minutes are read from them until they are flushed. Where the
-log was written in this directory, its flush marks say what was flushed before; in a copy of the store,
-which may have got a minute file before a flush and the log after it, each minute file is compared with the log.
+log was written in this directory, its flush marks say what was flushed before; in a copy of the store, put in place of
+it perhaps, which may have got a minute file before a flush and the log after it, each minute file is compared with the log.
 """
 
 import contextlib
@@ -74,7 +74,7 @@ def open_log(
     root_inode = disk.inode(root_dir)
     replay = _Replay(disk, hidden_directory, root_inode, disk.boot_id())
     found = list_segments(disk, directory)
-    flushed = max((each.flushed for each in found if each.inode == root_inode), default=0)
+    flushed = max((each.flushed for each in found if each.is_of(root_inode)), default=0)
     with contextlib.ExitStack() as on_failure:
         on_failure.callback(replay.close)
         for segment in found:
@@ -188,7 +188,7 @@ class _Replay:
         self.segments.append(opened)
         if is_flushed or not opened.size:
             return
-        is_ours = segment.inode == self._root_inode
+        is_ours = segment.is_of(self._root_inode)
         opened.source = file = self._disk.open_to_read(segment.path)
         for start, end, record in read_records(file.read, segment.start, segment.end):
             if record is None:
