@@ -44,6 +44,7 @@ theia's own classes, which only users of its API call, are in store.theia.
 """
 
 from store.api import Answer, EventStore
+from store.engine.backup import Backup
 from store.engine.check import Audit, Finding
 from store.engine.naive import NaiveEventStore
 from store.engine.opening import open_store, reindex, wait_until_closed
@@ -102,6 +103,7 @@ __all__ = [
     "Answer",
     "AtLevel",
     "Audit",
+    "Backup",
     "Batch",
     "DataFile",
     "During",

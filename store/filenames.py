@@ -4,13 +4,16 @@ import os
 
 __all__ = [
     "HIDDEN_DIRECTORY",
+    "backup_path",
     "declared_tags_path",
     "hidden_path",
     "index_path",
     "journal_path",
     "lock_path",
     "old_declared_tags_path",
+    "quarantine_path",
     "state_path",
+    "states_path",
     "views_path",
 ]
 
@@ -53,6 +56,21 @@ def views_path(root_dir: str) -> str:
     return os.path.join(root_dir, HIDDEN_DIRECTORY, "views")
 
 
+def quarantine_path(root_dir: str) -> str:
+    """Return the path of the directory of bytes that cannot be served and must not be lost."""
+    return os.path.join(root_dir, HIDDEN_DIRECTORY, "quarantine")
+
+
+def backup_path(root_dir: str) -> str:
+    """Return the path of the symbolic link in a backup that leads to the store that it is of."""
+    return os.path.join(root_dir, HIDDEN_DIRECTORY, "backup-of")
+
+
+def states_path(root_dir: str) -> str:
+    """Return the path of the directory of the states of users of the store in *root_dir*."""
+    return os.path.join(root_dir, HIDDEN_DIRECTORY, "state")
+
+
 def state_path(root_dir: str, name: str) -> str:
     """Return the path of the file in which the state *name* of a user of the store in *root_dir* is kept."""
-    return os.path.join(root_dir, HIDDEN_DIRECTORY, "state", name)
+    return os.path.join(states_path(root_dir), name)

@@ -200,8 +200,7 @@ class FaultyDisk(Disk):
             on_cut("middle", before)
             return
         inodes: dict[int, Inode] = {}
-        middle = self._copy(inodes)
-        inode, data = half
+        middle, (inode, data) = self._copy(inodes), half
         if id(inode) in inodes:  # else it has no name any more
             inodes[id(inode)].write(data)
         on_cut("middle", middle)
@@ -248,7 +247,8 @@ class FaultyDisk(Disk):
         self.do(lambda: directory.change(Change(name, inode)), room=True)
 
     def read_link(self, path: str) -> str | None:
-        directory, name = self._split(path)
+        above, _, name = path.rpartition("/")
+        directory = self._directories.get(above, Directory())
         return directory.seen[name].target if name in directory.seen else None
 
     def list_directories(self, directory: str) -> list[str]:
@@ -402,6 +402,9 @@ class FaultyReadable(ReadableFile):
     def duplicate(self) -> ReadableFile:
         return self
 
+    def drop_cache(self) -> None:
+        pass
+
     def gather(self, buffer: ExtentBuffer, first: int, last: int) -> None:
         self._gather_each(buffer, first, last)
 
@@ -431,8 +434,8 @@ class FaultyWritable(WritableFile):
     def truncate(self, size: int) -> None:
         self._disk.do(lambda: self._inode.truncate(size))
 
-    def set_modified(self) -> None:
-        self._inode.mtime_ns = next_moment()
+    def set_modified(self, time_ns: int | None = None) -> None:
+        self._inode.mtime_ns = next_moment() if time_ns is None else time_ns
 
     def stat(self) -> FileStat:
         return self._inode.stat(self.path.rpartition("/")[2])

@@ -191,3 +191,19 @@ def test_format_2_is_read(tmp_path: Path) -> None:
     (tmp_path / "0-60").unlink()
     with FilesOnDisk(str(tmp_path)) as files:
         assert not files.files
+
+
+def test_an_event_that_was_deleted_while_a_copy_was_made(tmp_path: Path) -> None:
+    """The others of its record, which was copied before that, are there once."""
+    source, copied = tmp_path / "source", tmp_path / "copied"
+    store = NaiveEventStore(str(source), flush_interval=1e9)
+    events = [Event(f"{number}", "s", number, ["t"], f"event {number}") for number in range(5)]
+    store.save_all(events)
+    store.sync()
+    shutil.copytree(source / ".theiafs/journal", copied / ".theiafs/journal")
+    store.delete("2")
+    shutil.copy2(source / "0-60", copied)
+    store.close()
+    store = NaiveEventStore(str(copied))
+    assert sorted(str(event.id) for event in store.search(0)) == ["0", "1", "2", "3", "4"]
+    store.close()

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from store import Audit, EventStoreException, open_store, reindex
 from theiafs import __version__
+from theiafs.backup import add_backup_parser, run_backup
 from theiafs.browsing import Browser
 from theiafs.config import parse_options
 from theiafs.errors import FilesystemError, MountError
@@ -97,6 +98,8 @@ def _run(parsed: argparse.Namespace) -> int:
             unmount(parsed.mountpoint, parsed.lazy, parsed.timeout)
         case "import":
             return importing.run(parsed)
+        case "backup":
+            return run_backup(parsed)
         case "reindex":
             return _reindex(parsed.store)
         case "check":
@@ -221,6 +224,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Container[str]]:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     importing.add_arguments(importer)
+    add_backup_parser(commands)
     reindexing = commands.add_parser(
         "reindex",
         help="rebuild the index of a store",

@@ -170,6 +170,11 @@ class ReadableFile:
             found = crc32(chunk, found)
         return found
 
+    def drop_cache(self) -> None:
+        """Let the kernel drop what it has cached of the file, which is synced: the next reading reads the disk."""
+        with reading("read", self.path):
+            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
     def copy_to(self, target: int, size: int) -> None:
         """Copy the first *size* bytes to the descriptor *target*, inside the kernel, and the file's attributes.
 
@@ -252,15 +257,15 @@ class WritableFile:
         with writing("open", path):
             return ReadableFile(path, os.dup(self._descriptor))
 
-    def set_modified(self) -> None:
-        """Set the mtime to now, in nanoseconds.
+    def set_modified(self, time_ns: int | None = None) -> None:
+        """Set the mtime to *time_ns*, in nanoseconds since the epoch; by default to now.
 
         The kernel's own clock for mtimes advances every few milliseconds, so that two changes in one of its steps
         look like one; after this, the next one shows.
         """
         with writing("set the time of", self.path):
-            now_ns = time.time_ns()
-            os.utime(self._descriptor, ns=(now_ns, now_ns))
+            modified_ns = time.time_ns() if time_ns is None else time_ns
+            os.utime(self._descriptor, ns=(modified_ns, modified_ns))
 
     def stat(self) -> FileStat:
         """Return the FileStat of the open file."""

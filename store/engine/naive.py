@@ -30,6 +30,7 @@ from store.errors import (
 from store.filenames import hidden_path, index_path, journal_path, lock_path
 from store.format.batch import Batch
 from store.format.event import Event
+from store.format.scan import split_records
 from store.index.database import Database
 from store.index.minute import EntryColumns, MinuteEntries
 from store.minutes.logged_file import LoggedFile
@@ -121,6 +122,7 @@ class NaiveEventStore(FileStore):
                 hidden_path(self.root_dir),
                 journal_directory,
                 keep_size=log_keep_size,
+                split=split_records,
             )
             on_failure.callback(self._log.close)
             database = Database(self._disk, index_path(self.root_dir))
