@@ -47,7 +47,7 @@ from store.api import Answer, EventStore
 from store.engine.backup import Backup
 from store.engine.check import Audit, Finding
 from store.engine.naive import NaiveEventStore
-from store.engine.opening import open_store, reindex, wait_until_closed
+from store.engine.opening import open_store, reindex, remove_minute_files, wait_until_closed
 from store.errors import (
     EOFException,
     EventNotFound,
@@ -152,5 +152,6 @@ __all__ = [
     "new_event_id",
     "open_store",
     "reindex",
+    "remove_minute_files",
     "wait_until_closed",
 ]

@@ -164,6 +164,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "unmounting",
     },
     "backup": {"progress", "rendering", "stores", "store"},
+    "pruning": {"config", "names", "progress", "rendering", "stores", "timerange", "store"},
     "browsing": {"doors", "errors", "nodes", "tree", "store"},
     "standard_streams": set(),
     "cli": {
@@ -175,6 +176,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "importing",
         "mounting",
         "progress",
+        "pruning",
         "rendering",
         "standard_streams",
         "store",

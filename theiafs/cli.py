@@ -21,6 +21,7 @@ from theiafs.errors import FilesystemError, MountError
 from theiafs.importing import command as importing
 from theiafs.mounting import mount
 from theiafs.progress import Progress, copy_of_terminal
+from theiafs.pruning import add_prune_parser, run_prune
 from theiafs.rendering.escaping import printable
 from theiafs.standard_streams import open_missing, silence_output
 from theiafs.unmounting import unmount
@@ -100,6 +101,8 @@ def _run(parsed: argparse.Namespace) -> int:
             return importing.run(parsed)
         case "backup":
             return run_backup(parsed)
+        case "prune":
+            return run_prune(parsed)
         case "reindex":
             return _reindex(parsed.store)
         case "check":
@@ -225,6 +228,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Container[str]]:
     )
     importing.add_arguments(importer)
     add_backup_parser(commands)
+    add_prune_parser(commands)
     reindexing = commands.add_parser(
         "reindex",
         help="rebuild the index of a store",

@@ -26,6 +26,7 @@ from store.errors import (
     EventStoreException,
     EventWriteException,
     FileChanged,
+    MinuteNotFound,
 )
 from store.filenames import hidden_path, index_path, journal_path, lock_path
 from store.format.batch import Batch
@@ -34,6 +35,7 @@ from store.format.scan import split_records
 from store.index.database import Database
 from store.index.minute import EntryColumns, MinuteEntries
 from store.minutes.logged_file import LoggedFile
+from store.query import Query
 from store.timer import PeriodicTimer
 from store.view import View
 from store.wal.recovery import Recovered, open_log
@@ -418,4 +420,20 @@ class NaiveEventStore(FileStore):
     def remove_minute(self, name: str) -> None:
         """See :meth:`EventStore.remove_minute`."""
         self._check_open()
-        self._remover.remove(name)
+        [error] = self._remover.remove([name])
+        if error is not None:
+            raise error
+
+    def remove_minutes(self, names: Iterable[str]) -> int:
+        """See :meth:`EventStore.remove_minutes`."""
+        self._check_open()
+        errors = self._remover.remove(names)
+        failed = [each for each in errors if each and not isinstance(each, MinuteNotFound)]
+        if failed:
+            raise failed[0]
+        return errors.count(None)
+
+    def remove_events(self, query: Query, minute: str) -> int:
+        """See :meth:`EventStore.remove_events`; a minute file that is left empty is removed, too."""
+        self._check_open()
+        return self._deleter.remove(query, minute)
