@@ -19,6 +19,7 @@ from store.engine.reading import Reader
 from store.engine.remover import Remover
 from store.engine.state import State
 from store.engine.tails import LoggedTails
+from store.engine.upkeep import Upkeep
 from store.engine.watcher import Watcher
 from store.errors import (
     EventNotFound,
@@ -111,6 +112,7 @@ class NaiveEventStore(FileStore):
         super().__init__(root_dir, disk or Disk())
         self.flush_interval = flush_interval
         self._closed = False
+        self._upkeep = Upkeep(self._disk, self.root_dir)
         journal_directory = journal_path(self.root_dir)
         self._disk.make_directory(journal_directory)
         self._store_lock = self._disk.lock_store(self.root_dir, lock_path(self.root_dir))
@@ -311,6 +313,7 @@ class NaiveEventStore(FileStore):
             self._declared.restore()
             self._views.restore()
             self._watcher.look()
+            self._upkeep.keep()
         except EventStoreException as error:
             log.error("not checked for changes, will try again: %s", error)  # noqa: TRY400 - not a bug
         try:
