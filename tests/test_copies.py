@@ -207,3 +207,27 @@ def test_an_event_that_was_deleted_while_a_copy_was_made(tmp_path: Path) -> None
     store = NaiveEventStore(str(copied))
     assert sorted(str(event.id) for event in store.search(0)) == ["0", "1", "2", "3", "4"]
     store.close()
+
+
+def test_a_copy_onto_an_older_one(tmp_path: Path) -> None:
+    """Without --delete, segments of the older one are left: they are void, and make none of the newer one void."""
+    source, copied = tmp_path / "source", tmp_path / "copied"
+    for number in range(2):
+        store = NaiveEventStore(str(source), flush_interval=1e9)
+        store.save_all(
+            Event(f"{number}-{each}", "s", each, ["t"], "x") for each in range(3 + number)
+        )
+        if not number:
+            store._log._segments.current = None  # the next one is another segment
+            store.save(Event("gone", "s", 100, ["t"], "x"))
+        store.sync()
+        rsync(source, copied)
+        if not number:
+            store.delete("gone")
+        store.close()
+    for root in (source, copied):
+        store = NaiveEventStore(str(root))
+        found = {str(event.id) for event in store.search(0)}
+        assert {"1-0", "1-1", "1-2", "1-3"} <= found
+        assert "gone" not in found
+        store.close()

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import math
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -50,6 +51,9 @@ _TRIES = 3
 
 _MEASURING_INTERVAL_S = 1.0
 """Seconds between looks for minutes whose lines are to be measured."""
+
+_SEGMENTS_PER_S = 100
+"""Segments are not begun more often than that for long, so that those of an empty log have higher numbers than any before."""
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +131,7 @@ class NaiveEventStore(FileStore):
                 journal_directory,
                 keep_size=log_keep_size,
                 split=split_records,
+                first_number=int(time.time() * _SEGMENTS_PER_S),
             )
             on_failure.callback(self._log.close)
             database = Database(self._disk, index_path(self.root_dir))

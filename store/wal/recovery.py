@@ -54,6 +54,7 @@ def open_log(
     keep_s: float = 600,
     keep_size: int = 1 << 30,
     split: Split = unsplit,
+    first_number: int = 1,
 ) -> tuple[WriteAheadLog, list[Recovered]]:
     """Open the log in *directory*, and find what the minute files lack.
 
@@ -68,6 +69,8 @@ def open_log(
         keep_s: see :class:`WriteAheadLog`.
         keep_size: see :class:`WriteAheadLog`.
         split: divides the data of a record into its events, of which a file that was changed may lack some.
+        first_number: the number of the first segment of an empty log. It has to be higher than that of any earlier one, which
+            a copy of the store may have that this one is copied onto: only then it makes those void.
 
     Raises:
         EventStoreException: if that was not possible, or a segment has an unknown format; nothing is lost then.
@@ -87,7 +90,7 @@ def open_log(
             if not each.is_flushed():
                 disk.sync_file(each.path)
         is_durable = _is_synced(disk, directory, replay.segments)
-        last_number = found[-1].number if found else 0
+        last_number = found[-1].number if found else first_number - 1
         opened = WriteAheadLog(
             disk, directory, last_number, root_inode, keep_s, keep_size, replay.segments
         )
