@@ -1,19 +1,22 @@
-"""Backups and retention beside a running mount, by the commands and tools that administrators use."""
+"""Backups and retention of a store that is mounted, by the commands and tools that administrators use."""
 
 import os
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from store import NaiveEventStore
-from tests.mount.conftest import Mount, theiafs
+from tests.mount.conftest import ENVIRONMENT, Mount, theiafs
 from tests.test_copies import run
 from tests.waiting import eventually
 
 MakeMount = Callable[..., Mount]
 DAY_S = 86_400
+ROOT = Path(__file__).parents[2]
 
 
 def frame(day: int, number: int, tag: str) -> bytes:
@@ -130,4 +133,32 @@ def test_retention(make_mount: MakeMount) -> None:
         " unmount it, or mount it with that, to remove by tag\n"
     )
     assert shown() == sorted([*left(10, 0), "after"])
+    mount.umount()
+
+
+def test_every_command_of_the_document_works(make_mount: MakeMount, tmp_path: Path) -> None:
+    """In their order, on a store that is mounted; what is restored is what was backed up."""
+    mount = make_mount()
+    mount.shell("echo one >> ingest; echo two >> ingest")
+    program = tmp_path / "bin" / "theiafs"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m theiafs "$@"\n')
+    program.chmod(0o755)
+    text = (ROOT / "docs" / "backup.md").read_text()
+    commands = re.findall(r"^\$ (.*)$", text, re.MULTILINE)
+    assert len(commands) > 10
+    environment = {**ENVIRONMENT, "PATH": f"{program.parent}:{ENVIRONMENT['PATH']}"}
+    for command in commands:
+        subprocess.run(
+            ["bash", "-ec", command],
+            check=True,
+            cwd=mount.path.parent,
+            env=environment,
+            capture_output=True,
+            timeout=60,
+        )
+        if command.startswith("theiafs mount"):
+            assert sorted(mount.contents()) == [b"one", b"two"]
+    for copied in ("copy", "copy-2", "backup", "damaged"):
+        assert contents(mount.store_path.parent / copied) == ["one", "two"]
     mount.umount()
