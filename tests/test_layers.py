@@ -146,6 +146,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "formatted",
         "mounts",
         "rendering",
+        "stores",
         "tallies",
         "store",
         "store.format",
