@@ -23,6 +23,9 @@ summaries, streams and catalog from entries; the index keeps all three for files
 is the one it knows. The levels of events, the sizes of lines and the filters of texts are worked out when they are asked for,
 and belong to the checksums of files. The order of arrival and open answers last as long as the process.
 
+A backup (engine.backup) reads a store that any process may be writing: the log first (wal.unflushed), and then the minute files,
+each of which gets what it lacks.
+
 One object, engine.state.State, owns what is known of the minutes; what others do to the files reaches it through
 engine.watcher (inotify, or passes of stat), what is flushed through engine.flusher, and queries through engine.reading.
 
@@ -44,9 +47,10 @@ theia's own classes, which only users of its API call, are in store.theia.
 """
 
 from store.api import Answer, EventStore
+from store.engine.backup import Backup
 from store.engine.check import Audit, Finding
 from store.engine.naive import NaiveEventStore
-from store.engine.opening import open_store, reindex, wait_until_closed
+from store.engine.opening import open_store, reindex, remove_minute_files, wait_until_closed
 from store.errors import (
     EOFException,
     EventNotFound,
@@ -102,6 +106,7 @@ __all__ = [
     "Answer",
     "AtLevel",
     "Audit",
+    "Backup",
     "Batch",
     "DataFile",
     "During",
@@ -150,5 +155,6 @@ __all__ = [
     "new_event_id",
     "open_store",
     "reindex",
+    "remove_minute_files",
     "wait_until_closed",
 ]

@@ -4,6 +4,7 @@ A store on another engine implements the five abstract methods. The others have 
 engine and as slow as its search; an engine overrides those that it can answer faster.
 """
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -143,6 +144,36 @@ class EventStore(ABC):
             raise MinuteNotFound(f"there is no minute {name!r}")
         for event_id in dict.fromkeys(found):
             self.delete(event_id)
+
+    def remove_minutes(self, names: Iterable[str]) -> int:
+        """Remove those of the minutes *names* that there are, durably; each as :meth:`remove_minute` does.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            EventWriteException: if that failed: some are still there, or may come back after a loss of power.
+        """
+        removed = 0
+        for name in names:
+            with contextlib.suppress(MinuteNotFound):
+                self.remove_minute(name)
+                removed += 1
+        return removed
+
+    def remove_events(self, query: Query, minute: str) -> int:
+        """Remove the events of the *minute* of that name that answer *query* when this is called, durably.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            EventWriteException: if that failed: some are still there, or may come back after a loss of power.
+        """
+        found = [event.id for event in self.select(query) if _minute_name(event) == minute]
+        for event_id in found:
+            self.delete(event_id)
+        return len(found)
 
     @abstractmethod
     def close(self) -> None:

@@ -4,6 +4,7 @@ import os
 
 __all__ = [
     "HIDDEN_DIRECTORY",
+    "backup_path",
     "declared_tags_path",
     "hidden_path",
     "hidden_paths",
@@ -11,7 +12,9 @@ __all__ = [
     "journal_path",
     "lock_path",
     "old_declared_tags_path",
+    "quarantine_path",
     "state_path",
+    "states_path",
     "views_path",
 ]
 
@@ -54,14 +57,35 @@ def views_path(root_dir: str) -> str:
     return os.path.join(root_dir, HIDDEN_DIRECTORY, "views")
 
 
+def quarantine_path(root_dir: str) -> str:
+    """Return the path of the directory of bytes that cannot be served and must not be lost."""
+    return os.path.join(root_dir, HIDDEN_DIRECTORY, "quarantine")
+
+
+def backup_path(root_dir: str) -> str:
+    """Return the path of the symbolic link in a backup that leads to the store that it is of."""
+    return os.path.join(root_dir, HIDDEN_DIRECTORY, "backup-of")
+
+
+def states_path(root_dir: str) -> str:
+    """Return the path of the directory of the states of users of the store in *root_dir*."""
+    return os.path.join(root_dir, HIDDEN_DIRECTORY, "state")
+
+
 def state_path(root_dir: str, name: str) -> str:
     """Return the path of the file in which the state *name* of a user of the store in *root_dir* is kept."""
-    return os.path.join(root_dir, HIDDEN_DIRECTORY, "state", name)
+    return os.path.join(states_path(root_dir), name)
 
 
 def hidden_paths(root_dir: str) -> list[str]:
     """Return the paths of the hidden directory in *root_dir*, and of what is in it, by which all others are reached."""
-    names = ("journal", "declared", "views", "state", "quarantine", "index.sqlite")
-    index = [f"{index_path(root_dir)}{ending}" for ending in ("-journal", "-wal", "-shm")]
-    hidden = hidden_path(root_dir)
-    return [hidden, *(os.path.join(hidden, name) for name in names), *index]
+    index = index_path(root_dir)
+    return [
+        hidden_path(root_dir),
+        journal_path(root_dir),
+        declared_tags_path(root_dir),
+        views_path(root_dir),
+        states_path(root_dir),
+        quarantine_path(root_dir),
+        *(f"{index}{ending}" for ending in ("", "-journal", "-wal", "-shm")),
+    ]

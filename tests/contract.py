@@ -195,6 +195,27 @@ class StoreContract:
             filled.delete("a")
         assert self.found(filled, 0) == ["f", "e", "c", "b", "d"]
 
+    @pytest.mark.parametrize("number", [0, 1, 4, 13, 17, 19, 20])
+    def test_remove_events(self, filled: EventStore, number: int) -> None:
+        """Those that answer a query are gone from everywhere, in the minutes that are named, and the others stay."""
+        query = QUERIES[number]
+        for minute in (*list(filled.minutes(Query()))[::2], "1-2"):
+            among = ids_in(filled.answer(Query(), minute).read(0, EVERYTHING))
+            gone = {each.id for each in EVENTS if each.id in among and matches(query, each)}
+            before = {str(event.id) for event in filled.select(Query())}
+            assert filled.remove_events(query, minute) == len(gone)
+            assert {str(event.id) for event in filled.select(Query())} == before - gone
+            assert filled.whole(Query()).events == len(before - gone)
+            assert filled.remove_events(query, minute) == 0
+        filled.save(EVENTS[0])
+        assert "a" in {str(event.id) for event in filled.select(Query())}
+
+    def test_remove_minutes(self, filled: EventStore) -> None:
+        """Those that there are, each once."""
+        names = list(filled.minutes(Query()))
+        assert filled.remove_minutes([names[0], "1-2", names[-1], names[0]]) == 2
+        assert list(filled.minutes(Query())) == names[1:-1]
+
     def test_remove_minute(self, filled: EventStore) -> None:
         """All of its events are gone from everywhere, the others stay, and the minute can have new ones."""
         [name] = filled.minutes(Query().within(*seconds(10, 12)))

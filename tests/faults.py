@@ -200,8 +200,7 @@ class FaultyDisk(Disk):
             on_cut("middle", before)
             return
         inodes: dict[int, Inode] = {}
-        middle = self._copy(inodes)
-        inode, data = half
+        middle, (inode, data) = self._copy(inodes), half
         if id(inode) in inodes:  # else it has no name any more
             inodes[id(inode)].write(data)
         on_cut("middle", middle)
@@ -248,7 +247,8 @@ class FaultyDisk(Disk):
         self.do(lambda: directory.change(Change(name, inode)), room=True)
 
     def read_link(self, path: str) -> str | None:
-        directory, name = self._split(path)
+        above, _, name = path.rpartition("/")
+        directory = self._directories.get(above, Directory())
         return directory.seen[name].target if name in directory.seen else None
 
     def list_directories(self, directory: str) -> list[str]:
@@ -392,12 +392,18 @@ class FaultyReadable(ReadableFile):
     def stat(self) -> FileStat:
         return self._inode.stat(self.path.rpartition("/")[2])
 
+    def identity(self) -> str:
+        return self._inode.identity
+
     def read(self, offset: int, size: int) -> bytes:
         self._disk.do(lambda: None, is_reading=True)
         return self._inode.seen[offset : offset + size]
 
     def duplicate(self) -> ReadableFile:
         return self
+
+    def drop_cache(self) -> None:
+        pass
 
     def gather(self, buffer: ExtentBuffer, first: int, last: int) -> None:
         self._gather_each(buffer, first, last)
@@ -428,11 +434,14 @@ class FaultyWritable(WritableFile):
     def truncate(self, size: int) -> None:
         self._disk.do(lambda: self._inode.truncate(size))
 
-    def set_modified(self) -> None:
-        self._inode.mtime_ns = next_moment()
+    def set_modified(self, time_ns: int | None = None) -> None:
+        self._inode.mtime_ns = next_moment() if time_ns is None else time_ns
 
     def stat(self) -> FileStat:
         return self._inode.stat(self.path.rpartition("/")[2])
+
+    def identity(self) -> str:
+        return self._inode.identity
 
     def sync(self) -> None:
         self._disk.do(self._inode.sync, room=True, on_failure=self._inode.fail_to_sync)

@@ -11,7 +11,7 @@ from store.minutes.names import parse_name
 from tests.faults import FaultyDisk
 from tests.volatile import is_temporary
 
-__all__ = ["NEVER_MS", "ROOT", "Promises", "Survivors"]
+__all__ = ["NEVER_MS", "ROOT", "Promises", "Survivors", "check_minute_files"]
 
 ROOT = "/s"
 NEVER_MS = math.inf
@@ -32,11 +32,11 @@ class Promises:
         return Promises(self.tried.copy(), *(each.copy() for each in sets))
 
 
-def check_minute_files(disk: FaultyDisk) -> None:
+def check_minute_files(disk: FaultyDisk, root: str = ROOT) -> None:
     """Every minute file is a whole number of whole events."""
-    for name in disk.names(ROOT):
+    for name in disk.names(root):
         if parse_name(name):
-            data = disk.content(f"{ROOT}/{name}")
+            data = disk.content(f"{root}/{name}")
             found = scan(lambda offset, size, data=data: data[offset : offset + size], len(data))  # type: ignore[misc]
             assert all(isinstance(each, Record) for each in found), name
 

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store import Audit, Event, EventSerializer, NaiveEventStore, Query, StoreFull, StoreLocked
+from store.disk.disk import Disk
 from store.engine.duplicates import DuplicateFinder
-from store.wal.segment import LogRecord, first_line, segment_path
+from store.wal.segment import FirstLine, LogRecord, segment_path
 from tests.counting import disk_operations
 from tests.faults import FaultyDisk
 
@@ -140,7 +141,9 @@ def test_the_log(root: Path) -> None:
     directory = root / ".theiafs" / "journal"
     segment = Path(segment_path(str(directory), 1))
     waiting = LogRecord("120-180", (root / "120-180").stat().st_size, record("waiting", 130))
-    segment.write_bytes(first_line(0, 0, root.stat().st_ino, "", 0) + b"".join(waiting.encode()))
+    with Disk().create(str(segment)) as log:
+        line = FirstLine(0, 0, root.stat().st_ino, "", 0).encode(log.identity())
+        log.write(line, *waiting.encode())
     assert findings(root) == []
     size = segment.stat().st_size
     with segment.open("ab") as file:

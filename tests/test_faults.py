@@ -36,7 +36,14 @@ def always_the_same() -> Iterator[None]:
     """
     logging.disable(logging.CRITICAL)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        for module in ("store.engine.flusher", "store.engine.watcher", "store.wal.segment_list"):
+        for name in (
+            "engine.flusher",
+            "engine.naive",
+            "engine.upkeep",
+            "engine.watcher",
+            "wal.segment_list",
+        ):
+            module = f"store.{name}"
             monkeypatch.setattr(f"{module}.time", Clock())
         monkeypatch.setattr(Tables, "create", copy_of_new_tables(Tables.create))
         # The workload says when changes by other programs are noticed.

@@ -51,9 +51,9 @@ def test_damage_in_the_first_line_costs_no_record(disk: FaultyDisk) -> None:
 def test_an_unknown_format_is_refused(disk: FaultyDisk) -> None:
     """In one line that names the file and the format."""
     with disk.create(f"{DIRECTORY}/000000000001") as file:
-        file.write(b"theiafs-journal 3 after 0 0\n")
+        file.write(b"theiafs-journal 4 after 0 0\n")
     with pytest.raises(
-        EventStoreException, match=r"^/j/000000000001 has the unknown format 3[^\n]*$"
+        EventStoreException, match=r"^/j/000000000001 has the unknown format 4[^\n]*$"
     ):
         list_segments(disk, DIRECTORY)
 

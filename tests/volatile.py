@@ -79,6 +79,11 @@ class Inode:
     def copy(self) -> "Inode":
         return Inode(self.seen, self.safe, self.unsynced, self.mtime_ns, self.number, self.target)
 
+    @property
+    def identity(self) -> str:
+        """The mark that tells it from a copy."""
+        return f"{self.number:08x}"
+
     def stat(self, name: str, on_temporary: Callable[[], object] | None = None) -> FileStat:
         """Describe the file *name*; if it is temporary, *on_temporary* is called when its size is read."""
         known = name, len(self.seen), self.mtime_ns, self.mtime_ns, self.number

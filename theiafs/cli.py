@@ -14,12 +14,14 @@ from tqdm import tqdm
 
 from store import Audit, EventStoreException, open_store, reindex
 from theiafs import __version__
+from theiafs.backup import add_backup_parser, run_backup
 from theiafs.browsing import Browser
 from theiafs.config import parse_options
 from theiafs.errors import FilesystemError, MountError
 from theiafs.importing import command as importing
 from theiafs.mounting import mount
 from theiafs.progress import Progress, copy_of_terminal
+from theiafs.pruning import add_prune_parser, run_prune
 from theiafs.rendering.escaping import printable
 from theiafs.standard_streams import open_missing, silence_output
 from theiafs.unmounting import remove_stale, unmount
@@ -109,6 +111,10 @@ def _run(parsed: argparse.Namespace) -> int:
                 unmount(parsed.mountpoint, parsed.lazy, parsed.timeout)
         case "import":
             return importing.run(parsed)
+        case "backup":
+            return run_backup(parsed)
+        case "prune":
+            return run_prune(parsed)
         case "reindex":
             return _reindex(parsed.store)
         case "check":
@@ -244,6 +250,8 @@ def make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.Argume
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     importing.add_arguments(importer)
+    add_backup_parser(commands)
+    add_prune_parser(commands)
     reindexing = commands.add_parser(
         "reindex",
         help="rebuild the index of a store",

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from theiafs.errors import MountError
 
-__all__ = ["OTHERS", "Settings", "parse_options", "without_unknown"]
+__all__ = ["OTHERS", "Settings", "parse_options", "parse_size", "without_unknown"]
 
-_SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 # Options that are sizes: the attribute of the settings, and the maximum.
 _SIZES = {
     "max_event": ("event_size_max", 1 << 31),
@@ -214,7 +214,7 @@ def _apply(settings: Settings, name: str, value: str) -> Settings:
             return replace(settings, **changes)
         case _ if name in _SIZES:
             attribute, largest = _SIZES[name]
-            changes = {attribute: _size(value, largest)}
+            changes = {attribute: parse_size(value, largest)}
             return replace(settings, **changes)
         case _ if name in _PASSED_ON and not value:
             return replace(settings, fuse_options=settings.fuse_options | {name})
@@ -229,8 +229,13 @@ def _apply(settings: Settings, name: str, value: str) -> Settings:
     raise MountError(f"unknown option {name!r}; there are {', '.join(_KNOWN)}, and those of fstab")
 
 
-def _size(text: str, largest: int) -> int:
-    digits = text.rstrip("KMG")
+def parse_size(text: str, largest: int) -> int:
+    """Return the number of bytes that *text* says, such as 64K; at least 1 and at most *largest*.
+
+    Raises:
+        ValueError: if it says none.
+    """
+    digits = text.rstrip("KMGT")
     return _in_range(int(digits) * _SIZE_UNITS[text[len(digits) :]], largest, 1)
 
 

@@ -282,7 +282,8 @@ REMOVING
 
 What is read here cannot be changed. It can be removed if the mount has the
 option delete, as in "theiafs mount -o delete": then "rm minutes/<start>-<end>"
-removes a minute, and "rm by-id/<id>" an event, for good. Without the option:
+removes a minute, "rm by-id/<id>" an event, and "rm events" in the directory of
+a tag and a range all events there, for good. Without the option:
 
     rm "$(readlink latest)"                 # fails: Operation not permitted
     tail -n 1 errors

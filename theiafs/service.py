@@ -77,7 +77,7 @@ class Service:
                 return True
             if not self._has_ended.wait(_PAUSE_S):
                 reason = asked.stderr.strip().rpartition("\n")[2]
-                log.warning("the mount on %s failed to answer: %s", self._mountpoint, reason)
+                log.warning("the mount on %s does not answer: %s", self._mountpoint, reason)
         return False
 
     def _send(self, *states: str) -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "Newest",
     "now_in_ticks",
     "parse_date",
+    "parse_duration",
     "parse_range",
 ]
 
@@ -123,7 +124,7 @@ def parse_range(name: str, zone: tzinfo = UTC) -> During | Last | Newest | Days:
     """
     for prefix, kind in (("", Last), ("last-", Last), ("newest-", Newest)):
         if name.startswith(prefix):
-            duration = _duration(name.removeprefix(prefix))
+            duration = parse_duration(name.removeprefix(prefix))
             if duration is not None:
                 return kind(duration)
     if "today" in name or "yesterday" in name:
@@ -180,7 +181,7 @@ class _Parser:
         return found.range
 
     def _around(self, middle: str, margin: str) -> During:
-        duration = _duration(margin)
+        duration = parse_duration(margin)
         if duration is None:
             raise self._refusal(f"{margin!r} is no duration", len(self._name) - len(margin))
         around = self._time(middle, 0)
@@ -302,7 +303,7 @@ def _splits(name: str) -> Iterator[tuple[str, str]]:
         yield name[: dash.start()], name[dash.end() :]
 
 
-def _duration(text: str) -> int | None:
+def parse_duration(text: str) -> int | None:
     """Return the ticks of a duration like ``15m``; None when *text* is none."""
     found = _DURATION.fullmatch(text)
     return int(found[1]) * _SECONDS_BY_UNIT[found[2]] * TICKS_PER_S if found else None

@@ -193,7 +193,7 @@ class Tree:
         self._store.declare_tag(tag)
 
     def remove(self, path: str) -> None:
-        """Remove the minute or the event at *path*, durably.
+        """Remove the minute or the event at *path*, or all events of a tag and a time range, durably.
 
         Raises:
             NotPermitted: if that is not allowed, or anything else is there.
@@ -204,7 +204,9 @@ class Tree:
         kind, name = location.kind, location.name
         if kind in _MINUTE_FILES and path != f"/{NodeKind.MINUTES}/{name}":
             advice = f"; to remove the minute, with all of its events: rm {NodeKind.MINUTES}/{name}"
-        elif kind not in (NodeKind.MINUTE, NodeKind.EVENT):
+        elif kind is NodeKind.EVENTS and not _may_be_removed(location):
+            advice = f"; events of a tag and a time can be: rm {NodeKind.BY_TAG}/<tag>/{NodeKind.RANGE}/<range>/{NodeKind.EVENTS}"
+        elif kind not in (NodeKind.MINUTE, NodeKind.EVENT, NodeKind.EVENTS):
             self.resolve(path)
             advice = "; remove minutes/<start>-<end>, a minute, or by-id/<id>, an event"
         elif not self._can_remove:
@@ -218,7 +220,13 @@ class Tree:
         if location.kind is NodeKind.EVENT:
             self._store.delete(_read_id(location.name))
             return
-        self._store.remove_minute(location.name)
+        if location.kind is NodeKind.EVENTS:
+            self.resolve(path)
+            assert location.query is not None, "it does not depend on the moment"
+            for minute in list(self._store.minutes(location.query)):
+                self._store.remove_events(location.query, minute)
+        else:
+            self._store.remove_minute(location.name)
         self._open_answers.forget(path)
 
     def make_view(self, path: str, target: str) -> None:
@@ -434,6 +442,14 @@ def _read_id(name: str) -> str:
 def _names_one(location: Location, kind: type[AtLevel] | type[FromSource]) -> bool:
     """Return whether a filter of *kind* in *location* admits one value only, so that listing it would lead no further."""
     return any(isinstance(each, kind) and len(each.any_of) == 1 for each in location.filters)
+
+
+def _may_be_removed(location: Location) -> bool:
+    """Return whether the events of *location* are those of tags and of a time range, which does not move."""
+    query = location.query
+    if query is None or query.gaps or not query.is_bounded or not query.filters:
+        return False
+    return all(isinstance(each, HasTag) for each in query.filters)
 
 
 def _names(labels: frozenset[str]) -> Entries:

@@ -50,8 +50,8 @@ function _shtab_theiafs_using
   test "$_shtab_theiafs_cmdpath" = "$argv"
 end
 
-set -g _shtab_theiafs_commands mount umount import reindex ls cat check
-set -g _shtab_theiafs_opts_with_value --format --keys --max-event --multiline --source --tag --timeout --tz -o
+set -g _shtab_theiafs_commands mount umount import backup prune reindex ls cat check
+set -g _shtab_theiafs_opts_with_value --format --keys --larger --max-event --multiline --older --source --tag --timeout --tz -o
 
 complete -c theiafs -e
 complete -c theiafs -f
@@ -82,6 +82,18 @@ complete -c theiafs -n '_shtab_theiafs_using import' -l max-event -x -d 'size of
 complete -c theiafs -n '_shtab_theiafs_using import' -l dry-run -d 'save nothing; say what would be imported'
 complete -c theiafs -n '_shtab_theiafs_using import; and test $_shtab_theiafs_npos -eq 0' -ka "(__fish_complete_directories)" -d 'directory of the minute files, made if it does not exist, or a mountpoint; a store that is mounted gets the events through its mount'
 complete -c theiafs -n '_shtab_theiafs_using import; and test $_shtab_theiafs_npos -ge 1' -ka "(__fish_complete_path (commandline -ct))" -d 'a log; - is standard input'
+complete -c theiafs -n '_shtab_theiafs_using; and test $_shtab_theiafs_npos -eq 0' -a backup -d 'Copy a store, which may be mounted, to another directory, which is a store itself at any instant, also if this is'
+complete -c theiafs -n '_shtab_theiafs_using backup' -s h -l help -d 'show this help message and exit'
+complete -c theiafs -n '_shtab_theiafs_using backup' -l delete -d 'remove from DEST what STORE has no more: minutes, and saved views'
+complete -c theiafs -n '_shtab_theiafs_using backup' -l verify -d 'compare files that are in DEST already byte by byte, not only by size and time'
+complete -c theiafs -n '_shtab_theiafs_using backup; and test $_shtab_theiafs_npos -eq 0' -ka "(__fish_complete_directories)" -d 'directory of the minute files, or where it is mounted'
+complete -c theiafs -n '_shtab_theiafs_using; and test $_shtab_theiafs_npos -eq 0' -a prune -d 'Remove old events: minutes all of whose events are older than a time, and the oldest ones of a store that is larger than a'
+complete -c theiafs -n '_shtab_theiafs_using prune' -s h -l help -d 'show this help message and exit'
+complete -c theiafs -n '_shtab_theiafs_using prune' -l older -x -d 'what is older, such as 30d (s, m, h, d, w)'
+complete -c theiafs -n '_shtab_theiafs_using prune' -l larger -x -d 'the oldest of what is more, such as 10G (K, M, G, T)'
+complete -c theiafs -n '_shtab_theiafs_using prune' -l tag -x -d 'only events with this tag'
+complete -c theiafs -n '_shtab_theiafs_using prune' -l dry-run -d 'remove nothing; print the minutes, with the number of events and bytes in each that would go'
+complete -c theiafs -n '_shtab_theiafs_using prune; and test $_shtab_theiafs_npos -eq 0' -ka "(__fish_complete_directories)" -d 'directory of the minute files, or where it is mounted'
 complete -c theiafs -n '_shtab_theiafs_using; and test $_shtab_theiafs_npos -eq 0' -a reindex -d 'Read all minute files, and rebuild the index of the store. Mounting does that by itself if the index is lost or outdated; the store must not be mounted, except with -o ro.'
 complete -c theiafs -n '_shtab_theiafs_using reindex' -s h -l help -d 'show this help message and exit'
 complete -c theiafs -n '_shtab_theiafs_using reindex; and test $_shtab_theiafs_npos -eq 0' -ka "(__fish_complete_directories)" -d 'directory of the minute files'

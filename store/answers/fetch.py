@@ -19,7 +19,7 @@ from store.index.minute import DAMAGED, Entry, MinuteEntries
 from store.query import Query
 from store.ticks import TICKS_PER_S
 
-__all__ = ["IdSearch", "id_hashes", "positions_of", "sorted_events"]
+__all__ = ["IdSearch", "event_of", "id_hashes", "positions_of", "sorted_events"]
 
 _EVENTS_AT_ONCE = 128
 _SIZE_AT_ONCE = 1 << 20
@@ -78,7 +78,7 @@ class _Cursor:
         events: list[Event | None] = [None] * len(some)
         for place, end in zip(order.tolist(), ends.tolist(), strict=True):
             length = some[place].end - some[place].start
-            events[place] = _event(self._minute, data[end - length : end], some[place])
+            events[place] = event_of(self._minute, data[end - length : end], some[place])
         return [each for each in events if each is not None]
 
 
@@ -164,7 +164,7 @@ class IdSearch:
 
         for position in positions_of(read, minute.entries, minute.entries.size, wanted):
             entry = minute.entries.entry(position)
-            yield minute.name, _event(minute, read(entry.start, entry.end), entry)
+            yield minute.name, event_of(minute, read(entry.start, entry.end), entry)
 
     def _candidates(self, event_id: str, wanted: bytes) -> Iterator[int]:
         """Yield the ids of the minutes to search, the likely ones first."""
@@ -227,7 +227,12 @@ def _has_id(read: _Read, entries: MinuteEntries, position: int, wanted: bytes) -
     return record is not None and record.size == len(data) and record.header.id == wanted
 
 
-def _event(minute: Minute, data: bytes, entry: Entry) -> Event:
+def event_of(minute: Minute, data: bytes, entry: Entry) -> Event:
+    """Return the event of *minute* at *entry*, whose record is *data*.
+
+    Raises:
+        EventReadException: if that is no such record.
+    """
     record = parse(data, 0, len(data))
     if record is None or (record.size, record.header.ticks) != (len(data), entry.ticks):
         raise EventReadException(f"{minute.name}: no such event at byte {entry.start}")

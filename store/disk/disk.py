@@ -260,6 +260,11 @@ class Disk:
         with writing("remove", path), contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 
+    def touch(self, path: str) -> None:
+        """Set the mtime of the file at *path* to now if it exists."""
+        with writing("set the time of", path), contextlib.suppress(FileNotFoundError):
+            os.utime(path, follow_symlinks=False)
+
     def sync_file(self, path: str) -> None:
         """Fsync the file at *path*, which another process wrote."""
         self._sync(path, _READ_FLAGS)

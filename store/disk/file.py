@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
 from store.checksum import crc32
+from store.disk.birth import birth_ns
 from store.disk.os_errors import read_failure, reading, write_failure, writing
 from store.disk.vectored import GAP_MAX, ExtentBuffer
 from store.errors import EventReadException
@@ -57,6 +58,12 @@ def file_stat(name: str, status: os.stat_result) -> FileStat:
     return FileStat(name, status.st_size, mtime_ns, ctime_ns, inode)
 
 
+def _identity(descriptor: int) -> str:
+    """Return what tells the file of *descriptor* from any copy of it, also from one that got its inode number."""
+    facts = b"%d %d" % (os.fstat(descriptor).st_ino, birth_ns(descriptor))
+    return f"{crc32(facts):08x}"
+
+
 def _name(path: str) -> str:
     return path.rpartition("/")[2]
 
@@ -96,6 +103,11 @@ class ReadableFile:
             return file_stat(_name(self.path), os.fstat(self._descriptor))
         except OSError as error:
             raise read_failure("stat", self.path, error) from error
+
+    def identity(self) -> str:
+        """Return what tells this file from any copy of it, in 8 hexadecimal digits."""
+        with reading("stat", self.path):
+            return _identity(self._descriptor)
 
     def read(self, offset: int, size: int) -> bytes:
         """Read *size* bytes at *offset*; fewer only at the end of the file."""
@@ -159,6 +171,11 @@ class ReadableFile:
         for chunk in self.chunks(0, size):
             found = crc32(chunk, found)
         return found
+
+    def drop_cache(self) -> None:
+        """Let the kernel drop what it has cached of the file, which is synced: the next reading reads the disk."""
+        with reading("read", self.path):
+            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def copy_to(self, target: int, size: int) -> None:
         """Copy the first *size* bytes to the descriptor *target*, inside the kernel, and the file's attributes.
@@ -242,20 +259,25 @@ class WritableFile:
         with writing("open", path):
             return ReadableFile(path, os.dup(self._descriptor))
 
-    def set_modified(self) -> None:
-        """Set the mtime to now, in nanoseconds.
+    def set_modified(self, time_ns: int | None = None) -> None:
+        """Set the mtime to *time_ns*, in nanoseconds since the epoch; by default to now.
 
         The kernel's own clock for mtimes advances every few milliseconds, so that two changes in one of its steps
         look like one; after this, the next one shows.
         """
         with writing("set the time of", self.path):
-            now_ns = time.time_ns()
-            os.utime(self._descriptor, ns=(now_ns, now_ns))
+            modified_ns = time.time_ns() if time_ns is None else time_ns
+            os.utime(self._descriptor, ns=(modified_ns, modified_ns))
 
     def stat(self) -> FileStat:
         """Return the FileStat of the open file."""
         with reading("stat", self.path):
             return file_stat(_name(self.path), os.fstat(self._descriptor))
+
+    def identity(self) -> str:
+        """Return what tells this file from any copy of it, in 8 hexadecimal digits."""
+        with writing("stat", self.path):
+            return _identity(self._descriptor)
 
     def close(self) -> None:
         """Close the file; closing again does nothing."""

@@ -24,9 +24,6 @@ _PAUSE_S, _ATTEMPTS_MAX = 0.002, 1000
 _POLL_S = 0.02
 """How often a lock is tried that is only shared, as it is for a moment by processes that ask whether it is held."""
 
-_TOUCH_INTERVAL_S = 86_400
-"""The file is touched this often, so that programs that remove old files leave it alone."""
-
 _NUMBER_SIZE_MAX = 32
 
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -50,7 +47,6 @@ class Lock:
     def __init__(self, root_dir: str, lock_path: str) -> None:
         self._path = lock_path
         self._directory = self._file = -1
-        self._touched = time.monotonic()
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self.close)
             with writing("lock", root_dir):
@@ -85,8 +81,8 @@ class Lock:
                 raise EventWriteException(f"this process lost its lock: {error}") from error
 
     def keep(self) -> None:
-        """Do what :meth:`touch` does if the file was removed, and once a day."""
-        if time.monotonic() - self._touched > _TOUCH_INTERVAL_S or not self._is_file_there():
+        """Create the file again if it was removed; see :meth:`touch`."""
+        if not self._is_file_there():
             self.touch()
 
     def touch(self) -> None:
@@ -100,7 +96,6 @@ class Lock:
             self._open_file()
         with writing("set the time of", self._path):
             os.utime(self._file)
-        self._touched = time.monotonic()
 
     def close(self) -> None:
         """Release the lock."""

@@ -1,8 +1,14 @@
-"""The deleter: it removes single events from minute files."""
+"""The deleter: it removes events from minute files."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from store.answers.fetch import positions_of
+import numpy as np
+from numpy.typing import NDArray
+
+from store.answers.fetch import event_of, positions_of
+from store.answers.selection import select
 from store.answers.version import Minute
 from store.disk.atomic import prepare
 from store.disk.disk import Disk
@@ -13,11 +19,20 @@ from store.engine.state import State
 from store.engine.tails import LoggedTails
 from store.errors import EventReadException, EventWriteException, FileChanged
 from store.format.record import encode_text
-from store.index.minute import MinuteEntries
+from store.index.minute import DAMAGED, MinuteEntries
 from store.index.stamp import Stamp
+from store.matching.event import matches
+from store.query import Query
 from store.wal.log import WriteAheadLog
 
 __all__ = ["Deleter"]
+
+_PIECE_SIZE = 8 << 20
+"""About how many bytes of a minute file are in memory while it is rewritten."""
+
+_Positions = NDArray[np.int64]
+_Choice = Callable[[Minute, ReadableFile], _Positions]
+"""Called with a minute and its file; returns the positions of the entries to be removed, in ascending order."""
 
 
 class Deleter:
@@ -52,28 +67,55 @@ class Deleter:
             EventWriteException: if that failed: it is still there, or may come back after a loss of power.
         """
         wanted = encode_text(str(event_id))
+
+        def choose(minute: Minute, old: ReadableFile) -> _Positions:
+            return np.array([*itertools.islice(_find(minute, old, wanted), 1)], np.int64)
+
+        return self._delete(name, choose) > 0
+
+    def remove(self, query: Query, name: str) -> int:
+        """Remove the events that answer *query* from the minute *name*; return how many there were.
+
+        Raises:
+            EventWriteException: if that failed: they are still there, or may come back after a loss of power.
+        """
+
+        def choose(minute: Minute, old: ReadableFile) -> _Positions:
+            size = _check(minute, old)
+            layout = minute.entries.layout(0, minute.entries.position_at(size))
+            selected = select(self._state.lookup, query.without_contents, minute, layout)
+            positions: list[int] = (selected & (layout.streams != DAMAGED)).nonzero()[0].tolist()
+            if query.content_filters:
+                # What knows contents may have to wait for the lock that is held here.
+                positions = [each for each in positions if _answers(query, minute, old, each)]
+            return np.array(positions, np.int64)
+
+        return self._delete(name, choose)
+
+    def _delete(self, name: str, choose: _Choice) -> int:
+        """Delete the entries of the minute *name* that *choose* returns, durably; return how many there were."""
         try:
             with self._flusher.lock:
                 # The minute may have changed since it was searched, but changes no more now.
-                is_deleted = self._delete_from(name, wanted)
-                if is_deleted:
+                deleted = self._delete_from(name, choose)
+                if deleted:
                     # Durable or not, the deletion shows.
                     self._disk.sync_directory(self._state.root_dir)
                     self._log.sync()
         except EventReadException as error:
             raise EventWriteException(str(error)) from error
-        return is_deleted
+        return deleted
 
-    def _delete_from(self, name: str, wanted: bytes) -> bool:
-        """Delete the first event with the id *wanted* from the minute *name*; the caller holds the flush lock.
+    def _delete_from(self, name: str, choose: _Choice) -> int:
+        """Delete the entries of the minute *name* that *choose* returns; the caller holds the flush lock.
 
         Returns:
-            Whether there was one.
+            How many there were.
         """
         with self._state.lock:
             found = self._state.catalog.find(name)
         if found is None:
-            return False
+            return 0
         self._flusher.flush_one(found)
         minute = self._state.lookup.minute(found)
         with self._state.append_lock:
@@ -85,40 +127,76 @@ class Deleter:
             self._flusher.flush_one(found)  # with a flush mark, which does that, too
         self._log.sync()
         with self._disk.open_to_read(f"{self._state.root_dir}/{name}") as old:
-            position = next(_find(minute, old, wanted), None)
-            if position is None:
-                return False
+            positions = choose(minute, old)
+            if not len(positions):
+                return 0
             self._state.lookup.line_totals.measure(minute)
-            rewritten = self._rewrite(minute, old, position)
+            rewritten = self._rewrite(minute, old, positions)
         self._tails.rebase(minute, rewritten, has_arrived=False)
-        return True
+        return len(positions)
 
-    def _rewrite(self, minute: Minute, old: ReadableFile, position: int) -> Scanned | None:
-        """Replace *old*, the file of *minute*, by one without the entry at *position*; None if it would be empty."""
-        size = minute.file.stored_size
-        count = minute.entries.position_at(size)
-        if count == 1:
+    def _rewrite(self, minute: Minute, old: ReadableFile, positions: _Positions) -> Scanned | None:
+        """Replace *old*, the file of *minute*, by one without the entries at *positions*; None if it would be empty."""
+        count = minute.entries.position_at(minute.file.stored_size)
+        if count == len(positions):
             self._disk.remove(old.path)
             return None
-        deleted = minute.entries.entry(position)
-        prepared = prepare(self._disk, old.path, old.chunks(deleted.end, size), old, deleted.start)
+        first = int(positions[0])
+        chunks = _without(old, minute, positions, count)
+        start = minute.entries.offset(first)
+        prepared = prepare(self._disk, old.path, chunks, old, start)
         with self._disk.open_to_read(prepared.temporary) as written:
             checksum = written.checksum(written.size())
-        rest = MinuteEntries.of([minute.entries.without(position, count)])
+        rest = MinuteEntries.of([minute.entries.without(positions, count)])
         stat = prepared.commit()
         return Scanned(stat, Stamp.exactly(stat), checksum, rest)
 
 
-def _find(minute: Minute, old: ReadableFile, wanted: bytes) -> Iterator[int]:
-    """Find the positions of the events of *minute* with the id *wanted* in *old*, which must be its file."""
+def _answers(query: Query, minute: Minute, old: ReadableFile, position: int) -> bool:
+    """Return whether the event at *position* of *minute*, in the file *old*, answers *query*."""
+    entry = minute.entries.entry(position)
+    return matches(query, event_of(minute, _read(old, entry.start, entry.end), entry))
+
+
+def _without(
+    old: ReadableFile, minute: Minute, positions: _Positions, count: int
+) -> Iterator[bytes]:
+    """Read *old*, the file of *minute* with *count* entries, from the first of those at *positions* on, without them."""
+    is_kept = np.ones(count, np.bool_)
+    is_kept[positions] = False
+    edges = np.append(minute.entries.offset(0), minute.entries.layout(0, count).ends)
+    first = int(positions[0])
+    while first < count:
+        last = int(edges.searchsorted(edges[first] + _PIECE_SIZE, "right")) - 1
+        last = min(max(last, first + 1), count)
+        start, end = int(edges[first]), int(edges[last])
+        if is_kept[first:last].any():
+            sizes = np.diff(edges[first : last + 1])
+            data = np.frombuffer(_read(old, start, end), np.uint8)
+            yield data[is_kept[first:last].repeat(sizes)].tobytes()
+        first = last
+
+
+def _check(minute: Minute, old: ReadableFile) -> int:
+    """Check that *old* is the file of *minute* as it was flushed, and return its size in bytes.
+
+    Raises:
+        FileChanged: if it is not.
+    """
     now, stat = minute.file.snapshot(), old.stat()
     if stat.size != now.stored_size or not now.may_be(stat):
         raise FileChanged(f"{old.path} was changed by another program; try again")
+    return stat.size
 
-    def read(start: int, end: int) -> bytes:
-        data = old.read(start, end - start)
-        if len(data) < end - start:
-            raise FileChanged(f"{old.path} was truncated by another program; try again")
-        return data
 
-    return positions_of(read, minute.entries, stat.size, wanted)
+def _read(old: ReadableFile, start: int, end: int) -> bytes:
+    data = old.read(start, end - start)
+    if len(data) < end - start:
+        raise FileChanged(f"{old.path} was truncated by another program; try again")
+    return data
+
+
+def _find(minute: Minute, old: ReadableFile, wanted: bytes) -> Iterator[int]:
+    """Find the positions of the events of *minute* with the id *wanted* in *old*, which must be its file."""
+    size = _check(minute, old)
+    return positions_of(partial(_read, old), minute.entries, size, wanted)

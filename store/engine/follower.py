@@ -24,6 +24,7 @@ from store.index.minute import EntryColumns
 from store.index.shared import SharedDatabase
 from store.locks import new_lock
 from store.minutes.file import MinuteFile, StoredFile
+from store.query import Query
 from store.timer import PeriodicTimer
 
 __all__ = ["FollowingStore"]
@@ -98,6 +99,10 @@ class FollowingStore(FileStore):
 
     def remove_minute(self, name: str) -> NoReturn:
         """Refuse; see :meth:`EventStore.remove_minute`."""
+        self._check_open()
+
+    def remove_events(self, query: Query, minute: str) -> NoReturn:
+        """Refuse; see :meth:`EventStore.remove_events`."""
         self._check_open()
 
     def _check_open(self) -> NoReturn:

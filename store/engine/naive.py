@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import math
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from store.engine.reading import Reader
 from store.engine.remover import Remover
 from store.engine.state import State
 from store.engine.tails import LoggedTails
+from store.engine.upkeep import Upkeep
 from store.engine.watcher import Watcher
 from store.errors import (
     EventNotFound,
@@ -26,13 +28,16 @@ from store.errors import (
     EventStoreException,
     EventWriteException,
     FileChanged,
+    MinuteNotFound,
 )
 from store.filenames import hidden_path, index_path, journal_path, lock_path
 from store.format.batch import Batch
 from store.format.event import Event
+from store.format.scan import split_records
 from store.index.database import Database
 from store.index.minute import EntryColumns, MinuteEntries
 from store.minutes.logged_file import LoggedFile
+from store.query import Query
 from store.timer import PeriodicTimer
 from store.view import View
 from store.wal.recovery import Recovered, open_log
@@ -46,6 +51,9 @@ _TRIES = 3
 
 _MEASURING_INTERVAL_S = 1.0
 """Seconds between looks for minutes whose lines are to be measured."""
+
+_SEGMENTS_PER_S = 100
+"""Segments are not begun more often than that for long, so that those of an empty log have higher numbers than any before."""
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +116,7 @@ class NaiveEventStore(FileStore):
         super().__init__(root_dir, disk or Disk())
         self.flush_interval = flush_interval
         self._closed = False
+        self._upkeep = Upkeep(self._disk, self.root_dir)
         journal_directory = journal_path(self.root_dir)
         self._disk.make_directory(journal_directory)
         self._store_lock = self._disk.lock_store(self.root_dir, lock_path(self.root_dir))
@@ -121,6 +130,8 @@ class NaiveEventStore(FileStore):
                 hidden_path(self.root_dir),
                 journal_directory,
                 keep_size=log_keep_size,
+                split=split_records,
+                first_number=int(time.time() * _SEGMENTS_PER_S),
             )
             on_failure.callback(self._log.close)
             database = Database(self._disk, index_path(self.root_dir))
@@ -307,6 +318,7 @@ class NaiveEventStore(FileStore):
             self._declared.restore()
             self._views.restore()
             self._watcher.look()
+            self._upkeep.keep()
         except EventStoreException as error:
             log.error("not checked for changes, will try again: %s", error)  # noqa: TRY400 - not a bug
         try:
@@ -416,4 +428,20 @@ class NaiveEventStore(FileStore):
     def remove_minute(self, name: str) -> None:
         """See :meth:`EventStore.remove_minute`."""
         self._check_open()
-        self._remover.remove(name)
+        [error] = self._remover.remove([name])
+        if error is not None:
+            raise error
+
+    def remove_minutes(self, names: Iterable[str]) -> int:
+        """See :meth:`EventStore.remove_minutes`."""
+        self._check_open()
+        errors = self._remover.remove(names)
+        failed = [each for each in errors if each and not isinstance(each, MinuteNotFound)]
+        if failed:
+            raise failed[0]
+        return errors.count(None)
+
+    def remove_events(self, query: Query, minute: str) -> int:
+        """See :meth:`EventStore.remove_events`; a minute file that is left empty is removed, too."""
+        self._check_open()
+        return self._deleter.remove(query, minute)

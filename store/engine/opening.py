@@ -3,7 +3,7 @@
 import contextlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from store.api import EventStore, Progress, show_nothing
 from store.disk.disk import Disk
@@ -14,11 +14,12 @@ from store.engine.naive import NaiveEventStore
 from store.errors import EventReadException
 from store.filenames import index_path, journal_path, lock_path
 from store.index.database import remove_database
+from store.minutes.names import parse_name
 from store.query import Query
 from store.view import View
 from store.wal.segment import list_segments
 
-__all__ = ["open_store", "reindex", "wait_until_closed"]
+__all__ = ["open_store", "reindex", "remove_minute_files", "wait_until_closed"]
 
 _REFRESH_INTERVAL_MS = 1000
 """Milliseconds between checks of a store whose writer flushes at every save."""
@@ -82,6 +83,26 @@ def reindex(address: str, progress: Progress = show_nothing) -> int:
     with contextlib.closing(NaiveEventStore(address, progress=progress)) as store:
         store.filter_texts()
         return sum(1 for _name in store.minutes(Query()))
+
+
+def remove_minute_files(address: str, minutes: Iterable[str]) -> int:
+    """Remove the files of *minutes*, by name, from the store at *address*, durably, as any other program may.
+
+    The process that has the store open, whichever it is, notices. Events of these minutes that it has not flushed yet stay.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        EventStoreException: if one could not be removed; some may have been.
+    """
+    disk = Disk()
+    paths = [os.path.join(address, name) for name in minutes if parse_name(name) is not None]
+    found = [path for path in paths if disk.stat(path) is not None]
+    for path in found:
+        disk.remove(path)
+    disk.sync_directory(address)
+    return len(found)
 
 
 def wait_until_closed(address: str, timeout_s: float = math.inf) -> bool:

@@ -1,6 +1,7 @@
 """The remover: it removes whole minutes."""
 
 from collections import deque
+from collections.abc import Iterable
 
 from store.disk.disk import Disk
 from store.engine.flusher import Flusher
@@ -78,21 +79,20 @@ class Remover:
         self._watcher = watcher
         self._waiting: deque[_Request] = deque()
 
-    def remove(self, name: str) -> None:
-        """Remove the minute *name*; see :meth:`store.api.EventStore.remove_minute`.
+    def remove(self, names: Iterable[str]) -> list[EventStoreException | None]:
+        """Remove the minutes *names*; see :meth:`store.api.EventStore.remove_minute`.
 
-        Raises:
-            MinuteNotFound: if there is none.
-            EventWriteException: if that failed: it is still there, or may come back after a loss of power.
+        Returns:
+            For each, why it was not removed; None if it was.
         """
-        request = _Request(name)
-        self._waiting.append(request)
-        while not request.is_served:
-            with self._flusher.lock:
-                if not request.is_served:
-                    self._serve_next()
-        if request.error is not None:
-            raise request.error
+        requests = [_Request(name) for name in names]
+        self._waiting.extend(requests)
+        for each in requests:
+            while not each.is_served:
+                with self._flusher.lock:
+                    if not each.is_served:
+                        self._serve_next()
+        return [each.error for each in requests]
 
     def _serve_next(self) -> None:
         """Serve those that wait, oldest first; the caller holds the flush lock."""

@@ -11,7 +11,7 @@ from store.errors import MalformedEvent
 from store.format.block import RecordBlock, read_block
 from store.format.record import OPENING, PREAMBLE_SIZE_MAX, Record, parse_start, record_end
 
-__all__ = ["MANY_SIZE", "Block", "Damage", "Read", "scan", "scan_blocks"]
+__all__ = ["MANY_SIZE", "Block", "Damage", "Read", "scan", "scan_blocks", "split_records"]
 
 Read = Callable[[int, int], bytes]
 """``read(offset, size)``: returns up to *size* bytes at *offset* of a file; none only at its end."""
@@ -74,6 +74,14 @@ def scan(read: Read, size: int, start: int = 0) -> Iterator[Record | Damage]:
             yield window.record()
         except MalformedEvent as error:
             yield Damage(window.skip(), str(error))
+
+
+def split_records(data: bytes) -> Iterator[bytes]:
+    """Divide *data* into its records, and the damage between them."""
+    position = 0
+    for each in scan(lambda offset, size: data[offset : offset + size], len(data)):
+        yield data[position : position + each.size]
+        position += each.size
 
 
 def scan_blocks(read: Read, size: int, start: int = 0) -> Iterator[Block | Record | Damage]:

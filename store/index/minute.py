@@ -241,9 +241,9 @@ class MinuteEntries:
         edges = np.concatenate(([self.offset(first)], ends)).astype(np.int64)
         return EntryColumns(streams, edges[1:] - edges[:-1], self.ticks(first, last))
 
-    def without(self, position: int, count: int) -> EntryColumns:
-        """Return the first *count* entries but that at *position*."""
-        return EntryColumns(*(np.delete(each, position) for each in self.columns(0, count)))
+    def without(self, positions: NDArray[np.integer], count: int) -> EntryColumns:
+        """Return the first *count* entries but those at *positions*."""
+        return EntryColumns(*(np.delete(each, positions) for each in self.columns(0, count)))
 
     def offset(self, position: int) -> int:
         """Return the start of the entry at *position* in bytes; after the last entry, the end."""

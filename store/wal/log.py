@@ -17,7 +17,7 @@ from store.errors import EventReadException, EventWriteException, StoreFull
 from store.locks import new_lock
 from store.wal.log_directory import LogDirectory
 from store.wal.log_segment import LogSegment
-from store.wal.segment import LogRecord, first_line
+from store.wal.segment import FirstLine, LogRecord
 from store.wal.segment_list import LogUsage, SegmentList
 
 __all__ = ["WriteAheadLog"]
@@ -385,7 +385,7 @@ class WriteAheadLog:
         self._last_number += 1
         flushed = max((each.number for each in self._segments.flushed()), default=0)
         before, before_end = self._segments.find_before(first)
-        line = first_line(before, before_end, self._root_inode, self._boot_id, flushed)
+        line = FirstLine(before, before_end, self._root_inode, self._boot_id, flushed)
         begun = self._names.create(self._last_number, first, line, carried)
         self._flushed = flushed
         self._segments.begin(begun)

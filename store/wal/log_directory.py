@@ -8,7 +8,7 @@ from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.errors import EventReadException, EventWriteException
 from store.wal.log_segment import LogSegment, create_segment
-from store.wal.segment import segment_path
+from store.wal.segment import FirstLine, segment_path
 
 __all__ = ["LogDirectory"]
 
@@ -49,7 +49,7 @@ class LogDirectory:
         self._changes += 1
         self._removed = self._changes
 
-    def create(self, number: int, first: int, line: bytes, pieces: list[bytes]) -> LogSegment:
+    def create(self, number: int, first: int, line: FirstLine, pieces: list[bytes]) -> LogSegment:
         """Create the segment *number*; see :func:`create_segment`. The directory is made again if it is not there."""
         path = segment_path(self.path, number)
         try:

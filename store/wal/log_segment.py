@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile, WritableFile
 from store.errors import EventReadException, EventStoreException, EventWriteException
+from store.wal.segment import FirstLine, with_identity
 
 __all__ = ["LogSegment", "create_segment"]
 
@@ -121,7 +122,10 @@ class LogSegment:
             EventStoreException: if that failed.
         """
         with _created(disk, self.path) as file:
-            file.copy(source, self.start + self.size)
+            line = source.read(0, self.start)
+            file.write(with_identity(line, source.identity(), file.identity()))
+            for chunk in source.chunks(self.start, self.start + self.size):
+                file.write(chunk)
             file.sync()
             written = file.to_read(self.path)
         file.close()
@@ -135,7 +139,7 @@ class LogSegment:
 
 
 def create_segment(
-    disk: Disk, number: int, path: str, first: int, line: bytes, pieces: list[bytes]
+    disk: Disk, number: int, path: str, first: int, line: FirstLine, pieces: list[bytes]
 ) -> LogSegment:
     """Create the segment *number* at *path*; it gets its name when its first *line* and *pieces* are in it.
 
@@ -144,16 +148,17 @@ def create_segment(
         number: its number.
         path: its path.
         first: the LSN of its first record.
-        line: its first line.
+        line: its first line, which names the file.
         pieces: the records that it begins with.
 
     Raises:
         EventWriteException: if that failed; nothing has changed then.
     """
     with _created(disk, path) as file:
-        file.write(line, *pieces)
+        encoded = line.encode(file.identity())
+        file.write(encoded, *pieces)
         source = file.to_read(path)
-    created = LogSegment(number, path, first, len(line), file, source)
+    created = LogSegment(number, path, first, len(encoded), file, source)
     created.size = sum(map(len, pieces))
     return created
 

@@ -1,8 +1,8 @@
 """Recovery: opening a log that an earlier process left, with what of it the minute files lack.
 
 Nothing has to be written for that: the segments stay, and the minutes are read from them until they are flushed. Where the
-log was written in this directory, its flush marks say what was flushed before; in a copy of the store,
-which may have got a minute file before a flush and the log after it, each minute file is compared with the log.
+log was written in this directory, its flush marks say what was flushed before; in a copy of the store, put in place of
+it perhaps, which may have got a minute file before a flush and the log after it, each minute file is compared with the log.
 """
 
 import contextlib
@@ -10,7 +10,8 @@ import itertools
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from store.checksum import crc32
@@ -18,17 +19,17 @@ from store.disk.atomic import replace_file
 from store.disk.disk import Disk
 from store.disk.file import FileStat, ReadableFile
 from store.errors import EventWriteException, StoreFull
+from store.wal.comparison import Comparison, Split, unsplit
 from store.wal.log import WriteAheadLog
 from store.wal.log_segment import LogSegment
-from store.wal.segment import LogRecord, Segment, list_segments, read_records
-from store.wal.tail import Tail, read_tail, tail_records
+from store.wal.replay import Replay
+from store.wal.segment import LogRecord, list_segments
+from store.wal.tail import Tail
 
 __all__ = ["Recovered", "is_left_over", "open_log", "quarantine"]
 
 _MINUTE_LEFT_OVER = re.compile(r"\.[0-9]+-[0-9]+\.tmp")
 _SEGMENT_LEFT_OVER = re.compile(r"\.?[0-9]{12}\.tmp")
-
-_CHUNK_SIZE = 1 << 20
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ def open_log(
     directory: str,
     keep_s: float = 600,
     keep_size: int = 1 << 30,
+    split: Split = unsplit,
+    first_number: int = 1,
 ) -> tuple[WriteAheadLog, list[Recovered]]:
     """Open the log in *directory*, and find what the minute files lack.
 
@@ -65,6 +68,9 @@ def open_log(
         directory: the directory of the log.
         keep_s: see :class:`WriteAheadLog`.
         keep_size: see :class:`WriteAheadLog`.
+        split: divides the data of a record into its events, of which a file that was changed may lack some.
+        first_number: the number of the first segment of an empty log. It has to be higher than that of any earlier one, which
+            a copy of the store may have that this one is copied onto: only then it makes those void.
 
     Raises:
         EventStoreException: if that was not possible, or a segment has an unknown format; nothing is lost then.
@@ -72,9 +78,9 @@ def open_log(
     for name in _left_overs(disk, directory, is_log=True):
         disk.remove(os.path.join(directory, name))
     root_inode = disk.inode(root_dir)
-    replay = _Replay(disk, hidden_directory, root_inode, disk.boot_id())
+    replay = Replay(disk, root_inode, partial(_put_aside, disk, hidden_directory))
     found = list_segments(disk, directory)
-    flushed = max((each.flushed for each in found if each.inode == root_inode), default=0)
+    flushed = max((each.flushed for each in found if each.is_of(root_inode)), default=0)
     with contextlib.ExitStack() as on_failure:
         on_failure.callback(replay.close)
         for segment in found:
@@ -84,7 +90,7 @@ def open_log(
             if not each.is_flushed():
                 disk.sync_file(each.path)
         is_durable = _is_synced(disk, directory, replay.segments)
-        last_number = found[-1].number if found else 0
+        last_number = found[-1].number if found else first_number - 1
         opened = WriteAheadLog(
             disk, directory, last_number, root_inode, keep_s, keep_size, replay.segments
         )
@@ -92,7 +98,7 @@ def open_log(
             opened.note_unsynced_directory()
         temporary = _TemporaryFiles(disk, root_dir)
         intended = temporary.settle(replay)
-        recovered = _Comparison(disk, root_dir, opened).recover(replay, intended)
+        recovered = _Recovery(disk, root_dir, opened, split).recover(replay, intended)
         temporary.remove(opened.unmarked)
         for each in itertools.takewhile(LogSegment.is_flushed, replay.segments):
             each.close()
@@ -161,88 +167,20 @@ def quarantine(
     return path
 
 
-class _Replay:
-    """One pass over the segments.
-
-    Attributes:
-        segments: them, as a log has them.
-        tails: for each minute its records that no flush mark covers; several tails where they do not follow
-            each other.
-        intents: for each minute the intents that no flush mark ends, since the system was started.
-    """
-
-    def __init__(self, disk: Disk, hidden_directory: str, root_inode: int, boot_id: str) -> None:
-        self._disk = disk
-        self._hidden_directory = hidden_directory
-        self._root_inode = root_inode
-        self._boot_id = boot_id
-        self.segments: list[LogSegment] = []
-        self.tails: dict[str, list[Tail]] = {}
-        self.intents: dict[str, list[LogRecord]] = {}
-
-    def add(self, segment: Segment, *, is_flushed: bool) -> None:
-        """Add *segment*, and read it unless it is known to be flushed."""
-        first = self.segments[-1].end if self.segments else 0
-        opened = LogSegment(segment.number, segment.path, first, segment.start, None, None)
-        opened.size = segment.end - segment.start
-        self.segments.append(opened)
-        if is_flushed or not opened.size:
-            return
-        is_ours = segment.inode == self._root_inode
-        opened.source = file = self._disk.open_to_read(segment.path)
-        for start, end, record in read_records(file.read, segment.start, segment.end):
-            if record is None:
-                self._put_aside(opened, file, start, end)
-            elif record.inode:
-                if is_ours and segment.boot_id == self._boot_id != "":
-                    self.intents.setdefault(record.minute, []).append(record)
-            elif record.is_mark:
-                if is_ours:
-                    self.intents.pop(record.minute, None)
-                    self.cover(record.minute, record.offset)
-            else:
-                self._extend(record, first + start - segment.start)
-
-    def close(self) -> None:
-        """Close the segments, because the log cannot be opened."""
-        for each in self.segments:
-            each.close()
-
-    def _extend(self, record: LogRecord, lsn: int) -> None:
-        if record.resets:
-            self.tails.pop(record.minute, None)
-            self.intents.pop(record.minute, None)
-            for segment in self.segments:
-                segment.ends.pop(record.minute, None)
-        if not record.data:
-            return
-        self.segments[-1].ends[record.minute] = record.end
-        tails = self.tails.setdefault(record.minute, [])
-        if not tails or tails[-1].end != record.offset:
-            tails.append(Tail(record.minute, record.offset))
-        tails[-1].extend(len(record.data), lsn)
-
-    def cover(self, minute: str, size: int) -> None:
-        """Forget the records of *minute* before *size* in its file."""
-        left = [tail for tail in self.tails.pop(minute, ()) if tail.end > size]
-        for tail in left:
-            tail.forget(max(tail.start, size))
-        if left:
-            self.tails[minute] = left
-
-    def _put_aside(self, segment: LogSegment, file: ReadableFile, start: int, end: int) -> None:
-        data = file.read(start, end - start)
-        try:
-            path = quarantine(
-                self._disk, self._hidden_directory, f"journal-{segment.number}", data, file
-            )
-        except StoreFull as error:
-            segment.is_pinned = True
-            path = f"there (not quarantined: {error})"
-        log.warning(
-            "%s: %d bytes at byte %d are no whole record (after a loss of power: not synced before it); see %s",
-            segment.path, len(data), start, path,
-        )  # fmt: skip
+def _put_aside(
+    disk: Disk, hidden_directory: str, segment: LogSegment, file: ReadableFile, start: int, end: int
+) -> None:
+    """Put the bytes of *file*, that of *segment*, from *start* to *end* into the quarantine; see :class:`Replay`."""
+    data = file.read(start, end - start)
+    try:
+        path = quarantine(disk, hidden_directory, f"journal-{segment.number}", data, file)
+    except StoreFull as error:
+        segment.is_pinned = True
+        path = f"there (not quarantined: {error})"
+    log.warning(
+        "%s: %d bytes at byte %d are no whole record (after a loss of power: not synced before it); see %s",
+        segment.path, len(data), start, path,
+    )  # fmt: skip
 
 
 class _TemporaryFiles:
@@ -260,7 +198,7 @@ class _TemporaryFiles:
         # Those that an intent is about; it has to be ended in the log before they are removed.
         self._intended: set[str] = set()
 
-    def settle(self, replay: _Replay) -> dict[str, int]:
+    def settle(self, replay: Replay) -> dict[str, int]:
         """Find out which intents were carried out, whose records the log must not bring back; *replay* has them.
 
         Returns:
@@ -329,15 +267,16 @@ class _TemporaryFiles:
         return os.path.join(self._root_dir, f".{minute}.tmp")
 
 
-class _Comparison:
-    """The minute files, compared with the log."""
+class _Recovery:
+    """The recovery of minute files, compared with the log *opened*; *split* as in :func:`open_log`."""
 
-    def __init__(self, disk: Disk, root_dir: str, opened: WriteAheadLog) -> None:
+    def __init__(self, disk: Disk, root_dir: str, opened: WriteAheadLog, split: Split) -> None:
         self._disk = disk
         self._root_dir = root_dir
         self._log = opened
+        self._comparison = Comparison(opened.read, split)
 
-    def recover(self, replay: _Replay, intended: Mapping[str, int]) -> list[Recovered]:
+    def recover(self, replay: Replay, intended: Mapping[str, int]) -> list[Recovered]:
         """Find what the files lack, and mark in the log what they have.
 
         Args:
@@ -377,40 +316,25 @@ class _Comparison:
 
     def _lacking(self, path: str, stat: FileStat | None, tails: list[Tail]) -> Tail | None:
         """Return the part of *tails* that the file at *path* lacks, as one tail at its end."""
-        tail, stored_size = tails[0], stat.size if stat is not None else 0
-        is_next = len(tails) == 1 and tail.start <= stored_size
-        if not is_next or not self._has(path, tail, min(tail.end, stored_size)):
-            return self._move(path, stat, tails)
-        tail.forget(stored_size)
-        return tail if tail.end > stored_size else None
-
-    def _has(self, path: str, tail: Tail, end: int) -> bool:
-        """Return whether the file at *path* has the data of *tail* up to *end*."""
-        if tail.start == end:
-            return True
+        if stat is None:
+            return self._rest(path, None, 0, tails)
         with self._disk.open_to_read(path) as file:
-            return all(
-                file.read(start, len(data)) == data for start, data in self._chunks(tail, end)
-            )
+            return self._rest(path, file, stat.size, tails)
 
-    def _chunks(self, tail: Tail, end: int) -> Iterator[tuple[int, bytes]]:
-        for start in range(tail.start, end, _CHUNK_SIZE):
-            extents = tail.extents(start, min(start + _CHUNK_SIZE, end))
-            yield start, read_tail(self._log.read, tail.minute, extents)
+    def _rest(
+        self, path: str, file: ReadableFile | None, size: int, tails: list[Tail]
+    ) -> Tail | None:
+        """Return the part of *tails* that *file*, at *path*, lacks after its *size* bytes; None for no file."""
+        if not self._comparison.is_start(file, size, tails):
+            content = file.read(0, size) if file is not None else b""
+            return self._move(path, content, tails)
+        [tail] = tails
+        tail.forget(size)
+        return tail if tail.end > size else None
 
-    def _move(self, path: str, stat: FileStat | None, tails: list[Tail]) -> Tail | None:
-        """Append the records of *tails* that the file at *path* lacks to the log again, for the end of the file."""
-        content = b""
-        if stat is not None:
-            with self._disk.open_to_read(path) as file:
-                content = file.read(0, stat.size)
-        missing = b"".join(
-            record.data for tail in tails
-            for record in tail_records(self._log.read, tail.minute, tail.extents(tail.start, tail.end))
-            if content[record.offset : record.end] != record.data and record.data not in content
-        )  # fmt: skip
-        if missing and content and not content.endswith(b"\n"):
-            missing = b"\n" + missing
+    def _move(self, path: str, content: bytes, tails: list[Tail]) -> Tail | None:
+        """Append the events of *tails* that the file at *path*, with *content*, lacks to the log again, for its end."""
+        missing = self._comparison.missing(content, tails)
         if missing and content:
             log.warning("%s was changed; what it lacks goes to its end", path)
         minute, stored_size = tails[0].minute, len(content)

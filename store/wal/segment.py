@@ -2,7 +2,7 @@
 
 A segment is only appended to. It is text::
 
-    theiafs-journal 2 after <number> <size> in <inode> boot <id> flushed <number>
+    theiafs-journal 3 after <number> <size> in <inode> file <identity> boot <id> flushed <number>
     <crc32> <minute> <offset> <size>
     <data>...
     <crc32> <minute> <offset> <size> reset
@@ -13,8 +13,9 @@ A segment is only appended to. It is text::
 Segments are numbered in the order they were begun. The first line refers to the segments before this one. *After*: the
 segment of that number is valid up to that size in bytes; the rest of it, and segments between it and this
 one, are not. That takes back a write that failed, and a segment that could not be synced. *In*: the inode
-number of the store's directory when this segment was begun, which a copy of the store does not have. *Boot*: the kernel's
-boot ID at that time. *Flushed*: all records in segments up to that number are in their minute files.
+number of the store's directory when this segment was begun, which a copy of the store does not have. *File*: what tells this
+file from a copy of it (its inode number, and when it was created): a copy may be put in place of the store, in the same directory.
+*Boot*: the kernel's boot ID at that time. *Flushed*: all records in segments up to that number are in their minute files.
 
 A record says which data the minute file of that name has at that offset, in bytes. A *reset* is a record, too; those of
 the minute before it are void, because the file was removed or changed by another program. A *flush mark* says that
@@ -24,7 +25,7 @@ intents of its minute: with the size 0, because the file was not put in place. A
 names of files change only as programs tell them to, and the inode numbers show whether it was. The checksum (CRC-32, hexadecimal) is over
 the rest of the line and the data.
 
-Format 1, of earlier releases, has neither intents nor flush marks, nor the second half of the first line; in a reset its offset is
+Format 2 does not name the file. Format 1, of earlier releases, has neither intents nor flush marks, nor the second half of the first line; in a reset its offset is
 ``-``, for the end of the file that is there.
 """
 
@@ -38,15 +39,16 @@ from store.disk.disk import Disk
 from store.errors import EventStoreException
 
 __all__ = [
+    "FirstLine",
     "Found",
     "LogRecord",
     "Segment",
-    "first_line",
     "line_size",
     "list_segments",
     "read_records",
     "reader_of",
     "segment_path",
+    "with_identity",
 ]
 
 _READ_SIZE_MIN, _READ_SIZE = 4 << 10, 256 << 10
@@ -55,7 +57,7 @@ _NUMBER_OF_NAME = re.compile(r"[0-9]{12}")
 _FORMAT = re.compile(rb"theiafs-journal (\d+) ")
 _FIRST_LINE = re.compile(
     rb"theiafs-journal (?:1 after (\d{1,19}) (\d{1,19})"
-    rb"|2 after (\d{1,19}) (\d{1,19}) in (\d{1,20}) boot ([\w-]{0,64}) flushed (\d{1,19}))\n"
+    rb"|[23] after (\d{1,19}) (\d{1,19}) in (\d{1,20})(?: file ([0-9a-f]{8}))? boot ([\w-]{0,64}) flushed (\d{1,19}))\n"
 )
 _RECORD_LINE = re.compile(
     rb"([0-9a-f]{8}) (\d{1,253}-\d{1,253}) (\d{1,19}|-) (\d{1,19})( reset| flushed| placing (\d{1,20}))?\n"
@@ -68,18 +70,38 @@ def segment_path(directory: str, number: int) -> str:
     return os.path.join(directory, f"{number:012d}")
 
 
-def first_line(after: int, size: int, inode: int, boot_id: str, flushed: int) -> bytes:
-    """Encode the first line of a segment.
+class FirstLine(NamedTuple):
+    """The first line of a segment.
 
-    Args:
+    Attributes:
         after: the last valid segment before this one.
         size: its valid size in bytes.
         inode: the inode number of the store's directory.
         boot_id: the kernel's boot ID.
         flushed: the last segment up to which all records are in their minute files.
     """
-    place = b"in %d boot %s" % (inode, boot_id.encode())
-    return b"theiafs-journal 2 after %d %d %s flushed %d\n" % (after, size, place, flushed)
+
+    after: int
+    size: int
+    inode: int
+    boot_id: str
+    flushed: int
+
+    def encode(self, identity: str) -> bytes:
+        """Encode the line for the file with *identity*."""
+        line = (
+            f"theiafs-journal 3 after {self.after} {self.size} in {self.inode} file {identity}"
+            f" boot {self.boot_id} flushed {self.flushed}\n"
+        )
+        return line.encode()
+
+
+def with_identity(line: bytes, old: str, new: str) -> bytes:
+    """Return the first *line* of the file with the identity *old* for the one with *new*, to which it moves.
+
+    Its size is the same. If the old file is a copy, the new one is.
+    """
+    return line.replace(b" file %s " % old.encode(), b" file %s " % new.encode(), 1)
 
 
 class LogRecord(NamedTuple):
@@ -129,6 +151,7 @@ class Segment(NamedTuple):
         start: where its records start, in bytes.
         end: where they end at most: the end of the file, or where a later segment ends its validity.
         inode: the inode number of the directory of the store it was written in; None if that is unknown.
+        is_copy: whether the file is a copy of the one that was written.
         boot_id: the kernel's boot ID when it was begun; empty if that is unknown.
         flushed: the number of the last segment before it up to which all records are in their minute files.
     """
@@ -138,8 +161,13 @@ class Segment(NamedTuple):
     start: int
     end: int
     inode: int | None = None
+    is_copy: bool = False
     boot_id: str = ""
     flushed: int = 0
+
+    def is_of(self, root_inode: int) -> bool:
+        """Return whether it was written in the directory with *root_inode*, and is not a copy."""
+        return self.inode == root_inode and not self.is_copy
 
 
 class Found(NamedTuple):
@@ -257,18 +285,19 @@ def list_segments(disk: Disk, directory: str) -> list[Segment]:
         with disk.open_to_read(path) as file:
             size = file.size()
             line = file.read(0, min(size, _LINE_SIZE_MAX))
+            actual_identity = file.identity().encode()
         known = _FIRST_LINE.match(line)
         if known is None:
             named = _FORMAT.match(line)
-            if named is not None and named[1] not in (b"1", b"2"):
+            if named is not None and named[1] not in (b"1", b"2", b"3"):
                 raise EventStoreException(
                     f"{path} has the unknown format {named[1].decode()}: a newer theiafs wrote it"
                 )
             # The line is damaged, or was lost with the power; the records may be there all the same.
             found.append(Segment(number, path, 0, size))
             continue
-        after_1, size_1, after_2, size_2, inode, boot_id, flushed = known.groups()
-        last_number, last_end = int(after_1 or after_2), int(size_1 or size_2)
+        after_1, size_1, after, after_size, inode, identity, boot_id, flushed = known.groups()
+        last_number, last_end = int(after_1 or after), int(size_1 or after_size)
         for index in reversed(range(len(found))):
             earlier = found[index]
             if earlier.number < last_number:
@@ -282,6 +311,7 @@ def list_segments(disk: Disk, directory: str) -> list[Segment]:
                 known.end(),
                 size,
                 int(inode) if inode else None,
+                identity not in (None, actual_identity),
                 (boot_id or b"").decode(),
                 int(flushed or 0),
             )

@@ -21,6 +21,7 @@ from store import (
 )
 from theiafs.errors import ImportFailed
 from theiafs.mounts import Mount, mount_at, mounts
+from theiafs.stores import mount_of
 
 __all__ = ["Destination", "MountDestination", "StoreDestination", "open_destination"]
 
@@ -225,9 +226,7 @@ def _mount_of(path: str, is_dry_run: bool) -> Mount | None:
                 f"{path} is mounted read-only: give its store, {mount.source}, instead"
             )
         return mount
-    ours = [each for each in mounts() if each.is_ours]
-    for each in ours:
-        if path.startswith(f"{each.mountpoint}/"):
+    for each in mounts():
+        if each.is_ours and path.startswith(f"{each.mountpoint}/"):
             raise ImportFailed(f"{path} is within a mount: give {each.mountpoint} instead")
-    writable = [each for each in ours if not each.is_read_only]
-    return next((each for each in writable if os.path.realpath(each.source) == path), None)
+    return mount_of(path)

@@ -1,0 +1,30 @@
+"""The stores that users name: by their directories, or by where they are mounted."""
+
+import os
+
+from theiafs.mounts import Mount, mount_at, mounts
+
+__all__ = ["mount_of", "store_at"]
+
+
+def store_at(path: str) -> str:
+    """Return the directory of the store that is meant by *path*: that itself, or the store that is mounted there."""
+    # A mount that does not answer is known by its path as it was given.
+    for each in (os.path.abspath(path), os.path.realpath(path)):
+        mount = mount_at(each)
+        if mount is not None and mount.is_ours:
+            return mount.source
+    return path
+
+
+def mount_of(store: str) -> Mount | None:
+    """Return a mount through which the directory *store* is written; None if there is none."""
+    real = os.path.realpath(store)
+    return next(
+        (
+            each
+            for each in mounts()
+            if each.is_ours and not each.is_read_only and os.path.realpath(each.source) == real
+        ),
+        None,
+    )
