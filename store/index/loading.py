@@ -120,5 +120,5 @@ def save_snapshot(
         rows = catalog.rows().tobytes()
         tables.save_snapshot(generation, rows, pack_totals(streams.export()))
     tables.save_line_totals(
-        generation, {view: sums.tobytes() for view, sums in line_totals.items()}
+        generation, {view: sums[: streams.end].tobytes() for view, sums in line_totals.items()}
     )

@@ -297,15 +297,22 @@ class Streams:
 
     # Keeping
 
+    @property
+    def end(self) -> int:
+        """The id after the last that a stream has: streams at the end that were forgotten leave no trace."""
+        return int(self._keys.ids().max()) + 1
+
     def export(self) -> StreamTotals:
         """Return the totals of all streams."""
         self._merge_queue()
-        count = len(self)
+        count = self.end
+        lengths, postings = self._minutes.export()
         return StreamTotals(
             self._events.slice(0, count).copy(),
             self._sizes.slice(0, count).copy(),
             self._newest.slice(0, count).copy(),
-            *self._minutes.export(),
+            lengths[:count],
+            postings,
         )
 
     def restore(self, totals: StreamTotals) -> None:
