@@ -75,7 +75,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "processes": set(),
     "errorlog": {"errors", "processes", "rendering", "timerange", "store"},
     "handles": {"doors", "errorlog", "errors", "origin", "processes", "timerange", "store"},
-    "openanswers": {"handles"},
+    "openanswers": {"handles", "store"},
     "nodes": {
         "addition",
         "doors",
@@ -86,6 +86,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "processes",
         "recent",
         "rendering",
+        "timerange",
         "store",
         "store.format",
     },

@@ -93,6 +93,7 @@ class AnswerHandle(Handle):
         query: the query.
         span: the answer as it was at the opening.
         on_release: is called with the handle when it is released.
+        began: when files began to be shown, in seconds since the epoch: the kernel knows nothing of what they were before.
 
     Attributes:
         peers: the files that share the kernel's cache with this one: they have the same bytes.
@@ -104,6 +105,7 @@ class AnswerHandle(Handle):
         query: Query,
         span: Span,
         on_release: Callable[["AnswerHandle"], object] = lambda _handle: None,
+        began: float = 0.0,
     ) -> None:
         self._answer = answer
         self._on_release = on_release
@@ -113,7 +115,8 @@ class AnswerHandle(Handle):
         self._position = 0
         self._end: int | None = None
         self.peers: Iterable[AnswerHandle] = ()
-        if span.changed < time.time() - _SETTLED_AFTER_S:
+        now = time.time()
+        if not max(now - _SETTLED_AFTER_S, began) <= span.changed <= now:
             # Includes the query: the bytes at the path of a moving range change.
             self.version = (query, span.size, span.changed, answer.version)
 

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from store import EventStore, EventStoreException, Query, View
+from store import TICKS_PER_S, EventStore, EventStoreException, Query, Span, View
 from store.format.event import encode_event
 from theiafs.addition import Addition
 from theiafs.doors import Buffer
@@ -16,6 +16,7 @@ from theiafs.openanswers import Extent, OpenAnswers
 from theiafs.processes import Process
 from theiafs.recent import Recent
 from theiafs.rendering.escaping import escape
+from theiafs.timerange import now_in_ticks
 
 __all__ = [
     "AnswerFile",
@@ -42,11 +43,13 @@ class Attributes(NamedTuple):
         mode: type and permissions, before the mount's umask.
         size: in bytes.
         newest: the time of the newest event in it, in ticks since the epoch; 0 when there is none.
+        changed: when it last changed, in seconds since the epoch; 0 if that is not known.
     """
 
     mode: int
     size: int = 0
     newest: int = 0
+    changed: float = 0.0
 
 
 class Entries(NamedTuple):
@@ -69,18 +72,21 @@ class Directory(Node):
 
     Args:
         entries: lists it lazily, because there may be a million names.
-        newest: returns the time of the newest event in it, in ticks since the epoch.
+        events: returns what is known, without reading contents, of the events in it.
     """
 
     MODE = stat.S_IFDIR | 0o777
 
-    def __init__(self, entries: Callable[[], Iterable[Entries]], newest: Callable[[], int]) -> None:
+    def __init__(
+        self, entries: Callable[[], Iterable[Entries]], events: Callable[[], Span]
+    ) -> None:
         self.entries = entries
-        self._newest = newest
+        self._events = events
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`."""
-        return Attributes(self.MODE, newest=self._newest())
+        events = self._events()
+        return Attributes(self.MODE, 0, events.newest, events.changed)
 
 
 class Link(Node):
@@ -141,7 +147,8 @@ class StatusFile(File):
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`."""
-        return Attributes(self.MODE, len(self._data))
+        now = now_in_ticks()
+        return Attributes(self.MODE, len(self._data), now, now / TICKS_PER_S)
 
     def open(self) -> TextHandle:
         """See :meth:`File.open`."""
@@ -158,7 +165,8 @@ class ErrorsFile(File):
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`."""
-        return Attributes(self.MODE, self._errors.size(), self._errors.newest)
+        newest = self._errors.newest
+        return Attributes(self.MODE, self._errors.size(), newest, newest / TICKS_PER_S)
 
     def open(self) -> ErrorsHandle:
         """See :meth:`File.open`."""
@@ -170,18 +178,19 @@ class SummaryFile(File):
 
     Args:
         text: computes it.
-        newest: returns the time of the newest event that it may be about, in ticks since the epoch.
+        events: returns what is known, without reading contents, of the events that it may be about.
     """
 
     MODE = stat.S_IFREG | 0o444
 
-    def __init__(self, text: Callable[[], bytes], newest: Callable[[], int]) -> None:
+    def __init__(self, text: Callable[[], bytes], events: Callable[[], Span]) -> None:
         self._text = text
-        self._newest = newest
+        self._events = events
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`."""
-        return Attributes(self.MODE, len(self._text()), self._newest())
+        events = self._events()
+        return Attributes(self.MODE, len(self._text()), events.newest, events.changed)
 
     def open(self) -> TextHandle:
         """See :meth:`File.open`."""
@@ -193,7 +202,7 @@ class ScanFile(SummaryFile):
 
     Args:
         text: computes it.
-        newest: returns the time of the newest event that it may be about, in ticks since the epoch.
+        events: returns what is known, without reading contents, of the events that it may be about.
         sizes: the sizes of the texts that were computed last, by path.
         path: the path of the file.
     """
@@ -201,17 +210,18 @@ class ScanFile(SummaryFile):
     def __init__(
         self,
         text: Callable[[], bytes],
-        newest: Callable[[], int],
+        events: Callable[[], Span],
         sizes: Recent[str, int],
         path: str,
     ) -> None:
-        super().__init__(text, newest)
+        super().__init__(text, events)
         self._sizes = sizes
         self._path = path
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`; the size is that of the text when it was computed last, 0 if it never was."""
-        return Attributes(self.MODE, self._sizes.get(self._path) or 0, self._newest())
+        size, events = self._sizes.get(self._path) or 0, self._events()
+        return Attributes(self.MODE, size, events.newest, events.changed)
 
     def open(self) -> TextHandle:
         """See :meth:`File.open`."""
@@ -258,11 +268,11 @@ class AnswerFile(File):
         """
         store, query, minute, view = self._store, self._query, self._minute, self._view
         span = store.span(query, minute, view) if minute else store.whole(query, view)
-        found = None if span is None else Extent(span.size, span.newest)
+        found = None if span is None else Extent(span.size, span.newest, span.changed)
         shown = self._open_answers.extend(self._path, found)
         if shown is None:
             raise NotFound(f"nothing here in {minute}")
-        return Attributes(self.MODE, shown.size, shown.newest)
+        return Attributes(self.MODE, *shown)
 
     def open(self) -> AnswerHandle:
         """See :meth:`File.open`.
@@ -275,9 +285,13 @@ class AnswerFile(File):
         if answer.span is None:
             raise NotFound(f"nothing here in {self._minute}")
         handle = AnswerHandle(
-            answer, self._query, answer.span, lambda closed: open_answers.remove(path, closed)
+            answer,
+            self._query,
+            answer.span,
+            lambda closed: open_answers.remove(path, closed),
+            open_answers.began,
         )
-        open_answers.add(path, handle, answer.span.newest)
+        open_answers.add(path, handle, answer.span)
         if not self._minute:  # a minute that is removed grows no more
             handle.keep_last_page()
         return handle
@@ -299,7 +313,7 @@ class EventFile(File):
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`."""
-        return Attributes(self.MODE, len(self._data), self._ticks)
+        return Attributes(self.MODE, len(self._data), self._ticks, self._ticks / TICKS_PER_S)
 
     def open(self) -> TextHandle:
         """See :meth:`File.open`."""
@@ -332,9 +346,8 @@ class IngestFile(File):
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`; however much was appended, an ingest file is empty."""
-        return Attributes(
-            self.MODE, 0, self._store.whole(self._addition.query.without_contents).newest
-        )
+        events = self._store.whole(self._addition.query.without_contents)
+        return Attributes(self.MODE, 0, events.newest, events.changed)
 
     def open(self) -> IngestHandle:
         """See :meth:`File.open`."""

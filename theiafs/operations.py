@@ -32,6 +32,8 @@ __all__ = ["Opened", "Operations", "Stat"]
 _NS_PER_TICK = 100
 _MTIME_MAX_NS = 253_402_300_799 * 10**9
 """Latest time shown, in nanoseconds: the last second of the year 9999. The kernel's fields have 64 bits."""
+_INSTALLED_NS = os.stat(__file__).st_mtime_ns
+"""The time shown of what has none, such as a directory without events: the same after every remount."""
 _CACHED_VERSIONS_MAX = 1 << 16
 _RENAMED_FOR_S = 2.0
 """How long the kernel may cache the new name of a renamed ingest file: a little over a second."""
@@ -53,7 +55,8 @@ class Stat(NamedTuple):
         uid: the owner.
         gid: the group.
         size: in bytes.
-        changed_ns: all of the times, in nanoseconds since the epoch.
+        newest_ns: the times of modification and of access, in nanoseconds since the epoch.
+        changed_ns: the time of the last change, in nanoseconds since the epoch.
     """
 
     inode: int
@@ -61,6 +64,7 @@ class Stat(NamedTuple):
     uid: int
     gid: int
     size: int
+    newest_ns: int
     changed_ns: int
 
 
@@ -189,12 +193,13 @@ class Operations:
         hidden = self._hidden.get(path)
         if hidden is not None:
             return hidden
-        mode, size, newest = self._tree.resolve(path).attributes()
+        mode, size, newest, changed = self._tree.resolve(path).attributes()
         # The permissions of links are never checked; all have the same.
         umask = 0 if stat.S_ISLNK(mode) else self._settings.umask
-        changed_ns = min(newest * _NS_PER_TICK, _MTIME_MAX_NS) or self._mounted_ns
+        newest_ns = min(newest * _NS_PER_TICK, _MTIME_MAX_NS) or _INSTALLED_NS
+        changed_ns = int(changed * 1e9) or newest_ns
         owner = self._settings.uid, self._settings.gid
-        return Stat(inode_of(path), mode & ~umask, *owner, size, changed_ns)
+        return Stat(inode_of(path), mode & ~umask, *owner, size, newest_ns, changed_ns)
 
     def readlink(self, path: str) -> str:
         """Return the target of the symbolic link at *path*."""

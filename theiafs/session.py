@@ -136,7 +136,7 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
 
     def getattr_(session: Any, path: bytes, buffer: Any, _file: Any = None) -> None:
         found = session.operations.getattr(path.decode())
-        changed = binding.c_timespec(*divmod(found.changed_ns, 10**9))
+        newest = binding.c_timespec(*divmod(found.newest_ns, 10**9))
         stat = buffer.contents  # libfuse has set it to zeros
         stat.st_ino = found.inode
         stat.st_mode = found.mode
@@ -147,7 +147,8 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
         stat.st_size = found.size
         stat.st_blocks = -(-found.size // 512)
         stat.st_blksize = _BLOCK_SIZE
-        stat.st_atimespec = stat.st_mtimespec = stat.st_ctimespec = changed
+        stat.st_atimespec = stat.st_mtimespec = newest
+        stat.st_ctimespec = binding.c_timespec(*divmod(found.changed_ns, 10**9))
 
     def readdir(
         session: Any, path: bytes, buffer: Any, fill: Any, _offset: int, _file: Any, *flags: int

@@ -18,6 +18,7 @@ from store import (
     Matches,
     Not,
     Query,
+    Span,
 )
 from store.format.levels import LEVELS
 from theiafs.addition import Addition
@@ -327,22 +328,22 @@ class Tree:
         self._errors.add(writer, "release", path, error)
 
     def _directory(self, entries: Callable[[], Iterable[Entries]], query: Query) -> Directory:
-        return Directory(entries, lambda: self._newest(query))
+        return Directory(entries, lambda: self._events(query))
 
-    def _newest(self, query: Query) -> int:
-        """Return the time of the newest event that may answer *query*, as far as it is known without reading contents."""
-        return self._store.whole(query.without_contents).newest
+    def _events(self, query: Query) -> Span:
+        """Return what is known, without reading contents, of the events that may answer *query*."""
+        return self._store.whole(query.without_contents)
 
     def _summary(self, path: str, kind: NodeKind, query: Query) -> SummaryFile:
         def text() -> bytes:
             return SUMMARIES[kind](self._store, query)
 
-        def newest() -> int:
-            return self._newest(query)
+        def events() -> Span:
+            return self._events(query)
 
         if kind in SCANS or query.content_filters:
-            return ScanFile(text, newest, self._scanned_sizes, path)
-        return SummaryFile(text, newest)
+            return ScanFile(text, events, self._scanned_sizes, path)
+        return SummaryFile(text, events)
 
     def _latest(self, path: str) -> Link:
         newest = self._store.latest()
