@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterable
 
-from store import Answer, EventReadException, EventStore, EventStoreException, Query, Span
+from store import Answer, Batch, EventReadException, EventStore, EventStoreException, Query, Span
 from theiafs.doors import Buffer
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import NotPermitted
@@ -188,7 +188,8 @@ class IngestHandle(Handle):
     """A file that events are appended to. It reads as empty.
 
     Args:
-        store: where events are saved.
+        store: makes events durable.
+        save: saves them there.
         buffer: what was appended, and is no whole event yet.
         on_loss: is called with the last writer, and why what it wrote last was lost when the file was closed.
     """
@@ -196,10 +197,12 @@ class IngestHandle(Handle):
     def __init__(
         self,
         store: EventStore,
+        save: Callable[[Batch], None],
         buffer: Buffer,
         on_loss: Callable[[Process, EventStoreException], object] = lambda _process, _error: None,
     ) -> None:
         self._store = store
+        self._save = save
         self._buffer = buffer
         self._on_loss = on_loss
         self._lock = threading.Lock()
@@ -214,7 +217,7 @@ class IngestHandle(Handle):
         with self._lock:
             # Noted now: when the file is closed, the process may have ended.
             self._last_writer = process_of(thread_id)
-            accepted = self._buffer.append(data, self._origin(), self._store.save_batch)
+            accepted = self._buffer.append(data, self._origin(), self._save)
         if self.syncs_writes:
             self._store.sync()
         return accepted
@@ -222,7 +225,7 @@ class IngestHandle(Handle):
     def sync(self) -> None:
         """See :meth:`Handle.sync`."""
         with self._lock:
-            self._buffer.end_write(self._origin(), self._store.save_batch)
+            self._buffer.end_write(self._origin(), self._save)
         self._store.sync()
 
     def release(self) -> None:
@@ -231,7 +234,7 @@ class IngestHandle(Handle):
             if self._buffer.is_empty:
                 return
             try:
-                self._buffer.finish(self._origin(), self._store.save_batch)
+                self._buffer.finish(self._origin(), self._save)
             except EventStoreException as error:
                 log.error("lost when an ingest file was closed: %s", error)  # noqa: TRY400
                 self._on_loss(self._last_writer, error)

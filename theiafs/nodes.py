@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from store import TICKS_PER_S, EventStore, EventStoreException, Query, Span, View
+from store import TICKS_PER_S, Batch, EventStore, EventStoreException, Query, Span, View
 from store.format.event import encode_event
 from theiafs.addition import Addition
 from theiafs.doors import Buffer
@@ -60,7 +60,13 @@ class Entries(NamedTuple):
 
 
 class Node(ABC):
-    """A file, directory or link of the tree."""
+    """A file, directory or link of the tree.
+
+    Attributes:
+        grows_with: the name of the minute with which its size grows; empty for all of them, None for none.
+    """
+
+    grows_with: str | None = None
 
     @abstractmethod
     def attributes(self) -> Attributes:
@@ -186,6 +192,7 @@ class SummaryFile(File):
     def __init__(self, text: Callable[[], bytes], events: Callable[[], Span]) -> None:
         self._text = text
         self._events = events
+        self.grows_with = ""
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`."""
@@ -255,7 +262,7 @@ class AnswerFile(File):
     ) -> None:
         self._store = store
         self._query = query
-        self._minute = minute
+        self._minute = self.grows_with = minute
         self._path = path
         self._open_answers = open_answers
         self._view = view
@@ -325,6 +332,7 @@ class IngestFile(File):
 
     Args:
         store: where they are saved.
+        save: saves them there.
         addition: what the path says of them.
         make_buffer: makes the buffer of the file when it is opened.
         on_loss: is called with the last writer, and why what it wrote last was lost when the file was closed.
@@ -335,11 +343,13 @@ class IngestFile(File):
     def __init__(
         self,
         store: EventStore,
+        save: Callable[[Batch], None],
         addition: Addition,
         make_buffer: Callable[[], Buffer],
         on_loss: Callable[[Process, EventStoreException], object],
     ) -> None:
         self._store = store
+        self._save = save
         self._addition = addition
         self._make_buffer = make_buffer
         self._on_loss = on_loss
@@ -351,4 +361,4 @@ class IngestFile(File):
 
     def open(self) -> IngestHandle:
         """See :meth:`File.open`."""
-        return IngestHandle(self._store, self._make_buffer(), self._on_loss)
+        return IngestHandle(self._store, self._save, self._make_buffer(), self._on_loss)

@@ -11,16 +11,17 @@ from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
-from store import EventStore, EventStoreException
+from store import Batch, EventStore, EventStoreException
 from theiafs import __version__
 from theiafs.config import Settings
 from theiafs.doors import Doors
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import InvalidName, NotFound, NotPermitted
+from theiafs.growth import Growth
 from theiafs.handles import HandleTable
 from theiafs.inodes import inode_of
 from theiafs.names import NAME_SIZE_MAX
-from theiafs.nodes import Directory, Entries, IngestFile, Link
+from theiafs.nodes import Attributes, Directory, Entries, IngestFile, Link
 from theiafs.processes import process_group_of, process_of
 from theiafs.recent import Recent
 from theiafs.rendering.times import time_text
@@ -115,6 +116,7 @@ class Operations:
             self._doors,
             self._errors,
             self._status,
+            save=self._save,
             zone=settings.zone,
             can_remove=settings.can_remove,
         )
@@ -129,10 +131,16 @@ class Operations:
         # The attributes of files that were removed while they were open, by the paths that libfuse gives them until they are
         # closed: it renames them, and removes that name at last.
         self._hidden: dict[str, Stat] = {}
+        self._growth: Growth | None = None
 
     def note_piece_sizes(self, sizes: range) -> None:
         """Note that the kernel passes large writes on in pieces of *sizes*, in bytes, and a last one."""
         self._doors.piece_sizes = sizes
+
+    def note_invalidation(self, invalidate: Callable[[str], object]) -> None:
+        """Note that *invalidate* makes the kernel ask again for the attributes of a path."""
+        if self._settings.attr_timeout_s:
+            self._growth = Growth(invalidate, self._settings.attr_timeout_s)
 
     def init(self, _path: str) -> None:
         """Note that the filesystem is mounted."""
@@ -143,6 +151,9 @@ class Operations:
 
     def destroy(self, _path: str) -> None:
         """End the partial lines of files still open, and keep the last errors: the filesystem is unmounted."""
+        growth, self._growth = self._growth, None
+        if growth is not None:
+            growth.close()
         for handle in self._handles.remove_all():
             handle.release()
         self._errors.close()
@@ -193,13 +204,30 @@ class Operations:
         hidden = self._hidden.get(path)
         if hidden is not None:
             return hidden
-        mode, size, newest, changed = self._tree.resolve(path).attributes()
+        mode, size, newest, changed = self._attributes(path)
         # The permissions of links are never checked; all have the same.
         umask = 0 if stat.S_ISLNK(mode) else self._settings.umask
         newest_ns = min(newest * _NS_PER_TICK, _MTIME_MAX_NS) or _INSTALLED_NS
         changed_ns = int(changed * 1e9) or newest_ns
         owner = self._settings.uid, self._settings.gid
         return Stat(inode_of(path), mode & ~umask, *owner, size, newest_ns, changed_ns)
+
+    def _attributes(self, path: str) -> Attributes:
+        node, growth = self._tree.resolve(path), self._growth
+        if growth is None or node.grows_with is None:
+            return node.attributes()
+        growth.note(path, node.grows_with)
+        found = node.attributes()
+        growth.note(path, node.grows_with)
+        return found
+
+    def _save(self, batch: Batch) -> None:
+        """Save *batch*; what was shown of files that grow by it is out of date."""
+        try:
+            self._store.save_batch(batch)
+        finally:
+            if self._growth is not None and batch.ticks:
+                self._growth.note_saved(batch.ticks)
 
     def readlink(self, path: str) -> str:
         """Return the target of the symbolic link at *path*."""

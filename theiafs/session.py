@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from store import EventStore, EventStoreException, is_reader_gone
-from theiafs.binding import describe, interruption, load_binding, piece_sizes
+from theiafs.binding import describe, interruption, invalidation, load_binding, piece_sizes
 from theiafs.config import Settings
 from theiafs.errors import REFUSALS, MountError, errno_of
 from theiafs.inodes import inodes_in
@@ -221,19 +221,22 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
         if hasattr(binding.FUSE, name) or name == "fallocate"
     }
     members |= {
-        name: _noting_piece_sizes(getattr(binding.FUSE, name))
+        name: _noting_connection(binding, getattr(binding.FUSE, name))
         for name in ("init", "init_fuse_2", "init_fuse_3")
         if hasattr(binding.FUSE, name)
     }
     return type("Session", (binding.FUSE,), {**members, "_wrapper": wrapper})
 
 
-def _noting_piece_sizes(init: Callable[..., Any]) -> Callable[..., Any]:
-    """Return *init*, a callback of a binding, so that the operations learn how the kernel cuts writes."""
+def _noting_connection(binding: ModuleType, init: Callable[..., Any]) -> Callable[..., Any]:
+    """Return *init*, a callback of *binding*, so that the operations learn how the kernel cuts writes, and what it can do."""
 
     @functools.wraps(init)
     def noting(session: Any, connection: Any, *config: Any) -> Any:
         session.operations.note_piece_sizes(piece_sizes(connection))
+        invalidate = invalidation(binding)
+        if invalidate is not None:
+            session.operations.note_invalidation(invalidate)
         return init(session, connection, *config)
 
     return noting

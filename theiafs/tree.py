@@ -9,6 +9,7 @@ from itertools import islice
 
 from store import (
     AtLevel,
+    Batch,
     During,
     EventStore,
     EventStoreException,
@@ -89,6 +90,7 @@ class Tree:
         doors: the files that events are appended to.
         errors: the errors that are shown.
         status: returns what is shown of the filesystem's status; the store's follows.
+        save: saves what is appended; by default in the store, and nothing else.
         zone: the time zone of days, and of times without an offset in paths.
         can_remove: whether minutes and events can be removed.
     """
@@ -100,10 +102,12 @@ class Tree:
         errors: ErrorLog | None = None,
         status: Callable[[], Mapping[str, int | str]] = dict,
         *,
+        save: Callable[[Batch], None] | None = None,
         zone: tzinfo = UTC,
         can_remove: bool = False,
     ) -> None:
         self._store = store
+        self._save = save or store.save_batch
         self._doors = doors
         self._can_remove = can_remove
         self._errors = errors or ErrorLog()
@@ -321,7 +325,7 @@ class Tree:
                 if addition is not None:
                     make_buffer = partial(self._doors.buffer, location.kind, addition)
                     on_loss = partial(self._note_loss, path.encode())
-                    return IngestFile(store, addition, make_buffer, on_loss)
+                    return IngestFile(store, self._save, addition, make_buffer, on_loss)
         raise NotFound(f"no such file: {path!r}")
 
     def _note_loss(self, path: bytes, writer: Process, error: EventStoreException) -> None:
