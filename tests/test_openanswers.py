@@ -14,8 +14,8 @@ SPAN = Span("", 5, 1, 0, 0.0)
 class FakeAnswer(Answer):
     """An answer whose size is set."""
 
-    def __init__(self, size: int) -> None:
-        super().__init__(Span("", size, 1, 0, 0.0))
+    def __init__(self, size: int, generation: int | None = None) -> None:
+        super().__init__(Span("", size, 1, 0, 0.0), generation=generation)
         self.now = size
 
     def size(self) -> int:
@@ -25,8 +25,8 @@ class FakeAnswer(Answer):
         return b""
 
 
-def opened(size: int, changed: float = 0.0) -> AnswerHandle:
-    return AnswerHandle(FakeAnswer(size), Query(), Span("", size, 1, 0, changed))
+def opened(size: int, generation: int | None = None) -> AnswerHandle:
+    return AnswerHandle(FakeAnswer(size, generation), Query(), Span("", size, 1, 0, 0.0))
 
 
 def test_only_the_location_that_is_open_is_concerned() -> None:
@@ -102,3 +102,21 @@ def test_files_with_other_bytes_do_not_share_the_kernels_cache() -> None:
     again = opened(7)
     answers.add("x", again, SPAN)
     assert again.version is not None
+
+
+def test_a_file_that_has_only_grown_shares_the_kernels_cache() -> None:
+    """With those that were opened before it grew, whether the kernel caches them or not; not with others, closed ones included."""
+    answers = OpenAnswers()
+    before, direct, after = opened(5, 1), opened(6, 1), opened(7, 1)
+    direct.version = None
+    for each in (before, direct, after):
+        answers.add("x", each, SPAN)
+    assert before.version != after.version != None  # noqa: E711 - all three
+    other = opened(7, 2)
+    answers.add("x", other, SPAN)
+    assert other.version is None
+    answers.remove("x", other)
+    answers.remove("x", before)
+    last = opened(7, 1)
+    answers.add("x", last, SPAN)
+    assert last.version is None

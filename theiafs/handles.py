@@ -8,7 +8,18 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterable
 
-from store import Answer, Batch, EventReadException, EventStore, EventStoreException, Query, Span
+from xxhash import xxh3_128_digest
+
+from store import (
+    TICKS_PER_S,
+    Answer,
+    Batch,
+    EventReadException,
+    EventStore,
+    EventStoreException,
+    Query,
+    Span,
+)
 from theiafs.doors import Buffer
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import NotPermitted
@@ -16,7 +27,15 @@ from theiafs.origin import Origin
 from theiafs.processes import Process, process_of
 from theiafs.timerange import now_in_ticks
 
-__all__ = ["AnswerHandle", "ErrorsHandle", "Handle", "HandleTable", "IngestHandle", "TextHandle"]
+__all__ = [
+    "AnswerHandle",
+    "ErrorsHandle",
+    "Handle",
+    "HandleTable",
+    "IngestHandle",
+    "TextHandle",
+    "has_settled",
+]
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +44,17 @@ _SETTLED_AFTER_S = 2.0
 size at the opening."""
 
 _NO_PROCESS = Process(0, "unknown")
+
+
+def has_settled(changed: float, began: float) -> bool:
+    """Return whether a file that last *changed* then may be cached.
+
+    Args:
+        changed: in seconds since the epoch.
+        began: when files began to be shown: the kernel knows nothing of what they were before.
+    """
+    now = time.time()
+    return not max(now - _SETTLED_AFTER_S, began) <= changed <= now
 
 
 class Handle:
@@ -64,7 +94,7 @@ class TextHandle(Handle):
 
     def __init__(self, data: bytes, changes: bool) -> None:
         self._data = data
-        self.version = None if changes else len(data)
+        self.version = None if changes else xxh3_128_digest(data)
 
     def read(self, offset: int, size: int) -> bytes:
         """See :meth:`Handle.read`."""
@@ -72,10 +102,13 @@ class TextHandle(Handle):
 
 
 class ErrorsHandle(Handle):
-    """The text of *errors*, which grows while it is open."""
+    """The text of *errors*, which grows while it is open; *began* is as in :func:`has_settled`."""
 
-    def __init__(self, errors: ErrorLog) -> None:
+    def __init__(self, errors: ErrorLog, began: float) -> None:
         self._errors = errors
+        newest = errors.newest
+        if has_settled(newest / TICKS_PER_S, began):
+            self.version = newest, errors.size()
 
     def read(self, offset: int, size: int) -> bytes:
         """See :meth:`Handle.read`."""
@@ -93,10 +126,11 @@ class AnswerHandle(Handle):
         query: the query.
         span: the answer as it was at the opening.
         on_release: is called with the handle when it is released.
-        began: when files began to be shown, in seconds since the epoch: the kernel knows nothing of what they were before.
+        began: see :func:`has_settled`.
 
     Attributes:
         peers: the files that share the kernel's cache with this one: they have the same bytes.
+        lineage: files with the same lineage have the same bytes now; None if that cannot be said.
     """
 
     def __init__(
@@ -108,6 +142,7 @@ class AnswerHandle(Handle):
         began: float = 0.0,
     ) -> None:
         self._answer = answer
+        self.lineage = None if answer.generation is None else (query, answer.generation)
         self._on_release = on_release
         self._opening_size = span.size
         self._last_page = (0, b"")  # its offset, and its bytes so far
@@ -115,8 +150,7 @@ class AnswerHandle(Handle):
         self._position = 0
         self._end: int | None = None
         self.peers: Iterable[AnswerHandle] = ()
-        now = time.time()
-        if not max(now - _SETTLED_AFTER_S, began) <= span.changed <= now:
+        if has_settled(span.changed, began):
             # Includes the query: the bytes at the path of a moving range change.
             self.version = (query, span.size, span.changed, answer.version)
 

@@ -11,7 +11,14 @@ from theiafs.addition import Addition
 from theiafs.doors import Buffer
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import NotFound
-from theiafs.handles import AnswerHandle, ErrorsHandle, Handle, IngestHandle, TextHandle
+from theiafs.handles import (
+    AnswerHandle,
+    ErrorsHandle,
+    Handle,
+    IngestHandle,
+    TextHandle,
+    has_settled,
+)
 from theiafs.openanswers import Extent, OpenAnswers
 from theiafs.processes import Process
 from theiafs.recent import Recent
@@ -162,12 +169,13 @@ class StatusFile(File):
 
 
 class ErrorsFile(File):
-    """The text of *errors*."""
+    """The text of *errors*; *began* is as in :func:`has_settled`."""
 
     MODE = stat.S_IFREG | 0o444
 
-    def __init__(self, errors: ErrorLog) -> None:
+    def __init__(self, errors: ErrorLog, began: float) -> None:
         self._errors = errors
+        self._began = began
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`."""
@@ -176,7 +184,7 @@ class ErrorsFile(File):
 
     def open(self) -> ErrorsHandle:
         """See :meth:`File.open`."""
-        return ErrorsHandle(self._errors)
+        return ErrorsHandle(self._errors, self._began)
 
 
 class SummaryFile(File):
@@ -185,13 +193,17 @@ class SummaryFile(File):
     Args:
         text: computes it.
         events: returns what is known, without reading contents, of the events that it may be about.
+        began: see :func:`has_settled`; None if the text changes with time.
     """
 
     MODE = stat.S_IFREG | 0o444
 
-    def __init__(self, text: Callable[[], bytes], events: Callable[[], Span]) -> None:
+    def __init__(
+        self, text: Callable[[], bytes], events: Callable[[], Span], began: float | None
+    ) -> None:
         self._text = text
         self._events = events
+        self._began = began
         self.grows_with = ""
 
     def attributes(self) -> Attributes:
@@ -201,7 +213,8 @@ class SummaryFile(File):
 
     def open(self) -> TextHandle:
         """See :meth:`File.open`."""
-        return TextHandle(self._text(), changes=True)
+        changed, began = self._events().changed, self._began
+        return TextHandle(self._text(), changes=began is None or not has_settled(changed, began))
 
 
 class ScanFile(SummaryFile):
@@ -221,7 +234,7 @@ class ScanFile(SummaryFile):
         sizes: Recent[str, int],
         path: str,
     ) -> None:
-        super().__init__(text, events)
+        super().__init__(text, events, None)
         self._sizes = sizes
         self._path = path
 
@@ -324,7 +337,7 @@ class EventFile(File):
 
     def open(self) -> TextHandle:
         """See :meth:`File.open`."""
-        return TextHandle(self._data, changes=True)
+        return TextHandle(self._data, changes=False)
 
 
 class IngestFile(File):

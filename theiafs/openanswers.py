@@ -67,7 +67,8 @@ class OpenAnswers:
             if at is None:
                 at = self._by_path[path] = _OpenAt()
             # The kernel has one cache and one size per path: files with different bytes must not share them.
-            if any(other.version != handle.version for other in at.handles):
+            others = [*at.handles, at.closed] if at.closed is not None else at.handles
+            if not all(_agree(handle, other) for other in others):
                 handle.version = None
             at.handles.append(handle)
             handle.peers = at.handles
@@ -114,3 +115,9 @@ class OpenAnswers:
             times, handles = (at.newest, at.changed), [*at.handles, at.closed]
         sizes = [handle.size() for handle in handles if handle is not None]
         return Extent(max([*sizes, found.size] if found else sizes), *times)
+
+
+def _agree(first: AnswerHandle, second: AnswerHandle) -> bool:
+    """Return whether *first* and *second*, at one path, have the same bytes now."""
+    is_same = first.version is not None and first.version == second.version
+    return is_same or (first.lineage is not None and first.lineage == second.lineage)

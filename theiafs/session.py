@@ -19,7 +19,14 @@ from typing import Any
 import numpy as np
 
 from store import EventStore, EventStoreException, is_reader_gone
-from theiafs.binding import describe, interruption, invalidation, load_binding, piece_sizes
+from theiafs.binding import (
+    allow_mmap,
+    describe,
+    interruption,
+    invalidation,
+    load_binding,
+    piece_sizes,
+)
 from theiafs.config import Settings
 from theiafs.errors import REFUSALS, MountError, errno_of
 from theiafs.inodes import inodes_in
@@ -233,6 +240,7 @@ def _noting_connection(binding: ModuleType, init: Callable[..., Any]) -> Callabl
 
     @functools.wraps(init)
     def noting(session: Any, connection: Any, *config: Any) -> Any:
+        allow_mmap(connection)
         session.operations.note_piece_sizes(piece_sizes(connection))
         invalidate = invalidation(binding)
         if invalidate is not None:

@@ -134,7 +134,7 @@ class Tree:
             NodeKind.README: lambda: TextFile(GUIDE),
             NodeKind.RGIGNORE: lambda: TextFile(_RGIGNORE),
             NodeKind.STATUS: lambda: StatusFile({**status(), **doors.status(), **store.status()}),
-            NodeKind.ERRORS: lambda: ErrorsFile(self._errors),
+            NodeKind.ERRORS: lambda: ErrorsFile(self._errors, self._open_answers.began),
         }
 
     def resolve(self, path: str) -> Node:
@@ -347,7 +347,9 @@ class Tree:
 
         if kind in SCANS or query.content_filters:
             return ScanFile(text, events, self._scanned_sizes, path)
-        return SummaryFile(text, events)
+        # A range may move with the clock.
+        began = None if query.is_bounded else self._open_answers.began
+        return SummaryFile(text, events, began)
 
     def _latest(self, path: str) -> Link:
         newest = self._store.latest()
