@@ -1,14 +1,18 @@
 """Attributes that were given out of files that grow are invalidated when they grow: once, and no others."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from store import TICKS_PER_S
+from store import TICKS_PER_S, NaiveEventStore
 from theiafs import growth as growth_module
+from theiafs.config import Settings
 from theiafs.growth import Growth
+from theiafs.operations import Operations
 
 LIFETIME_S = 1000.0
 
@@ -115,3 +119,21 @@ def test_a_kernel_that_does_not_answer_stops_no_writer(kernel: Kernel, growth: G
     kernel.is_free.set()
     growth.close()
     assert kernel.take() == sorted(map(str, range(100)))
+
+
+@pytest.mark.parametrize(("timeout_s", "expected"), [(1.0, ["/count", "/events"]), (0.0, [])])
+def test_an_append_invalidates_what_was_asked_for(
+    tmp_path: Path, kernel: Kernel, timeout_s: float, expected: list[str]
+) -> None:
+    """Nothing where nothing was, nor what does not grow, nor anything if the kernel keeps no attributes."""
+    store = NaiveEventStore(str(tmp_path), 1e9)
+    operations = Operations(store, Settings(attr_timeout_s=timeout_s), lambda: None)
+    operations.note_invalidation(kernel.invalidate)
+    number = operations.open("/ingest", os.O_WRONLY, os.getpid()).number
+    for paths, wanted in (((), []), (("/", "/README", "/events", "/count"), expected), ((), [])):
+        for path in paths:
+            operations.getattr(path)
+        operations.write(number, b"line\n", os.getpid())
+        assert kernel.take() == wanted
+    operations.destroy("/")
+    store.close()
