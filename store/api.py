@@ -43,11 +43,14 @@ class Answer(ABC):
     Attributes:
         span: the answer's size and events when it was opened; None for a minute that has no matching event.
         version: a number; answers to the same query with the same span and version have the same bytes.
+        generation: a number; answers to the same query with the same generation differ only in what one of them lacks at its end.
+            None if that cannot be said.
     """
 
-    def __init__(self, span: Span | None, version: int = 0) -> None:
+    def __init__(self, span: Span | None, version: int = 0, generation: int | None = None) -> None:
         self.span = span
         self.version = version
+        self.generation = generation
 
     @abstractmethod
     def size(self) -> int:

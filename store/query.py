@@ -179,8 +179,7 @@ class Span(NamedTuple):
         size: the exact size of the part, in bytes.
         events: how many it has.
         newest: the time of the newest of them, in ticks since the epoch; 0 when there are none.
-        changed: when the part last grew, in seconds since the epoch; 0 when it has not since the store
-            was opened.
+        changed: when its bytes last changed, or may have, in seconds since the epoch; 0 if it has none.
     """
 
     name: str

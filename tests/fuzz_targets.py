@@ -44,7 +44,7 @@ from store.index.rows import (
     summary_of,
     unpack_totals,
 )
-from store.index.streams import StreamTotals
+from store.index.stream_totals import StreamTotals
 from store.index.summary import SUMMARY
 from store.index.trigrams import build, may_contain
 from store.matching.literals import required_literals
@@ -335,7 +335,9 @@ _SEGMENT = b"".join(
 )
 _TOTALS = [np.array(each, np.int64) for each in ([0, 2], [0, 100], [0, 1], [0, 1])]
 _SNAPSHOT = np.array([_ROW], ROW).tobytes() + pack_totals(
-    StreamTotals(_TOTALS[0], _TOTALS[1], _TOTALS[2], _TOTALS[3], np.array([0], np.uint32))
+    StreamTotals(
+        _TOTALS[0], _TOTALS[1], _TOTALS[2], _TOTALS[3], np.zeros(2), np.array([0], np.uint32), 0.0
+    )
 )
 _CONTENTS = [
     b"plain", b'{"level":"error","msg":"x"}', b"level=warn a=1", b"<13>boot", b"[info ] x", b"10.0.0.1 - - GET 200 503 5ms", *HOSTILE,

@@ -81,7 +81,7 @@ def test_a_page_that_another_program_has_read_is_kept_for_all() -> None:
     other.version = None  # its bytes are others: it reads past the kernel's cache
     answers = OpenAnswers()
     for each in (first, second, other):
-        answers.add("x", each, 0)
+        answers.add("x", each, Span("", 100, 1, 0, 0.0))
         each.keep_last_page()
     answer.data += b"arrived"
     assert first.read(0, 1 << 17) == answer.data

@@ -209,7 +209,7 @@ CONTRADICTIONS = {
     "the ids of another minute": ("ids", "hashes", "other", 4, 0, 1),
     "ids that do not ascend": ("ids", "hashes", "swap", 3, 0, 4),
     "a minute that is none": ("snapshot", "totals", "set", -1, 2**20, 4),
-    "the size of a stream": ("snapshot", "totals", "add", 22, 1, 8),
+    "the size of a stream": ("snapshot", "totals", "add", 23, 1, 8),
     "the sums of lines of another minute": ("line_sums", "sums", "other", 4, 0, 1),
     "a sum of lines": ("line_sums", "sums", "add", 12, 1, 2),
     "the lines of another minute": ("line_sizes", "sizes", "other", 4, 0, 1),

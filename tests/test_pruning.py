@@ -185,7 +185,7 @@ class TestByTag:
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["{root}"], 2, "theiafs: nothing to prune: give --older, --larger, or both"),
+        (["{root}"], 2, "theiafs: nothing to remove from {root}: give --older, --larger, or both"),
         (["{root}", "--older", "30"], 2, "'30' is no age, such as 30d"),
         (["{root}", "--larger", "10X"], 2, "'10X' is no size, such as 10G"),
         (["{root}", "--larger", "0"], 2, "'0' is no size, such as 10G"),

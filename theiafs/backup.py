@@ -60,7 +60,7 @@ def run_backup(parsed: argparse.Namespace) -> int:
                 failures += 1
                 print(f"theiafs: {printable(str(error))}", file=sys.stderr)
     except EventStoreException as error:
-        print(f"theiafs: no backup: {printable(str(error))}", file=sys.stderr)
+        print(f"theiafs: {printable(str(error))}", file=sys.stderr)
         return 2
     removed = f", {backup.removed:,} removed" if backup.removed else ""
     failed = f", {failures:,} failed" if failures else ""

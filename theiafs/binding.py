@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from theiafs.errors import MountError
 
-__all__ = ["describe", "interruption", "load_binding", "piece_sizes"]
+__all__ = ["allow_mmap", "describe", "interruption", "invalidation", "load_binding", "piece_sizes"]
 
 _VARIABLE = "THEIAFS_BINDING"
 
@@ -23,6 +23,10 @@ _MAX_WRITE_PLACE = 3
 
 _SMALL_WRITE = 128 << 10
 """The size of the largest write that the kernel passes on to libfuse 2 in one piece, in bytes."""
+
+
+_DIRECT_IO_ALLOW_MMAP = 1 << 28
+"""The capability of files that bypass the kernel's cache to be mapped; libfuse 3.17 and later know it, with Linux 6.6."""
 
 
 class _Binding(NamedTuple):
@@ -84,6 +88,32 @@ def interruption(binding: ModuleType) -> Callable[[], bool]:
     interrupted = binding._libfuse.fuse_interrupted  # noqa: SLF001 - fusepy has no other name for it
     interrupted.restype, interrupted.argtypes = ctypes.c_int, []
     return lambda: bool(interrupted())
+
+
+def invalidation(binding: ModuleType) -> Callable[[str], object] | None:
+    """Return a function that makes the kernel ask again for the attributes and the bytes of a path; None on libfuse 2.
+
+    To be called in the callback ``init``, and the function until the callback ``destroy``, in no callback: the kernel may hold
+    the locks that it takes.
+    """
+    library = binding._libfuse  # noqa: SLF001 - fusepy has no other name for it
+    if not hasattr(library, "fuse_invalidate_path"):
+        return None
+    invalidate = library.fuse_invalidate_path
+    invalidate.restype, invalidate.argtypes = ctypes.c_int, [ctypes.c_void_p, ctypes.c_char_p]
+    session = library.fuse_get_context().contents.fuse
+    # An error says that the kernel does not know the path, so that there is nothing to invalidate.
+    return lambda path: invalidate(session, path.encode())
+
+
+def allow_mmap(connection: Any) -> None:
+    """Allow to map, shared and read-only, files that bypass the kernel's cache, where the kernel and libfuse can do that.
+
+    Args:
+        connection: what libfuse calls ``init`` with.
+    """
+    if not isinstance(connection, int):  # libfuse 2 cannot
+        connection.contents.want |= connection.contents.capable & _DIRECT_IO_ALLOW_MMAP
 
 
 def piece_sizes(connection: Any) -> range:

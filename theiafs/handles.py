@@ -8,7 +8,18 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterable
 
-from store import Answer, EventReadException, EventStore, EventStoreException, Query, Span
+from xxhash import xxh3_128_digest
+
+from store import (
+    TICKS_PER_S,
+    Answer,
+    Batch,
+    EventReadException,
+    EventStore,
+    EventStoreException,
+    Query,
+    Span,
+)
 from theiafs.doors import Buffer
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import NotPermitted
@@ -16,7 +27,15 @@ from theiafs.origin import Origin
 from theiafs.processes import Process, process_of
 from theiafs.timerange import now_in_ticks
 
-__all__ = ["AnswerHandle", "ErrorsHandle", "Handle", "HandleTable", "IngestHandle", "TextHandle"]
+__all__ = [
+    "AnswerHandle",
+    "ErrorsHandle",
+    "Handle",
+    "HandleTable",
+    "IngestHandle",
+    "TextHandle",
+    "has_settled",
+]
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +44,17 @@ _SETTLED_AFTER_S = 2.0
 size at the opening."""
 
 _NO_PROCESS = Process(0, "unknown")
+
+
+def has_settled(changed: float, began: float) -> bool:
+    """Return whether a file that last *changed* then may be cached.
+
+    Args:
+        changed: in seconds since the epoch.
+        began: when files began to be shown: the kernel knows nothing of what they were before.
+    """
+    now = time.time()
+    return not max(now - _SETTLED_AFTER_S, began) <= changed <= now
 
 
 class Handle:
@@ -66,7 +96,7 @@ class TextHandle(Handle):
 
     def __init__(self, data: bytes, changes: bool) -> None:
         self._data = data
-        self.version = None if changes else len(data)
+        self.version = None if changes else xxh3_128_digest(data)
 
     def read(self, offset: int, size: int) -> bytes:
         """See :meth:`Handle.read`."""
@@ -74,10 +104,13 @@ class TextHandle(Handle):
 
 
 class ErrorsHandle(Handle):
-    """The text of *errors*, which grows while it is open."""
+    """The text of *errors*, which grows while it is open; *began* is as in :func:`has_settled`."""
 
-    def __init__(self, errors: ErrorLog) -> None:
+    def __init__(self, errors: ErrorLog, began: float) -> None:
         self._errors = errors
+        newest = errors.newest
+        if has_settled(newest / TICKS_PER_S, began):
+            self.version = newest, errors.size()
 
     def read(self, offset: int, size: int) -> bytes:
         """See :meth:`Handle.read`."""
@@ -95,9 +128,11 @@ class AnswerHandle(Handle):
         query: the query.
         span: the answer as it was at the opening.
         on_release: is called with the handle when it is released.
+        began: see :func:`has_settled`.
 
     Attributes:
         peers: the files that share the kernel's cache with this one: they have the same bytes.
+        lineage: files with the same lineage have the same bytes now; None if that cannot be said.
     """
 
     def __init__(
@@ -106,8 +141,10 @@ class AnswerHandle(Handle):
         query: Query,
         span: Span,
         on_release: Callable[["AnswerHandle"], object] = lambda _handle: None,
+        began: float = 0.0,
     ) -> None:
         self._answer = answer
+        self.lineage = None if answer.generation is None else (query, answer.generation)
         self._on_release = on_release
         self._opening_size = span.size
         self._last_page = (0, b"")  # its offset, and its bytes so far
@@ -115,7 +152,7 @@ class AnswerHandle(Handle):
         self._position = 0
         self._end: int | None = None
         self.peers: Iterable[AnswerHandle] = ()
-        if span.changed < time.time() - _SETTLED_AFTER_S:
+        if has_settled(span.changed, began):
             # Includes the query: the bytes at the path of a moving range change.
             self.version = (query, span.size, span.changed, answer.version)
 
@@ -187,7 +224,8 @@ class IngestHandle(Handle):
     """A file that events are appended to. It reads as empty.
 
     Args:
-        store: where events are saved.
+        store: makes events durable.
+        save: saves them there.
         buffer: what was appended, and is no whole event yet.
         on_loss: is called with the last writer, and why what it wrote last was lost when the file was closed.
     """
@@ -195,10 +233,12 @@ class IngestHandle(Handle):
     def __init__(
         self,
         store: EventStore,
+        save: Callable[[Batch], None],
         buffer: Buffer,
         on_loss: Callable[[Process, EventStoreException], object] = lambda _process, _error: None,
     ) -> None:
         self._store = store
+        self._save = save
         self._buffer = buffer
         self._on_loss = on_loss
         self._lock = threading.Lock()
@@ -213,7 +253,7 @@ class IngestHandle(Handle):
         with self._lock:
             # Noted now: when the file is closed, the process may have ended.
             self._last_writer = process_of(thread_id)
-            accepted = self._buffer.append(data, self._origin(), self._store.save_batch)
+            accepted = self._buffer.append(data, self._origin(), self._save)
         if self.syncs_writes:
             self._store.sync()
         return accepted
@@ -221,7 +261,7 @@ class IngestHandle(Handle):
     def sync(self) -> None:
         """See :meth:`Handle.sync`."""
         with self._lock:
-            self._buffer.end_write(self._origin(), self._store.save_batch)
+            self._buffer.end_write(self._origin(), self._save)
         self._store.sync()
 
     def release(self) -> None:
@@ -230,7 +270,7 @@ class IngestHandle(Handle):
             if self._buffer.is_empty:
                 return
             try:
-                self._buffer.finish(self._origin(), self._store.save_batch)
+                self._buffer.finish(self._origin(), self._save)
             except EventStoreException as error:
                 log.error("lost when an ingest file was closed: %s", error)  # noqa: TRY400
                 self._on_loss(self._last_writer, error)

@@ -5,17 +5,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from store import EventStore, EventStoreException, Query, View
+from store import TICKS_PER_S, Batch, EventStore, EventStoreException, Query, Span, View
 from store.format.event import encode_event
 from theiafs.addition import Addition
 from theiafs.doors import Buffer
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import NotFound
-from theiafs.handles import AnswerHandle, ErrorsHandle, Handle, IngestHandle, TextHandle
+from theiafs.handles import (
+    AnswerHandle,
+    ErrorsHandle,
+    Handle,
+    IngestHandle,
+    TextHandle,
+    has_settled,
+)
 from theiafs.openanswers import Extent, OpenAnswers
 from theiafs.processes import Process
 from theiafs.recent import Recent
 from theiafs.rendering.escaping import escape
+from theiafs.timerange import now_in_ticks
 
 __all__ = [
     "AnswerFile",
@@ -42,11 +50,13 @@ class Attributes(NamedTuple):
         mode: type and permissions, before the mount's umask.
         size: in bytes.
         newest: the time of the newest event in it, in ticks since the epoch; 0 when there is none.
+        changed: when it last changed, in seconds since the epoch; 0 if that is not known.
     """
 
     mode: int
     size: int = 0
     newest: int = 0
+    changed: float = 0.0
 
 
 class Entries(NamedTuple):
@@ -57,7 +67,13 @@ class Entries(NamedTuple):
 
 
 class Node(ABC):
-    """A file, directory or link of the tree."""
+    """A file, directory or link of the tree.
+
+    Attributes:
+        grows_with: the name of the minute with which its size grows; empty for all of them, None for none.
+    """
+
+    grows_with: str | None = None
 
     @abstractmethod
     def attributes(self) -> Attributes:
@@ -69,18 +85,21 @@ class Directory(Node):
 
     Args:
         entries: lists it lazily, because there may be a million names.
-        newest: returns the time of the newest event in it, in ticks since the epoch.
+        events: returns what is known, without reading contents, of the events in it.
     """
 
     MODE = stat.S_IFDIR | 0o777
 
-    def __init__(self, entries: Callable[[], Iterable[Entries]], newest: Callable[[], int]) -> None:
+    def __init__(
+        self, entries: Callable[[], Iterable[Entries]], events: Callable[[], Span]
+    ) -> None:
         self.entries = entries
-        self._newest = newest
+        self._events = events
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`."""
-        return Attributes(self.MODE, newest=self._newest())
+        events = self._events()
+        return Attributes(self.MODE, 0, events.newest, events.changed)
 
 
 class Link(Node):
@@ -141,7 +160,8 @@ class StatusFile(File):
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`."""
-        return Attributes(self.MODE, len(self._data))
+        now = now_in_ticks()
+        return Attributes(self.MODE, len(self._data), now, now / TICKS_PER_S)
 
     def open(self) -> TextHandle:
         """See :meth:`File.open`."""
@@ -149,20 +169,22 @@ class StatusFile(File):
 
 
 class ErrorsFile(File):
-    """The text of *errors*."""
+    """The text of *errors*; *began* is as in :func:`has_settled`."""
 
     MODE = stat.S_IFREG | 0o444
 
-    def __init__(self, errors: ErrorLog) -> None:
+    def __init__(self, errors: ErrorLog, began: float) -> None:
         self._errors = errors
+        self._began = began
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`."""
-        return Attributes(self.MODE, self._errors.size(), self._errors.newest)
+        newest = self._errors.newest
+        return Attributes(self.MODE, self._errors.size(), newest, newest / TICKS_PER_S)
 
     def open(self) -> ErrorsHandle:
         """See :meth:`File.open`."""
-        return ErrorsHandle(self._errors)
+        return ErrorsHandle(self._errors, self._began)
 
 
 class SummaryFile(File):
@@ -170,22 +192,29 @@ class SummaryFile(File):
 
     Args:
         text: computes it.
-        newest: returns the time of the newest event that it may be about, in ticks since the epoch.
+        events: returns what is known, without reading contents, of the events that it may be about.
+        began: see :func:`has_settled`; None if the text changes with time.
     """
 
     MODE = stat.S_IFREG | 0o444
 
-    def __init__(self, text: Callable[[], bytes], newest: Callable[[], int]) -> None:
+    def __init__(
+        self, text: Callable[[], bytes], events: Callable[[], Span], began: float | None
+    ) -> None:
         self._text = text
-        self._newest = newest
+        self._events = events
+        self._began = began
+        self.grows_with = ""
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`."""
-        return Attributes(self.MODE, len(self._text()), self._newest())
+        events = self._events()
+        return Attributes(self.MODE, len(self._text()), events.newest, events.changed)
 
     def open(self) -> TextHandle:
         """See :meth:`File.open`."""
-        return TextHandle(self._text(), changes=True)
+        changed, began = self._events().changed, self._began
+        return TextHandle(self._text(), changes=began is None or not has_settled(changed, began))
 
 
 class ScanFile(SummaryFile):
@@ -193,7 +222,7 @@ class ScanFile(SummaryFile):
 
     Args:
         text: computes it.
-        newest: returns the time of the newest event that it may be about, in ticks since the epoch.
+        events: returns what is known, without reading contents, of the events that it may be about.
         sizes: the sizes of the texts that were computed last, by path.
         path: the path of the file.
     """
@@ -201,17 +230,18 @@ class ScanFile(SummaryFile):
     def __init__(
         self,
         text: Callable[[], bytes],
-        newest: Callable[[], int],
+        events: Callable[[], Span],
         sizes: Recent[str, int],
         path: str,
     ) -> None:
-        super().__init__(text, newest)
+        super().__init__(text, events, None)
         self._sizes = sizes
         self._path = path
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`; the size is that of the text when it was computed last, 0 if it never was."""
-        return Attributes(self.MODE, self._sizes.get(self._path) or 0, self._newest())
+        size, events = self._sizes.get(self._path) or 0, self._events()
+        return Attributes(self.MODE, size, events.newest, events.changed)
 
     def open(self) -> TextHandle:
         """See :meth:`File.open`."""
@@ -245,7 +275,7 @@ class AnswerFile(File):
     ) -> None:
         self._store = store
         self._query = query
-        self._minute = minute
+        self._minute = self.grows_with = minute
         self._path = path
         self._open_answers = open_answers
         self._view = view
@@ -258,11 +288,11 @@ class AnswerFile(File):
         """
         store, query, minute, view = self._store, self._query, self._minute, self._view
         span = store.span(query, minute, view) if minute else store.whole(query, view)
-        found = None if span is None else Extent(span.size, span.newest)
+        found = None if span is None else Extent(span.size, span.newest, span.changed)
         shown = self._open_answers.extend(self._path, found)
         if shown is None:
             raise NotFound(f"nothing here in {minute}")
-        return Attributes(self.MODE, shown.size, shown.newest)
+        return Attributes(self.MODE, *shown)
 
     def open(self) -> AnswerHandle:
         """See :meth:`File.open`.
@@ -275,9 +305,13 @@ class AnswerFile(File):
         if answer.span is None:
             raise NotFound(f"nothing here in {self._minute}")
         handle = AnswerHandle(
-            answer, self._query, answer.span, lambda closed: open_answers.remove(path, closed)
+            answer,
+            self._query,
+            answer.span,
+            lambda closed: open_answers.remove(path, closed),
+            open_answers.began,
         )
-        open_answers.add(path, handle, answer.span.newest)
+        open_answers.add(path, handle, answer.span)
         if not self._minute:  # a minute that is removed grows no more
             handle.keep_last_page()
         return handle
@@ -299,11 +333,11 @@ class EventFile(File):
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`."""
-        return Attributes(self.MODE, len(self._data), self._ticks)
+        return Attributes(self.MODE, len(self._data), self._ticks, self._ticks / TICKS_PER_S)
 
     def open(self) -> TextHandle:
         """See :meth:`File.open`."""
-        return TextHandle(self._data, changes=True)
+        return TextHandle(self._data, changes=False)
 
 
 class IngestFile(File):
@@ -311,6 +345,7 @@ class IngestFile(File):
 
     Args:
         store: where they are saved.
+        save: saves them there.
         addition: what the path says of them.
         make_buffer: makes the buffer of the file when it is opened.
         on_loss: is called with the last writer, and why what it wrote last was lost when the file was closed.
@@ -321,21 +356,22 @@ class IngestFile(File):
     def __init__(
         self,
         store: EventStore,
+        save: Callable[[Batch], None],
         addition: Addition,
         make_buffer: Callable[[], Buffer],
         on_loss: Callable[[Process, EventStoreException], object],
     ) -> None:
         self._store = store
+        self._save = save
         self._addition = addition
         self._make_buffer = make_buffer
         self._on_loss = on_loss
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`; however much was appended, an ingest file is empty."""
-        return Attributes(
-            self.MODE, 0, self._store.whole(self._addition.query.without_contents).newest
-        )
+        events = self._store.whole(self._addition.query.without_contents)
+        return Attributes(self.MODE, 0, events.newest, events.changed)
 
     def open(self) -> IngestHandle:
         """See :meth:`File.open`."""
-        return IngestHandle(self._store, self._make_buffer(), self._on_loss)
+        return IngestHandle(self._store, self._save, self._make_buffer(), self._on_loss)

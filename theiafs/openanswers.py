@@ -5,18 +5,21 @@ So what leaves an open path (removed minutes, the start of a moving range) stays
 """
 
 import threading
+import time
 from typing import NamedTuple
 
+from store import Span
 from theiafs.handles import AnswerHandle
 
 __all__ = ["Extent", "OpenAnswers"]
 
 
 class Extent(NamedTuple):
-    """The *size* of an answer in bytes, and the time of its *newest* event in ticks since the epoch."""
+    """The *size* of an answer in bytes, the time of its *newest* event in ticks, and when it *changed* in seconds since the epoch."""
 
     size: int
     newest: int
+    changed: float
 
 
 class _OpenAt:
@@ -25,19 +28,31 @@ class _OpenAt:
     Attributes:
         handles: the open files.
         closed: the largest answer closed while others stayed open; its size was shown, and it keeps growing.
-        newest: the latest time that was shown.
+        newest: the latest time of an event that was shown.
+        changed: the latest time of a change that was shown.
     """
 
     def __init__(self) -> None:
         self.handles: list[AnswerHandle] = []
         self.closed: AnswerHandle | None = None
         self.newest = 0
+        self.changed = 0.0
+
+    def note(self, newest: int, changed: float) -> None:
+        """Note that these times are shown."""
+        self.newest = max(self.newest, newest)
+        self.changed = max(self.changed, changed)
 
 
 class OpenAnswers:
-    """The open answers, by their paths. Any number of threads may use it."""
+    """The open answers, by their paths. Any number of threads may use it.
+
+    Attributes:
+        began: when it was made, in seconds since the epoch; nothing was open before.
+    """
 
     def __init__(self) -> None:
+        self.began = time.time()
         self._lock = threading.Lock()
         self._by_path: dict[str, _OpenAt] = {}
 
@@ -45,18 +60,19 @@ class OpenAnswers:
         """Return whether an answer is open at *path*."""
         return bool(self._by_path) and path in self._by_path
 
-    def add(self, path: str, handle: AnswerHandle, newest: int) -> None:
-        """Add *handle*, which was opened at *path* and showed *newest* as the time of its newest event."""
+    def add(self, path: str, handle: AnswerHandle, span: Span) -> None:
+        """Add *handle*, which was opened at *path* as the answer with *span*."""
         with self._lock:
             at = self._by_path.get(path)
             if at is None:
                 at = self._by_path[path] = _OpenAt()
             # The kernel has one cache and one size per path: files with different bytes must not share them.
-            if any(other.version != handle.version for other in at.handles):
+            others = [*at.handles, at.closed] if at.closed is not None else at.handles
+            if not all(_agree(handle, other) for other in others):
                 handle.version = None
             at.handles.append(handle)
             handle.peers = at.handles
-            at.newest = max(at.newest, newest)
+            at.note(span.newest, span.changed)
 
     def forget(self, path: str) -> None:
         """Forget *path*, which was removed: what is open there stays open, and sets no size."""
@@ -94,7 +110,14 @@ class OpenAnswers:
             at = self._by_path.get(path)
             if at is None:
                 return found
-            at.newest = max(at.newest, found.newest if found else 0)
-            newest, handles = at.newest, [*at.handles, at.closed]
+            if found is not None:
+                at.note(found.newest, found.changed)
+            times, handles = (at.newest, at.changed), [*at.handles, at.closed]
         sizes = [handle.size() for handle in handles if handle is not None]
-        return Extent(max([*sizes, found.size] if found else sizes), newest)
+        return Extent(max([*sizes, found.size] if found else sizes), *times)
+
+
+def _agree(first: AnswerHandle, second: AnswerHandle) -> bool:
+    """Return whether *first* and *second*, at one path, have the same bytes now."""
+    is_same = first.version is not None and first.version == second.version
+    return is_same or (first.lineage is not None and first.lineage == second.lineage)

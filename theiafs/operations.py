@@ -10,17 +10,18 @@ from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
-from store import EventStore, EventStoreException
+from store import Batch, EventStore, EventStoreException
 from theiafs import __version__
 from theiafs.aliases import Aliases
 from theiafs.config import Settings
 from theiafs.doors import Doors
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import FilesystemError, InvalidName, NotFound, NotPermitted
+from theiafs.growth import Growth
 from theiafs.handles import HandleTable
 from theiafs.inodes import inode_of
 from theiafs.names import NAME_SIZE_MAX
-from theiafs.nodes import Directory, Entries, IngestFile, Link
+from theiafs.nodes import Attributes, Directory, Entries, IngestFile, Link
 from theiafs.paths import NodeKind
 from theiafs.permissions import Permissions
 from theiafs.processes import process_group_of, process_of
@@ -34,6 +35,8 @@ __all__ = ["Opened", "Operations", "Stat"]
 _NS_PER_TICK = 100
 _MTIME_MAX_NS = 253_402_300_799 * 10**9
 """Latest time shown, in nanoseconds: the last second of the year 9999. The kernel's fields have 64 bits."""
+_INSTALLED_NS = os.stat(__file__).st_mtime_ns
+"""The time shown of what has none, such as a directory without events: the same after every remount."""
 _CACHED_VERSIONS_MAX = 1 << 16
 _SHOWN_FOR_S = 0.5
 """How long the new name of a renamed ingest file is shown, in seconds, for those that were just opening it. The kernel shows it
@@ -58,7 +61,8 @@ class Stat(NamedTuple):
         uid: the owner.
         gid: the group.
         size: in bytes.
-        changed_ns: all of the times, in nanoseconds since the epoch.
+        newest_ns: the times of modification and of access, in nanoseconds since the epoch.
+        changed_ns: the time of the last change, in nanoseconds since the epoch.
     """
 
     inode: int
@@ -66,6 +70,7 @@ class Stat(NamedTuple):
     uid: int
     gid: int
     size: int
+    newest_ns: int
     changed_ns: int
 
 
@@ -116,6 +121,7 @@ class Operations:
             self._doors,
             self._errors,
             self._status,
+            save=self._save,
             zone=settings.zone,
             can_remove=settings.can_remove,
         )
@@ -131,10 +137,16 @@ class Operations:
         # The attributes of files that were removed while they were open, by the paths that libfuse gives them until they are
         # closed: it renames them, and removes that name at last.
         self._hidden: dict[str, Stat] = {}
+        self._growth: Growth | None = None
 
     def note_piece_sizes(self, sizes: range) -> None:
         """Note that the kernel passes large writes on in pieces of *sizes*, in bytes, and a last one."""
         self._doors.piece_sizes = sizes
+
+    def note_invalidation(self, invalidate: Callable[[str], object]) -> None:
+        """Note that *invalidate* makes the kernel ask again for the attributes of a path."""
+        if self._settings.attr_timeout_s:
+            self._growth = Growth(invalidate, self._settings.attr_timeout_s)
 
     def init(self, _path: str) -> None:
         """Note that the filesystem is mounted."""
@@ -145,6 +157,9 @@ class Operations:
 
     def destroy(self, _path: str) -> None:
         """End the partial lines of files still open, and keep the last errors: the filesystem is unmounted."""
+        growth, self._growth = self._growth, None
+        if growth is not None:
+            growth.close()
         for handle in self._handles.remove_all():
             handle.release()
         self._errors.close()
@@ -206,16 +221,35 @@ class Operations:
         if hidden is not None:
             return hidden
         try:
-            mode, size, newest = self._tree.resolve(path).attributes()
+            mode, size, newest, changed = self._attributes(path)
         except (NotFound, InvalidName):
             is_shown = number is not None or self._aliases.age_s(path) < _SHOWN_FOR_S
             target = self._aliases.target(path)
             if target == path or not is_shown:
                 raise
             return self.getattr(target)
-        changed_ns = min(newest * _NS_PER_TICK, _MTIME_MAX_NS) or self._mounted_ns
+        newest_ns = min(newest * _NS_PER_TICK, _MTIME_MAX_NS) or _INSTALLED_NS
+        changed_ns = int(changed * 1e9) or newest_ns
         owner = self._settings.uid, self._settings.gid
-        return Stat(inode_of(path), self._permissions.of(mode), *owner, size, changed_ns)
+        permissions = self._permissions.of(mode)
+        return Stat(inode_of(path), permissions, *owner, size, newest_ns, changed_ns)
+
+    def _attributes(self, path: str) -> Attributes:
+        node, growth = self._tree.resolve(path), self._growth
+        if growth is None or node.grows_with is None:
+            return node.attributes()
+        growth.note(path, node.grows_with)
+        found = node.attributes()
+        growth.note(path, node.grows_with)
+        return found
+
+    def _save(self, batch: Batch) -> None:
+        """Save *batch*; what was shown of files that grow by it is out of date."""
+        try:
+            self._store.save_batch(batch)
+        finally:
+            if self._growth is not None and batch.ticks:
+                self._growth.note_saved(batch.ticks)
 
     def readlink(self, path: str) -> str:
         """Return the target of the symbolic link at *path*."""

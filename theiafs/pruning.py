@@ -119,7 +119,10 @@ def _size(text: str) -> int:
 def run_prune(parsed: argparse.Namespace) -> int:
     """Run the command with the arguments *parsed*, and return its exit status."""
     if parsed.older is None and parsed.larger is None:
-        print("theiafs: nothing to prune: give --older, --larger, or both", file=sys.stderr)
+        print(
+            f"theiafs: nothing to remove from {printable(parsed.store)}: give --older, --larger, or both",
+            file=sys.stderr,
+        )
         return 2
     oldest = 0 if parsed.older is None else now_in_ticks() - parsed.older
     limits = _Limits(oldest, _SIZE_MAX if parsed.larger is None else parsed.larger)

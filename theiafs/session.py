@@ -19,7 +19,14 @@ from typing import Any
 import numpy as np
 
 from store import EventStore, EventStoreException, is_reader_gone
-from theiafs.binding import describe, interruption, load_binding, piece_sizes
+from theiafs.binding import (
+    allow_mmap,
+    describe,
+    interruption,
+    invalidation,
+    load_binding,
+    piece_sizes,
+)
 from theiafs.config import OTHERS, Settings
 from theiafs.errors import REFUSALS, MountError, errno_of
 from theiafs.fusermount import missing_consent
@@ -146,7 +153,7 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
     def getattr_(session: Any, path: bytes, buffer: Any, file: Any = None) -> None:
         number = file.contents.fh if file else None
         found = session.operations.getattr(path.decode(), number)
-        changed = binding.c_timespec(*divmod(found.changed_ns, 10**9))
+        newest = binding.c_timespec(*divmod(found.newest_ns, 10**9))
         stat = buffer.contents  # libfuse has set it to zeros
         stat.st_ino = found.inode
         stat.st_mode = found.mode
@@ -157,7 +164,8 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
         stat.st_size = found.size
         stat.st_blocks = -(-found.size // 512)
         stat.st_blksize = _BLOCK_SIZE
-        stat.st_atimespec = stat.st_mtimespec = stat.st_ctimespec = changed
+        stat.st_atimespec = stat.st_mtimespec = newest
+        stat.st_ctimespec = binding.c_timespec(*divmod(found.changed_ns, 10**9))
 
     def readdir(
         session: Any, path: bytes, buffer: Any, fill: Any, _offset: int, _file: Any, *flags: int
@@ -230,19 +238,23 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
         if hasattr(binding.FUSE, name) or name == "fallocate"
     }
     members |= {
-        name: _noting_piece_sizes(getattr(binding.FUSE, name))
+        name: _noting_connection(binding, getattr(binding.FUSE, name))
         for name in ("init", "init_fuse_2", "init_fuse_3")
         if hasattr(binding.FUSE, name)
     }
     return type("Session", (binding.FUSE,), {**members, "_wrapper": wrapper})
 
 
-def _noting_piece_sizes(init: Callable[..., Any]) -> Callable[..., Any]:
-    """Return *init*, a callback of a binding, so that the operations learn how the kernel cuts writes."""
+def _noting_connection(binding: ModuleType, init: Callable[..., Any]) -> Callable[..., Any]:
+    """Return *init*, a callback of *binding*, so that the operations learn how the kernel cuts writes, and what it can do."""
 
     @functools.wraps(init)
     def noting(session: Any, connection: Any, *config: Any) -> Any:
+        allow_mmap(connection)
         session.operations.note_piece_sizes(piece_sizes(connection))
+        invalidate = invalidation(binding)
+        if invalidate is not None:
+            session.operations.note_invalidation(invalidate)
         return init(session, connection, *config)
 
     return noting

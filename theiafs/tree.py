@@ -2,14 +2,12 @@
 
 import posixpath
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, tzinfo
 from functools import partial
-from itertools import islice
 
 from store import (
-    AtLevel,
-    During,
+    Batch,
     EventStore,
     EventStoreException,
     FromSource,
@@ -18,19 +16,19 @@ from store import (
     Matches,
     Not,
     Query,
+    Span,
 )
 from store.format.faults import line_fault, tag_fault
-from store.format.levels import LEVELS
 from theiafs.addition import Addition
-from theiafs.daynames import day_names
 from theiafs.doors import Doors
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import AlreadyThere, InvalidName, NotFound, NotPermitted
 from theiafs.guide import GUIDE
 from theiafs.handles import Handle
 from theiafs.lineviews import VIEW_OF
+from theiafs.listings import Listings
 from theiafs.moments import Moments
-from theiafs.names import escape, read_name
+from theiafs.names import read_name
 from theiafs.nodes import (
     AnswerFile,
     Directory,
@@ -50,35 +48,19 @@ from theiafs.openanswers import OpenAnswers
 from theiafs.paths import DOORS, Filter, Location, NodeKind, Paths, decode_pattern, place_in_name
 from theiafs.processes import Process
 from theiafs.recent import Recent
-from theiafs.signposts import signposted, signposts
+from theiafs.signposts import signposted
 from theiafs.summaries import SCANS, SUMMARIES
-from theiafs.timerange import parse_date
 from theiafs.viewlinks import ADVICE, normal_target, stays_inside, view_name
 
 __all__ = ["Tree"]
 
-_NAMES_AT_ONCE = 1 << 10
 _SIZES_MAX = 1 << 12
 """Summaries whose last sizes are kept, to be shown before they are computed again."""
-_ROOT_DIRECTORIES = [
-    NodeKind.MINUTES,
-    NodeKind.BY_TAG,
-    NodeKind.BY_SOURCE,
-    NodeKind.BY_LEVEL,
-    NodeKind.BY_DATE,
-    NodeKind.RANGE,
-    NodeKind.MATCH,
-    NodeKind.NOT,
-    NodeKind.BY_ID,
-    NodeKind.VIEWS,
-]
 
 _MINUTE_FILES = frozenset({NodeKind.MINUTE, NodeKind.MINUTE_LOG, NodeKind.MINUTE_JSONL})
 
 _RGIGNORE = f"/*\n!/{NodeKind.MINUTES}/\n"
 """Lets ripgrep read every event once: ``rg X`` at the root reads ``minutes``."""
-
-_Listing = Callable[[Location, Query], Iterable[Entries]]
 
 
 class Tree:
@@ -89,6 +71,7 @@ class Tree:
         doors: the files that events are appended to.
         errors: the errors that are shown.
         status: returns what is shown of the filesystem's status; the store's follows.
+        save: saves what is appended; by default in the store, and nothing else.
         zone: the time zone of days, and of times without an offset in paths.
         can_remove: whether minutes and events can be removed.
     """
@@ -100,10 +83,12 @@ class Tree:
         errors: ErrorLog | None = None,
         status: Callable[[], Mapping[str, int | str]] = dict,
         *,
+        save: Callable[[Batch], None] | None = None,
         zone: tzinfo = UTC,
         can_remove: bool = False,
     ) -> None:
         self._store = store
+        self._save = save or store.save_batch
         self._doors = doors
         self._can_remove = can_remove
         self._errors = errors or ErrorLog()
@@ -112,25 +97,12 @@ class Tree:
         self._moments = Moments(lambda: store.whole(Query()).newest)
         self._open_answers = OpenAnswers()
         self._scanned_sizes: Recent[str, int] = Recent(_SIZES_MAX)
-        self._listings: dict[NodeKind, _Listing] = {
-            NodeKind.ROOT: self._list_root,
-            NodeKind.MINUTES: self._list_minutes,
-            NodeKind.QUERY: self._list_query,
-            NodeKind.BY_TAG: self._list_tags,
-            NodeKind.BY_SOURCE: self._list_sources,
-            NodeKind.BY_LEVEL: self._list_levels,
-            NodeKind.BY_DATE: self._list_days,
-            NodeKind.RANGE: _list_nothing,
-            NodeKind.MATCH: _list_nothing,
-            NodeKind.NOT: _list_nothing,
-            NodeKind.BY_ID: _list_nothing,
-            NodeKind.VIEWS: self._list_views,
-        }
+        self._listings = Listings(store, zone)
         self._root_files: dict[NodeKind, Callable[[], File]] = {
             NodeKind.README: lambda: TextFile(GUIDE),
             NodeKind.RGIGNORE: lambda: TextFile(_RGIGNORE),
             NodeKind.STATUS: lambda: StatusFile({**status(), **doors.status(), **store.status()}),
-            NodeKind.ERRORS: lambda: ErrorsFile(self._errors),
+            NodeKind.ERRORS: lambda: ErrorsFile(self._errors, self._open_answers.began),
         }
 
     def resolve(self, path: str) -> Node:
@@ -323,9 +295,8 @@ class Tree:
         return self._node(path, location, query)
 
     def _node(self, path: str, location: Location, query: Query) -> Node:
-        list_entries = self._listings.get(location.kind)
-        if list_entries is not None:
-            return self._directory(lambda: list_entries(location, query), query)
+        if self._listings.has(location):
+            return self._directory(lambda: self._listings.entries(location, query), query)
         make_file = self._root_files.get(location.kind)
         if make_file is not None:
             return make_file()
@@ -340,7 +311,9 @@ class Tree:
                 target = store.views().get(location.name)
                 if target is not None and stays_inside(target):
                     return Link(target, 0)
-            case NodeKind.SIGNPOST if location.name in self._signposts(location, query).names:
+            case NodeKind.SIGNPOST if (
+                location.name in self._listings.signposts(location, query).names
+            ):
                 return Link(signposted(location.name), 0)
             case NodeKind.LATEST:
                 return self._latest(path)
@@ -353,29 +326,31 @@ class Tree:
                 if addition is not None:
                     make_buffer = partial(self._doors.buffer, location.kind, addition)
                     on_loss = partial(self._note_loss, path.encode())
-                    return IngestFile(store, addition, make_buffer, on_loss)
+                    return IngestFile(store, self._save, addition, make_buffer, on_loss)
         raise NotFound(f"no such file: {path!r}")
 
     def _note_loss(self, path: bytes, writer: Process, error: EventStoreException) -> None:
         self._errors.add(writer, "release", path, error)
 
     def _directory(self, entries: Callable[[], Iterable[Entries]], query: Query) -> Directory:
-        return Directory(entries, lambda: self._newest(query))
+        return Directory(entries, lambda: self._events(query))
 
-    def _newest(self, query: Query) -> int:
-        """Return the time of the newest event that may answer *query*, as far as it is known without reading contents."""
-        return self._store.whole(query.without_contents).newest
+    def _events(self, query: Query) -> Span:
+        """Return what is known, without reading contents, of the events that may answer *query*."""
+        return self._store.whole(query.without_contents)
 
     def _summary(self, path: str, kind: NodeKind, query: Query) -> SummaryFile:
         def text() -> bytes:
             return SUMMARIES[kind](self._store, query)
 
-        def newest() -> int:
-            return self._newest(query)
+        def events() -> Span:
+            return self._events(query)
 
         if kind in SCANS or query.content_filters:
-            return ScanFile(text, newest, self._scanned_sizes, path)
-        return SummaryFile(text, newest)
+            return ScanFile(text, events, self._scanned_sizes, path)
+        # A range may move with the clock.
+        began = None if query.is_bounded else self._open_answers.began
+        return SummaryFile(text, events, began)
 
     def _latest(self, path: str) -> Link:
         newest = self._store.latest()
@@ -384,64 +359,9 @@ class Tree:
         span = self._store.span(Query(), newest)
         return Link(f"{NodeKind.MINUTES}/{newest}", span.newest if span else 0)
 
-    def _list_root(self, location: Location, query: Query) -> Iterator[Entries]:
-        files = [NodeKind.README, NodeKind.RGIGNORE, NodeKind.STATUS, NodeKind.ERRORS]
-        yield Entries(files, TextFile.MODE)
-        if self._store.is_writable:
-            yield Entries(DOORS, IngestFile.MODE)
-        yield Entries(_ROOT_DIRECTORIES, Directory.MODE)
-        yield self._signposts(location, query)
-        if self._store.latest() is not None:
-            yield Entries([NodeKind.LATEST], Link.MODE)
-
-    def _list_query(self, location: Location, query: Query) -> Iterator[Entries]:
-        yield self._signposts(location, query)
-        yield from self._list_minutes(location, query)
-
-    def _signposts(self, location: Location, query: Query) -> Entries:
-        return Entries(signposts(location, query, self._store.is_writable), Link.MODE)
-
-    def _list_tags(self, location: Location, query: Query) -> Iterator[Entries]:
-        """List the tags that are not in the path already."""
-        applied = {
-            tag for each in location.filters if isinstance(each, HasTag) for tag in each.any_of
-        }
-        yield _names(self._store.tags(query) - applied)
-
-    def _list_sources(self, location: Location, query: Query) -> Iterator[Entries]:
-        """List the sources, unless the path names the only one."""
-        is_known = _names_one(location, FromSource)
-        yield _names(frozenset() if is_known else self._store.sources(query))
-
-    def _list_levels(self, location: Location, query: Query) -> Iterator[Entries]:
-        """List the levels that occur, the most severe first, unless the path names the only one."""
-        found = {} if _names_one(location, AtLevel) else self._store.levels(query)
-        yield Entries([level for level in LEVELS if level in found], Directory.MODE)
-
-    def _list_days(self, _location: Location, query: Query) -> Iterator[Entries]:
-        """List the days that have events, except one that the path asks for already, and those without a name."""
-        asked = During(query.start, query.end)
-        days = day_names(self._store, query, self._zone)
-        names = [name for name in days if parse_date(name, self._zone) != asked]
-        yield Entries(names, Directory.MODE)
-
-    def _list_views(self, _location: Location, _query: Query) -> Iterator[Entries]:
-        views = self._store.views()
-        yield Entries(sorted(name for name in views if stays_inside(views[name])), Link.MODE)
-
-    def _list_minutes(self, _location: Location, query: Query) -> Iterator[Entries]:
-        names = self._store.minutes(query)
-        while some := list(islice(names, _NAMES_AT_ONCE)):
-            yield Entries(some, AnswerFile.MODE)
-
 
 def _read_id(name: str) -> str:
     return read_name(name, "id", line_fault)
-
-
-def _names_one(location: Location, kind: type[AtLevel] | type[FromSource]) -> bool:
-    """Return whether a filter of *kind* in *location* admits one value only, so that listing it would lead no further."""
-    return any(isinstance(each, kind) and len(each.any_of) == 1 for each in location.filters)
 
 
 def _may_be_removed(location: Location) -> bool:
@@ -450,11 +370,3 @@ def _may_be_removed(location: Location) -> bool:
     if query is None or query.gaps or not query.is_bounded or not query.filters:
         return False
     return all(isinstance(each, HasTag) for each in query.filters)
-
-
-def _names(labels: frozenset[str]) -> Entries:
-    return Entries([escape(label) for label in sorted(labels)], Directory.MODE)
-
-
-def _list_nothing(_location: Location, _query: Query) -> Iterable[Entries]:
-    return ()

@@ -31,12 +31,19 @@ class _Lines(Answer):
         access: the access to minutes.
         span: the answer at its opening.
         version: see :class:`store.api.Answer`.
+        generation: see :class:`store.api.Answer`.
     """
 
     def __init__(
-        self, query: Query, view: View, access: Access, span: Span | None, version: int
+        self,
+        query: Query,
+        view: View,
+        access: Access,
+        span: Span | None,
+        version: int,
+        generation: int,
     ) -> None:
-        super().__init__(span, version)
+        super().__init__(span, version, generation)
         self._query = query
         self._view = view
         self._access = access
@@ -95,7 +102,7 @@ class MinuteLines(_Lines):
         span: Span | None,
         entries: int,
     ) -> None:
-        super().__init__(query, view, access, span, minute.id)
+        super().__init__(query, view, access, span, minute.id, minute.id)
         self._minute = minute
         self._seen = entries
         self._map.append(minute.id, 0, entries, span.size if span is not None else 0)
@@ -130,7 +137,7 @@ class WholeLines(_Lines):
         span: Span,
         sizes: NDArray[np.int64],
     ) -> None:
-        super().__init__(version.query, view, access, span, version.order)
+        super().__init__(version.query, view, access, span, version.order, version.epoch)
         self._version: Version | None = version
         self._sizes = sizes
         self._arrivals = version.arrivals

@@ -82,6 +82,7 @@ class Lookup:
         streams: the streams.
         arrivals: the order of arrival.
         epoch: a counter of removals of minutes, and of arrivals folded into the bases.
+        dropped: when minutes were last removed since the opening, in seconds since the epoch.
         moved: the tails that have moved.
         scanner: reads minute files.
         cache: what was found.
@@ -107,6 +108,7 @@ class Lookup:
         self.streams = Streams(memory_size)
         self.arrivals = Arrivals()
         self.epoch = 0
+        self.dropped = 0.0
         self.moved = MovedTails()
         self._bytes = MinuteReader(self._file, self.catalog.name, refresh, self.moved)
         self.scanner = Scanner(root_dir, disk, self.ids_of)
@@ -292,22 +294,25 @@ class Lookup:
             catalog, total = self.catalog, None
             if query.is_bounded:
                 minutes = catalog.overlapping(query)
+                # A file that is open keeps the size of what was removed.
+                changed = max(self.dropped, self.streams.reordered)
+                changed = float(catalog.changes(minutes).max(initial=changed))
                 if query.content_filters:  # each of them would be read
                     minutes = minutes[np.isin(minutes, self.streams.minutes(self._matching(query)))]
             elif query.asks_everything:
                 minutes = catalog.ids()
-                total, _ = self.streams.total(None)
+                total, changed = self.streams.total(None)
             else:
                 # The lock was free meanwhile: there may be more streams, or others with the same ids.
                 matching = self._matching(query)
                 minutes = catalog.in_order(self.streams.minutes(matching))
-                if not query.content_filters:
-                    total, _ = self.streams.total(matching)
+                of_streams, changed = self.streams.total(matching)
+                total = None if query.content_filters else of_streams
             oldest, newest = catalog.times(minutes)
             return Version(
                 query,
                 total,
-                float(catalog.changes(minutes).max(initial=0.0)),
+                changed,
                 minutes,
                 catalog.values("entries", minutes),
                 *catalog.bases(minutes),

@@ -343,18 +343,16 @@ class Reader:
 
     def _span(self, query: Query, row: MinuteRow, view: View | None) -> Span | None:
         """Return the part of the answer to *query* in the minute of *row*, None if there is none."""
-        lookup = self._lookup
-        with lookup.lock:
-            changed = lookup.catalog.changed(row.id)
         if query.asks_everything and view is None:
-            return Span(row.name, row.bytes, row.events, max(row.newest, 0), changed)
+            return Span(row.name, row.bytes, row.events, max(row.newest, 0), row.changed)
         if query.is_bounded and not _is_inside(row, query):
             total = self._part(query, row.id, row.entries, view)
         elif query.at_any_time.filters or view is not None:
-            total = lookup.series(query, view).total(row.id, row.entries)
+            total = self._lookup.series(query, view).total(row.id, row.entries)
         else:
             total = Total(row.bytes - row.damage, row.events, max(row.newest, 0))
-        return Span(row.name, *total, changed) if total.events or query.asks_everything else None
+        is_shown = total.events or query.asks_everything
+        return Span(row.name, *total, row.changed) if is_shown else None
 
     def _whole(self, version: Version, view: View | None = None) -> Span:
         if version.total is not None and view is None:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,8 @@ def recount(lookup: Lookup, append_lock: threading.Lock) -> None:
         rows = np.concatenate([rows[is_kept], *(part for _, part in parts)])
         lookup.streams.reset_counts()
         if len(rows):
-            lookup.streams.recount(rows, minutes)
+            # Which of them lost a minute is unknown.
+            lookup.streams.recount(rows, minutes, time.time())
         lookup.streams.forget_empty()
     del loaded  # they had to stay in memory until they were counted
 

@@ -4,6 +4,7 @@ It keeps them consistent: :meth:`State.extend` adds entries to a minute, :meth:`
 removes minutes. Readers use :mod:`store.engine.lookup`.
 """
 
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -103,13 +104,16 @@ class State:
         """
         files = list(self._disk.list_files(self.root_dir))
         names = self.database.load(files, self.catalog, self.streams)
+        if not len(self.catalog):  # the index is lost, and with it in which order events were shown
+            self.streams.reordered = time.time() if names else 0.0
         for first in range(0, len(names), _SAVED_AT_ONCE):
             rows = []
             some = names[first : first + _SAVED_AT_ONCE]
             for done, scanned in enumerate(self.scanner.scan_all(some), first + 1):
                 if scanned is not None:
                     with self.append_lock, self.lock:
-                        _minute, row, summary = self._add(scanned, has_arrived=False)
+                        changed = min(scanned.stat.ctime_ns / 1e9, time.time())
+                        _minute, row, summary = self._add(scanned, False, changed)
                     if row.bytes == row.size:  # else it changed during the scan, and is rescanned
                         packed = scanned.entries.pack(row.entries, row.checksum)
                         rows.append(IndexRow(row, summary, packed))
@@ -188,7 +192,7 @@ class State:
         made = []
         for scanned in minutes:
             with self.append_lock, self.lock:
-                made.append(self._add(scanned, has_arrived)[0])
+                made.append(self._add(scanned, has_arrived, time.time())[0])
         return made
 
     def drop(self, minutes: Sequence[int], is_wanted: Callable[[int], bool]) -> None:
@@ -232,7 +236,7 @@ class State:
             self.must_recount |= not self._drop([minute.id], known, lines)
             made = None
             if scanned is not None:
-                made, _row, _summary = self._add(scanned, has_arrived)
+                made, _row, _summary = self._add(scanned, has_arrived, time.time())
             elif len(tail.streams):
                 start, end = self.catalog.span(minute.id)
                 made = self.lookup.keep(self.catalog.add(start, end), MinuteEntries())
@@ -253,20 +257,19 @@ class State:
         return made
 
     def _add(
-        self, scanned: Scanned, has_arrived: bool
+        self, scanned: Scanned, has_arrived: bool, changed: float
     ) -> tuple[Minute, MinuteRow, NDArray[np.void]]:
-        """Show *scanned*; return the minute, its row and its summary."""
+        """Show *scanned*, which *changed* then; return the minute, its row and its summary."""
         span, entries = parse_name(scanned.name), scanned.entries
         assert span is not None, "only minute files are read"
-        now = time.time()
         columns = entries.columns(0, len(entries))
         minute = self.catalog.add(*span)
-        row = MinuteRow.of(minute, span, scanned.stamp, scanned.checksum, columns)
+        row = MinuteRow.of(minute, span, scanned.stamp, scanned.checksum, columns, changed)
         self.catalog.set_row(row)
         summary = summarize(columns, len(self.streams))
-        self.streams.count(minute, summary, now * has_arrived)
+        self.streams.count(minute, summary, changed)
         if has_arrived:
-            self._note_arrival(minute, 0, len(entries), now)
+            self._note_arrival(minute, 0, len(entries), changed)
         else:
             self.catalog.set_base(minute, row.entries, row.bytes)
         return self.lookup.keep(minute, entries, scanned.stat), row, summary
@@ -281,6 +284,7 @@ class State:
             self.lookup.line_totals.discount(minutes, lines)
             self.catalog.remove(minutes)
             self.lookup.epoch += 1
+            self.lookup.dropped = now
         for each in minutes:
             self.lookup.forget(each)
         self._removed += minutes
@@ -298,12 +302,26 @@ class State:
             self._fold()
 
     def _fold(self) -> None:
+        self._note_order()
         # Open files keep the order that they began with.
         folded, self.lookup.arrivals = self.lookup.arrivals, Arrivals()
         self.catalog.extend_bases(each for each in folded.minutes() if self.catalog.has(each))
         folded.successor = self.lookup.arrivals
         self.lookup.line_totals.note_fold()
         self.lookup.epoch += 1
+
+    def _note_order(self) -> None:
+        """Note whether the next files that are opened have another order than that of arrival; the caller holds the lock."""
+        catalog = self.catalog
+        arrived = [each.minute for each in self.lookup.arrivals.since((0, 0))[0]]
+        spans = [catalog.span(each) for each in arrived if catalog.has(each)]
+        is_sorted = all(first <= second for first, second in itertools.pairwise(spans))
+        if is_sorted and spans:
+            ids = catalog.ids()
+            with_base = ids[catalog.values("base_entries", ids) > 0]
+            is_sorted = not len(with_base) or catalog.span(int(with_base[-1])) <= spans[0]
+        if not is_sorted:
+            self.streams.reordered = time.time()
 
     def recount(self) -> None:
         """Recount all streams if the summary of a removed minute was unknown."""
@@ -345,7 +363,8 @@ class State:
             return None  # another program appended to the file; a flush will replace it
         count = entries.position_at(row.size)
         columns = entries.columns(0, count)
-        row = MinuteRow.of(row.id, (row.start, row.end), row.stamp, row.checksum, columns)
+        span = row.start, row.end
+        row = MinuteRow.of(row.id, span, row.stamp, row.checksum, columns, row.changed)
         if row.bytes != row.size:
             return None  # it was truncated during the scan
         packed = entries.pack(count, row.checksum)
@@ -362,6 +381,7 @@ class State:
             self.lookup.newest.refresh(None)
             self.lookup.levels.save()
             # Nothing else uses the store any more.
+            self._note_order()
             is_settled = self.catalog.is_settled()
             sums = self.lookup.line_totals.known()
             self.database.close(self.catalog if is_settled else None, self.streams, sums)

@@ -22,12 +22,11 @@ __all__ = ["Catalog", "Differences"]
 _STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
 _COLUMNS = np.dtype(
     [
-        *[(name, "<i8") for name in (*COLUMNS, "base_entries", "base_bytes")],
-        ("changed", "<f8"),
+        *[(name, ROW[name]) for name in COLUMNS],
+        *[(name, "<i8") for name in ("base_entries", "base_bytes")],
     ]
 )
-"""What is in memory of a minute: its row, its *base*, whose entries count as stored before all that arrived since, and when it
-last changed."""
+"""What is in memory of a minute: its row, and its *base*, whose entries count as stored before all that arrived since."""
 
 
 def _fields(*names: str) -> tuple[struct.Struct, int]:
@@ -88,7 +87,6 @@ class Catalog:
         self._there[minute] = True
         self.set_row(MinuteRow(minute, start, end))
         self.set_base(minute, 0, 0)
-        self.set_changed(minute, 0.0)
         self._order.add(minute, start, end)
         return minute
 
@@ -219,7 +217,7 @@ class Catalog:
         return int(size)
 
     def changed(self, minute: int) -> float:
-        """Return when *minute* last changed, in seconds since the epoch; 0 if it has not since the opening."""
+        """Return when *minute* last changed, in seconds since the epoch."""
         [changed] = self._table.get(minute, *_CHANGED_AT)
         return float(changed)
 

@@ -1,5 +1,6 @@
 """Loading the index: all that it knows of the files of a directory, when a store is opened."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,7 +12,8 @@ from store.index.catalog import Catalog
 from store.index.lines import unpack_line_totals
 from store.index.row import FREE_IDS_MAX, ROW
 from store.index.rows import checked, counted_summary, pack_totals, summary_of, unpack_totals
-from store.index.streams import Streams, StreamTotals
+from store.index.stream_totals import StreamTotals
+from store.index.streams import Streams
 from store.index.tables import VERSION, Tables
 from store.minutes.names import parse_name
 
@@ -79,16 +81,19 @@ def load(tables: Tables, files: Sequence[FileStat]) -> Loaded:
             found.append((minute, counted[1]))
         if len(found) < len(stale):
             raise ValueError("minutes without summaries")
-        streams.discount(found, 0.0)
+        streams.discount(found, time.time())
         streams.forget_emptied()
     else:
         if totals is not None:
             _, summaries = tables.minutes()
+        # Without a snapshot, in which order they were shown is unknown.
+        streams.reordered = totals.reordered if totals is not None else time.time()
         kept = catalog.ids().tolist()
         parts = [summary_of(summaries[minute], len(streams)) for minute in kept]
         if parts:
             lengths = [len(each) for each in parts]
-            streams.recount(np.concatenate(parts), np.repeat(np.array(kept, np.int64), lengths))
+            minutes = np.repeat(np.array(kept, np.int64), lengths)
+            streams.recount(np.concatenate(parts), minutes, catalog.changes(minutes))
         streams.forget_empty()
     is_current = totals is not None and not stale and not unknown
     line_totals = _line_totals(tables, generation, len(streams)) if is_current else {}
@@ -120,5 +125,5 @@ def save_snapshot(
         rows = catalog.rows().tobytes()
         tables.save_snapshot(generation, rows, pack_totals(streams.export()))
     tables.save_line_totals(
-        generation, {view: sums.tobytes() for view, sums in line_totals.items()}
+        generation, {view: sums[: streams.end].tobytes() for view, sums in line_totals.items()}
     )

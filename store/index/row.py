@@ -18,9 +18,9 @@ FREE_IDS_MAX = 1 << 20
 """More ids without a minute than this mean corruption: tables by id take memory for all of them."""
 
 COLUMNS = (
-    "start", "end", "size", "mtime_ns", "ctime_ns", "inode", "checksum", "bytes", "entries", "events", "damage", "ends_damaged", "oldest", "newest",
+    "start", "end", "size", "mtime_ns", "ctime_ns", "inode", "checksum", "bytes", "entries", "events", "damage", "ends_damaged", "oldest", "newest", "changed",
 )  # fmt: skip
-ROW = np.dtype([(name, "<i8") for name in ("id", *COLUMNS)])
+ROW = np.dtype([(name, "<f8" if name == "changed" else "<i8") for name in ("id", *COLUMNS)])
 """A row of the catalog, for many rows at once; the fields are those of :class:`MinuteRow`."""
 
 
@@ -43,6 +43,7 @@ class MinuteRow(NamedTuple):
         ends_damaged: 1 if its last entry is damage, else 0.
         oldest: the ticks of its oldest event; -1 if there is none.
         newest: the ticks of its newest event; -1 if there is none.
+        changed: when it last changed, in seconds since the epoch.
     """
 
     id: int
@@ -60,12 +61,19 @@ class MinuteRow(NamedTuple):
     ends_damaged: int = 0
     oldest: int = -1
     newest: int = -1
+    changed: float = 0.0
 
     @classmethod
     def of(
-        cls, minute: int, span: tuple[int, int], stamp: Stamp, checksum: int, columns: EntryColumns
+        cls,
+        minute: int,
+        span: tuple[int, int],
+        stamp: Stamp,
+        checksum: int,
+        columns: EntryColumns,
+        changed: float,
     ) -> "MinuteRow":
-        """Make the row of a minute that has the entries in *columns*, all of which are in its file."""
+        """Make the row of a minute that last *changed* then, and has the entries in *columns*, all of them in its file."""
         is_event = columns.streams != DAMAGED
         sizes, ticks = columns.sizes, columns.ticks[is_event]
         return cls(
@@ -80,6 +88,7 @@ class MinuteRow(NamedTuple):
             int(len(sizes) > 0 and not is_event[-1]),
             int(ticks.min()) if len(ticks) else -1,
             int(ticks.max()) if len(ticks) else -1,
+            changed,
         )
 
     @property
@@ -126,6 +135,8 @@ def check_rows(rows: NDArray[np.void]) -> None:
         & (rows["oldest"] >= np.where(has_events, 0, -1))
         & (rows["newest"] >= rows["oldest"])
         & (rows["newest"] <= np.where(has_events, TICKS_MAX, -1))
+        & (rows["changed"] >= 0)
+        & np.isfinite(rows["changed"])
     )
     if (
         not can_be.all()

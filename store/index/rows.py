@@ -19,7 +19,7 @@ from store.index.minute import (
     unpack_layout,
 )
 from store.index.row import ROW, MinuteRow, check_rows
-from store.index.streams import StreamTotals
+from store.index.stream_totals import StreamTotals
 from store.index.summary import SUMMARY, checksum_of, summarize
 from store.ticks import TICKS_MAX
 
@@ -44,8 +44,10 @@ __all__ = [
 CORRUPT = (ValueError, TypeError, LookupError, OverflowError, struct.error)
 """The errors of Python and numpy for a corrupt row."""
 
-_ROW = struct.Struct(f"<{len(MinuteRow._fields)}q")  # as of the type ROW
-_TOTALS_HEADER = struct.Struct("<QQ")  # the number of streams, and of postings
+_ROW = struct.Struct(f"<{len(MinuteRow._fields) - 1}qd")  # as of the type ROW
+_TOTALS_HEADER = struct.Struct(
+    "<QQd"
+)  # the number of streams, that of postings, and when events were reordered
 _HASHES_HEADER = struct.Struct("<II")  # a checksum of the hashes, and that of the file
 
 log = logging.getLogger(__name__)
@@ -81,21 +83,30 @@ def checked(unpack: Callable[..., _Value], *arguments: object) -> _Value | None:
 
 def pack_totals(totals: StreamTotals) -> bytes:
     """Pack *totals*, for :func:`unpack_totals`."""
-    packed = _TOTALS_HEADER.pack(len(totals.events), len(totals.postings))
-    return packed + b"".join(column.tobytes() for column in totals)
+    *columns, reordered = totals
+    packed = _TOTALS_HEADER.pack(len(totals.events), len(totals.postings), reordered)
+    return packed + b"".join(np.asarray(column).tobytes() for column in columns)
 
 
 def unpack_totals(packed: bytes, stream_count: int) -> StreamTotals:
     """Unpack the totals of *stream_count* streams, or raise one of ``CORRUPT``."""
-    count, postings = _TOTALS_HEADER.unpack_from(packed)
-    if count != stream_count or len(packed) != _TOTALS_HEADER.size + 4 * 8 * count + 4 * postings:
+    count, postings, reordered = _TOTALS_HEADER.unpack_from(packed)
+    if count != stream_count or len(packed) != _TOTALS_HEADER.size + 5 * 8 * count + 4 * postings:
         raise ValueError("totals of other streams")
     columns = np.frombuffer(packed, np.int64, 4 * count, _TOTALS_HEADER.size).reshape(4, count)
     if (columns[3] < 0).any() or int(columns[3].sum()) != postings:
         raise ValueError("posting lists that cannot be")
-    minutes = np.frombuffer(packed, np.uint32, postings, _TOTALS_HEADER.size + columns.nbytes)
+    changed = np.frombuffer(packed, np.float64, count, _TOTALS_HEADER.size + columns.nbytes)
+    if not _are_times(np.append(changed, reordered)):
+        raise ValueError("times that cannot be")
+    start = len(packed) - 4 * postings
+    minutes = np.frombuffer(packed, np.uint32, postings, start)
     events, sizes, newest, lengths = columns
-    return StreamTotals(events, sizes, newest, lengths, minutes)
+    return StreamTotals(events, sizes, newest, lengths, changed, minutes, reordered)
+
+
+def _are_times(times: NDArray[np.float64]) -> bool:
+    return bool((np.isfinite(times) & (times >= 0)).all())
 
 
 def pack_row(row: MinuteRow) -> bytes:
@@ -150,7 +161,8 @@ def entries_of(
     entries = MinuteEntries.unpack(packed, row.size, row.checksum, stream_count)
     columns = entries.columns(0, len(entries))
     if (
-        MinuteRow.of(row.id, (row.start, row.end), row.stamp, row.checksum, columns) != row
+        MinuteRow.of(row.id, (row.start, row.end), row.stamp, row.checksum, columns, row.changed)
+        != row
         or summarize(columns, stream_count).tobytes() != summary
     ):
         raise ValueError(f"{row.name} has other entries than its summary says")
@@ -236,8 +248,8 @@ def check_snapshot(catalog: bytes, totals: bytes) -> bool:
     """
     rows = np.frombuffer(catalog, ROW)
     check_rows(rows)
-    stream_count, _ = _TOTALS_HEADER.unpack_from(totals)
-    events, sizes, newest, lengths, postings = unpack_totals(totals, stream_count)
+    stream_count, _, _ = _TOTALS_HEADER.unpack_from(totals)
+    events, sizes, newest, lengths, _, postings, _ = unpack_totals(totals, stream_count)
     size = int(rows["size"].sum())
     if (
         (events < 0).any()

@@ -3,7 +3,6 @@
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +12,11 @@ from store.index.keys import ABSENT, KeyTable
 from store.index.labels import Labels, sources_in, tags_in
 from store.index.minute import DAMAGED
 from store.index.postings import Postings
+from store.index.stream_totals import StreamTotals
 from store.index.summary import Total
 from store.query import Filter, FromSource, HasTag, Not, Query, Untagged
 
-__all__ = ["Stale", "StreamTotals", "Streams"]
+__all__ = ["Stale", "Streams"]
 
 _QUEUED_MIN, _QUEUED_MAX = 16, 1 << 16
 """Updates of the posting lists by minutes with at least _QUEUED_MIN streams are queued; the queue is merged at
@@ -40,16 +40,6 @@ class Stale:
         self.arrived = 0
 
 
-class StreamTotals(NamedTuple):
-    """The totals of all streams by id, and the posting lists one after the other, each of *lengths* minutes."""
-
-    events: NDArray[np.int64]
-    sizes: NDArray[np.int64]
-    newest: NDArray[np.int64]
-    lengths: NDArray[np.int64]
-    postings: NDArray[np.uint32]
-
-
 _RECENT_SIZE_MIN = 256 << 10
 _RECENT_SHARE = 64
 
@@ -68,6 +58,7 @@ class Streams:
         tags: the tags of all streams; the empty one stands for no tag.
         stale: the streams whose newest events are to be found, by id.
         generation: changes whenever an id may mean another stream than before.
+        reordered: when events last got another order than that in which they had arrived, in seconds since the epoch.
     """
 
     def __init__(self, memory_size: int = 0) -> None:
@@ -85,6 +76,7 @@ class Streams:
         self._unsaved = array("i")  # some more than once
         self.stale: dict[int, Stale] = {}
         self.generation = 0
+        self.reordered = 0.0
         self._keys.add(b"")  # DAMAGED, which has neither a source nor tags
         self._make_room()
 
@@ -240,14 +232,14 @@ class Streams:
     def total(self, matching: NDArray[np.bool_] | None) -> tuple[Total, float]:
         """Return the total of all events of *matching* streams, None for all, and when they last changed."""
         if matching is None:
-            return self._everything, self._everything_changed
+            return self._everything, max(self._everything_changed, self.reordered)
         ids = matching.nonzero()[0]
         total = Total(
             int(self._sizes.take(ids).sum()),
             int(self._events.take(ids).sum()),
             int(self._newest.take(ids).max(initial=0)),
         )
-        return total, float(self._changed.take(ids).max(initial=0.0))
+        return total, float(self._changed.take(ids).max(initial=self.reordered))
 
     def events(self, count: int) -> NDArray[np.int64]:
         """Return the numbers of events of the first *count* streams."""
@@ -297,15 +289,24 @@ class Streams:
 
     # Keeping
 
+    @property
+    def end(self) -> int:
+        """The id after the last that a stream has: streams at the end that were forgotten leave no trace."""
+        return int(self._keys.ids().max()) + 1
+
     def export(self) -> StreamTotals:
         """Return the totals of all streams."""
         self._merge_queue()
-        count = len(self)
+        count = self.end
+        lengths, postings = self._minutes.export()
         return StreamTotals(
             self._events.slice(0, count).copy(),
             self._sizes.slice(0, count).copy(),
             self._newest.slice(0, count).copy(),
-            *self._minutes.export(),
+            lengths[:count],
+            self._changed.slice(0, count).copy(),
+            postings,
+            self.reordered,
         )
 
     def restore(self, totals: StreamTotals) -> None:
@@ -314,6 +315,9 @@ class Streams:
             (self._events, self._sizes, self._newest), totals[:3], strict=True
         ):
             column.put(np.arange(len(self)), values)
+        self._changed.put(np.arange(len(self)), totals.changed)
+        self._everything_changed = float(totals.changed.max(initial=0.0))
+        self.reordered = totals.reordered
         self._minutes.restore(totals.lengths, totals.postings)
         events = totals.events.copy()
         events[DAMAGED] = 0
@@ -354,19 +358,28 @@ class Streams:
         zeros = np.zeros(count, np.int64)
         self._queue.clear()
         self._queued_count = 0
-        self.restore(StreamTotals(zeros, zeros, zeros, zeros, np.empty(0, np.uint32)))
+        none = np.empty(0, np.uint32)
+        self.restore(
+            StreamTotals(zeros, zeros, zeros, zeros, np.zeros(count), none, self.reordered)
+        )
 
     def forget_empty(self) -> None:
         """Forget the streams that have no event."""
         ids = self._keys.ids()
         self._forget(ids[(self._events.take(ids) == 0) & (ids != DAMAGED)].tolist())
 
-    def recount(self, rows: NDArray[np.void], minutes: NDArray[np.integer]) -> None:
+    def recount(
+        self,
+        rows: NDArray[np.void],
+        minutes: NDArray[np.integer],
+        changed: NDArray[np.float64] | float,
+    ) -> None:
         """Count the summaries of all minutes, from nothing.
 
         Args:
             rows: of type ``SUMMARY``, of all minutes one after the other.
             minutes: for each row, the id of its minute.
+            changed: for each row, or for all, when it last changed, in seconds since the epoch.
         """
         streams = rows["stream"].astype(np.int64)
         count = len(self)
@@ -374,9 +387,13 @@ class Streams:
         np.add.at(events, streams, rows["events"].astype(np.int64))
         np.add.at(sizes, streams, rows["size"].astype(np.int64))
         np.maximum.at(newest, streams, rows["newest"].astype(np.int64))
-        order = np.lexsort((minutes, streams))
+        changes = np.zeros(count)
+        np.maximum.at(changes, streams, changed)
+        postings = minutes[np.lexsort((minutes, streams))].astype(np.uint32)
         lengths = np.bincount(streams, minlength=count)
-        self.restore(StreamTotals(events, sizes, newest, lengths, minutes[order].astype(np.uint32)))
+        self.restore(
+            StreamTotals(events, sizes, newest, lengths, changes, postings, self.reordered)
+        )
 
     def _admit(self, keys: Sequence[bytes], ids: NDArray[np.int64]) -> None:
         """Make room for streams with *keys* that have *ids*, some of which others had that were forgotten."""

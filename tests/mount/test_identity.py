@@ -29,12 +29,20 @@ def numbers(mount: Mount) -> dict[str, int]:
     return found
 
 
-def test_numbers_are_the_same_after_a_remount(make_mount: Callable[..., Mount]) -> None:
-    """Every path keeps its number, in whatever order the paths are first asked for, and no two have the same."""
+def times(mount: Mount) -> dict[str, tuple[int, int, int]]:
+    """Return the size and the times of every path but that of the status, which says how the mount is doing."""
+    stats = {path: os.lstat(entry.path) for path, entry in walk(mount) if path != "/status"}
+    return {
+        path: (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for path, stat in stats.items()
+    }
+
+
+def test_numbers_and_times_are_the_same_after_a_remount(make_mount: Callable[..., Mount]) -> None:
+    """Every path keeps its own, in whatever order the paths are first asked for, and no two have the same number."""
     mount = make_mount()
     mount.shell("mkdir by-tag/web by-tag/error")
     mount.shell("seq 5 >> by-tag/web/ingest; seq 5 >> by-tag/error/ingest")
-    before = numbers(mount)
+    before, times_before = numbers(mount), times(mount)
     assert len(set(before.values())) == len(before) > 20
     assert os.stat(mount.path).st_ino == 1
     unlisted = [f"/by-tag/{tag}/events" for tag in ("error", "web")]
@@ -42,6 +50,7 @@ def test_numbers_are_the_same_after_a_remount(make_mount: Callable[..., Mount]) 
     for path in unlisted:
         assert os.stat(f"{mount.path}{path}").st_ino == inode_of(path)
     assert numbers(mount) == before
+    assert times(mount) == times_before
 
 
 def test_a_follower_with_a_registry(make_mount: Callable[..., Mount]) -> None:

@@ -1,0 +1,24 @@
+"""The totals of all streams, as they are kept."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["StreamTotals"]
+
+
+class StreamTotals(NamedTuple):
+    """The totals of all streams by id, and the posting lists one after the other, each of *lengths* minutes.
+
+    Attributes:
+        reordered: when events last got another order than that in which they had arrived, in seconds since the epoch.
+    """
+
+    events: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    newest: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    changed: NDArray[np.float64]
+    postings: NDArray[np.uint32]
+    reordered: float
