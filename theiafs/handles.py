@@ -14,6 +14,7 @@ from theiafs.errorlog import ErrorLog
 from theiafs.errors import NotPermitted
 from theiafs.origin import Origin
 from theiafs.processes import Process, process_of
+from theiafs.steps import ClockSteps
 from theiafs.timerange import now_in_ticks
 
 __all__ = ["AnswerHandle", "ErrorsHandle", "Handle", "HandleTable", "IngestHandle", "TextHandle"]
@@ -25,6 +26,7 @@ _SETTLED_AFTER_S = 2.0
 size at the opening."""
 
 _NO_PROCESS = Process(0, "unknown")
+_steps = ClockSteps()
 
 
 class Handle:
@@ -113,7 +115,9 @@ class AnswerHandle(Handle):
         self._position = 0
         self._end: int | None = None
         self.peers: Iterable[AnswerHandle] = ()
-        if span.changed < time.time() - _SETTLED_AFTER_S:
+        # After a step of the clock, what has just grown looks as if it had rested for long.
+        is_settled = span.changed < time.time() - _SETTLED_AFTER_S
+        if is_settled and not _steps.is_recent(_SETTLED_AFTER_S):
             # Includes the query: the bytes at the path of a moving range change.
             self.version = (query, span.size, span.changed, answer.version)
 
