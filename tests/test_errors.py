@@ -18,6 +18,7 @@ from theiafs.session import _report
 EXPECTED = {
     store.EventNotFound: errno.ENOENT,
     store.MinuteNotFound: errno.ENOENT,
+    store.MinuteGone: errno.ESTALE,
     store.ViewNotFound: errno.ENOENT,
     store.ViewExists: errno.EEXIST,
     store.EventTooLarge: errno.EMSGSIZE,
@@ -34,7 +35,6 @@ EXPECTED = {
     store.MalformedEvent: errno.EIO,
     store.errors.DiskUnreadable: errno.EIO,
     store.errors.FileChanged: errno.EIO,
-    store.errors.MinuteGone: errno.EIO,
     store.EOFException: errno.EIO,
     errors.NotFound: errno.ENOENT,
     errors.InvalidName: errno.EINVAL,

@@ -358,6 +358,31 @@ def test_a_minute_that_another_program_changed(tmp_path: Path) -> None:
         )
 
 
+def test_a_minute_that_grows_while_it_is_measured(tmp_path: Path) -> None:
+    """By another program, after its entries were looked up, and all its lines are read: it is measured later."""
+    fill(tmp_path, 1)
+    numbers = [0, 1, 5]
+    with opened(tmp_path) as store:
+        lookup = store._state.lookup
+        columns = lookup.columns
+
+        def grown(minutes: NDArray[np.int64], entries: NDArray[np.int64]) -> object:
+            lookup.columns = columns  # type: ignore[method-assign]
+            found = columns(minutes, entries)
+            with open(tmp_path / "0-60", "ab") as file:
+                file.write(EventSerializer().serialize(event_at(0, 5)) + b"\n")
+            store._tick()
+            assert read_all(store) == b"".join(line_at(0, number) for number in numbers)
+            return found
+
+        lookup.columns = grown  # type: ignore[method-assign,assignment]
+        store._measurer.measure_all()
+    measure(tmp_path)
+    assert rows_of(tmp_path) == (1, 2)
+    with opened(tmp_path) as store:
+        assert read_all(store) == b"".join(line_at(0, number) for number in numbers)
+
+
 def test_what_is_gone_fails_alone(tmp_path: Path) -> None:
     """The size of an open answer stays, and all other lines can be read."""
     fill(tmp_path, 3)

@@ -25,6 +25,7 @@ from theiafs.errorlog import ErrorLog
 from theiafs.errors import NotPermitted
 from theiafs.origin import Origin
 from theiafs.processes import Process, process_of
+from theiafs.steps import ClockSteps
 from theiafs.timerange import now_in_ticks
 
 __all__ = [
@@ -44,6 +45,7 @@ _SETTLED_AFTER_S = 2.0
 size at the opening."""
 
 _NO_PROCESS = Process(0, "unknown")
+_steps = ClockSteps()
 
 
 def has_settled(changed: float, began: float) -> bool:
@@ -53,6 +55,9 @@ def has_settled(changed: float, began: float) -> bool:
         changed: in seconds since the epoch.
         began: when files began to be shown: the kernel knows nothing of what they were before.
     """
+    # After a step of the clock, what has just grown looks as if it had rested for long.
+    if _steps.is_recent(_SETTLED_AFTER_S):
+        return False
     now = time.time()
     return not max(now - _SETTLED_AFTER_S, began) <= changed <= now
 

@@ -76,6 +76,8 @@ def serve(
         options["max_idle_threads"] = str(_IDLE_THREADS_MAX)
         if binding.fuse_version_minor >= 12:  # older ones have no limit
             options["max_threads"] = str(_THREADS_MAX)
+        if binding.fuse_version_minor >= 17:  # older ones hear of interrupted requests without it
+            options["intr"] = True
     else:
         options["big_writes"] = True  # always so on libfuse 3, which refuses the option
     if settings.is_read_only:

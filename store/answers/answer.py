@@ -173,9 +173,7 @@ class WholeAnswer(Answer):
         while self._base.size < end and self._base_seen < len(self._version.minutes):
             self._look_up_base()
         if self._base.size < end:
-            raise EventReadException(
-                "minutes were removed before they were read; open the file again"
-            )
+            raise MinuteGone("minutes were removed before they were read; open the file again")
         if end == self._base_size and self._base.size > end:
             raise EventReadException(
                 "the index contradicts the minutes; theiafs reindex rebuilds it"
@@ -195,9 +193,7 @@ class WholeAnswer(Answer):
             missing -= int((extents.ends - extents.starts).sum())
             first, count = some.start, min(2 * count, _MINUTES_AT_ONCE)
         if missing > 0:
-            raise EventReadException(
-                "minutes were removed before they were read; open the file again"
-            )
+            raise MinuteGone("minutes were removed before they were read; open the file again")
         end = ExtentMap()
         for each in reversed(found):
             end.extend(each)

@@ -9,7 +9,7 @@ from store.answers.access import Access
 from store.answers.line_map import LineRun
 from store.answers.line_window import LineBlock
 from store.answers.selection import select
-from store.errors import EventReadException
+from store.errors import EventReadException, MinuteGone
 from store.format.contents import NOT_RECORDS
 from store.index.extents import Extents, coalesce
 from store.index.minute import DAMAGED
@@ -91,9 +91,7 @@ class LineReader:
         for run, lines in self._known.items():
             low, high = max(offset - run.start, 0), min(offset + size - run.start, run.size)
             if low < lines.edges[0]:
-                raise EventReadException(
-                    "minutes were removed before they were read; open the file again"
-                )
+                raise MinuteGone("minutes were removed before they were read; open the file again")
             first = int(lines.edges.searchsorted(low, "right")) - 1
             last = int(lines.edges.searchsorted(high))
             if not found:

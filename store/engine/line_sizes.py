@@ -151,7 +151,11 @@ class LineSizes:
         """Save the *sizes* of the lines of *minute*, by id, all of whose entries are *columns*, perhaps together with later ones."""
         known, stream_count = self._rows(np.array([minute]))
         row = known.get(minute)
-        if row is None or row.entries != len(sizes) or row.bytes != row.size:
+        if (
+            row is None
+            or not row.entries == len(sizes) == len(columns.streams)
+            or row.bytes != row.size
+        ):
             return  # it has changed again
         packed = pack_lines(view, row, columns, sizes, stream_count)
         with self._lock:

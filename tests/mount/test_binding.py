@@ -9,6 +9,7 @@ import pytest
 
 from tests.mount.conftest import COMMAND_LINE, ENVIRONMENT, Mount, libfuse_of, theiafs
 
+PATH = "FUSE_LIBRARY_PATH"
 LIBRARIES = {"fusepy": {"libfuse"}, "mfusepy": {"libfuse3"}}
 HIDING = """\
 import ctypes, sys
@@ -25,14 +26,18 @@ sys.exit(main())
 
 
 def test_the_mounts_of_this_run_have_the_libfuse_asked_for(mounted: Mount) -> None:
-    """The environment variable THEIAFS_BINDING decides; without it, libfuse 2 is preferred."""
+    """The environment variable THEIAFS_BINDING decides; without it, libfuse 2 is preferred. A path decides on the very file."""
     binding = os.environ.get("THEIAFS_BINDING", "fusepy")
     assert libfuse_of(mounted.process_id) == LIBRARIES[binding]
+    assert os.environ.get(PATH, "") in Path(f"/proc/{mounted.process_id}/maps").read_text()
 
 
 @pytest.mark.parametrize("binding", LIBRARIES)
-def test_the_option_overrides_the_variable(make_mount: Callable[..., Mount], binding: str) -> None:
+def test_the_option_overrides_the_variable(
+    make_mount: Callable[..., Mount], monkeypatch: pytest.MonkeyPatch, binding: str
+) -> None:
     """-o binding is the more specific of the two."""
+    monkeypatch.delitem(ENVIRONMENT, PATH, raising=False)
     mount = make_mount(f"binding={binding}")
     assert libfuse_of(mount.process_id) == LIBRARIES[binding]
     mount.shell("echo line >> ingest")
@@ -48,7 +53,7 @@ def test_without_libfuse_2_libfuse_3_serves(
     if is_chosen:
         library = find_library("fuse3")
         assert library is not None
-        monkeypatch.setitem(ENVIRONMENT, "FUSE_LIBRARY_PATH", library)
+        monkeypatch.setitem(ENVIRONMENT, PATH, library)
     mount = Mount(tmp_path)
     try:
         program = COMMAND_LINE if is_chosen else ("-c", HIDING)

@@ -1,5 +1,6 @@
 """Importing into a store that is mounted, and being killed while importing."""
 
+import os
 import random
 import signal
 import subprocess
@@ -211,7 +212,7 @@ def test_a_kill_with_a_mount(mounted: Mount, log: Path, victim: str) -> None:
             if victim == "the import":
                 process.kill()
             else:
-                subprocess.run(["kill", "-KILL", str(mounted.process_id)], check=True)
+                os.kill(mounted.process_id, signal.SIGKILL)
         if victim == "the mount":
             theiafs("umount", mounted.path)
             mounted.mount()

@@ -117,7 +117,7 @@ def test_what_is_no_minute(make_mount: MakeMount) -> None:
 
 
 def test_an_open_minute(make_mount: MakeMount) -> None:
-    """An open file keeps its size and what was read of it, while its name is free for what arrives."""
+    """An open file keeps its size and what was read of it, while its name is free for what arrives; the rest is gone."""
     mount = make_mount("delete")
     fill(mount, 2, events=50)
     path = mount.path / "minutes" / name_of(0)
@@ -132,6 +132,11 @@ def test_an_open_minute(make_mount: MakeMount) -> None:
         assert os.fstat(file.fileno()).st_size == len(before)
         assert file.read(1) == b""
     assert mount.contents(f"minutes/{name_of(0)}") == [b"line 0", b"line 0"]
+    path = mount.path / "minutes" / name_of(1)
+    with open(path, "rb", buffering=0) as unread:
+        path.unlink()
+        with pytest.raises(OSError, match="Stale file handle"):
+            unread.read(1)
     assert "ERROR" not in mount.log()
 
 
