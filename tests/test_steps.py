@@ -72,6 +72,13 @@ def test_after_a_step_a_file_that_has_just_grown_is_not_cached(
         assert is_direct(operations)
         clocks.now_s += 3
         assert not is_direct(operations)
+        clocks.ahead_s -= 7200
+        assert is_direct(operations)
+        clocks.now_s += 3
+        ingest = operations.open("/ingest", os.O_WRONLY, 1)
+        operations.write(ingest.number, b"line\n", 1)
+        operations.release(ingest.number)
+        assert is_direct(operations)
     finally:
         operations.destroy("/")
         store.close()

@@ -21,6 +21,7 @@ from store.answers.version import Minute, Version
 from store.cache import Cache
 from store.disk.disk import Disk
 from store.disk.file import FileStat
+from store.engine.drops import Drops
 from store.engine.entry_lookup import EntryLookup
 from store.engine.id_hashes import IdHashes
 from store.engine.levels import Levels
@@ -82,7 +83,7 @@ class Lookup:
         streams: the streams.
         arrivals: the order of arrival.
         epoch: a counter of removals of minutes, and of arrivals folded into the bases.
-        dropped: when minutes were last removed since the opening, in seconds since the epoch.
+        drops: which minutes were removed since the opening, and when.
         moved: the tails that have moved.
         scanner: reads minute files.
         cache: what was found.
@@ -108,7 +109,7 @@ class Lookup:
         self.streams = Streams(memory_size)
         self.arrivals = Arrivals()
         self.epoch = 0
-        self.dropped = 0.0
+        self.drops = Drops()
         self.moved = MovedTails()
         self._bytes = MinuteReader(self._file, self.catalog.name, refresh, self.moved)
         self.scanner = Scanner(root_dir, disk, self.ids_of)
@@ -295,7 +296,7 @@ class Lookup:
             if query.is_bounded:
                 minutes = catalog.overlapping(query)
                 # A file that is open keeps the size of what was removed.
-                changed = max(self.dropped, self.streams.reordered)
+                changed = max(self.drops.last(query), self.streams.reordered)
                 changed = float(catalog.changes(minutes).max(initial=changed))
                 if query.content_filters:  # each of them would be read
                     minutes = minutes[np.isin(minutes, self.streams.minutes(self._matching(query)))]

@@ -282,9 +282,9 @@ class State:
         self.streams.discount(gone, now)
         if minutes:
             self.lookup.line_totals.discount(minutes, lines)
+            self.lookup.drops.note(*self.catalog.times(np.array(minutes)), now)
             self.catalog.remove(minutes)
             self.lookup.epoch += 1
-            self.lookup.dropped = now
         for each in minutes:
             self.lookup.forget(each)
         self._removed += minutes

@@ -34,7 +34,7 @@ _WORK_MIN = 2
 _MORE_TIME_S = 60
 """A soak of a few seconds goes on until this many minutes were removed, and changed, for no more than this time longer."""
 
-_KEPT_MAX = 30
+_KEPT_MIN = 2
 _SHOWN_MAX = 5
 _MEMORY = "64M"
 """Little, so that the caches are full soon, and memory that goes on growing is not theirs."""
@@ -127,7 +127,7 @@ def soak(
     mount = _Mount(base, binding)
     hand = _ClockHand(mount.clock, duration_s)
     failures = Failures()
-    kept = min(_KEPT_MAX, round(duration_s / 2))
+    kept = max(_KEPT_MIN, round(duration_s / 60))
     aside = base / "aside"
     aside.mkdir()
     found, samples = Tally(), []
