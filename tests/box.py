@@ -9,14 +9,14 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
+from tests.namespaces import WITHOUT_COPIES
 from tests.waiting import eventually
 
 __all__ = ["Box"]
 
-_BOOT = """
+_BOOT = f"""
 set -eu
-# Tests that run at the same time could not unmount their mounts as long as there are copies of them here.
-grep fuse.theiafs /proc/self/mounts | while read -r _ path _; do umount -l "$path"; done
+{WITHOUT_COPIES}
 mount -t tmpfs tmpfs "$1"
 cd "$1"
 mkdir changes work root

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 
 from store import EventStoreException, StoreLocked, wait_until_closed
 from theiafs.directories import absolute
@@ -15,6 +16,8 @@ __all__ = ["is_stale", "remove_mount", "remove_stale", "unmount"]
 
 _ANSWER_S = 5.0
 """How long a mount may take to answer, in seconds, before it counts as one that does not."""
+_COPY_S, _POLL_S = 1.0, 0.05
+"""How long another mount namespace may have a copy of it, as those do that are just made, such as that of a service or a container."""
 
 
 def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf) -> None:
@@ -44,10 +47,14 @@ def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf)
     _run_umount(mountpoint)
     if mounted.is_read_only:
         return
-    others = [each for each in mounts_of_all_processes() if each.source == mounted.source]
+    others = _mounts_of(mounted.source)
     if others and not answers:
         return  # one of them may go on serving the store
     held = [each for each in others if each.device == mounted.device]
+    deadline = time.monotonic() + min(_COPY_S, timeout_s)
+    while held and time.monotonic() < deadline:
+        threading.Event().wait(_POLL_S)
+        held = [each for each in _mounts_of(mounted.source) if each.device == mounted.device]
     if held:
         # A bind mount, or a copy in another mount namespace, keeps the filesystem alive.
         raise MountError(
@@ -68,6 +75,10 @@ def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf)
             f"{mountpoint} is unmounted, but not everything could be written to the minute files (the log says"
             " why); it is safe in the write-ahead log, and the next mount writes it"
         )
+
+
+def _mounts_of(source: str) -> list[Mount]:
+    return [each for each in mounts_of_all_processes() if each.source == source]
 
 
 def is_stale(mountpoint: str) -> bool:

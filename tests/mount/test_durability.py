@@ -123,10 +123,10 @@ def test_synced_events_are_durable_in_the_log(
         tracer.send_signal(signal.SIGINT)
     journal = str(mount.store_path / ".theiafs" / "journal")
     wrote = [line for line in traced.splitlines() if "writev(" in line and journal in line]
-    assert any(f"{journal}/0" in line for line in wrote), traced
+    assert any(f"{journal}/1" in line for line in wrote), traced
     synced = [line for line in traced.splitlines() if "fsync(" in line and journal in line]
     # The segment, and the directory that has its name.
-    assert any(f"{journal}/0" in line for line in synced), traced
+    assert any(f"{journal}/1" in line for line in synced), traced
     assert any(f"{journal}>" in line for line in synced), traced
 
 

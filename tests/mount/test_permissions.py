@@ -11,6 +11,7 @@ import pytest
 
 from store import Event, EventSerializer
 from tests.mount.conftest import ENVIRONMENT, Mount
+from tests.namespaces import WITHOUT_COPIES
 
 OWNER, GROUP, READER, STRANGER = 61001, 61002, 61003, 61004
 OTHER_GROUP = 61005
@@ -139,6 +140,7 @@ def test_a_user_other_than_root_asks_for_others(open_directory: Path) -> None:
         shutil.chown(open_directory / name, "daemon")
     script = f"""
     set -eu; cd {open_directory}
+    {WITHOUT_COPIES}
     mknod fuse c 10 229; chmod 666 fuse; mount --bind fuse /dev/fuse
     mount_as() {{
         # Python may be where only root can read; that is not what is tested.

@@ -10,6 +10,7 @@ import pytest
 
 from store import wait_until_closed
 from tests.mount.conftest import Mount, theiafs
+from tests.namespaces import WITHOUT_COPIES
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAM = f"""#!/bin/sh
@@ -52,7 +53,7 @@ def machine(tmp_path: Path) -> Iterator[Callable[[str], subprocess.CompletedProc
 
     def run(script: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*COMMAND, INSTALL + script, "sh", str(tmp_path)],
+            [*COMMAND, WITHOUT_COPIES + INSTALL + script, "sh", str(tmp_path)],
             capture_output=True,
             text=True,
             timeout=60,
