@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.soak.run import soak
 
 
+@pytest.mark.one_binding
 def test_a_short_soak(tmp_path: Path) -> None:
     """All kinds of boundaries are crossed, minutes are changed in place and removed, and nothing is lost, doubled, or refused."""
     report = soak(tmp_path, duration_s=4, seed=13)

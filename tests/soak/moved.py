@@ -25,11 +25,10 @@ def install(clock: MovedClock) -> None:
         mtime_ns, ctime_ns = clock.shown_ns(stat.mtime_ns), clock.shown_ns(stat.ctime_ns)
         return stat._replace(mtime_ns=mtime_ns, ctime_ns=ctime_ns)
 
-    def moved_utime(path: Any, times: None = None, *, ns: tuple[int, int] | None = None) -> None:
-        if ns is None:
-            utime(path, times)
-        else:
-            utime(path, ns=(clock.system_ns(ns[0]), clock.system_ns(ns[1])))
+    def moved_utime(path: Any, *, ns: tuple[int, int] | None = None, **options: Any) -> None:
+        if ns is not None:
+            options["ns"] = clock.system_ns(ns[0]), clock.system_ns(ns[1])
+        utime(path, **options)
 
     for module in (disk, file):
         module.file_stat = moved_stat  # type: ignore[attr-defined]
