@@ -84,6 +84,7 @@ class Lookup:
         arrivals: the order of arrival.
         epoch: a counter of removals of minutes, and of arrivals folded into the bases.
         drops: which minutes were removed since the opening, and when.
+        opened: when that was, in seconds since the epoch.
         moved: the tails that have moved.
         scanner: reads minute files.
         cache: what was found.
@@ -110,6 +111,7 @@ class Lookup:
         self.arrivals = Arrivals()
         self.epoch = 0
         self.drops = Drops()
+        self.opened = time.time()
         self.moved = MovedTails()
         self._bytes = MinuteReader(self._file, self.catalog.name, refresh, self.moved)
         self.scanner = Scanner(root_dir, disk, self.ids_of)
@@ -206,7 +208,7 @@ class Lookup:
             size, stored, ctime_ns = (
                 self.catalog.values(name, minutes) for name in ("bytes", "size", "ctime_ns")
             )
-            changes = self.catalog.changes(minutes)
+            changes = self._changes(minutes)
         found: NDArray[np.bool_] = (
             (size == stored) & (ctime_ns != NO_TIME) & (time.time() - changes >= rest_s)
         )
@@ -419,7 +421,12 @@ class Lookup:
 
     def _changed(self, minute: int) -> float:
         with self.lock:
-            return self.catalog.changed(minute)
+            return float(self._changes(np.array([minute]))[0])
+
+    def _changes(self, minutes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return when each of *minutes* last changed, 0 if that was before the opening; the caller holds the lock."""
+        changes = self.catalog.changes(minutes)
+        return np.where(changes > self.opened, changes, 0.0)
 
     def _load_entries(self, minute: int) -> MinuteEntries:
         """Load the entries of *minute* from the index, else from its file.

@@ -94,10 +94,10 @@ class Measurer:
                 totals.sums()
 
     def _saved_s(self) -> float:
-        """Return for how many seconds no event was saved."""
+        """Return for how many seconds no event was saved; infinity if none was since the opening."""
         with self._state.lock:
             _, saved = self._state.streams.total(None)
-        return time.time() - saved
+        return time.time() - saved if saved > self._state.lookup.opened else math.inf
 
     def _note_saved(self, minutes: Iterable[int]) -> None:
         """Note that the index has *minutes*, by id, without their lines."""

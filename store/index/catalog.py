@@ -216,11 +216,6 @@ class Catalog:
         [size] = self._table.get(minute, *_BYTES_AT)
         return int(size)
 
-    def changed(self, minute: int) -> float:
-        """Return when *minute* last changed, in seconds since the epoch."""
-        [changed] = self._table.get(minute, *_CHANGED_AT)
-        return float(changed)
-
     def set_changed(self, minute: int, changed: float) -> None:
         """Note that *minute* changed at *changed*, in seconds since the epoch."""
         self._table.set(minute, *_CHANGED_AT, changed)
