@@ -23,10 +23,10 @@ from theiafs.operations import Operations
 
 answer = Operations.getattr
 
-def hang(self, path):
+def hang(self, *arguments):
     while os.path.exists(os.environ["HANG"]):
         threading.Event().wait(0.02)
-    return answer(self, path)
+    return answer(self, *arguments)
 
 Operations.getattr = hang
 sys.exit(cli.main())

@@ -56,9 +56,7 @@ def test_one_write_is_one_event(writes: list[tuple[int, int, bytes]]) -> None:
     wanted = []
     for number, (size, offset, end) in enumerate(writes):
         content = (b"%d line\n\tat \xff\n" % number * (size // 8 + 1))[:size] + b"."
-        if (len(content + end) - (PIECE - offset)) % PIECE > PIECE - PAGE or PIECE - PAGE < len(
-            content + end
-        ) <= PIECE:
+        if len([*pieces(content + end, offset)][-1]) > PIECE - PAGE:
             content += b"x" * PAGE  # one that looks as if it went on: the kernel does not tell
         wanted.append(decode_text(content))
         for piece in pieces(content + end, offset):

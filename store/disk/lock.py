@@ -148,21 +148,13 @@ class Lock:
 
 def is_locked(root_dir: str, lock_path: str) -> bool:
     """Return whether a process has locked the store in *root_dir* or, as older releases do, *lock_path* only."""
-    for descriptor in _opened(root_dir, lock_path):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError as error:
-            if error.errno not in _CANNOT_LOCK:
-                raise
-    return False
+    return any(True for _ in _locked(root_dir, lock_path))
 
 
 def holder(root_dir: str, lock_path: str) -> str:
     """Return the process that has locked the store in *root_dir*; "none" if there is none."""
-    for descriptor in _opened(root_dir, lock_path):
-        return _holder(lock_path, descriptor) if is_locked(root_dir, lock_path) else "none"
+    for descriptor in _locked(root_dir, lock_path):
+        return _holder(lock_path, descriptor)
     return "none"
 
 
@@ -180,6 +172,18 @@ def wait(root_dir: str, lock_path: str, timeout_s: float) -> None:
         pause.wait(_POLL_S)
 
 
+def _locked(root_dir: str, lock_path: str) -> Iterator[int]:
+    """Yield the descriptors of those of *root_dir* and *lock_path* that a process has locked."""
+    for descriptor in _opened(root_dir, lock_path):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield descriptor
+        except OSError as error:
+            if error.errno not in _CANNOT_LOCK:
+                raise
+
+
 def _opened(root_dir: str, lock_path: str) -> Iterator[int]:
     for path in (root_dir, lock_path):
         with reading("open", path), contextlib.suppress(FileNotFoundError):
@@ -194,8 +198,10 @@ def _opened(root_dir: str, lock_path: str) -> Iterator[int]:
 
 def _holder(path: str, descriptor: int) -> str:
     """Name the process that noted itself in the file at *path*, else that which has locked the file of *descriptor*."""
-    with contextlib.suppress(OSError), open(os.open(path, os.O_RDONLY | _SAFELY), "rb") as file:
-        noted = file.read(_NUMBER_SIZE_MAX).strip()
+    with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+        file = os.open(path, os.O_RDONLY | _SAFELY)
+        stack.callback(os.close, file)
+        noted = os.read(file, _NUMBER_SIZE_MAX).strip()
         if noted.isdigit():
             return f"process {noted.decode()}"
     # A cleaner removed it.
