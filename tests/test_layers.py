@@ -135,7 +135,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "store.format",
     },
     "inodes": set(),
-    "permissions": {"config"},
+    "permissions": {"config", "paths"},
     "growth": {"store"},
     "operations": {
         "__init__",

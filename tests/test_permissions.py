@@ -35,9 +35,18 @@ def test_the_umask_and_the_mode_of_ingest_files(
     for mode, expected in [
         (Directory.MODE, directories), (AnswerFile.MODE, files), (IngestFile.MODE, ingest), (Link.MODE, 0o777),
     ]:  # fmt: skip
-        shown = permissions.of(mode)
+        shown = permissions.of("/by-tag/match", mode)
         assert oct(stat.S_IMODE(shown)) == oct(expected)
         assert stat.S_IFMT(shown) == stat.S_IFMT(mode)
+
+
+@pytest.mark.parametrize(
+    "path", ["/match", "/match/a", "/by-tag/web/match/a", "/not/by-tag/x", "/untagged", "/by-id", "/minutes", "/by-tag/x/by-tag/y/not"]
+)  # fmt: skip
+def test_where_nothing_is_appended_none_but_readers_pass(path: str) -> None:
+    """They would be told the size of what a pattern matches."""
+    permissions = Permissions(parse_options("ingest_mode=0222"))
+    assert stat.S_IMODE(permissions.of(path, Directory.MODE)) == 0o700
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def interruption(binding: ModuleType) -> Callable[[], bool]:
 def invalidation(binding: ModuleType) -> Callable[[str], object] | None:
     """Return a function that makes the kernel ask again for the attributes and the bytes of a path; None on libfuse 2.
 
-    To be called in the callback ``init``, and the function until the callback ``destroy``, in no callback: the kernel may hold
+    To be called in the callback ``init``, and the function while the filesystem is mounted, in no callback: the kernel may hold
     the locks that it takes.
     """
     library = binding._libfuse  # noqa: SLF001 - fusepy has no other name for it

@@ -44,7 +44,8 @@ options after -o, separated by commas:
   tz=ZONE                zone of times without an offset, such as Europe/Berlin, and of the days in by-date (default: UTC)
   keys=NAME,NAME         fields of lines in formats that become tags, such as status,method: status=500
   sync                   a write returns when its events are durable, even after a loss of power
-  delete                 let rm remove minutes/<start>-<end>, a minute, and by-id/<id>, an event
+  delete                 let rm remove minutes/<start>-<end>, a minute, by-id/<id>, an event, and
+                         by-tag/<tag>/range/<range>/events, all events there
   ro                     read-only: follow what another process flushes to the store
   log=FILE               log file of a mount in the background
                          (default: /var/log/theiafs.log for root, else ~/.local/state/theiafs.log)

@@ -52,7 +52,7 @@ class Growth:
         self._tasks: queue.SimpleQueue[tuple[list[str], threading.Event] | None] = (
             queue.SimpleQueue()
         )
-        self._is_late = False
+        self._is_late = self._is_closing = False
         self._thread = threading.Thread(target=self._work, name="growth", daemon=True)
         self._thread.start()
 
@@ -110,12 +110,15 @@ class Growth:
         while (task := self._tasks.get()) is not None:
             paths, done = task
             for path in paths:
+                if self._is_closing:  # libfuse may have closed what it would write to
+                    break
                 self._invalidate(path)
             if self._tasks.empty():
                 self._is_late = False
             done.set()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread; a request that the kernel does not take is not waited for."""
+        self._is_closing = True
         self._tasks.put(None)
-        self._thread.join()
+        self._thread.join(_WAIT_S)

@@ -231,7 +231,7 @@ class Operations:
         newest_ns = min(newest * _NS_PER_TICK, _MTIME_MAX_NS) or _INSTALLED_NS
         changed_ns = int(changed * 1e9) or newest_ns
         owner = self._settings.uid, self._settings.gid
-        permissions = self._permissions.of(mode)
+        permissions = self._permissions.of(path, mode)
         return Stat(inode_of(path), permissions, *owner, size, newest_ns, changed_ns)
 
     def _attributes(self, path: str) -> Attributes:

@@ -1,5 +1,6 @@
 """Unmounting: what is ours, and nothing else. Nothing here waits for a process that does not answer."""
 
+import errno
 import math
 import os
 import shutil
@@ -166,6 +167,7 @@ def _is_served(mountpoint: str) -> bool:
     try:
         # Unlike stat(2), which the kernel answers from its cache for a second after the process has ended.
         os.close(os.open(mountpoint, os.O_RDONLY | os.O_DIRECTORY))
-    except OSError:
-        return False
+    except OSError as error:
+        # Any other error is an answer: that of another user's mount, for instance, or of the kernel on its behalf.
+        return error.errno != errno.ENOTCONN
     return True

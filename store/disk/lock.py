@@ -107,13 +107,14 @@ class Lock:
     def _open_file(self) -> None:
         with writing("lock", self._path):
             file = os.open(self._path, _FILE_FLAGS, 0o644)
-            if os.fstat(file).st_nlink > 1:
-                # Its other name may be that of any file, such as in a copy of the store by hard links.
-                os.close(file)
-                os.unlink(self._path)
-                file = os.open(self._path, _FILE_FLAGS | os.O_EXCL, 0o644)
             try:
                 self._lock(file, self._path)
+                if os.fstat(file).st_nlink > 1:
+                    # Its other name may be that of any file, such as in a copy of the store by hard links.
+                    os.unlink(self._path)
+                    os.close(file)
+                    file = os.open(self._path, _FILE_FLAGS | os.O_EXCL, 0o644)
+                    self._lock(file, self._path)
             except (OSError, StoreLocked):
                 os.close(file)
                 raise

@@ -11,6 +11,7 @@ from store.checksum import crc32
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.engine.declared import DeclaredTags
+from store.engine.links import check_links
 from store.engine.naive import NaiveEventStore
 from store.engine.saved_views import SavedViews
 from store.errors import EventReadException, EventStoreException, EventWriteException, FileChanged
@@ -99,6 +100,8 @@ class Backup:
             EventStoreException: if there is no store, the target is something else, or it cannot be written.
         """
         self._check_source()
+        for each in (self._root_dir, self._target_dir):
+            check_links(self._disk, each)
         self._claim_target()
         if list_segments(self._disk, journal_path(self._target_dir)):
             # It was in use as a store: from here on, it has no log.

@@ -43,7 +43,7 @@ class LineSizes:
         database: the index.
         records: judges records.
         rows: returns the rows of minutes in the catalog, by id, and the number of streams.
-        changed: returns when the minute with an id last changed, in seconds since the epoch.
+        changes: returns when each of the minutes with these ids last changed, in seconds since the epoch.
         following: returns the ids of a minute and of those that are likely to be asked for next.
     """
 
@@ -53,14 +53,14 @@ class LineSizes:
         database: Database,
         records: RecordJudge,
         rows: Callable[[NDArray[np.int64]], tuple[dict[int, MinuteRow], int]],
-        changed: Callable[[int], float],
+        changes: Callable[[NDArray[np.int64]], NDArray[np.float64]],
         following: Callable[[int], NDArray[np.int64]],
     ) -> None:
         self._cache = cache
         self._database = database
         self._records = records
         self._rows = rows
-        self._changed = changed
+        self._changes = changes
         self._following = following
         self._lock = threading.Lock()
         # Measured, and not in the index yet.
@@ -145,7 +145,7 @@ class LineSizes:
         row = self._rows(np.array([minute]))[0].get(minute)
         if row is None or row.bytes != row.size or not row.stamp.is_settled:
             return None
-        return time.time() - self._changed(minute)
+        return time.time() - float(self._changes(np.array([minute]))[0])
 
     def _note_measured(self, view: View, minute: int, columns: EntryColumns, sizes: Sizes) -> None:
         """Save the *sizes* of the lines of *minute*, by id, all of whose entries are *columns*, perhaps together with later ones."""

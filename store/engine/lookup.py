@@ -130,7 +130,7 @@ class Lookup:
             database,
             records,
             self.rows,
-            self._changed,
+            self._changes,
             lambda minute: self.following(minute, ahead),
         )
         self.line_totals = ViewTotals(self, self.lines)
@@ -208,7 +208,7 @@ class Lookup:
             size, stored, ctime_ns = (
                 self.catalog.values(name, minutes) for name in ("bytes", "size", "ctime_ns")
             )
-            changes = self._changes(minutes)
+        changes = self._changes(minutes)
         found: NDArray[np.bool_] = (
             (size == stored) & (ctime_ns != NO_TIME) & (time.time() - changes >= rest_s)
         )
@@ -419,13 +419,12 @@ class Lookup:
                 stream_count = len(self.streams)
         return found, stream_count
 
-    def _changed(self, minute: int) -> float:
-        with self.lock:
-            return float(self._changes(np.array([minute]))[0])
-
     def _changes(self, minutes: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return when each of *minutes* last changed, 0 if that was before the opening; the caller holds the lock."""
-        changes = self.catalog.changes(minutes)
+        """Return when each of *minutes* last changed, 0 if that was before the opening."""
+        # A clock that was set back would make all changes since then earlier ones.
+        self.opened = min(self.opened, time.time())
+        with self.lock:
+            changes = self.catalog.changes(minutes)
         return np.where(changes > self.opened, changes, 0.0)
 
     def _load_entries(self, minute: int) -> MinuteEntries:

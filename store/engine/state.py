@@ -314,12 +314,12 @@ class State:
         """Note whether the next files that are opened have another order than that of arrival; the caller holds the lock."""
         catalog = self.catalog
         arrived = [each.minute for each in self.lookup.arrivals.since((0, 0))[0]]
-        spans = [catalog.span(each) for each in arrived if catalog.has(each)]
+        arrived = [each for each in arrived if catalog.has(each)]
+        spans = [catalog.span(each) for each in arrived]
         is_sorted = all(first <= second for first, second in itertools.pairwise(spans))
         if is_sorted and spans:
-            ids = catalog.ids()
-            with_base = ids[catalog.values("base_entries", ids) > 0]
-            is_sorted = not len(with_base) or catalog.span(int(with_base[-1])) <= spans[0]
+            later = catalog.following(catalog.position(arrived[0]) + 1, len(catalog))
+            is_sorted = not (catalog.values("base_entries", later) > 0).any()
         if not is_sorted:
             self.streams.reordered = time.time()
 

@@ -1,15 +1,18 @@
 """The upkeep of what a store has besides its minute files: cleaners that remove old files are to leave it alone."""
 
+import logging
 import os
 import time
 
 from store.disk.disk import Disk
+from store.errors import EventStoreException
 from store.filenames import hidden_path, journal_path, quarantine_path, states_path
 
 __all__ = ["Upkeep"]
 
 _INTERVAL_S = 86_400
 """Seconds between two times that the files are touched; cleaners count in days."""
+log = logging.getLogger(__name__)
 
 
 class Upkeep:
@@ -32,16 +35,18 @@ class Upkeep:
         self._touched = 0.0
 
     def keep(self) -> None:
-        """Touch the files if that is due.
-
-        Raises:
-            EventStoreException: if that failed; it is due still.
-        """
+        """Touch the files if that is due; log those that cannot be touched, which cleaners may take."""
         now = time.time()  # which goes on while the system sleeps, and may be set
         if abs(now - self._touched) < _INTERVAL_S:
             return
         for directory in self._directories:
             if self._disk.exists(directory):
-                for name in list(self._disk.list_names(directory)):
-                    self._disk.touch(os.path.join(directory, name))
+                self._touch_all(directory)
         self._touched = now
+
+    def _touch_all(self, directory: str) -> None:
+        for name in list(self._disk.list_names(directory)):
+            try:
+                self._disk.touch(os.path.join(directory, name))
+            except EventStoreException as error:
+                log.warning("not touched, will try again in a day: %s", error)

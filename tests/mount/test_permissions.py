@@ -110,6 +110,9 @@ def test_a_drop_box(make_mount: Callable[..., Mount]) -> None:
         "mkdir by-tag/new",
         "rm ingest",
         "rm views/web",
+        "stat match/x/events",
+        "stat by-tag/web/match/x/count",
+        "stat by-tag/web/not/by-tag/db/events",
     ]:
         assert not may(mount, script, STRANGER), script
     for script in READING:
