@@ -347,7 +347,8 @@ def test_a_tag_among_many(new_directory: NewDirectory) -> None:
 
             def look() -> None:
                 assert store.has_tag("x")
-                assert not store.has_tag("y")
+                # Where a tag is looked for depends on its hash; on average, the cost does not.
+                assert not any(store.has_tag(f"y{number}") for number in range(100))
 
             return cost_of(look)
 
