@@ -155,7 +155,7 @@ def test_no_lock_is_held_for_many_minutes(
 
 def test_a_recount_while_much_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Minutes that have grown, come or gone meanwhile are counted as they are in the end."""
-    monkeypatch.setattr("store.engine.recounting._SUMMARIES_AT_ONCE", 3)
+    monkeypatch.setattr("store.index.summary._MINUTES_AT_ONCE", 3)
     write_minutes(tmp_path, range(9))
     with opened(tmp_path) as store:
         lookup = store._state.lookup

@@ -66,10 +66,12 @@ def test_an_unexpected_error(error: Exception, caplog: pytest.LogCaptureFixture)
     assert type(error).__name__ in caplog.text
 
 
-def test_a_name_that_is_not_utf_8() -> None:
+def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
     """The tree has no such names."""
-    failure = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+    opened = NaiveEventStore(str(tmp_path), 1e9)
+    failure = Operations(opened, Settings(), lambda: None).why_undecodable(b"/\xff")
     assert _report("getattr", failure) == errno.ENOENT
+    opened.close()
 
 
 @pytest.mark.parametrize(

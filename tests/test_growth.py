@@ -83,6 +83,14 @@ def test_no_minute_that_grows_is_missed(kernel: Kernel, growth: Growth) -> None:
             assert kernel.take() == ["minute"]
 
 
+def test_a_long_minute_of_another_program(kernel: Kernel, growth: Growth) -> None:
+    """It may grow with events that are far from its start."""
+    for second in (0, 1800, 3599):
+        growth.note("hour", "0-3600")
+        growth.note_saved(ticks(second))
+        assert kernel.take() == ["hour"]
+
+
 def test_attributes_that_the_kernel_has_dropped_are_forgotten(
     kernel: Kernel, growth: Growth, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import sys
 from store import Backup, EventStoreException
 from theiafs.progress import Progress, copy_of_terminal
 from theiafs.rendering.escaping import printable
-from theiafs.stores import store_at
+from theiafs.stores import add_store_argument, store_at
 
 __all__ = ["add_backup_parser", "run_backup"]
 
@@ -42,9 +42,7 @@ def add_backup_parser(commands: "argparse._SubParsersAction[argparse.ArgumentPar
         action="store_true",
         help="compare files that are in DEST already byte by byte, not only by size and time",
     )
-    parser.add_argument(
-        "store", metavar="STORE", help="directory of the minute files, or where it is mounted"
-    )
+    add_store_argument(parser)
     parser.add_argument(
         "target", metavar="DEST", help="an earlier backup, or a new or empty directory"
     )

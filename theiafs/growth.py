@@ -22,10 +22,10 @@ _WAIT_S = 0.1
 """A write waits at most this long for the kernel, which may wait itself: for the page that another process reads."""
 
 _SPAN_S = 60
-"""No minute is longer, in seconds."""
+"""Longer minutes, in seconds, are those of other programs."""
 
 _ANY = -1
-"""The number of the span of all minutes."""
+"""The number of the span of files that may grow with any event."""
 
 _Paths = defaultdict[int, set[str]]
 
@@ -61,7 +61,9 @@ class Growth:
 
         To be called before they are found out, so that no growth is missed meanwhile, and afterwards, when they begin to age.
         """
-        span = int(minute.partition("-")[0]) // _SPAN_S if minute else _ANY
+        start, _, end = minute.partition("-")
+        is_short = start and int(end) - int(start) <= _SPAN_S
+        span = int(start) // _SPAN_S if is_short else _ANY
         with self._lock:
             self._turn()
             if self._count < _PATHS_MAX:

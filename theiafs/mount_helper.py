@@ -65,7 +65,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("store", metavar="STORE", help="directory of the minute files")
     parser.add_argument("mountpoint", metavar="MOUNTPOINT", help="an empty directory")
     parser.add_argument(
-        "-o", action="append", default=[], metavar="OPT,OPT", help="options: see theiafs mount -h"
+        "-o", action="append", default=[], metavar="OPT,OPT", help="options of theiafs mount"
     )
     parser.add_argument(
         "-f", action="store_true", help="do not mount, but check that it could be mounted"

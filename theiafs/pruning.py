@@ -23,7 +23,7 @@ from theiafs.config import parse_size
 from theiafs.names import escape
 from theiafs.progress import Progress, copy_of_terminal
 from theiafs.rendering.escaping import printable
-from theiafs.stores import mount_of, store_at
+from theiafs.stores import add_store_argument, mount_of, store_at
 from theiafs.timerange import now_in_ticks, parse_duration
 
 __all__ = ["add_prune_parser", "run_prune"]
@@ -97,9 +97,7 @@ def add_prune_parser(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         action="store_true",
         help="remove nothing; print the minutes, with the number of events and bytes in each that would go",
     )
-    parser.add_argument(
-        "store", metavar="STORE", help="directory of the minute files, or where it is mounted"
-    )
+    add_store_argument(parser)
 
 
 def _age(text: str) -> int:

@@ -326,8 +326,6 @@ def _keep_thread_state() -> None:
 
 def _report(operation: str, error: Exception) -> int:
     """Log that *operation* failed with *error*, at the level that fits, and return the errno."""
-    if isinstance(error, UnicodeDecodeError):
-        return errno.ENOENT  # the tree has no such names
     number = errno_of(error)
     if isinstance(error, EventStoreException) and number != errno.EINTR:
         # The store's message names the operation and the file.

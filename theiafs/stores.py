@@ -1,10 +1,18 @@
 """The stores that users name: by their directories, or by where they are mounted."""
 
+import argparse
 import os
 
 from theiafs.mounts import Mount, mount_at, mounts
 
-__all__ = ["mount_of", "store_at"]
+__all__ = ["add_store_argument", "mount_of", "store_at"]
+
+
+def add_store_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the argument ``store`` to *parser*, for :func:`store_at`."""
+    parser.add_argument(
+        "store", metavar="STORE|MOUNT", help="directory of the minute files, or where it is mounted"
+    )
 
 
 def store_at(path: str) -> str:

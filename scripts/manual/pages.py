@@ -3,6 +3,7 @@
 import argparse
 
 from manual.roff import bold, escaped, items, paragraph, section, subsection, title, verbatim
+from theiafs import mount_helper
 from theiafs.cli import make_parser
 
 __all__ = ["pages"]
@@ -45,14 +46,6 @@ theiafs umount /mnt/events
 _HELPER_ABOUT = """\
 mount.theiafs mounts a store of theiafs, and returns when the mount answers. mount(8) runs it for the type theiafs, on the command
 line and for lines of /etc/fstab. umount(8) unmounts.
-"""
-
-_HELPER_OPTIONS = """\
-  -o OPT,OPT  options, see below
-  -f          do not mount, but check that it could be mounted
-  -n          ignored: there is no list of mounts to write to
-  -s          ignore unknown options
-  -v          say what is done
 """
 
 _HELPER_EXAMPLES = """\
@@ -106,7 +99,7 @@ def _helper() -> str:
             section("DESCRIPTION"),
             paragraph(_HELPER_ABOUT),
             section("OPTIONS"),
-            items(_HELPER_OPTIONS),
+            *_arguments(mount_helper.make_parser()),
             items(commands["mount"].epilog or ""),
             section("EXAMPLES"),
             verbatim(_HELPER_EXAMPLES),
@@ -124,13 +117,17 @@ def _usage(parser: argparse.ArgumentParser) -> tuple[str, str]:
 
 def _command(name: str, parser: argparse.ArgumentParser) -> str:
     """Return the part of the page for the command *name* of *parser*."""
-    arguments = [
+    about = items(parser.description or "")
+    return "".join((subsection(name), about, *_arguments(parser), items(parser.epilog or "")))
+
+
+def _arguments(parser: argparse.ArgumentParser) -> list[str]:
+    """Return what *parser* takes, an item each."""
+    return [
         _item(each)
         for each in parser._actions  # noqa: SLF001 - argparse has no other name for them
         if each.help and each.dest != "help"
     ]
-    about = items(parser.description or "")
-    return "".join((subsection(name), about, *arguments, items(parser.epilog or "")))
 
 
 def _item(action: argparse.Action) -> str:

@@ -6,14 +6,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from store.index.summary import Summaries
+from store.index.summary import Summaries, runs_of_minutes
 
 __all__ = ["GroupCounts"]
 
 _ROW = np.dtype([("minute", np.uint32), ("group", np.uint32), ("events", np.int64)])
-
-_SUMMARIES_AT_ONCE = 1000
-"""Number of minutes whose summaries are in memory together."""
 
 _Counts = tuple[NDArray[np.int64], NDArray[np.bool_]]
 
@@ -72,8 +69,8 @@ class GroupCounts:
         is_old[minutes] = True
         parts = [self._rows[~is_old[self._rows["minute"]]]]
         self._entries[minutes] = 0
-        for first in range(0, len(minutes), _SUMMARIES_AT_ONCE):
-            found = self._read(minutes[first : first + _SUMMARIES_AT_ONCE])
+        for run in runs_of_minutes(len(minutes)):
+            found = self._read(minutes[run])
             if not found:
                 continue
             counts, summaries = zip(*found.values(), strict=True)

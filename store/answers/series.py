@@ -12,14 +12,11 @@ from store.answers.read_ahead import ReadAhead
 from store.answers.selection import batches, count_all, count_minute
 from store.errors import MinuteGone
 from store.index.levels import decided_levels
-from store.index.summary import NOTHING, Total, totals_by_level, totals_of
+from store.index.summary import NOTHING, Total, runs_of_minutes, totals_by_level, totals_of
 from store.query import Query
 from store.view import View
 
 __all__ = ["Series"]
-
-_SUMMARIES_AT_ONCE = 1000
-"""Number of minutes whose summaries are in memory together."""
 
 log = logging.getLogger(__name__)
 
@@ -105,8 +102,8 @@ class Series:
     def _read_summaries(self, minutes: NDArray[np.int64]) -> None:
         if self._query.content_filters and self._levels is None:
             return  # they tell nothing of contents
-        for first in range(0, len(minutes), _SUMMARIES_AT_ONCE):
-            some = minutes[first : first + _SUMMARIES_AT_ONCE]
+        for run in runs_of_minutes(len(minutes)):
+            some = minutes[run]
             if self._levels is not None:
                 found = self._access.level_totals(some)
                 add_up = partial(totals_by_level, levels=self._levels)

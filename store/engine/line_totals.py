@@ -16,13 +16,10 @@ from store.answers.version import Version
 from store.errors import EventReadException, MinuteGone
 from store.index.catalog import Catalog
 from store.index.streams import Streams
-from store.index.summary import SUMMARY
+from store.index.summary import SUMMARY, runs_of_minutes
 from store.view import View
 
 __all__ = ["KnownLines", "LineTotals", "Source"]
-
-_SUMMARIES_AT_ONCE = 1000
-"""Number of minutes whose summaries are in memory together."""
 
 _TRIES = 3
 """Maximum number of attempts to add up all lines while minutes are removed."""
@@ -208,8 +205,7 @@ class LineTotals:
             entries = source.catalog.values("entries", minutes)
             arrivals, position = source.arrivals, source.arrivals.position()
         sums, rest = np.zeros(0, np.int64), []
-        for first in range(0, len(minutes), _SUMMARIES_AT_ONCE):
-            some = slice(first, first + _SUMMARIES_AT_ONCE)
+        for some in runs_of_minutes(len(minutes)):
             known = source.summaries(minutes[some], self._view)
             parts = []
             for minute, last in zip(minutes[some].tolist(), entries[some].tolist(), strict=True):

@@ -13,12 +13,15 @@ from store.answers.version import Minute
 from store.errors import EventReadException, MinuteGone
 from store.index.catalog import Catalog
 from store.index.streams import Streams
-from store.index.summary import SUMMARY, Summaries, merge_summaries, summarize
+from store.index.summary import (
+    SUMMARY,
+    Summaries,
+    merge_summaries,
+    runs_of_minutes,
+    summarize,
+)
 
 __all__ = ["Newest"]
-
-_SUMMARIES_AT_ONCE = 1000
-"""Number of minutes whose summaries are in memory together."""
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +87,8 @@ class Newest:
 
     def _known(self, minutes: NDArray[np.int64]) -> Iterator[tuple[int, Summaries]]:
         """Yield the ids of *minutes*, each with the known summaries of it and some others."""
-        for first in range(0, len(minutes), _SUMMARIES_AT_ONCE):
-            some = minutes[first : first + _SUMMARIES_AT_ONCE]
+        for run in runs_of_minutes(len(minutes)):
+            some = minutes[run]
             known = self._source.summaries(some)
             yield from ((minute, known) for minute in some.tolist())
 

@@ -10,12 +10,9 @@ from numpy.typing import NDArray
 from store.answers.version import Minute
 from store.engine.lookup import Lookup
 from store.errors import EventReadException
-from store.index.summary import SUMMARY
+from store.index.summary import SUMMARY, runs_of_minutes
 
 __all__ = ["recount"]
-
-_SUMMARIES_AT_ONCE = 1000
-"""Number of minutes whose summaries are looked up together."""
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +22,8 @@ def recount(lookup: Lookup, append_lock: threading.Lock) -> None:
     with lookup.lock:
         ids = lookup.catalog.ids()
     known: dict[int, tuple[int, NDArray[np.void]]] = {}
-    for first in range(0, len(ids), _SUMMARIES_AT_ONCE):
-        known.update(lookup.summaries(ids[first : first + _SUMMARIES_AT_ONCE]))
+    for run in runs_of_minutes(len(ids)):
+        known.update(lookup.summaries(ids[run]))
     loaded = [_load(lookup, minute) for minute in ids.tolist() if minute not in known]
     counted = np.fromiter(known, np.int64, len(known))
     entries = np.array([count for count, _ in known.values()], np.int64)

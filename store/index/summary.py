@@ -1,6 +1,6 @@
 """Summaries: for each stream in a minute, its events, their bytes, and the newest time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ __all__ = [
     "checksum_of",
     "join_summaries",
     "merge_summaries",
+    "runs_of_minutes",
     "summarize",
     "total_of",
     "totals_by_level",
@@ -25,6 +26,9 @@ __all__ = [
 
 SUMMARY = np.dtype([("stream", "<u4"), ("events", "<u4"), ("size", "<i8"), ("newest", "<i8")])
 """A row of a summary: the stream's id, its events, their bytes, the ticks of the newest; rows ascend by stream."""
+
+_MINUTES_AT_ONCE = 1000
+"""Number of minutes whose summaries are in memory together."""
 
 _FEW_ENTRIES = 32
 """Up to this many entries are cheaper to sum up one by one: ten in a third of the time."""
@@ -53,6 +57,11 @@ class Total(NamedTuple):
 
 NOTHING = Total(0, 0, 0)
 """No events."""
+
+
+def runs_of_minutes(count: int) -> Iterator[slice]:
+    """Yield slices of *count* minutes, each of so few that their summaries can be in memory together."""
+    return (slice(first, first + _MINUTES_AT_ONCE) for first in range(0, count, _MINUTES_AT_ONCE))
 
 
 def summarize(entries: EntryColumns, stream_count: int) -> NDArray[np.void]:

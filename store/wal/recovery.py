@@ -80,11 +80,9 @@ def open_log(
     root_inode = disk.inode(root_dir)
     replay = Replay(disk, root_inode, partial(_put_aside, disk, hidden_directory))
     found = list_segments(disk, directory)
-    flushed = max((each.flushed for each in found if each.is_of(root_inode)), default=0)
     with contextlib.ExitStack() as on_failure:
         on_failure.callback(replay.close)
-        for segment in found:
-            replay.add(segment, is_flushed=segment.number <= flushed)
+        replay.read(found)
         # Their writer may have ended before it synced them.
         for each in replay.segments:
             if not each.is_flushed():

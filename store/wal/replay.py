@@ -1,6 +1,6 @@
 """The replay of a log that another process wrote: which of its records no minute file is known to have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
@@ -38,7 +38,15 @@ class Replay:
         self.tails: dict[str, list[Tail]] = {}
         self.intents: dict[str, list[LogRecord]] = {}
 
-    def add(self, segment: Segment, *, is_flushed: bool) -> None:
+    def read(self, segments: Sequence[Segment]) -> None:
+        """Read *segments*, in their order, but for those that were flushed."""
+        flushed = max(
+            (each.flushed for each in segments if each.is_of(self._root_inode)), default=0
+        )
+        for segment in segments:
+            self._add(segment, is_flushed=segment.number <= flushed)
+
+    def _add(self, segment: Segment, *, is_flushed: bool) -> None:
         """Add *segment*, and read it unless it is known to be flushed."""
         first = self.segments[-1].end if self.segments else 0
         opened = LogSegment(segment.number, segment.path, first, segment.start, None, None)

@@ -81,10 +81,8 @@ def _replay(disk: Disk, root_inode: int, directory: str) -> Replay:
     # The last record may be incomplete, because it is just being written.
     replay = Replay(disk, root_inode, lambda *_: None)
     found = list_segments(disk, directory)
-    flushed = max((each.flushed for each in found if each.is_of(root_inode)), default=0)
     with contextlib.ExitStack() as on_failure:
         on_failure.callback(replay.close)
-        for segment in found:
-            replay.add(segment, is_flushed=segment.number <= flushed)
+        replay.read(found)
         on_failure.pop_all()
     return replay
