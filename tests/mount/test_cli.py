@@ -157,7 +157,9 @@ def test_a_stale_mount_is_cleared(make_mount: Callable[..., Mount], unmounts_fir
     mount = make_mount()
     mount.shell("echo before >> ingest")
     eventually(
-        lambda: b"before" in b"".join(path.read_bytes() for path in mount.store_path.glob("*-*"))
+        lambda: (
+            b"before" in b"".join(path.read_bytes() for path in mount.store_path.glob("[0-9]*-*"))
+        )
     )
     process_id = mount.process_id
     os.kill(process_id, signal.SIGKILL)

@@ -109,7 +109,7 @@ def test_retention(make_mount: MakeMount) -> None:
     def left(*wanted: int) -> list[str]:
         return sorted(f"{day}-{number}" for day in wanted for number in range(2))
 
-    eventually(lambda: len(list(mount.store_path.glob("*-*"))) == len(days))
+    eventually(lambda: len(list(mount.store_path.glob("[0-9]*-*"))) == len(days))
     dry = theiafs("prune", mount.path, "--older", "45d", "--dry-run").stdout
     assert "would be removed: 2 events of 1 minutes" in dry
     assert shown() == left(*days)
