@@ -19,6 +19,7 @@ __all__ = [
     "MalformedEvent",
     "MinuteGone",
     "MinuteNotFound",
+    "NotForThisStore",
     "ReaderGone",
     "StoreFull",
     "StoreLocked",
@@ -50,6 +51,10 @@ class InvalidPattern(InvalidQuery):
 
 class ReaderGone(EventStoreException):
     """The reader went away, and waits for no answer; see :data:`store.interruption.is_reader_gone`."""
+
+
+class NotForThisStore(EventStoreException):
+    """What was asked for makes no sense for a store of this kind."""
 
 
 class StoreLocked(EventStoreException):

@@ -360,7 +360,7 @@ class StoreContract:
         self, filled: EventStore, query: Query
     ) -> None:
         """Whole, in each minute, and in any piece."""
-        spans = filled.spans(query)
+        spans = filled.snapshot(query).spans
         whole = filled.whole(query)
         data = filled.answer(query).read(0, EVERYTHING)
         assert (
@@ -439,7 +439,7 @@ class StoreContract:
         store.save(Event("a", "s", 500))
         latest = store.latest()
         store.save(Event("b", "s", 100))
-        assert store.latest() == latest == store.spans(Query())[-1].name
+        assert store.latest() == latest == store.snapshot(Query()).spans[-1].name
 
     def test_sync_and_close(self, filled: EventStore) -> None:
         """Both can be repeated."""

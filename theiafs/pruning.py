@@ -142,7 +142,7 @@ def _prune(store: str, limits: _Limits, tag: str | None, is_dry_run: bool) -> No
         raise EventReadException(f"there is no store {store}")
     query = Query() if tag is None else Query().tagged(tag)
     with contextlib.closing(open_store(store, is_read_only=True)) as opened:
-        surplus = limits.surplus(opened.spans(query))
+        surplus = limits.surplus(opened.snapshot(query).spans)
     if is_dry_run:
         for each in surplus:
             print(f"{each.name}\t{each.events}\t{each.size}")
@@ -174,7 +174,7 @@ def _remove(
                 _remove_through_mount(store, tag, surplus, progress)
             return surplus
         with contextlib.closing(opened):
-            surplus = limits.surplus(opened.spans(query))
+            surplus = limits.surplus(opened.snapshot(query).spans)
             if tag is None:
                 _in_batches(opened.remove_minutes, surplus, progress)
             else:

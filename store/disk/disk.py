@@ -15,7 +15,7 @@ from store.disk import lock, renaming, watch
 from store.disk.file import FileStat, ReadableFile, WritableFile, file_stat
 from store.disk.os_errors import read_failure, reading, writing
 from store.errors import EventWriteException, FileChanged
-from store.query import DiskUsage
+from store.query import DiskUsage, Inodes
 
 __all__ = ["Disk"]
 
@@ -308,6 +308,15 @@ class Disk:
         """
         lock.wait(root_dir, lock_path, timeout_s)
 
+    def other_writers(self, directory: str) -> list[str]:
+        """Return who may write to *directory*, as far as its owner and its mode say, except root."""
+        with reading("stat", directory):
+            status = os.stat(directory)
+        found = [f"user {status.st_uid}"] if status.st_uid else []
+        found += ["its group"] if status.st_mode & stat.S_IWGRP else []
+        found += ["everybody"] if status.st_mode & stat.S_IWOTH else []
+        return found
+
     def watch(self, directory: str) -> watch.DirectoryWatch | None:
         """Watch *directory* for changes by any process; None where the system cannot tell all of them."""
         return watch.watch(directory)
@@ -321,9 +330,7 @@ class Disk:
             found.f_blocks,
             found.f_bfree,
             found.f_bavail,
-            found.f_files,
-            found.f_ffree,
-            found.f_favail,
+            Inodes(found.f_files, found.f_ffree, found.f_favail),
         )
 
 

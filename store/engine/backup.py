@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from store.api import Progress, show_nothing
+from store.progress import Progress, show_nothing
 from store.checksum import crc32
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile

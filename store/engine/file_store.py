@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from store.api import Answer, EventStore
+from store.api import EventStore
 from store.disk.atomic import replace_file
 from store.disk.disk import Disk
 from store.engine.declared import DeclaredTags
@@ -22,13 +22,11 @@ from store.format.event import Event
 from store.format.faults import tag_fault
 from store.matching.event import content_filter
 from store.query import DiskUsage, Query, Span, Stream
+from store.snapshot import Answer, Snapshot
 from store.ticks import TICKS_MAX, bound_in_ticks
 from store.view import View
 
-__all__ = ["MEMORY_SIZE", "FileStore"]
-
-MEMORY_SIZE = 256 << 20
-"""The default memory budget, in bytes."""
+__all__ = ["FileStore"]
 
 
 class FileStore(EventStore):
@@ -127,9 +125,9 @@ class FileStore(EventStore):
         """See :meth:`EventStore.minutes`."""
         return self._reader.minutes(query)
 
-    def spans(self, query: Query, view: View | None = None) -> list[Span]:
-        """See :meth:`EventStore.spans`."""
-        return self._reader.spans(query, view)
+    def snapshot(self, query: Query, view: View | None = None) -> Snapshot:
+        """See :meth:`EventStore.snapshot`."""
+        return self._reader.snapshot(query, view)
 
     def span(self, query: Query, minute: str, view: View | None = None) -> Span | None:
         """See :meth:`EventStore.span`."""

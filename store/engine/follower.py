@@ -8,10 +8,10 @@ from typing import NoReturn
 import numpy as np
 
 from store.answers.version import Minute
-from store.api import Progress, show_nothing
+from store.backend import MEMORY_SIZE
 from store.disk.disk import Disk
 from store.disk.file import FileStat
-from store.engine.file_store import MEMORY_SIZE, FileStore
+from store.engine.file_store import FileStore
 from store.engine.reading import Reader
 from store.engine.scanner import Scanned
 from store.engine.state import State
@@ -24,6 +24,7 @@ from store.index.minute import EntryColumns
 from store.index.shared import SharedDatabase
 from store.locks import new_lock
 from store.minutes.file import MinuteFile, StoredFile
+from store.progress import Progress, show_nothing
 from store.query import Query
 from store.timer import PeriodicTimer
 

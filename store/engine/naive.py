@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from store.answers.version import Minute
-from store.api import Progress, show_nothing
+from store.backend import MEMORY_SIZE
 from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.engine.deleter import Deleter
-from store.engine.file_store import MEMORY_SIZE, FileStore
+from store.engine.file_store import FileStore
 from store.engine.flusher import Flusher, FlushResult
 from store.engine.measurer import Measurer
 from store.engine.partition import Part, Partition
@@ -37,6 +37,7 @@ from store.format.scan import split_records
 from store.index.database import Database
 from store.index.minute import EntryColumns, MinuteEntries
 from store.minutes.logged_file import LoggedFile
+from store.progress import Progress, show_nothing
 from store.query import Query
 from store.timer import PeriodicTimer
 from store.view import View

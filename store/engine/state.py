@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from store.answers.arrivals import Arrivals, Run
 from store.answers.moved import Moved
 from store.answers.version import Minute
-from store.api import Progress
+from store.progress import Progress
 from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.engine.gate import Gate
