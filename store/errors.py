@@ -23,6 +23,7 @@ __all__ = [
     "ReaderGone",
     "StoreFull",
     "StoreLocked",
+    "StoreNotFound",
     "StoreReadOnly",
     "ViewExists",
     "ViewNotFound",
@@ -54,7 +55,7 @@ class ReaderGone(EventStoreException):
 
 
 class NotForThisStore(EventStoreException):
-    """What was asked for makes no sense for a store of this kind."""
+    """A store of this kind has nothing of what was asked for."""
 
 
 class StoreLocked(EventStoreException):
@@ -103,6 +104,10 @@ class MinuteGone(EventReadException):
 
 class EventNotFound(EventReadException):
     """No event has this id."""
+
+
+class StoreNotFound(EventReadException):
+    """There is no store at this address."""
 
 
 class MinuteNotFound(EventReadException):
