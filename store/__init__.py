@@ -9,7 +9,7 @@ A written byte goes down::
           -> engine.flusher              replaces minute files, k + 1 fsyncs for k      minute files
           -> index.database              what is in them, so that they need no reading  SQLite
 
-Another engine than these files has a package of its own beside store.engine, and a line in store.opening. The filesystem knows
+Another engine than these files has a package of its own next to store.engine, and a line in store.opening. The filesystem knows
 store.api, and addresses by store.backend.
 
 A path comes as a query and goes up::

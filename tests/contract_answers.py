@@ -104,7 +104,7 @@ class AnswerContract(StoreContract):
 
     @pytest.mark.parametrize("seed", range(5))
     def test_a_batch_keeps_its_order(self, store: EventStore, seed: int) -> None:
-        """Of several sources and sets of tags, in several minutes: events of one time come out as they went in."""
+        """Events of one time come out as they went in, whatever their sources, tags and minutes."""
         events = mixed_events(seed)
         store.save_batch(Batch.of(sorted(events, key=lambda event: event.ticks)))
         ordered = sorted(events, key=lambda event: event.ticks)
@@ -188,7 +188,7 @@ class AnswerContract(StoreContract):
                     assert seen.setdefault((query, name, answer.version), data) == data
 
     def test_what_may_still_change_has_not_settled(self, filled: EventStore) -> None:
-        """What has just arrived may be known to the kernel as it was before."""
+        """The kernel may know it as it was before."""
         for query in QUERIES:
             for span in filled.snapshot(query).spans:
                 assert not filled.has_settled(span, 3600)
