@@ -187,6 +187,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "store",
         "store.format",
     },
+    "copying": {"errors", "importing", "progress", "rendering", "stores", "store", "store.format"},
     "mounting": {
         "background",
         "binding",
@@ -210,6 +211,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "backup",
         "browsing",
         "config",
+        "copying",
         "errors",
         "importing",
         "mounting",
