@@ -24,6 +24,7 @@ from store.engine.recounting import recount
 from store.engine.scanner import Scanned
 from store.engine.view_totals import KnownLinesByView
 from store.errors import EventReadException
+from store.index.catalog import Added
 from store.index.database import Database
 from store.index.minute import DAMAGED, EntryColumns, MinuteEntries
 from store.index.row import MinuteRow
@@ -153,7 +154,7 @@ class State:
         with self.lock:
             first = len(minute.entries)
             self._extend(minute, added)
-            self._note_arrival(minute.id, first, len(minute.entries), time.time())
+            self._note_arrival(minute.id, first, len(minute.entries))
 
     def _extend(self, minute: Minute, added: EntryColumns) -> None:
         if not len(added.streams):
@@ -166,9 +167,9 @@ class State:
         entries.extend(added)
         self.streams.count(minute.id, summarize(added, len(self.streams)), now)
         times = (int(ticks.min()), int(ticks.max())) if events else (0, 0)
-        self.catalog.grow(minute.id, len(added.streams), events, size, damage, *times)
-        self.catalog.set_ends_damaged(minute.id, entries.ends_damaged)
-        self.catalog.set_changed(minute.id, now)
+        count, ends_damaged = len(added.streams), entries.ends_damaged
+        grown = Added(count, events, size, damage, ends_damaged, *times)
+        self.catalog.grow(minute.id, grown, now)
 
     def append(self, minute: Minute, key: bytes, size: int, ticks: int) -> None:
         """Show one event, of *size* bytes and the stream with *key*, added to *minute*; the caller holds the append lock."""
@@ -178,9 +179,8 @@ class State:
             first = len(entries)
             entries.append(stream, size, ticks)
             self.streams.count_one(minute.id, stream, size, ticks, now)
-            self.catalog.grow(minute.id, 1, 1, size, 0, ticks, ticks)
-            self.catalog.set_ends_damaged(minute.id, False)
-            self._note_arrival(minute.id, first, first + 1, now)
+            self.catalog.grow(minute.id, Added(1, 1, size, 0, False, ticks, ticks), now)
+            self._note_arrival(minute.id, first, first + 1)
 
     def add(self, minutes: Iterable[Scanned], has_arrived: bool = False) -> list[Minute]:
         """Show new *minutes*; return them.
@@ -269,7 +269,7 @@ class State:
         summary = summarize(columns, len(self.streams))
         self.streams.count(minute, summary, changed)
         if has_arrived:
-            self._note_arrival(minute, 0, len(entries), changed)
+            self._note_arrival(minute, 0, len(entries))
         else:
             self.catalog.set_base(minute, row.entries, row.bytes)
         return self.lookup.keep(minute, entries, scanned.stat), row, summary
@@ -295,9 +295,8 @@ class State:
         with self.append_lock, self.lock:
             self._fold()
 
-    def _note_arrival(self, minute: int, first: int, last: int, now: float) -> None:
+    def _note_arrival(self, minute: int, first: int, last: int) -> None:
         self.lookup.arrivals.append(minute, first, last)
-        self.catalog.set_changed(minute, now)
         if len(self.lookup.arrivals) > _RUNS_MAX:
             self._fold()
 
