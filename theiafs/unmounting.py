@@ -17,6 +17,8 @@ __all__ = ["is_stale", "remove_mount", "remove_stale", "unmount"]
 
 _ANSWER_S = 5.0
 """How long a mount may take to answer, in seconds, before it counts as one that does not."""
+_ENDED = frozenset({errno.ENOTCONN, errno.ECONNABORTED})
+"""The errors of a mount whose process has ended: before the request, or while it waited."""
 _COPY_S, _POLL_S = 1.0, 0.05
 """How long another mount namespace may have a copy of it, as those do that are just made, such as that of a service or a container."""
 
@@ -169,5 +171,5 @@ def _is_served(mountpoint: str) -> bool:
         os.close(os.open(mountpoint, os.O_RDONLY | os.O_DIRECTORY))
     except OSError as error:
         # Any other error is an answer: that of another user's mount, for instance, or of the kernel on its behalf.
-        return error.errno != errno.ENOTCONN
+        return error.errno not in _ENDED
     return True
