@@ -7,6 +7,7 @@ place, and so that an error of the operating system becomes an exception of the 
 import contextlib
 import errno
 import math
+import mmap
 import os
 import stat
 from collections.abc import Iterator
@@ -193,6 +194,22 @@ class Disk:
                     os.unlink(path)
                     emptied = os.open(path, _CREATE_FLAGS, 0o644)
                 return WritableFile(path, emptied)
+
+    def map_unnamed(self, directory: str, size: int) -> mmap.mmap:
+        """Map *size* bytes of zeros in a file in *directory* that has no name, and ends with the mapping.
+
+        Raises:
+            StoreFull: if there is no room.
+            EventWriteException: if the file system has no such files, or it fails.
+        """
+        with writing("make a file without a name in", directory):
+            descriptor = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            try:
+                # Now, for without room a write to the mapping would end the process.
+                os.posix_fallocate(descriptor, 0, size)
+                return mmap.mmap(descriptor, size)
+            finally:
+                os.close(descriptor)
 
     def check_no_link(self, path: str) -> None:
         """Check that *path* is no symbolic link: what is read and written below it would be somewhere else.

@@ -349,7 +349,7 @@ class State:
         with self.lock:
             removed, self._removed = self._removed, []
             changes = self.streams.take_changes()
-            self.lookup.limit_cache()
+            self.lookup.budget.apply()
         self.database.save(rows, removed, dict(changes))
 
     def _index_row(self, minute: Minute) -> IndexRow | None:

@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from store.columns import Integers, Reals
+from store.columns import Integers, Reals, Zeros
 from store.index.keys import ABSENT, KeyTable
 from store.index.labels import Labels, sources_in, tags_in
 from store.index.minute import DAMAGED
@@ -69,6 +69,8 @@ class Streams:
         self._queued_count = 0
         self._events, self._sizes, self._newest = Integers(), Integers(), Integers()
         self._changed = Reals()
+        self._columns = self._events, self._sizes, self._newest, self._changed, self._minutes
+        self._tables = (self._keys, self.sources, self.tags, *self._columns)
         # All events together, kept apart because it is asked for all the time.
         self._everything = Total(0, 0, 0)
         self._everything_changed = 0.0
@@ -86,10 +88,13 @@ class Streams:
     @property
     def size(self) -> int:
         """The memory of all streams, in bytes, about."""
-        tables = (self._keys, self.sources, self.tags, self._minutes)
-        columns = (self._events, self._sizes, self._newest, self._changed)
         unsaved = self._unsaved.itemsize * len(self._unsaved)
-        return sum(each.size for each in (*tables, *columns)) + unsaved
+        return sum(each.size for each in self._tables) + unsaved
+
+    def page(self, zeros: Zeros) -> None:
+        """Move what is known of streams as :meth:`store.columns.Column.page` does."""
+        for table in self._tables:
+            table.page(zeros)
 
     # Ids
 
@@ -409,7 +414,7 @@ class Streams:
 
     def _make_room(self) -> None:
         count = len(self._keys)
-        for column in (self._events, self._sizes, self._newest, self._changed, self._minutes):
+        for column in self._columns:
             column.resize(count)
 
     def _forget(self, streams: Sequence[int]) -> None:
