@@ -340,6 +340,8 @@ class Database:
                     self._reopen()
                 if self._tables is None:
                     return
+                if self._path and self._disk.stat(self._path) is None:
+                    self._restore(self._tables)
                 self._tables.save(kept, self._removed, self._streams)
                 self._removed.clear()
                 self._streams.clear()
@@ -384,6 +386,14 @@ class Database:
             self._tables = self._open()
             self._tables.state()
             self._has_failed = False
+
+    def _restore(self, tables: Tables) -> None:
+        """Write the file again from the open *tables*: another program removed it."""
+        log.warning("the index %s was removed by another program: writing it again", self._path)
+        remove_database(self._disk, self._path)  # the parts that are left of it
+        tables.copy_to(self._disk.database_path(self._path))
+        self._close()
+        self._tables = self._open()
 
     def _close(self) -> None:
         if self._tables is not None:
