@@ -86,7 +86,7 @@ def test_of_a_minute_a_few_bytes_stay(tmp_path: Path) -> None:
         stores: list[NaiveEventStore] = []
         with contextlib.ExitStack() as stack:
             _, kept = memory(lambda: stores.append(stack.enter_context(opened(directory, SMALL))))
-            assert paged_size(stores[0]) > minutes * 150
+            assert paged_size(stores[0]) > minutes * 100
         return kept
 
     assert kept_of(2 * MINUTES) - kept_of(MINUTES) < MINUTES * 50
