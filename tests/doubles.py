@@ -1,4 +1,4 @@
-"""Test doubles: a store that is as simple as possible, a clock that stands still, a disk that counts, a copy of new tables."""
+"""Test doubles: a store that is as simple as possible, a clock that stands still, a disk that counts, a lock, a copy of new tables."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -15,6 +15,7 @@ from store import (
 )
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
+from store.disk.lock import Lock
 from store.index.tables import Tables
 
 
@@ -156,3 +157,25 @@ def copy_of_new_tables(create: Callable[[Tables], None]) -> Callable[[Tables], N
             tables._connection.deserialize(content)
 
     return copy_or_create
+
+
+class HeldLock(Lock):
+    """A lock that no other process wants."""
+
+    def __init__(self) -> None:
+        pass
+
+    def is_held(self) -> bool:
+        return True
+
+    def check(self) -> None:
+        pass
+
+    def keep(self) -> None:
+        pass
+
+    def touch(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
