@@ -163,7 +163,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "session": {"binding", "config", "errors", "fusermount", "inodes", "operations", "store"},
     "progress": set(),
     "mounts": set(),
-    "stores": {"mounts"},
+    "stores": {"mounts", "store"},
     "directories": {"errors"},
     "background": {"errors", "progress"},
     "unmounting": {"directories", "errors", "mounts", "store"},

@@ -293,7 +293,9 @@ def _as_mount_error(store_address: str) -> Iterator[None]:
         yield
     except StoreLocked as error:
         mountpoints = [
-            each.mountpoint for each in mounts() if each.is_ours and each.source == store_address
+            each.mountpoint
+            for each in mounts()
+            if each.is_ours and each.source == store_address and each.may_be_of(store_address)
         ]
         shown = "".join(f", and it is mounted on {mountpoint}" for mountpoint in mountpoints)
         raise MountError(
