@@ -165,7 +165,9 @@ class EventStore(ABC):
         return removed
 
     def remove_events(self, query: Query, minute: str) -> int:
-        """Remove the events of the *minute* of that name that answer *query* when this is called, durably.
+        """Remove the events of the *minute* of that name that answer *query*, which asks for no contents, durably.
+
+        Those go that are there when this is called.
 
         Returns:
             How many there were.
