@@ -25,6 +25,7 @@ class ListStore(EventStore):
     def __init__(self) -> None:
         self._events: list[Event] = []
         self._declared: set[str] = set()
+        self._sources: set[str] = set()
         self._views: dict[str, str] = {}
         self._states: dict[str, bytes] = {}
 
@@ -69,6 +70,14 @@ class ListStore(EventStore):
 
     def tags(self, query: Query | None = None) -> frozenset[str]:
         return super().tags(query) | (self._declared if query is None else frozenset())
+
+    def sources(self, query: Query | None = None) -> frozenset[str]:
+        return super().sources(query) | (self._sources if query is None else frozenset())
+
+    def declare_source(self, source: str) -> None:
+        self.save(Event("declared", source, 0))
+        self.delete("declared")
+        self._sources.add(source)
 
     def declare_tag(self, tag: str) -> None:
         self.save(Event("declared", "", 0, [tag]))

@@ -121,8 +121,9 @@ def test_minutes_that_the_store_has_no_more(store: NaiveEventStore, tmp_path: Pa
 
 
 def test_all_that_is_not_derived_is_copied(store: NaiveEventStore, tmp_path: Path) -> None:
-    """Declared tags, saved views, states, and the quarantine."""
+    """Declared tags and sources, saved views, states, and the quarantine."""
     store.declare_tag("a/b" * 100)
+    store.declare_source("declared")
     store.save_view("v", "../by-tag/t")
     store.write_state("errors", b"line\n")
     (tmp_path / "store/.theiafs/quarantine").mkdir()
@@ -130,6 +131,7 @@ def test_all_that_is_not_derived_is_copied(store: NaiveEventStore, tmp_path: Pat
     run(tmp_path / "store", tmp_path / "backup")
     opened = NaiveEventStore(str(tmp_path / "backup"), NEVER_MS)
     assert "a/b" * 100 in opened.tags()
+    assert opened.sources() == {"s", "declared"}
     assert opened.views() == {"v": "../by-tag/t"}
     assert opened.read_state("errors") == b"line\n"
     opened.close()

@@ -46,7 +46,9 @@ _HIDDEN = ".fuse_hidden"
 """Begins the names that libfuse gives files that are removed while they are open."""
 _WRITTEN_IN = frozenset({NodeKind.BY_TAG, NodeKind.BY_SOURCE, NodeKind.BY_ID})
 """The directories in which bytes that are not UTF-8 have another spelling."""
-_MADE_ADVICE = "append to ingest, or make a directory in by-tag, or a symbolic link in views"
+_MADE_ADVICE = (
+    "append to ingest, or make a directory in by-tag or by-source, or a symbolic link in views"
+)
 _ERRORS_STATE = "errors"
 
 log = logging.getLogger(__name__)
@@ -266,7 +268,7 @@ class Operations:
         return chain([Entries((".", ".."), Directory.MODE)], node.entries())
 
     def mkdir(self, path: str, _mode: int) -> None:
-        """Declare the tag whose directory is at *path*."""
+        """Declare the tag or the source whose directory is at *path*."""
         self._tree.make_directory(path)
 
     def open(self, path: str, flags: int, thread_id: int) -> Opened:

@@ -6,27 +6,29 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from store.api import Progress, show_nothing
 from store.checksum import crc32
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.engine.backup_mark import BackupMark
-from store.engine.declared import DeclaredTags
+from store.engine.declared import DeclaredNames
 from store.engine.links import check_links
 from store.engine.naive import NaiveEventStore
 from store.engine.saved_views import SavedViews
 from store.errors import EventReadException, EventStoreException, EventWriteException, FileChanged
 from store.filenames import (
+    declared_sources_path,
     declared_tags_path,
     hidden_path,
     journal_path,
     lock_path,
+    old_declared_tags_path,
     quarantine_path,
     states_path,
     views_path,
 )
 from store.format.scan import split_records
 from store.minutes.names import parse_name
+from store.progress import Progress, show_nothing
 from store.wal.recovery import is_left_over
 from store.wal.segment import list_segments
 from store.wal.unflushed import UnflushedRecords
@@ -60,7 +62,7 @@ class Backup:
     What is only in the log of the store becomes a part of the minute files of the backup, which has no log. Its files and
     directories have the permissions of the store's and, as far as this process may set them, their owners. Each minute file is
     replaced atomically; those that have the size and the mtime of the store's are not copied again. Minutes that the store has
-    no more stay in the backup, as do declared tags and saved views, unless *deletes*.
+    no more stay in the backup, as do saved views, unless *deletes*.
 
     Attributes:
         copied: how many minute files were copied.
@@ -292,18 +294,19 @@ class Backup:
     # The rest
 
     def _copy_names(self) -> None:
-        """Copy the declared tags and the saved views."""
-        for path_of in (declared_tags_path, views_path):
+        """Copy the declared tags and sources, and the saved views."""
+        for path_of in (declared_tags_path, declared_sources_path, views_path):
             self._copy_directories(path_of(self._root_dir), path_of(self._target_dir))
         tags, wanted_tags = (
-            DeclaredTags(self._disk, each) for each in (self._target_dir, self._root_dir)
+            DeclaredNames(self._disk, declared_tags_path(each), old_declared_tags_path(each))
+            for each in (self._target_dir, self._root_dir)
         )
         views, wanted_views = (
             SavedViews(self._disk, each) for each in (self._target_dir, self._root_dir)
         )
         for each in (tags, wanted_tags, views, wanted_views):
             each.load()
-        for tag in sorted(wanted_tags.tags()):
+        for tag in sorted(wanted_tags.names()):
             tags.add(tag)
         wanted = wanted_views.targets()
         for name, target in views.targets().items():

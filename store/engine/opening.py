@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 
-from store.api import EventStore, Progress, show_nothing
+from store.api import EventStore
 from store.disk.disk import Disk
 from store.engine.backup_mark import BackupMark
 from store.engine.file_store import MEMORY_SIZE
@@ -16,6 +16,7 @@ from store.errors import EventReadException
 from store.filenames import index_path, journal_path, lock_path
 from store.index.database import remove_database
 from store.minutes.names import parse_name
+from store.progress import Progress, show_nothing
 from store.query import Query
 from store.view import View
 from store.wal.segment import list_segments
