@@ -7,7 +7,7 @@ engine and as slow as its search; an engine overrides those that it can answer f
 import contextlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -22,16 +22,9 @@ from store.query import MINUTE_S, DiskUsage, Query, Span, Stream
 from store.ticks import TICKS_PER_S, in_seconds
 from store.view import View
 
-__all__ = ["Answer", "EventStore", "Progress", "show_nothing"]
+__all__ = ["Answer", "EventStore"]
 
 Integers = npt.NDArray[np.int64]
-
-Progress = Callable[[int, int], object]
-"""Called with the number of minute files that were read so far, and the number of those to be read."""
-
-
-def show_nothing(_done: int, _total: int) -> None:
-    """Ignore any progress."""
 
 
 class Answer(ABC):
@@ -165,7 +158,9 @@ class EventStore(ABC):
         return removed
 
     def remove_events(self, query: Query, minute: str) -> int:
-        """Remove the events of the *minute* of that name that answer *query* when this is called, durably.
+        """Remove the events of the *minute* of that name that answer *query*, which asks for no contents, durably.
+
+        Those go that are there when this is called.
 
         Returns:
             How many there were.
@@ -227,7 +222,7 @@ class EventStore(ABC):
         return frozenset(tag for each in self.streams(query or Query()) for tag in each.tags)
 
     def sources(self, query: Query | None = None) -> frozenset[str]:
-        """Return the sources of the events that answer *query*."""
+        """Return the sources of the events that answer *query*; without one, declared sources as well."""
         return frozenset(each.source for each in self.streams(query or Query()))
 
     def has_tag(self, tag: str) -> bool:
@@ -235,7 +230,7 @@ class EventStore(ABC):
         return tag in self.tags()
 
     def has_source(self, source: str) -> bool:
-        """Return whether some event is from *source*."""
+        """Return whether *source* is declared or some event is from it."""
         return source in self.sources()
 
     def levels(self, query: Query) -> dict[str, int]:
@@ -282,6 +277,12 @@ class EventStore(ABC):
             EventWriteException: if that failed.
         """
         raise EventWriteException(f"cannot declare the tag {tag!r}: this store has no place for it")
+
+    def declare_source(self, source: str) -> None:
+        """Declare *source* before the first event is from it, as :meth:`declare_tag` does a tag."""
+        raise EventWriteException(
+            f"cannot declare the source {source!r}: this store has no place for it"
+        )
 
     def views(self) -> Mapping[str, str]:
         """Return the targets of the saved views, by name. A target is text to the store."""

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from store import Event, EventStore, EventWriteException, NaiveEventStore, Query
-from tests.contract import EVENTS, EVERYTHING, StoreContract, ids_in
+from tests.contract import EVENTS, StoreContract
 from tests.doubles import ListStore
+from tests.reading import EVERYTHING, ids_in
 
 
 class TestListStore(StoreContract):
@@ -30,6 +31,8 @@ class TestNaiveEventStore(StoreContract):
     def test_everything_is_there_after_a_restart(self, filled: NaiveEventStore) -> None:
         """Events, tags and sizes."""
         filled.declare_tag("declared")
+        for source in ("", "declared", "/s/" * 100):
+            filled.declare_source(source)
         sizes = {query: filled.whole(query).size for query in (Query(), Query().tagged("web"))}
         filled.close()
         again = NaiveEventStore(filled.root_dir)
@@ -37,6 +40,7 @@ class TestNaiveEventStore(StoreContract):
             str(event.id): event for event in EVENTS
         }
         assert again.tags() == {"web", "db", "error", "a/b", "declared"}
+        assert again.sources() == {"/s/1", "/s/2", "/s/3", "", "declared", "/s/" * 100}
         for query, size in sizes.items():
             assert again.whole(query).size == size
         again.close()

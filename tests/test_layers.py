@@ -20,6 +20,7 @@ STORE: dict[str, set[str]] = {
     "locks": set(),
     "view": set(),
     "interruption": {"errors"},
+    "progress": set(),
     "format": {"errors", "ticks"},
     "disk": {"checksum", "errors", "query"},
     "theia": {"disk", "errors", "format"},
@@ -32,7 +33,7 @@ STORE: dict[str, set[str]] = {
     "answers": {"api", "cache", "checksum", "errors", "format", "index", "minutes", "query", "ticks", "view"},
     "engine": {
         "answers", "api", "cache", "checksum", "columns", "disk", "errors", "filenames", "format", "index", "interruption", "locks",
-        "matching", "minutes", "query", "ticks", "timer", "view", "wal",
+        "matching", "minutes", "progress", "query", "ticks", "timer", "view", "wal",
     },
     "__init__": {"api", "engine", "errors", "format", "interruption", "matching", "query", "theia", "ticks", "timer", "view"},
 }  # fmt: skip
@@ -163,7 +164,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "session": {"binding", "config", "errors", "fusermount", "inodes", "operations", "store"},
     "progress": set(),
     "mounts": set(),
-    "stores": {"mounts"},
+    "stores": {"mounts", "store"},
     "directories": {"errors"},
     "background": {"errors", "progress"},
     "unmounting": {"directories", "errors", "mounts", "store"},

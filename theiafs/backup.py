@@ -51,8 +51,8 @@ def add_backup_parser(commands: "argparse._SubParsersAction[argparse.ArgumentPar
 def run_backup(parsed: argparse.Namespace) -> int:
     """Run the command with the arguments *parsed*, and return its exit status."""
     failures = 0
-    backup = Backup(store_at(parsed.store), parsed.target, parsed.delete, parsed.verify)
     try:
+        backup = Backup(store_at(parsed.store), parsed.target, parsed.delete, parsed.verify)
         with Progress("copying", copy_of_terminal()) as progress:
             for error in backup.run(progress):
                 failures += 1

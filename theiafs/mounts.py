@@ -22,6 +22,7 @@ class Mount(NamedTuple):
         type: type of the filesystem, such as "fuse.theiafs".
         source: the device or, for theiafs, the address of the store.
         is_read_only: whether the filesystem, not only this mount of it, is read-only.
+        owner: the id of the user that mounted it, which only FUSE tells; -1 if it is not told.
         namespace: suffix for messages that names a process of another mount namespace; empty for our own.
     """
 
@@ -31,12 +32,26 @@ class Mount(NamedTuple):
     type: str
     source: str
     is_read_only: bool
+    owner: int
     namespace: str = ""
 
     @property
     def is_ours(self) -> bool:
         """Whether it is a theiafs mount."""
         return self.type == _TYPE
+
+    def may_be_of(self, store: str) -> bool:
+        """Return whether it is to be believed that this theiafs mount is one of the directory *store*.
+
+        Any user can mount a filesystem of any name and source. The word of root, of the caller, and of the owner of the
+        directory is taken.
+        """
+        if self.owner in (0, os.geteuid()):
+            return True
+        try:
+            return self.owner == os.stat(store).st_uid
+        except OSError:
+            return False  # what is not there, or not for the caller, has no owner to be believed
 
 
 def mounts(process: str = "self") -> list[Mount]:
@@ -53,8 +68,17 @@ def mounts(process: str = "self") -> list[Mount]:
         number, _parent, device, _root, mountpoint = before.split(" ")[:5]
         kind, source, options = after.split(" ")[:3]
         is_read_only = "ro" in options.split(",")
+        owner = re.search(r"(?:^|,)user_id=(\d+)", options)
         found.append(
-            Mount(int(number), device, _unquote(mountpoint), kind, _unquote(source), is_read_only)
+            Mount(
+                int(number),
+                device,
+                _unquote(mountpoint),
+                kind,
+                _unquote(source),
+                is_read_only,
+                int(owner[1]) if owner else -1,
+            )
         )
     return found
 

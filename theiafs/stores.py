@@ -3,6 +3,7 @@
 import argparse
 import os
 
+from store import EventReadException
 from theiafs.mounts import Mount, mount_at, mounts
 
 __all__ = ["add_store_argument", "mount_of", "store_at"]
@@ -16,11 +17,20 @@ def add_store_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def store_at(path: str) -> str:
-    """Return the directory of the store that is meant by *path*: that itself, or the store that is mounted there."""
+    """Return the directory of the store that is meant by *path*: that itself, or the store that is mounted there.
+
+    Raises:
+        EventReadException: if the mount may be of another store than it says.
+    """
     # A mount that does not answer is known by its path as it was given.
     for each in (os.path.abspath(path), os.path.realpath(path)):
         mount = mount_at(each)
         if mount is not None and mount.is_ours:
+            if not mount.may_be_of(mount.source):
+                raise EventReadException(
+                    f"{path} was mounted by user {mount.owner}, whose word that it is of {mount.source} is not taken:"
+                    " give the directory of the store"
+                )
             return mount.source
     return path
 
@@ -32,7 +42,10 @@ def mount_of(store: str) -> Mount | None:
         (
             each
             for each in mounts()
-            if each.is_ours and not each.is_read_only and os.path.realpath(each.source) == real
+            if each.is_ours
+            and not each.is_read_only
+            and each.may_be_of(real)
+            and os.path.realpath(each.source) == real
         ),
         None,
     )

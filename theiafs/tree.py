@@ -5,6 +5,7 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, tzinfo
 from functools import partial
+from typing import NamedTuple
 
 from store import (
     Batch,
@@ -66,6 +67,22 @@ _RGIGNORE = f"/*\n!/{NodeKind.MINUTES}/\n"
 """Lets ripgrep read every event once: ``rg X`` at the root reads ``minutes``."""
 
 
+class _Declarable(NamedTuple):
+    """Names of one kind, which the directories that are made declare.
+
+    Attributes:
+        kind: the kind, such as "tag".
+        read: turns the name of a directory into one.
+        is_known: returns whether one is there already.
+        declare: declares one in the store.
+    """
+
+    kind: str
+    read: Callable[[str], str]
+    is_known: Callable[[str], bool]
+    declare: Callable[[str], None]
+
+
 class Tree:
     """Everything under the mountpoint.
 
@@ -101,6 +118,12 @@ class Tree:
         self._open_answers = OpenAnswers()
         self._scanned_sizes: Recent[str, int] = Recent(_SIZES_MAX)
         self._listings = Listings(store, zone)
+        self._declarable = {
+            NodeKind.BY_TAG: _Declarable("tag", self._read_tag, store.has_tag, store.declare_tag),
+            NodeKind.BY_SOURCE: _Declarable(
+                "source", self._read_source, store.has_source, store.declare_source
+            ),
+        }
         self._makers: dict[NodeKind, _Make] = {
             NodeKind.README: lambda *_: TextFile(GUIDE),
             NodeKind.RGIGNORE: lambda *_: TextFile(_RGIGNORE),
@@ -144,37 +167,37 @@ class Tree:
         return node.open()
 
     def make_directory(self, path: str) -> None:
-        """Declare a tag, for a directory *path* under ``by-tag``.
+        """Declare a tag or a source, for a directory *path* under ``by-tag`` or ``by-source``.
 
         Raises:
-            AlreadyThere: if the tag is known.
-            InvalidName: if no event can have such a tag.
+            AlreadyThere: if it is known.
+            InvalidName: if no event can have such a tag, or be from such a source.
             NotPermitted: anywhere else.
         """
-        above, name = posixpath.split(path)
-        if posixpath.basename(above) != NodeKind.BY_TAG:
+        above, file_name = posixpath.split(path)
+        found = self._declarable.get(self._paths.locate(above).kind)
+        if found is None:
             raise NotPermitted(
-                f"directories can only be made in by-tag: {path!r}; declare a tag with mkdir by-tag/TAG"
+                f"directories can only be made in by-tag and by-source: {path!r}; declare a tag with mkdir by-tag/TAG"
             )
         self.resolve(above)
-        if "," in name:
-            position = name.index(",")
+        if "," in file_name:
             raise InvalidName(
-                f"a tag cannot have a comma in it: {path!r}; make one directory for each tag",
-                name,
-                position,
+                f"a comma separates {found.kind}s: {path!r}; make one directory for each {found.kind}",
+                file_name,
+                file_name.index(","),
             )
         try:
-            tag = self._read_tag(name)
+            name = found.read(file_name)
         except NotFound as error:
             raise InvalidName(
-                f"{name!r} is short for a tag that is too long for a name, and no event has it: append one that does",
-                name,
+                f"{file_name!r} is short for a {found.kind} that is too long for a name, and no event has it: append one that does",
+                file_name,
                 0,
             ) from error
-        if self._store.has_tag(tag):
-            raise AlreadyThere(f"the tag {tag!r} is known already: use its directory")
-        self._store.declare_tag(tag)
+        if found.is_known(name):
+            raise AlreadyThere(f"the {found.kind} {name!r} is known already: use its directory")
+        found.declare(name)
 
     def remove(self, path: str) -> None:
         """Remove the minute or the event at *path*, or all events of a tag and a time range, durably.

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 
 from store import EventStoreException, StoreLocked, wait_until_closed
 from theiafs.directories import absolute
@@ -25,6 +26,8 @@ _COPY_S, _POLL_S = 1.0, 0.05
 
 def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf) -> None:
     """Unmount *mountpoint*, and wait until everything is written and the store is free again.
+
+    Of a mount that may be of another store than it says, nothing is waited for.
 
     Args:
         mountpoint: the directory.
@@ -48,7 +51,7 @@ def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf)
             f"{mountpoint} does not answer: is its process stopped? (theiafs umount --lazy {mountpoint})"
         )
     _run_umount(mountpoint)
-    if mounted.is_read_only:
+    if mounted.is_read_only or not _within(_ANSWER_S, lambda: mounted.may_be_of(mounted.source)):
         return
     others = _mounts_of(mounted.source)
     if others and not answers:
@@ -157,9 +160,14 @@ def _mount_to_unmount(mountpoint: str) -> Mount:
 
 def _answers(mountpoint: str, timeout_s: float) -> bool | None:
     """Return whether a process serves the mount at *mountpoint*; None if it does not answer within *timeout_s* seconds."""
+    return _within(timeout_s, lambda: _is_served(mountpoint))
+
+
+def _within(timeout_s: float, ask: Callable[[], bool]) -> bool | None:
+    """Return what *ask* returns; None if that takes more than *timeout_s* seconds, because a mount does not answer."""
     answers: list[bool] = []
     # A thread that waits for a mount ends with this process, whatever becomes of the mount.
-    thread = threading.Thread(target=lambda: answers.append(_is_served(mountpoint)), daemon=True)
+    thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
     thread.start()
     thread.join(timeout_s)
     return answers[0] if answers else None

@@ -31,6 +31,8 @@ _READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 _CREATE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
+_DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
 _BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id"
 
 
@@ -46,6 +48,27 @@ class Disk:
         with writing("make the directory", path), contextlib.suppress(FileExistsError):
             os.mkdir(path)
         self.sync_directory(above)
+
+    def make_directory_like(self, path: str, model: str) -> None:
+        """Make the directory *path*, durably, and give it the permissions and the owner of *model* if there is that.
+
+        What is not allowed is left: the owner, unless this process is root's; and all of it of a directory of another user.
+        """
+        self.make_directory(path)
+        with writing("set the permissions of", path):
+            try:
+                wanted = os.stat(model)
+            except FileNotFoundError:
+                return
+            # Not by its path: a link in its place would lead elsewhere.
+            descriptor = os.open(path, _DIRECTORY_FLAGS | os.O_NOFOLLOW)
+            try:
+                with contextlib.suppress(PermissionError):
+                    os.fchown(descriptor, wanted.st_uid, wanted.st_gid)
+                with contextlib.suppress(PermissionError):
+                    os.fchmod(descriptor, stat.S_IMODE(wanted.st_mode))
+            finally:
+                os.close(descriptor)
 
     def remake_directory(self, path: str) -> bool:
         """Make the directory *path*, and the one it is in, again if another program removed them; nothing is synced.
@@ -288,7 +311,7 @@ class Disk:
 
     def sync_directory(self, path: str) -> None:
         """Fsync the directory *path*, so that what was created, renamed and removed in it lasts."""
-        self._sync(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._sync(path, _DIRECTORY_FLAGS)
 
     def _sync(self, path: str, flags: int) -> None:
         with writing("sync", path):

@@ -8,7 +8,6 @@ from typing import NoReturn
 import numpy as np
 
 from store.answers.version import Minute
-from store.api import Progress, show_nothing
 from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.engine.file_store import MEMORY_SIZE, FileStore
@@ -24,6 +23,7 @@ from store.index.minute import EntryColumns
 from store.index.shared import SharedDatabase
 from store.locks import new_lock
 from store.minutes.file import MinuteFile, StoredFile
+from store.progress import Progress, show_nothing
 from store.query import Query
 from store.timer import PeriodicTimer
 
@@ -69,7 +69,8 @@ class FollowingStore(FileStore):
             self._state.refresh = self._watcher.refresh
             self._watcher.begin()
             on_failure.callback(self._watcher.close)
-            self._declared.load()
+            for names in self._declared:
+                names.load()
             self._views.load()
             self._state.load(progress)
             on_failure.pop_all()
@@ -84,7 +85,8 @@ class FollowingStore(FileStore):
         """Apply all changes since the last call."""
         try:
             self._watcher.look()
-            self._declared.load()
+            for names in self._declared:
+                names.load()
             self._views.load()
         except EventStoreException as error:
             log.info("will check for changes again: %s", error)

@@ -22,7 +22,6 @@ from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.disk.pages import Pages
 from store.engine.budget import Budget
-from store.engine.drops import Drops
 from store.engine.entry_lookup import EntryLookup
 from store.engine.id_hashes import IdHashes
 from store.engine.levels import Levels
@@ -80,7 +79,6 @@ class Lookup:
         streams: the streams.
         arrivals: the order of arrival.
         epoch: a counter of removals of minutes, and of arrivals folded into the bases.
-        drops: which minutes were removed since the opening, and when.
         opened: when that was, in seconds since the epoch.
         moved: the tails that have moved.
         scanner: reads minute files.
@@ -108,7 +106,6 @@ class Lookup:
         self.streams = Streams(memory_size)
         self.arrivals = Arrivals()
         self.epoch = 0
-        self.drops = Drops()
         self.opened = time.time()
         self.moved = MovedTails()
         self._bytes = MinuteReader(self._file, self.catalog.name, refresh, self.moved)
@@ -296,8 +293,8 @@ class Lookup:
             if query.is_bounded:
                 minutes = catalog.overlapping(query)
                 # A file that is open keeps the size of what was removed.
-                changed = max(self.drops.last(query), self.streams.reordered)
-                changed = float(catalog.changes(minutes).max(initial=changed))
+                disturbed = self.streams.changes.disturbances.last(query)
+                changed = float(catalog.changes(minutes).max(initial=disturbed))
                 if query.content_filters:  # each of them would be read
                     minutes = minutes[np.isin(minutes, self.streams.minutes(self._matching(query)))]
             elif query.asks_everything:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from store.answers.version import Minute
-from store.api import Progress, show_nothing
 from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.engine.deleter import Deleter
@@ -37,6 +36,7 @@ from store.format.scan import split_records
 from store.index.database import Database
 from store.index.minute import EntryColumns, MinuteEntries
 from store.minutes.logged_file import LoggedFile
+from store.progress import Progress, show_nothing
 from store.query import Query
 from store.timer import PeriodicTimer
 from store.view import View
@@ -122,7 +122,8 @@ class NaiveEventStore(FileStore):
         self._store_lock = self._disk.lock_store(self.root_dir, lock_path(self.root_dir))
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._store_lock.close)
-            self._declared.load()
+            for names in self._declared:
+                names.load()
             self._views.load()
             self._log, recovered = open_log(
                 self._disk,
@@ -158,7 +159,7 @@ class NaiveEventStore(FileStore):
         self._must_flush = bool(recovered)
         self._flush_recovered()
         with contextlib.suppress(EventWriteException):
-            self._declared.convert()
+            self._declared_tags.convert()
         self._timer: PeriodicTimer | None = None
         self._measurer = Measurer(self._state, measured_views)
         self._measurer.begin()
@@ -315,7 +316,8 @@ class NaiveEventStore(FileStore):
         try:
             # Another program may have removed all of the hidden directory, which the log has made again then.
             self._store_lock.keep()
-            self._declared.restore()
+            for names in self._declared:
+                names.restore()
             self._views.restore()
             self._watcher.look()
             self._upkeep.keep()

@@ -5,8 +5,9 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 
-from store.api import EventStore, Progress, show_nothing
+from store.api import EventStore
 from store.disk.disk import Disk
+from store.engine.backup_mark import BackupMark
 from store.engine.file_store import MEMORY_SIZE
 from store.engine.follower import FollowingStore
 from store.engine.links import check_links
@@ -15,6 +16,7 @@ from store.errors import EventReadException
 from store.filenames import index_path, journal_path, lock_path
 from store.index.database import remove_database
 from store.minutes.names import parse_name
+from store.progress import Progress, show_nothing
 from store.query import Query
 from store.view import View
 from store.wal.segment import list_segments
@@ -37,7 +39,8 @@ def open_store(
     """Open the store at *address*; so far, every address is a directory of minute files.
 
     Args:
-        address: path of the directory; made if it is missing, unless *is_read_only*.
+        address: path of the directory; made if it is missing, unless *is_read_only*. If it is a backup, it is none any more
+            then: the next backup may not replace what is saved to it.
         flush_interval_ms: milliseconds between flushes; 0 or less flushes at every save. For a store that is only
             read, milliseconds between checks for what another process has flushed.
         is_read_only: follow a store that another process may be writing.
@@ -53,9 +56,14 @@ def open_store(
     if is_read_only:
         interval_ms = flush_interval_ms or _REFRESH_INTERVAL_MS
         return FollowingStore(address, interval_ms, None, progress, memory_size)
-    return NaiveEventStore(
+    store = NaiveEventStore(
         address, flush_interval_ms, None, progress, memory_size, log_keep_size, measured_views
     )
+    with contextlib.ExitStack() as on_failure:
+        on_failure.callback(store.close)
+        BackupMark(Disk(), address).drop()
+        on_failure.pop_all()
+    return store
 
 
 def reindex(address: str, progress: Progress = show_nothing) -> int:

@@ -33,7 +33,7 @@ __all__ = ["IDS_AT_ONCE", "VERSION", "WITH_ENTRIES", "Select", "Tables", "Tables
 TablesError = sqlite3.Error
 """The error of every failure here."""
 
-VERSION = 7
+VERSION = 8
 """Schema version; an index of any other is rebuilt."""
 
 _SETTINGS = """
