@@ -159,7 +159,7 @@ class NaiveEventStore(FileStore):
         self._must_flush = bool(recovered)
         self._flush_recovered()
         with contextlib.suppress(EventWriteException):
-            self._declared_tags.convert()
+            self._declared.tags.convert()
         self._timer: PeriodicTimer | None = None
         self._measurer = Measurer(self._state, measured_views)
         self._measurer.begin()
@@ -183,9 +183,10 @@ class NaiveEventStore(FileStore):
         self.save_batch(Batch.of(events))
 
     def save_batch(self, batch: Batch) -> None:
-        """See :meth:`EventStore.save_batch`; all of them or, when that is not possible, none."""
+        """See :meth:`EventStore.save_batch`; all of them or, when that is not possible, none. A backup is none any more then."""
         if not len(batch):
             return
+        self._backup_mark.drop()
         self._log.limit_unsynced()
         self._state.gate.go_through()
         with self._state.append_lock:
@@ -317,8 +318,7 @@ class NaiveEventStore(FileStore):
         try:
             # Another program may have removed all of the hidden directory, which the log has made again then.
             self._store_lock.keep()
-            for names in self._declared:
-                names.restore()
+            self._declared.restore()
             self._views.restore()
             self._watcher.look()
             self._upkeep.keep()
