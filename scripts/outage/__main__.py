@@ -24,12 +24,18 @@ def main(words: list[str] | None = None) -> int:
     )
     parser.add_argument("--plain", action="store_true", help="log files, one for each service")
     parser.add_argument(
-        "directory", type=Path, metavar="DIRECTORY", help="made; empty if it is there"
+        "directory",
+        type=Path,
+        metavar="DIRECTORY",
+        help="made, with the directories above it; empty if it is there",
     )
     arguments = parser.parse_args(words)
     directory: Path = arguments.directory
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        print(f"scripts/incident: {directory} is not an empty directory", file=sys.stderr)
+        print(
+            f"scripts/incident: {directory} is not an empty directory: remove it (rm -r {directory}), or give another",
+            file=sys.stderr,
+        )
         return 1
     directory.mkdir(parents=True, exist_ok=True)
     write = _write_files if arguments.plain else _write_store
