@@ -222,7 +222,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.Argume
     mounting = commands.add_parser(
         "mount",
         help="mount a store",
-        description="Mount a store on a directory. The store is made if it does not exist; the directory must exist.",
+        description="Mount a store on a directory. The store is made, for you alone, if it does not exist; the directory must exist.",
         epilog=_OPTIONS_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

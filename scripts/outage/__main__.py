@@ -37,7 +37,6 @@ def main(words: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    directory.mkdir(parents=True, exist_ok=True)
     write = _write_files if arguments.plain else _write_store
     write(directory, events())
     return 0
@@ -54,6 +53,7 @@ def _write_files(directory: Path, logged: Iterable[Event]) -> None:
         moment = _EPOCH + timedelta(microseconds=event.ticks // _TICKS_PER_US)
         when = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
         lines[event.source].append(f"{when} [{','.join(event.tags)}] {event.content}\n")
+    directory.mkdir(parents=True, exist_ok=True)
     for source, text in lines.items():
         (directory / f"{source}.log").write_text("".join(text), encoding="utf-8")
 

@@ -39,7 +39,7 @@ def open_store(
     """Open the store at *address*; so far, every address is a directory of minute files.
 
     Args:
-        address: path of the directory; made if it is missing, unless *is_read_only*. If it is a backup, it is none any more
+        address: path of the directory; made if it is missing, for this user alone, unless *is_read_only*. If it is a backup, it is none any more
             then: the next backup may not replace what is saved to it.
         flush_interval_ms: milliseconds between flushes; 0 or less flushes at every save. For a store that is only
             read, milliseconds between checks for what another process has flushed.
