@@ -71,7 +71,7 @@ def test_it_waits_for_the_lock_of_another_program(bare: dict[str, str], tmp_path
 
 
 def test_it_waits_for_another_set_up(tmp_path: Path) -> None:
-    """It says so, and then finds everything done: a venv that another makes is not made anew."""
+    """It says so, and then finds everything done: a venv that another makes is not made again."""
     (tmp_path / "scripts").mkdir()
     shutil.copy(SETUP, tmp_path / "scripts")
     shutil.copy(SETUP.parents[1] / "pyproject.toml", tmp_path)
