@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from store import (
     TICKS_PER_S,
-    EventReadException,
     EventStoreException,
     EventWriteException,
     Query,
@@ -33,11 +32,12 @@ Remove old events: minutes all of whose events are older than a time, and the ol
 size. With --tag, only the events with this tag in such minutes; then the size is that of the events with the tag. The newest
 minute is never too large.
 
-The store may be mounted: minute files are removed from it. With --tag, it has to be mounted with -o delete.
+The store may be mounted: minute files are removed from it. With --tag, events are removed through the mount, which needs -o
+delete for that; otherwise unmount it first.
 """
 
 _EPILOG = """\
-exit status: 0 if everything that was to be removed is, 1 if not, 2 if the arguments are wrong
+exit status: 0 if everything that was to be removed is, 1 if not, 2 if the arguments are wrong or there is no such store
 """
 
 _SIZE_MAX = 1 << 62
@@ -125,7 +125,14 @@ def run_prune(parsed: argparse.Namespace) -> int:
     oldest = 0 if parsed.older is None else now_in_ticks() - parsed.older
     limits = _Limits(oldest, _SIZE_MAX if parsed.larger is None else parsed.larger)
     try:
-        _prune(store_at(parsed.store), limits, parsed.tag, parsed.dry_run)
+        store = store_at(parsed.store)
+        if not os.path.isdir(store):
+            print(
+                f"theiafs: there is no store {printable(store)}: give the directory of its minute files",
+                file=sys.stderr,
+            )
+            return 2
+        _prune(store, limits, parsed.tag, parsed.dry_run)
     except EventStoreException as error:
         print(f"theiafs: {printable(str(error))}", file=sys.stderr)
         return 1
@@ -138,8 +145,6 @@ def _prune(store: str, limits: _Limits, tag: str | None, is_dry_run: bool) -> No
     Raises:
         EventStoreException: if that was not possible.
     """
-    if not os.path.isdir(store):
-        raise EventReadException(f"there is no store {store}")
     query = Query() if tag is None else Query().tagged(tag)
     with contextlib.closing(open_store(store, is_read_only=True)) as opened:
         surplus = limits.surplus(opened.spans(query))
