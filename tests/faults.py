@@ -221,7 +221,7 @@ class FaultyDisk(Disk):
 
     # What a disk can do
 
-    def make_directory(self, path: str) -> None:
+    def make_directory(self, path: str, permissions: int = 0o777) -> None:
         if path not in self._directories:
             self.make_directory(path.rpartition("/")[0])
             self._directories[path] = Directory()

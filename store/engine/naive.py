@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from store.answers.version import Minute
 from store.backend import MEMORY_SIZE
-from store.disk.disk import Disk
+from store.disk.disk import PRIVATE, Disk
 from store.disk.file import FileStat
 from store.engine.deleter import Deleter
 from store.engine.file_store import FileStore
@@ -92,7 +92,7 @@ class NaiveEventStore(FileStore):
     flushed to the minute files. A large minute file is flushed less often, because replacing it costs its size.
 
     Args:
-        root_dir: the directory of the minute files; made if it is missing.
+        root_dir: the directory of the minute files; made if it is missing, for this user alone.
         flush_interval: milliseconds between flushes; 0 or less flushes at every save, infinity only at the end.
         disk: the disk it is on.
         progress: called with the number of minute files read so far, and the number to read.
@@ -119,8 +119,8 @@ class NaiveEventStore(FileStore):
         self.flush_interval = flush_interval
         self._closed = False
         self._upkeep = Upkeep(self._disk, self.root_dir)
-        journal_directory = journal_path(self.root_dir)
-        self._disk.make_directory(journal_directory)
+        self._disk.make_directory(self.root_dir, PRIVATE)
+        self._disk.make_directory(journal_path(self.root_dir))
         self._store_lock = self._disk.lock_store(self.root_dir, lock_path(self.root_dir))
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._store_lock.close)
@@ -129,7 +129,7 @@ class NaiveEventStore(FileStore):
                 self._disk,
                 self.root_dir,
                 hidden_path(self.root_dir),
-                journal_directory,
+                journal_path(self.root_dir),
                 keep_size=log_keep_size,
                 split=split_records,
                 first_number=int(time.time() * _SEGMENTS_PER_S),
