@@ -118,7 +118,7 @@ class Remover:
         if not self._log.sync_marks():
             self._tails.note_removed(ids.values())
             self._flush(wanted)  # those that have grown again get flush marks of this process
-            self._log.sync()
+            self._log.sync_notes()
             ids = self._find(wanted)
         for name in list(wanted):
             try:
