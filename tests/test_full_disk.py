@@ -137,3 +137,18 @@ def test_a_sync_needs_no_room_for_notes(full: FullDisk) -> None:
     full.reopen("dropped")
     assert full.shown() == [*LEFT, "unsynced"]
     full.store.close()
+
+
+def test_a_store_opens(full: FullDisk) -> None:
+    """Also where what is left of a minute has to move, because another program has removed its file meanwhile."""
+    remove_by_hand(full)
+    for _ in range(2):
+        full.reopen()
+        assert full.shown() == LEFT
+        with pytest.raises(StoreFull):
+            full.save("refused", 2000.0)
+    full.disk.is_full = False
+    full.save("new", 2000.0)
+    full.reopen()
+    assert full.shown() == [*LEFT, "new"]
+    full.store.close()

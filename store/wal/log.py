@@ -200,7 +200,7 @@ class WriteAheadLog:
         with self._lock:
             with contextlib.suppress(StoreFull):
                 self._write_waiting()
-            target, failures = self._written, self._failures
+            target, failures = self._segments.written(self._end), self._failures
         with self._sync_lock:
             if failures != self._failures:
                 raise EventWriteException(f"{self._directory} could not be synced meanwhile")
@@ -237,7 +237,7 @@ class WriteAheadLog:
             stored_sizes: how many bytes of each minute are in its file.
 
         Raises:
-            EventWriteException: if a segment could not be begun or removed; that is harmless, and is tried again.
+            EventWriteException: if a segment could not be removed; that is harmless, and is tried again.
         """
         self.mark(stored_sizes)
         with self._sync_lock:
@@ -246,11 +246,8 @@ class WriteAheadLog:
                     if not self._segments.remove_released(self._synced, self._end):
                         break
                 self._names.sync()
-            with self._lock:
-                unread = [
-                    each.size for each in self._segments.flushed() if each.number > self._flushed
-                ]
-                if sum(unread[:-1]) >= _SEGMENT_SIZE_MAX // 2:
+            with self._lock, contextlib.suppress(StoreFull):
+                if self._segments.unread_size(self._flushed) >= _SEGMENT_SIZE_MAX // 2:
                     self._begin()  # its first line says so, and the next opening need not read them
 
     def intend(self, intents: Sequence[LogRecord]) -> None:
@@ -394,7 +391,9 @@ class WriteAheadLog:
 
     def _begin(self) -> LogSegment:
         """Begin a segment with the records that have to be rewritten, or wait for room; the caller holds the lock."""
-        carried = self._unsynced.after(-1 if self._must_rewrite else self._written)
+        carried = self._unsynced.after(
+            -1 if self._must_rewrite else self._segments.written(self._end)
+        )
         first = self._end - sum(map(len, carried))
         self._last_number += 1
         flushed = max((each.number for each in self._segments.flushed()), default=0)
@@ -406,12 +405,6 @@ class WriteAheadLog:
         self._must_rewrite = False
         return begun
 
-    @property
-    def _written(self) -> int:
-        """The LSN after the last record that does not wait for room."""
-        waiting = self._segments.waiting
-        return self._end if waiting is None else waiting.first
-
     def _write_waiting(self) -> None:
         """Write the records that wait for room to a new segment, if there are any; the caller holds the lock."""
         if self._segments.waiting is not None:
@@ -421,7 +414,7 @@ class WriteAheadLog:
         with self._lock:
             if self._must_rewrite:
                 self._begin()
-            end = self._written
+            end = self._segments.written(self._end)
             unsynced = [each for each in self._segments if each.size and each.end > self._synced]
             files = [each.file for each in unsynced if each.file is not None]
         try:
