@@ -1,6 +1,7 @@
 """Real file systems that are full: the store opens, serves everything, and minutes can be removed."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,3 +63,37 @@ def test_a_store_opens(disk: SmallDisk, has_lock_file: bool) -> None:
     store.save(Event("new", "s", 2000.0, ["t"], "x" * 8192))
     assert ids(store) == [*expected, "new"]
     store.close()
+
+
+def test_a_minute_can_be_removed(disk: SmallDisk) -> None:
+    """Each that has a file, and it stays removed: so there is a way to make room through the mount."""
+    expected = left_by_a_kill(disk)
+    for number in range(9):
+        store = opened(disk)
+        store.remove_minute(f"{number * 100}-{number * 100 + 60}")
+        del expected[0]
+        assert ids(store) == expected
+        end_process(store)
+        disk.fill()
+        store = opened(disk)
+        assert ids(store) == expected
+        end_process(store)
+    disk.make_room()
+    store = opened(disk)
+    store.remove_minute("900-960")
+    assert not ids(store)
+    store.close()
+
+
+def test_room_that_removals_make(disk: SmallDisk) -> None:
+    """They are noted in the log with it: a copy of the store does not get the minutes back."""
+    expected = left_by_a_kill(disk)
+    store = opened(disk)
+    assert store.remove_minutes(f"{number * 100}-{number * 100 + 60}" for number in range(8)) == 8
+    end_process(store)
+    copy = disk.path / "copy"
+    disk.make_room()
+    shutil.copytree(disk.path / "events", copy)
+    copied = NaiveEventStore(str(copy), NEVER_MS)
+    assert ids(copied) == expected[8:]
+    copied.close()

@@ -79,14 +79,13 @@ class WriteAheadLog:
         self._unsynced = UnsyncedRecords()
         self._must_rewrite = False  # the unsynced records, to a new segment, before anything else
         self._failures = 0
-        # The last segment of an earlier process, until all of those are known to be flushed.
-        self._left_number = last_number if segments else 0
+        # The last segment of an earlier process, until all of those are known to be flushed; and for good, because it may
+        # have left them unsynced.
+        self._left_number = self._opened_number = last_number if segments else 0
         # The last number of a flushed segment, as the first line of the last one says.
         self._flushed = self._last_number if not segments else 0
-        self._opened_number = self._left_number  # the last one that it may have left unsynced
         self._marked = 0  # the LSN after the last flush mark
-        # The sizes of flush marks that could not be written.
-        self._unmarked: dict[str, int] = {}
+        self._unmarked: dict[str, int] = {}  # the sizes of flush marks that could not be written
         self._sync_lock = new_lock("log-sync")
         self._lock = new_lock("log")
         self._reader = LogReader(disk, directory, self._segments, self._lock)
@@ -104,12 +103,9 @@ class WriteAheadLog:
             return self._append(records, encoded)
 
     def note(self, records: list[LogRecord]) -> list[int]:
-        """Append *records* that the next opening can do without, because the minute files tell it what they say.
+        """Append *records* that the next opening can do without, because of the minute files, and return the LSN of each.
 
         Without room, they wait for it in memory, and everything that is appended later waits for them.
-
-        Returns:
-            The LSN of each.
 
         Raises:
             StoreFull: if too many wait.
@@ -219,6 +215,16 @@ class WriteAheadLog:
         with self._lock:
             self._write_waiting()
         self.sync()
+
+    def sync_earlier(self) -> None:
+        """Fsync what earlier processes appended: their flush marks, unless an fsync of theirs has failed.
+
+        Raises:
+            EventWriteException: if that failed.
+        """
+        with self._lock:
+            earlier = [each for each in self._segments if each.number <= self._opened_number]
+        self._names.sync_files(earlier)
 
     def note_unsynced_directory(self) -> None:
         """Remove no segment before the directory was synced: segments that were removed earlier may come back."""

@@ -105,6 +105,16 @@ class LogDirectory:
         self._changes += 1
         return written
 
+    def sync_files(self, segments: Iterable[LogSegment]) -> None:
+        """Fsync the files of *segments* that are still there.
+
+        Raises:
+            EventWriteException: if that failed.
+        """
+        for each in segments:
+            if self._disk.stat(each.path) is not None:
+                self._disk.sync_file(each.path)
+
     def sync(self) -> None:
         """Make all names durable.
 
