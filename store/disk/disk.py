@@ -221,6 +221,11 @@ class Disk:
                     emptied = os.open(path, _CREATE_FLAGS, 0o644)
                 return WritableFile(path, emptied)
 
+    def create_in_memory(self, path: str) -> WritableFile:
+        """Create an empty file in memory, which ends with its last descriptor; *path* is for messages only."""
+        with writing("create in memory", path):
+            return WritableFile(path, os.memfd_create("theiafs", os.MFD_CLOEXEC))
+
     def map_unnamed(self, directory: str, size: int) -> mmap.mmap:
         """Map *size* bytes of zeros in a file in *directory* that has no name, and ends with the mapping.
 
