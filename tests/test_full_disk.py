@@ -40,7 +40,7 @@ class FullDisk:
         data = answer.read(0, 1 << 20)
         whole, counts = (
             self.store.whole(Query()),
-            [each.events for each in self.store.spans(Query())],
+            [each.events for each in self.store.snapshot(Query()).spans],
         )
         assert (whole.size, whole.events) == (len(data), len(found))
         assert (data.count(b"\nid:"), sum(counts), min(counts)) == (len(found), len(found), 1)
