@@ -47,10 +47,17 @@ theia's own classes, which only users of its API call, are in store.theia.
 """
 
 from store.api import Answer, EventStore
+from store.disk.lock import Turn
 from store.engine.backup import Backup
 from store.engine.check import Audit, Finding
 from store.engine.naive import NaiveEventStore
-from store.engine.opening import open_store, reindex, remove_minute_files, wait_until_closed
+from store.engine.opening import (
+    open_store,
+    reindex,
+    remove_minute_files,
+    take_turn,
+    wait_until_closed,
+)
 from store.errors import (
     EOFException,
     EventNotFound,
@@ -147,6 +154,7 @@ __all__ = [
     "StoreLocked",
     "StoreReadOnly",
     "Stream",
+    "Turn",
     "Untagged",
     "View",
     "ViewExists",
@@ -158,5 +166,6 @@ __all__ = [
     "open_store",
     "reindex",
     "remove_minute_files",
+    "take_turn",
     "wait_until_closed",
 ]

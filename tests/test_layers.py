@@ -35,7 +35,7 @@ STORE: dict[str, set[str]] = {
         "answers", "api", "cache", "checksum", "columns", "disk", "errors", "filenames", "format", "index", "interruption", "locks",
         "matching", "minutes", "progress", "query", "ticks", "timer", "view", "wal",
     },
-    "__init__": {"api", "engine", "errors", "format", "interruption", "matching", "query", "theia", "ticks", "timer", "view"},
+    "__init__": {"api", "disk", "engine", "errors", "format", "interruption", "matching", "query", "theia", "ticks", "timer", "view"},
 }  # fmt: skip
 FILESYSTEM: dict[str, set[str]] = {
     "__init__": set(),

@@ -3,17 +3,18 @@
 import contextlib
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from store.api import EventStore
 from store.disk.disk import Disk
+from store.disk.lock import Turn
 from store.engine.backup_mark import BackupMark
 from store.engine.file_store import MEMORY_SIZE
 from store.engine.follower import FollowingStore
 from store.engine.links import check_links
 from store.engine.naive import NaiveEventStore
 from store.errors import EventReadException
-from store.filenames import index_path, journal_path, lock_path
+from store.filenames import hidden_path, index_path, journal_path, lock_path
 from store.index.database import remove_database
 from store.minutes.names import parse_name
 from store.progress import Progress, show_nothing
@@ -21,7 +22,7 @@ from store.query import Query
 from store.view import View
 from store.wal.segment import list_segments
 
-__all__ = ["open_store", "reindex", "remove_minute_files", "wait_until_closed"]
+__all__ = ["open_store", "reindex", "remove_minute_files", "take_turn", "wait_until_closed"]
 
 _REFRESH_INTERVAL_MS = 1000
 """Milliseconds between checks of a store whose writer flushes at every save."""
@@ -111,6 +112,25 @@ def remove_minute_files(address: str, minutes: Iterable[str]) -> int:
         disk.remove(path)
     disk.sync_directory(address)
     return len(found)
+
+
+def take_turn(address: str, on_wait: Callable[[str], object]) -> Turn:
+    """Wait until no other process adds what is missing to the store at *address*, and be the one that does.
+
+    Two that search at once for what is missing would both add it. A process has its turn before it opens the store, or finds that it is
+    mounted; those that go through the mount take turns at the mountpoint.
+
+    Args:
+        address: path of the directory, which is made if it is missing.
+        on_wait: called with the process that has the turn, before it is waited for.
+
+    Raises:
+        EventWriteException: if the directory cannot be made or opened.
+    """
+    disk = Disk()
+    check_links(disk, address)
+    disk.make_directory(hidden_path(address))
+    return Turn(hidden_path(address), on_wait)
 
 
 def wait_until_closed(address: str, timeout_s: float = math.inf) -> bool:

@@ -39,6 +39,8 @@ EPILOG = """\
 An event is new if the store has none with its id, which follows from its time, source, tags and content, and from
 its place among equal ones in all files of the command. So import a log with the same options each time.
 
+Imports into one store take turns: a second one waits for the first, so that it finds what that has added.
+
 A line without a time has that of the line before it. A year that is missing is the last one that puts the time
 before the last change of the file.
 
@@ -147,7 +149,7 @@ class _Command:
         for file in files:
             print(f"{printable(file.input.name)}: {file.note}", file=sys.stderr)
         if files:
-            with open_destination(self._address, self._is_dry_run) as destination:
+            with open_destination(self._address, self._is_dry_run, self._wait) as destination:
                 self._import(destination, files)
         return 1 if self._failures else 0
 
@@ -203,6 +205,14 @@ class _Command:
                         destination.close()
                     finally:
                         self._print(summaries)
+
+    def _wait(self, process: str) -> None:
+        """Say that *process* is waited for."""
+        print(
+            f"theiafs: waiting until {process} has imported into {printable(self._address)} (Ctrl-C to import later)",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def _refuse(self, error: ImportFailed) -> None:
         """Note that a file was not imported to its end because of *error*."""

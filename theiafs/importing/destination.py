@@ -1,10 +1,10 @@
-"""Destinations of an import: a store, or a mount of one."""
+"""Destinations of an import: a store, or a mount of one. Those that import into the same one take turns."""
 
 import contextlib
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Self
 
 import numpy as np
@@ -17,7 +17,9 @@ from store import (
     EventStoreException,
     EventWriteException,
     Query,
+    Turn,
     open_store,
+    take_turn,
 )
 from theiafs.errors import ImportFailed
 from theiafs.mounts import Mount, mount_at, mounts
@@ -169,12 +171,18 @@ class MountDestination(Destination):
         return ": " + ours[-1].partition(": ")[2] if ours else ""
 
 
-def open_destination(address: str, is_dry_run: bool) -> Destination:
+@contextlib.contextmanager
+def open_destination(
+    address: str, is_dry_run: bool, on_wait: Callable[[str], object]
+) -> Iterator[Destination]:
     """Open the destination at *address*: a mountpoint, or the directory of a store, which may be mounted.
+
+    While it is open, no other process imports into it: what this one finds missing there is missing until it is saved.
 
     Args:
         address: the path; a store is made there if there is nothing.
-        is_dry_run: whether nothing will be saved, and nothing is to be made.
+        is_dry_run: whether nothing will be saved, nothing is to be made, and no process is waited for.
+        on_wait: called with the process that imports into it, before that is waited for.
 
     Raises:
         ImportFailed: if it is something else.
@@ -182,10 +190,41 @@ def open_destination(address: str, is_dry_run: bool) -> Destination:
     """
     path = os.path.realpath(address)
     mount = _mount_of(path, is_dry_run)
+    if mount is None and os.path.lexists(path) and not os.path.isdir(path):
+        raise ImportFailed(f"{address} is neither a store nor a mount: it is not a directory")
+    with contextlib.ExitStack() as stack:
+        if not is_dry_run:
+            mount = _take_turn(path, mount, on_wait, stack)
+        yield stack.enter_context(_open(path, mount, is_dry_run))
+
+
+def _take_turn(
+    path: str,
+    mount: Mount | None,
+    on_wait: Callable[[str], object],
+    stack: contextlib.ExitStack,
+) -> Mount | None:
+    """Wait for the turn to import into the store or the mount at *path*, and enter it into *stack*.
+
+    Returns:
+        The mount to import through, None if there is none: *mount*, unless that has changed while it was waited for.
+    """
+    while True:
+        with contextlib.ExitStack() as turn:
+            turn.enter_context(
+                take_turn(path, on_wait) if mount is None else Turn(mount.mountpoint, on_wait)
+            )
+            found = _mount_of(path, is_dry_run=False)
+            if found == mount:
+                stack.enter_context(turn.pop_all())
+                return mount
+        mount = found
+
+
+def _open(path: str, mount: Mount | None, is_dry_run: bool) -> Destination:
+    """Open the store at *path*, through its *mount* if there is one."""
     if mount is not None:
         return MountDestination(mount.mountpoint, to_save=not is_dry_run)
-    if os.path.lexists(path) and not os.path.isdir(path):
-        raise ImportFailed(f"{address} is neither a store nor a mount: it is not a directory")
     if is_dry_run and not os.path.lexists(path):
         return _Nothing()
     return StoreDestination(open_store(path, is_read_only=is_dry_run))
