@@ -44,7 +44,8 @@ Imports into one store take turns: a second one waits for the first, so that it 
 A line without a time has that of the line before it. A year that is missing is the last one that puts the time
 before the last change of the file.
 
-exit status: 0 if all files were imported, 1 if something was not, 130 if interrupted (what was saved stays)
+exit status: 0 if everything in all files is in the store, 1 if something was left out: a line that is too long, damage, a file or
+the rest of one that cannot be read; 130 if interrupted (what was saved stays)
 """
 
 
@@ -141,7 +142,7 @@ class _Command:
         self._zone: tzinfo = settings.zone
         self._keys = settings.keys
         self._event_size_max = settings.event_size_max
-        self._failures = 0
+        self._summaries: dict[str, Summary] = {}
 
     def run(self) -> int:
         """Import all files that can be, say of the others why not, and return the exit status."""
@@ -151,7 +152,7 @@ class _Command:
         if files:
             with open_destination(self._address, self._is_dry_run, self._wait) as destination:
                 self._import(destination, files)
-        return 1 if self._failures else 0
+        return 0 if Summary.total(self._summaries.values()).is_complete else 1
 
     def _open(self) -> list[LogFile]:
         """Open the files that have a format, in the order of their times."""
@@ -160,7 +161,7 @@ class _Command:
             try:
                 input_ = Input(name, self._event_size_max)
             except ImportFailed as error:
-                self._refuse(error)
+                self._refuse(name, error)
                 continue
             try:
                 files[input_] = LogFile(
@@ -173,12 +174,11 @@ class _Command:
                 )
             except ImportFailed as error:
                 input_.close()
-                self._refuse(error)
+                self._refuse(name, error)
         return [files[each] for each in in_order(list(files), lambda each: files[each].first_ticks)]
 
     def _import(self, destination: Destination, files: Sequence[LogFile]) -> None:
         """Import *files* into *destination*, and print the summary of all that were, or were begun."""
-        summaries: dict[str, Summary] = {}
         total = sum(file.input.size or 0 for file in files)
         with Interruption() as interruption:
             importer = Importer(
@@ -193,18 +193,18 @@ class _Command:
                 # disable=None: only on a terminal.
                 with tqdm(total=total, unit="B", unit_scale=True, disable=None, leave=False) as bar:
                     for file in files:
-                        summary = summaries.setdefault(file.input.name, Summary())
+                        name = file.input.name
                         try:
-                            importer.run(file, summary, bar.update)
+                            importer.run(file, self._summary(name), bar.update)
                         except ImportFailed as error:
                             with bar.external_write_mode():
-                                self._refuse(error)
+                                self._refuse(name, error)
             finally:
                 with interruption.deferred():
                     try:
                         destination.close()
                     finally:
-                        self._print(summaries)
+                        self._print()
 
     def _wait(self, process: str) -> None:
         """Say that *process* is waited for."""
@@ -214,16 +214,21 @@ class _Command:
             flush=True,
         )
 
-    def _refuse(self, error: ImportFailed) -> None:
-        """Note that a file was not imported to its end because of *error*."""
-        self._failures += 1
+    def _summary(self, name: str) -> Summary:
+        """Return the summary of the file *name*."""
+        return self._summaries.setdefault(name, Summary())
+
+    def _refuse(self, name: str, error: ImportFailed) -> None:
+        """Note that the file *name* was not read to its end because of *error*."""
+        self._summary(name).unread += 1
         _complain(error)
 
-    def _print(self, summaries: dict[str, Summary]) -> None:
-        for name, summary in summaries.items():
+    def _print(self) -> None:
+        for name, summary in self._summaries.items():
             print(summary.text(printable(name), self._is_dry_run))
-        if len(summaries) > 1:
-            print(Summary.total(summaries.values()).text("total", self._is_dry_run))
+        if len(self._summaries) > 1:
+            total = Summary.total(self._summaries.values())
+            print(total.text("total", self._is_dry_run))
         sys.stdout.flush()
 
 
