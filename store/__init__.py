@@ -52,6 +52,7 @@ from store.engine.backup import Backup
 from store.engine.check import Audit, Finding
 from store.engine.naive import NaiveEventStore
 from store.engine.opening import (
+    check_address,
     open_store,
     reindex,
     remove_minute_files,
@@ -159,6 +160,7 @@ __all__ = [
     "View",
     "ViewExists",
     "ViewNotFound",
+    "check_address",
     "compile_pattern",
     "in_decimal",
     "is_reader_gone",

@@ -151,8 +151,8 @@ class FaultyDisk(Disk):
         return content
 
     def names(self, directory: str) -> list[str]:
-        """Return the names in *directory*."""
-        return sorted(self._directories[directory].seen)
+        """Return the names in *directory*, none if it was not made before the power went."""
+        return sorted(self._directories.get(directory, Directory()).seen)
 
     def do(
         self,

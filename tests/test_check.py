@@ -363,7 +363,7 @@ def test_the_command(root: Path) -> None:
     assert "\x1b" not in done.stdout
     assert check(str(root), "--repair").returncode == 1
     assert check(str(root)).returncode == 0
-    missing = check(str(root / "missing"))
+    missing = check(f"{root}-missing")
     assert (missing.returncode, missing.stdout) == (2, "")
     assert "No such file" in missing.stderr
     store = NaiveEventStore(str(root))

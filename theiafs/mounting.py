@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from store import EventStoreException, StoreLocked, open_store
+from store import EventStoreException, StoreLocked, check_address, open_store
 from theiafs.background import run_in_background
 from theiafs.binding import load_binding
 from theiafs.config import Settings
@@ -150,6 +150,8 @@ def _check_store_address(address: str, is_read_only: bool) -> None:
     Raises:
         MountError: if it cannot.
     """
+    with _as_mount_error(address):
+        check_address(address)
     if not os.path.lexists(address):
         if is_read_only:
             raise MountError(f"store {address} does not exist: mount it without -o ro to make it")

@@ -11,7 +11,7 @@ from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.engine.backup_mark import BackupMark
 from store.engine.declared import DeclaredNames
-from store.engine.links import check_links
+from store.engine.location import check_location
 from store.engine.naive import NaiveEventStore
 from store.engine.saved_views import SavedViews
 from store.errors import EventReadException, EventStoreException, EventWriteException, FileChanged
@@ -103,9 +103,9 @@ class Backup:
             StoreLocked: if another process has the backup open to write.
             EventStoreException: if there is no store, the target is something else, or it cannot be written.
         """
+        check_location(self._disk, self._root_dir)
         self._check_source()
-        for each in (self._root_dir, self._target_dir):
-            check_links(self._disk, each)
+        check_location(self._disk, self._target_dir)
         BackupMark(self._disk, self._target_dir).claim(self._root_dir)
         self._disk.make_directory_like(self._target_dir, self._root_dir)
         self._disk.make_directory_like(hidden_path(self._target_dir), hidden_path(self._root_dir))

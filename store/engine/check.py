@@ -12,7 +12,7 @@ from store.disk.atomic import replace_file
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.engine.duplicates import DuplicateFinder
-from store.engine.links import check_links
+from store.engine.location import check_location
 from store.engine.naive import NaiveEventStore
 from store.errors import EventReadException
 from store.filenames import hidden_path, journal_path, lock_path
@@ -92,6 +92,7 @@ class Audit:
         self._memory_size = memory_size
         self._names: list[str] = []
         self._size = 0
+        check_location(self._disk, root_dir)
         self._find_minutes()
         self._ids = DuplicateFinder(0, 0)
         self.is_in_use = False
@@ -113,7 +114,6 @@ class Audit:
             StoreLocked: if it is to be repaired and another process has it open.
             EventStoreException: if something could not be read or repaired.
         """
-        check_links(self._disk, self._root_dir)
         if self._to_repair:
             self._disk.make_directory(self._journal)
             with self._locked():

@@ -12,6 +12,7 @@ from store.disk.atomic import replace_file
 from store.disk.disk import Disk
 from store.engine.declared import DeclaredNames
 from store.engine.links import check_links
+from store.engine.location import check_location
 from store.engine.reading import Reader
 from store.engine.saved_views import SavedViews
 from store.engine.state import State
@@ -52,7 +53,7 @@ class FileStore(EventStore):
     def __init__(self, root_dir: str, disk: Disk) -> None:
         self.root_dir = os.path.abspath(root_dir)
         self._disk = disk
-        check_links(disk, self.root_dir)
+        check_location(disk, self.root_dir)
         self._declared_tags = DeclaredNames(
             disk, declared_tags_path(self.root_dir), old_declared_tags_path(self.root_dir)
         )

@@ -11,7 +11,7 @@ from store.disk.lock import Turn
 from store.engine.backup_mark import BackupMark
 from store.engine.file_store import MEMORY_SIZE
 from store.engine.follower import FollowingStore
-from store.engine.links import check_links
+from store.engine.location import check_location
 from store.engine.naive import NaiveEventStore
 from store.errors import EventReadException
 from store.filenames import hidden_path, index_path, journal_path, lock_path
@@ -22,10 +22,26 @@ from store.query import Query
 from store.view import View
 from store.wal.segment import list_segments
 
-__all__ = ["open_store", "reindex", "remove_minute_files", "take_turn", "wait_until_closed"]
+__all__ = [
+    "check_address",
+    "open_store",
+    "reindex",
+    "remove_minute_files",
+    "take_turn",
+    "wait_until_closed",
+]
 
 _REFRESH_INTERVAL_MS = 1000
 """Milliseconds between checks of a store whose writer flushes at every save."""
+
+
+def check_address(address: str) -> None:
+    """Check that a store may be at *address*, the path of a directory that need not exist.
+
+    Raises:
+        EventStoreException: if it is in another store, or a symbolic link leads out of it.
+    """
+    check_location(Disk(), address)
 
 
 def open_store(
@@ -85,7 +101,7 @@ def reindex(address: str, progress: Progress = show_nothing) -> int:
         raise EventReadException(
             f"there is no store {address}: give the directory of its minute files"
         )
-    check_links(disk, address)
+    check_location(disk, address)
     disk.make_directory(os.path.dirname(lock_path(address)))
     with contextlib.closing(disk.lock_store(address, lock_path(address))):
         remove_database(disk, index_path(address))
@@ -128,7 +144,7 @@ def take_turn(address: str, on_wait: Callable[[str], object]) -> Turn:
         EventWriteException: if the directory cannot be made or opened.
     """
     disk = Disk()
-    check_links(disk, address)
+    check_location(disk, address)
     disk.make_directory(hidden_path(address))
     return Turn(hidden_path(address), on_wait)
 

@@ -18,6 +18,7 @@ from store import (
     EventWriteException,
     Query,
     Turn,
+    check_address,
     open_store,
     take_turn,
 )
@@ -226,6 +227,7 @@ def _open(path: str, mount: Mount | None, is_dry_run: bool) -> Destination:
     if mount is not None:
         return MountDestination(mount.mountpoint, to_save=not is_dry_run)
     if is_dry_run and not os.path.lexists(path):
+        check_address(path)
         return _Nothing()
     return StoreDestination(open_store(path, is_read_only=is_dry_run))
 
