@@ -49,7 +49,7 @@ theia's own classes, which only users of its API call, are in store.theia.
 from store.api import Answer, EventStore
 from store.disk.lock import Turn
 from store.engine.backup import Backup
-from store.engine.check import Audit, Finding
+from store.engine.check import Audit, Defect, Finding
 from store.engine.naive import NaiveEventStore
 from store.engine.opening import (
     check_address,
@@ -118,6 +118,7 @@ __all__ = [
     "Backup",
     "Batch",
     "DataFile",
+    "Defect",
     "During",
     "EOFException",
     "Event",

@@ -199,6 +199,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "backup": {"progress", "rendering", "stores", "store"},
     "pruning": {"config", "names", "progress", "rendering", "stores", "timerange", "store"},
     "browsing": {"doors", "errors", "nodes", "tree", "store"},
+    "excerpt": {"store"},
     "standard_streams": set(),
     "cli": {
         "__init__",
@@ -206,6 +207,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "browsing",
         "config",
         "errors",
+        "excerpt",
         "importing",
         "mounting",
         "progress",

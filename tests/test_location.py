@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> Path:
 
 
 def names_in(path: Path) -> set[str]:
-    """What there is below a directory, but for files that SQLite makes while it reads."""
+    """Return what is below a directory, but for files that SQLite makes while it reads."""
     found = {str(each.relative_to(path)) for each in path.rglob("*")}
     return {each for each in found if not each.endswith(("-wal", "-shm", "-journal"))}
 

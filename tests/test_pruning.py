@@ -188,7 +188,16 @@ class TestByTag:
         (["{root}"], 2, "theiafs: nothing to remove from {root}: give --older, --larger, or both"),
         (["{root}", "--older", "30"], 2, "'30' is no age, such as 30d"),
         (["{root}", "--larger", "10X"], 2, "'10X' is no size, such as 10G"),
-        (["{root}", "--larger", "0"], 2, "'0' is no size, such as 10G"),
+        (
+            ["{root}", "--larger", "0"],
+            2,
+            "'0' would leave nothing, and the newest minute always stays: give 1, to keep only that",
+        ),
+        (
+            ["{root}", "--older", "0s"],
+            2,
+            "'0s' would be the age of everything: give 1s, to remove all minutes that have ended",
+        ),
         (["{root}/missing", "--older", "1d"], 1, "theiafs: there is no store {root}/missing"),
     ],
 )

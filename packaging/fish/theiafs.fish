@@ -105,7 +105,7 @@ complete -c theiafs -n '_shtab_theiafs_using; and test $_shtab_theiafs_npos -eq 
 complete -c theiafs -n '_shtab_theiafs_using cat' -s h -l help -d 'show this help message and exit'
 complete -c theiafs -n '_shtab_theiafs_using cat' -s f -d 'go on with what arrives, until interrupted'
 complete -c theiafs -n '_shtab_theiafs_using cat; and test $_shtab_theiafs_npos -eq 0' -ka "(__fish_complete_directories)" -d 'directory of the minute files'
-complete -c theiafs -n '_shtab_theiafs_using; and test $_shtab_theiafs_npos -eq 0' -a check -d 'Look for damage in a store, and print it as FILE:OFFSET: DAMAGE.'
+complete -c theiafs -n '_shtab_theiafs_using; and test $_shtab_theiafs_npos -eq 0' -a check -d 'Look for damage in a store, and print it as FILE:OFFSET: DAMAGE: the first 100 places of each kind, and how many more there are.'
 complete -c theiafs -n '_shtab_theiafs_using check' -s h -l help -d 'show this help message and exit'
 complete -c theiafs -n '_shtab_theiafs_using check' -l repair -d 'replay the write-ahead log, remove leftovers of crashes, and move bytes that are not an event to STORE/.theiafs/quarantine; every whole event stays'
 complete -c theiafs -n '_shtab_theiafs_using check; and test $_shtab_theiafs_npos -eq 0' -ka "(__fish_complete_directories)" -d 'directory of the minute files'
