@@ -32,6 +32,7 @@ engine.watcher (inotify, or passes of stat), what is flushed through engine.flus
 Locks (store.locks), outermost first, and what they are for:
 
     views        one change of the saved views at a time
+    declared     one change of the declared tags, or sources, at a time
     flush        one flush, one check for changed files, one removal at a time; files are read and synced under it
     append       one append at a time; held by all that change the state              short
     state        catalog, streams, order of arrival; readers hold it to look up       short
@@ -72,6 +73,7 @@ from store.errors import (
     MalformedEvent,
     MinuteGone,
     MinuteNotFound,
+    NameInUse,
     ReaderGone,
     StoreFull,
     StoreLocked,
@@ -145,6 +147,7 @@ __all__ = [
     "MinuteGone",
     "MinuteNotFound",
     "NaiveEventStore",
+    "NameInUse",
     "Not",
     "Pattern",
     "PeriodicTimer",

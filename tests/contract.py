@@ -18,6 +18,7 @@ from store import (
     InvalidQuery,
     Matches,
     MinuteNotFound,
+    NameInUse,
     Not,
     Query,
     Untagged,
@@ -307,6 +308,15 @@ class StoreContract:
         assert "new" not in all_of(Query().tagged("web"))
         with pytest.raises(InvalidEvent):
             declare("a\nb")
+        undeclare = getattr(filled, f"undeclare_{kind}")
+        for _ in range(2):
+            undeclare("new")
+            assert not has("new")
+            assert all_of() == before
+        for name in before:
+            with pytest.raises(NameInUse):
+                undeclare(name)
+        assert all_of() == before
 
     def test_views(self, store: EventStore) -> None:
         """Each has a name, and a target that means nothing to the store."""

@@ -9,6 +9,7 @@ from store import (
     EventSerializer,
     EventStore,
     InvalidQuery,
+    NameInUse,
     Query,
     ViewExists,
     ViewNotFound,
@@ -83,6 +84,16 @@ class ListStore(EventStore):
         self.save(Event("declared", "", 0, [tag]))
         self.delete("declared")
         self._declared.add(tag)
+
+    def undeclare_source(self, source: str) -> None:
+        if any(event.source == source for event in self._events):
+            raise NameInUse(source)
+        self._sources.discard(source)
+
+    def undeclare_tag(self, tag: str) -> None:
+        if any(tag in event.tags for event in self._events):
+            raise NameInUse(tag)
+        self._declared.discard(tag)
 
     def views(self) -> dict[str, str]:
         return self._views

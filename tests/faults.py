@@ -67,6 +67,7 @@ class FaultyDisk(Disk):
         self._can_fail: set[int] = set()
         self._is_off = False
         self._directories = {"": Directory()}
+        self._removed: set[str] = set()  # directories, and not synced yet
         self._boot_id = "boot-1"
         self._last_inode = 0
         self.root_inode = 1
@@ -89,6 +90,9 @@ class FaultyDisk(Disk):
             survived._boot_id = f"boot-{int(self._boot_id[5:]) + 1}"
         for path, directory in self._directories.items():
             survived._directories[path] = directory.after_a_power_cut(fate, inodes)
+        for path in sorted(self._removed):
+            if not fate.of_a_change():
+                survived.make_directory(path)
         return survived
 
     def fingerprint(self, names_only: Callable[[str], bool] = lambda _name: False) -> bytes:
@@ -128,6 +132,7 @@ class FaultyDisk(Disk):
         copied._database_files = self._read_databases()
         for path, directory in self._directories.items():
             copied._directories[path] = directory.copy(inodes)
+        copied._removed = self._removed.copy()
         return copied
 
     def _read_databases(self) -> dict[str, bytes]:
@@ -225,6 +230,13 @@ class FaultyDisk(Disk):
         if path not in self._directories:
             self.make_directory(path.rpartition("/")[0])
             self._directories[path] = Directory()
+
+    def remove_directory(self, path: str) -> None:
+        def remove() -> None:
+            del self._directories[path]
+            self._removed.add(path)
+
+        self.do(remove)
 
     def make_directory_like(self, path: str, model: str) -> None:
         self.make_directory(path)
@@ -345,7 +357,11 @@ class FaultyDisk(Disk):
         self.do(inode.sync, room=True, on_failure=inode.fail_to_sync)
 
     def sync_directory(self, path: str) -> None:
-        self.do(self._directories[path].sync, room=True)
+        def sync() -> None:
+            self._directories[path].sync()
+            self._removed = {each for each in self._removed if os.path.dirname(each) != path}
+
+        self.do(sync, room=True)
 
     def lock_store(self, root_dir: str, lock_path: str) -> Lock:
         return HeldLock()

@@ -81,7 +81,7 @@ def test_the_library_refuses_it_too(store: Path, make: Callable[[str], object]) 
 
 
 def test_a_store_stays_one_when_another_is_made_around_it(tmp_path: Path) -> None:
-    """What is in it must not become unreachable."""
+    """Its events must not become unreachable."""
     log = write(tmp_path / "app.log", LOG)
     import_into(tmp_path / "all" / "web", log)
     import_into(tmp_path / "all", log)

@@ -17,7 +17,7 @@ from store.engine.reading import Reader
 from store.engine.saved_views import SavedViews
 from store.engine.state import State
 from store.engine.watcher import Watcher
-from store.errors import InvalidEvent, InvalidQuery
+from store.errors import InvalidEvent, InvalidQuery, NameInUse
 from store.filenames import (
     declared_sources_path,
     declared_tags_path,
@@ -178,6 +178,20 @@ class FileStore(EventStore):
         self._check_hidden()
         _check_name("source", source, line_fault(source))
         self._declared_sources.add(source)
+
+    def undeclare_tag(self, tag: str) -> None:
+        """See :meth:`EventStore.undeclare_tag`."""
+        self._check_hidden()
+        if self._reader.has_tag(tag):
+            raise NameInUse(f"events have the tag {tag!r}")
+        self._declared_tags.remove(tag)
+
+    def undeclare_source(self, source: str) -> None:
+        """See :meth:`EventStore.undeclare_source`."""
+        self._check_hidden()
+        if self._reader.has_source(source):
+            raise NameInUse(f"events are from {source!r}")
+        self._declared_sources.remove(source)
 
     def views(self) -> Mapping[str, str]:
         """See :meth:`EventStore.views`."""
