@@ -84,7 +84,7 @@ complete -c theiafs -n '_shtab_theiafs_using import; and test $_shtab_theiafs_np
 complete -c theiafs -n '_shtab_theiafs_using import; and test $_shtab_theiafs_npos -ge 1' -ka "(__fish_complete_path (commandline -ct))" -d 'a log; - is standard input'
 complete -c theiafs -n '_shtab_theiafs_using; and test $_shtab_theiafs_npos -eq 0' -a backup -d 'Copy a store, which may be mounted, to another directory, which is a store itself at any instant, also if this is'
 complete -c theiafs -n '_shtab_theiafs_using backup' -s h -l help -d 'show this help message and exit'
-complete -c theiafs -n '_shtab_theiafs_using backup' -l delete -d 'remove from DEST what STORE has no more: minutes, and saved views'
+complete -c theiafs -n '_shtab_theiafs_using backup' -l delete -d 'remove from DEST what STORE has no more: minutes, saved views, declared tags and sources'
 complete -c theiafs -n '_shtab_theiafs_using backup' -l verify -d 'compare files that are in DEST already byte by byte, not only by size and time'
 complete -c theiafs -n '_shtab_theiafs_using backup; and test $_shtab_theiafs_npos -eq 0' -ka "(__fish_complete_directories)" -d 'directory of the minute files, or where it is mounted'
 complete -c theiafs -n '_shtab_theiafs_using; and test $_shtab_theiafs_npos -eq 0' -a prune -d 'Remove old events: minutes all of whose events are older than a time, and the oldest ones of a store that is larger than a'

@@ -62,7 +62,7 @@ class Backup:
     What is only in the log of the store becomes a part of the minute files of the backup, which has no log. Its files and
     directories have the permissions of the store's and, as far as this process may set them, their owners. Each minute file is
     replaced atomically; those that have the size and the mtime of the store's are not copied again. Minutes that the store has
-    no more stay in the backup, as do saved views, unless *deletes*.
+    no more stay in the backup, as do saved views and declared names, unless *deletes*.
 
     Attributes:
         copied: how many minute files were copied.
@@ -297,17 +297,23 @@ class Backup:
         """Copy the declared tags and sources, and the saved views."""
         for path_of in (declared_tags_path, declared_sources_path, views_path):
             self._copy_directories(path_of(self._root_dir), path_of(self._target_dir))
+        both = self._target_dir, self._root_dir
         tags, wanted_tags = (
             DeclaredNames(self._disk, declared_tags_path(each), old_declared_tags_path(each))
-            for each in (self._target_dir, self._root_dir)
+            for each in both
         )
-        views, wanted_views = (
-            SavedViews(self._disk, each) for each in (self._target_dir, self._root_dir)
+        sources, wanted_sources = (
+            DeclaredNames(self._disk, declared_sources_path(each)) for each in both
         )
-        for each in (tags, wanted_tags, views, wanted_views):
+        views, wanted_views = (SavedViews(self._disk, each) for each in both)
+        for each in (tags, wanted_tags, sources, wanted_sources, views, wanted_views):
             each.load()
         for tag in sorted(wanted_tags.names()):
             tags.add(tag)
+        if self._deletes:
+            for names, kept in ((tags, wanted_tags), (sources, wanted_sources)):
+                for name in sorted(names.names() - kept.names()):
+                    names.remove(name)
         wanted = wanted_views.targets()
         for name, target in views.targets().items():
             if wanted.get(name, None if self._deletes else target) != target:
