@@ -35,6 +35,7 @@ engine.watcher (inotify, or passes of stat), what is flushed through engine.flus
 Locks (store.locks), outermost first, and what they are for:
 
     views        one change of the saved views at a time
+    declared     one change of the declared tags, or sources, at a time
     flush        one flush, one check for changed files, one removal at a time; files are read and synced under it
     append       one append at a time; held by all that change the state              short
     state        catalog, streams, order of arrival; readers hold it to look up       short
@@ -51,8 +52,9 @@ theia's own classes, which only users of its API call, are in store.theia.
 
 from store.api import EventStore
 from store.backend import Backend, Opening
+from store.disk.lock import Turn
 from store.engine.backup import Backup
-from store.engine.check import Audit, Finding
+from store.engine.check import Audit, Defect, Finding
 from store.engine.maintenance import reindex, remove_minute_files
 from store.engine.naive import NaiveEventStore
 from store.errors import (
@@ -68,6 +70,7 @@ from store.errors import (
     MalformedEvent,
     MinuteGone,
     MinuteNotFound,
+    NameInUse,
     NotForThisStore,
     ReaderGone,
     StoreFull,
@@ -120,6 +123,7 @@ __all__ = [
     "Batch",
     "Changes",
     "DataFile",
+    "Defect",
     "During",
     "EOFException",
     "Event",
@@ -146,6 +150,7 @@ __all__ = [
     "MinuteGone",
     "MinuteNotFound",
     "NaiveEventStore",
+    "NameInUse",
     "Not",
     "NotForThisStore",
     "Opening",
@@ -161,6 +166,7 @@ __all__ = [
     "StoreNotFound",
     "StoreReadOnly",
     "Stream",
+    "Turn",
     "Untagged",
     "View",
     "ViewExists",

@@ -28,6 +28,7 @@ from store.view import View
 __all__ = ["EventStore"]
 
 Integers = npt.NDArray[np.int64]
+_NO_PLACE = "this store has no place for it"
 
 
 class EventStore(ABC):
@@ -94,8 +95,6 @@ class EventStore(ABC):
     def remove_minute(self, name: str) -> None:
         """Remove the minute *name* durably: all events that it has when this is called, or none.
 
-        Events that are saved to it meanwhile may stay.
-
         Raises:
             MinuteNotFound: if there is none.
             EventWriteException: if that failed: it is still there, or may come back after a loss of power.
@@ -125,10 +124,8 @@ class EventStore(ABC):
     def remove_events(self, query: Query, minute: str) -> int:
         """Remove the events of the *minute* of that name that answer *query*, which asks for no contents, durably.
 
-        Those go that are there when this is called.
-
         Returns:
-            How many there were.
+            How many there were when this was called; they are those that go.
 
         Raises:
             EventWriteException: if that failed: some are still there, or may come back after a loss of power.
@@ -250,13 +247,24 @@ class EventStore(ABC):
             InvalidEvent: if no event can have such a tag.
             EventWriteException: if that failed.
         """
-        raise EventWriteException(f"cannot declare the tag {tag!r}: this store has no place for it")
+        raise EventWriteException(f"cannot declare the tag {tag!r}: {_NO_PLACE}")
 
     def declare_source(self, source: str) -> None:
         """Declare *source* before the first event is from it, as :meth:`declare_tag` does a tag."""
-        raise EventWriteException(
-            f"cannot declare the source {source!r}: this store has no place for it"
-        )
+        raise EventWriteException(f"cannot declare the source {source!r}: {_NO_PLACE}")
+
+    def undeclare_tag(self, tag: str) -> None:
+        """Take back, durably, that *tag* is declared; if it is not, do nothing.
+
+        Raises:
+            NameInUse: if events have it.
+            EventStoreException: if that failed: it is still declared, or may be again after a loss of power.
+        """
+        raise EventWriteException(f"cannot take back the tag {tag!r}: {_NO_PLACE}")
+
+    def undeclare_source(self, source: str) -> None:
+        """Take back that *source* is declared, as :meth:`undeclare_tag` does of a tag."""
+        raise EventWriteException(f"cannot take back the source {source!r}: {_NO_PLACE}")
 
     def views(self) -> Mapping[str, str]:
         """Return the targets of the saved views, by name. A target is text to the store."""
@@ -270,7 +278,7 @@ class EventStore(ABC):
             InvalidQuery: if no view can be called so: a name is that of a file.
             EventWriteException: if it could not be saved.
         """
-        raise EventWriteException(f"cannot save the view {name!r}: this store has no place for it")
+        raise EventWriteException(f"cannot save the view {name!r}: {_NO_PLACE}")
 
     def remove_view(self, name: str) -> None:
         """Remove the view *name*, durably.

@@ -1,8 +1,9 @@
 """Backends: what a kind of store makes of an address, before it is open and after it is closed."""
 
+import contextlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from store.api import EventStore
@@ -85,6 +86,24 @@ class Backend(ABC):
     def owner(self) -> int | None:
         """Return the id of the user of this machine that owns the store; None if there is none, or it cannot be told."""
         return None
+
+    def take_turn(
+        self, on_wait: Callable[[str], object]
+    ) -> contextlib.AbstractContextManager[object]:
+        """Wait until no other process adds what is missing to the store, and be the one that does, until the context ends.
+
+        Two that search at once for what is missing would both add it. A process has its turn before it opens the store, or finds that
+        it is mounted; those that go through the mount take turns at the mountpoint. A store needs no turns if it refuses an event
+        that it has.
+
+        Args:
+            on_wait: called with the process that has the turn, before it is waited for.
+
+        Raises:
+            EventStoreException: if the store cannot be opened.
+        """
+        del on_wait
+        return contextlib.nullcontext()
 
     def wait_until_closed(self, timeout_s: float = math.inf) -> bool:
         """Wait until no process has the store open to write, where only one may have, at most *timeout_s* seconds.

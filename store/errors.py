@@ -90,6 +90,10 @@ class ViewExists(EventWriteException):
     """A saved view of this name exists already."""
 
 
+class NameInUse(EventWriteException):
+    """A declared tag or source is not to be taken back, because events have it."""
+
+
 class EventReadException(EventStoreException):
     """An event could not be read."""
 

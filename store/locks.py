@@ -9,7 +9,18 @@ from collections.abc import Callable
 
 __all__ = ["ORDER", "SHORT", "new_lock"]
 
-ORDER = ("views", "flush", "append", "state", "log-sync", "log", "file", "index", "shared-index")
+ORDER = (
+    "views",
+    "declared",
+    "flush",
+    "append",
+    "state",
+    "log-sync",
+    "log",
+    "file",
+    "index",
+    "shared-index",
+)
 """Outermost first."""
 
 SHORT = frozenset({"append", "state", "log", "file"})

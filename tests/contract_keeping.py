@@ -7,6 +7,7 @@ from store import (
     EventStore,
     InvalidEvent,
     InvalidQuery,
+    NameInUse,
     Query,
     ViewExists,
     ViewNotFound,
@@ -33,6 +34,15 @@ class KeepingContract(AnswerContract):
         assert "new" not in all_of(Query().tagged("web"))
         with pytest.raises(InvalidEvent):
             declare("a\nb")
+        undeclare = getattr(filled, f"undeclare_{kind}")
+        for _ in range(2):
+            undeclare("new")
+            assert not has("new")
+            assert all_of() == before
+        for name in before:
+            with pytest.raises(NameInUse):
+                undeclare(name)
+        assert all_of() == before
 
     def test_views(self, store: EventStore) -> None:
         """Each has a name, and a target that means nothing to the store."""

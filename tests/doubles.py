@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from store import Event, InvalidQuery, Query, ViewExists, ViewNotFound
+from store import Event, InvalidQuery, NameInUse, Query, ViewExists, ViewNotFound
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.disk.lock import Lock
@@ -39,6 +39,16 @@ class ListStore(MemoryStore):
         self.save(Event("declared", "", 0, [tag]))
         self.delete("declared")
         self._declared.add(tag)
+
+    def undeclare_source(self, source: str) -> None:
+        if any(event.source == source for event in self.events):
+            raise NameInUse(source)
+        self._sources.discard(source)
+
+    def undeclare_tag(self, tag: str) -> None:
+        if any(tag in event.tags for event in self.events):
+            raise NameInUse(tag)
+        self._declared.discard(tag)
 
     def views(self) -> dict[str, str]:
         return self._views

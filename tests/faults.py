@@ -5,15 +5,11 @@ To see what a power cut at any operation leaves, a program need not run again fo
 before, in the middle of and after every operation of one run.
 """
 
-import atexit
 import errno
 import functools
 import hashlib
-import inspect
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from store.disk.disk import Disk
 from store.disk.file import FileStat, ReadableFile, WritableFile
@@ -29,6 +25,7 @@ from store.errors import (
 )
 from store.query import DiskUsage
 from tests.doubles import HeldLock
+from tests.kept_databases import KeptDatabases
 from tests.volatile import Change, Directory, Fate, Inode, is_temporary, next_moment
 
 __all__ = ["Fate", "FaultyDisk", "PowerCut"]
@@ -36,12 +33,6 @@ __all__ = ["Fate", "FaultyDisk", "PowerCut"]
 
 class PowerCut(Exception):
     """The power went; the process that asked is no more."""
-
-
-# Copying the disk is no work of the store, whatever locks it holds.
-_listdir = inspect.unwrap(os.listdir)
-_SCRATCH = TemporaryDirectory(dir="/dev/shm")
-atexit.register(_SCRATCH.cleanup)
 
 
 class FaultyDisk(Disk):
@@ -69,21 +60,19 @@ class FaultyDisk(Disk):
         self._can_fail: set[int] = set()
         self._is_off = False
         self._directories = {"": Directory()}
+        self._removed: set[str] = set()  # directories, and not synced yet
         self._boot_id = "boot-1"
         self._last_inode = 0
         self.root_inode = 1
         self.on_cut: Callable[[str, FaultyDisk], object] | None = None
         self.has_read_temporary = False
-        # SQLite opens files by itself, on a disk that forgets nothing, or in memory, which forgets everything.
-        self._keeps_databases = keeps_databases
-        self._databases = ""  # where they are, once one was opened; before that, what is in them
-        self._database_files: dict[str, bytes] = {}
+        self._databases = KeptDatabases(keeps_databases)
 
     def after_a_power_cut(self, fate: Fate) -> "FaultyDisk":
         """Return the disk as the next process finds it."""
         inodes: dict[int, Inode] = {}
-        survived = FaultyDisk(self._keeps_databases)
-        survived._database_files = self._read_databases()
+        survived = FaultyDisk()
+        survived._databases = self._databases.copy()
         survived.root_inode = self.root_inode
         survived._last_inode = self._last_inode
         survived._boot_id = self._boot_id
@@ -91,6 +80,9 @@ class FaultyDisk(Disk):
             survived._boot_id = f"boot-{int(self._boot_id[5:]) + 1}"
         for path, directory in self._directories.items():
             survived._directories[path] = directory.after_a_power_cut(fate, inodes)
+        for path in sorted(self._removed):
+            if not fate.of_a_change():
+                survived.make_directory(path)
         return survived
 
     def fingerprint(self, names_only: Callable[[str], bool] = lambda _name: False) -> bytes:
@@ -107,10 +99,10 @@ class FaultyDisk(Disk):
                     found.update(f"{name} {inode.number}\n".encode())
                     continue
                 # Only an index, which is kept in a database, remembers times.
-                stamp = (inode.mtime_ns, inode.number) if self._keeps_databases else ()
+                stamp = (inode.mtime_ns, inode.number) if self._databases.are_kept else ()
                 found.update(f"{name} {stamp} {inode.target} {len(inode.seen)}\n".encode())
                 found.update(inode.seen)
-        for name, data in sorted(self._read_databases().items()):
+        for name, data in sorted(self._databases.read().items()):
             found.update(f"{name} {len(data)}\n".encode() + data)
         return found.digest()
 
@@ -123,22 +115,15 @@ class FaultyDisk(Disk):
         return self._can_fail.intersection(failing) == self._can_fail.intersection(self.failing)
 
     def _copy(self, inodes: dict[int, Inode]) -> "FaultyDisk":
-        copied = FaultyDisk(self._keeps_databases)
+        copied = FaultyDisk()
         copied._boot_id = self._boot_id
         copied._last_inode = self._last_inode
         copied.root_inode = self.root_inode
-        copied._database_files = self._read_databases()
+        copied._databases = self._databases.copy()
         for path, directory in self._directories.items():
             copied._directories[path] = directory.copy(inodes)
+        copied._removed = self._removed.copy()
         return copied
-
-    def _read_databases(self) -> dict[str, bytes]:
-        if self._databases:
-            names = _listdir(self._databases)
-            found = {name: Path(self._databases, name).read_bytes() for name in names}
-            if found != self._database_files:  # else the copies of them all are one
-                self._database_files = found
-        return self._database_files
 
     def content(self, path: str) -> bytes:
         """Return the content of the file at *path*."""
@@ -153,8 +138,8 @@ class FaultyDisk(Disk):
         return content
 
     def names(self, directory: str) -> list[str]:
-        """Return the names in *directory*."""
-        return sorted(self._directories[directory].seen)
+        """Return the names in *directory*, none if it was not made before the power went."""
+        return sorted(self._directories.get(directory, Directory()).seen)
 
     def do(
         self,
@@ -231,6 +216,13 @@ class FaultyDisk(Disk):
             self.make_directory(path.rpartition("/")[0])
             self._directories[path] = Directory()
 
+    def remove_directory(self, path: str) -> None:
+        def remove() -> None:
+            del self._directories[path]
+            self._removed.add(path)
+
+        self.do(remove)
+
     def make_directory_like(self, path: str, model: str) -> None:
         self.make_directory(path)
 
@@ -281,14 +273,7 @@ class FaultyDisk(Disk):
         return self._boot_id
 
     def database_path(self, path: str) -> str:
-        if not self._keeps_databases:
-            return ":memory:"
-        if not self._databases:
-            self._databases = os.path.join(_SCRATCH.name, str(next_moment()))
-            os.mkdir(self._databases)
-            for name, data in self._database_files.items():
-                Path(self._databases, name).write_bytes(data)
-        return os.path.join(self._databases, os.path.basename(path))
+        return self._databases.path(os.path.basename(path))
 
     def exists(self, path: str) -> bool:
         self.do(lambda: None, is_reading=True)
@@ -339,7 +324,7 @@ class FaultyDisk(Disk):
 
     def remove(self, path: str) -> None:
         if ".sqlite" in path:
-            if self._keeps_databases:
+            if self._databases.are_kept:
                 Disk().remove(self.database_path(path))
             return
         directory, name = self._split(path)
@@ -350,7 +335,11 @@ class FaultyDisk(Disk):
         self.do(inode.sync, room=True, on_failure=inode.fail_to_sync)
 
     def sync_directory(self, path: str) -> None:
-        self.do(self._directories[path].sync, room=True)
+        def sync() -> None:
+            self._directories[path].sync()
+            self._removed = {each for each in self._removed if os.path.dirname(each) != path}
+
+        self.do(sync, room=True)
 
     def lock_store(self, root_dir: str, lock_path: str) -> Lock:
         return HeldLock()

@@ -14,8 +14,10 @@ from store import (
     EventReadException,
     EventStoreException,
     NaiveEventStore,
+    Opening,
     Query,
     StoreFull,
+    open_store,
 )
 from store.disk.disk import Disk
 from store.disk.file import WritableFile
@@ -136,6 +138,23 @@ def test_all_that_is_not_derived_is_copied(store: NaiveEventStore, tmp_path: Pat
     assert opened.read_state("errors") == b"line\n"
     opened.close()
     assert (tmp_path / "backup/.theiafs/quarantine/0-60.0123abcd").read_bytes() == b"damage"
+
+
+def test_declared_names_that_were_taken_back(store: NaiveEventStore, tmp_path: Path) -> None:
+    """They stay in the backup, unless it is to have no more than the store."""
+    for declare in (store.declare_tag, store.declare_source):
+        declare("old")
+        declare("new")
+    run(tmp_path / "store", tmp_path / "backup")
+    store.undeclare_tag("old")
+    store.undeclare_source("old")
+    for deletes, left in ((False, {"old", "new"}), (True, {"new"})):
+        run(tmp_path / "store", tmp_path / "backup", deletes=deletes)
+        with contextlib.closing(
+            open_store(str(tmp_path / "backup"), Opening(is_read_only=True))
+        ) as opened:
+            assert opened.tags() - {"t"} == left
+            assert opened.sources() - {"s"} == left
 
 
 def test_bytes_are_compared_when_they_are_to_be(store: NaiveEventStore, tmp_path: Path) -> None:

@@ -363,7 +363,7 @@ def test_the_command(root: Path) -> None:
     assert "\x1b" not in done.stdout
     assert check(str(root), "--repair").returncode == 1
     assert check(str(root)).returncode == 0
-    missing = check(str(root / "missing"))
+    missing = check(f"{root}-missing")
     assert (missing.returncode, missing.stdout) == (2, "")
     assert "No such file" in missing.stderr
     store = NaiveEventStore(str(root))
@@ -372,6 +372,28 @@ def test_the_command(root: Path) -> None:
     assert f"process {os.getpid()} holds" in done.stderr
     assert "in use" in check(str(root)).stderr
     store.close()
+
+
+def test_the_command_shows_the_first_hundred_of_a_kind(tmp_path: Path) -> None:
+    """And how many more there are, so that a store that was copied into itself says so in a few lines."""
+    lines = [record(f"id-{number}", number % 60) for number in range(150)]
+    (tmp_path / "0-60").write_bytes(b"".join(lines))
+    (tmp_path / "60-120").write_bytes(b"".join(lines[:100]))
+    (tmp_path / "120-180").write_bytes(b"damage")
+    done = check(str(tmp_path))
+    assert done.returncode == 1
+    shown = done.stdout.splitlines()
+    assert sum("another one with this id" in line for line in shown) == 100
+    assert sum("its time" in line for line in shown) == 100
+    assert sum("damaged bytes" in line for line in shown) == 1
+    assert len(shown) == 201
+    (tmp_path / "60-120").write_bytes(b"".join(lines[:120]))
+    done = check(str(tmp_path))
+    assert done.stdout.splitlines()[-2:] == [
+        f"{tmp_path}: 20 more events with a time that is not in the span of their file",
+        f"{tmp_path}: 20 more events with an id that another one has",
+    ]
+    assert len(done.stdout.splitlines()) == 203
 
 
 def test_a_progress_bar_on_a_terminal(root: Path, terminal: Callable[[list[str]], bytes]) -> None:

@@ -1,4 +1,4 @@
-"""The door to the operating system's files: what it follows, how it replaces files, the store's lock."""
+"""The door to the operating system's files: what it follows, how it replaces files, the store's lock, turns."""
 
 import errno
 import fcntl
@@ -13,9 +13,10 @@ import pytest
 
 from store.disk import atomic, renaming
 from store.disk.disk import Disk
-from store.disk.lock import Lock
+from store.disk.lock import Lock, Turn
 from store.errors import EventReadException, EventWriteException, FileChanged, StoreLocked
 from tests.changes import append, content_of, cut_short, edit, remove, replace
+from tests.waiting import eventually
 
 
 @pytest.fixture(params=["renameat2", "rename"])
@@ -298,6 +299,33 @@ class TestLock:
     def test_a_directory_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(EventWriteException, match="cannot lock"):
             Disk().lock_store(str(tmp_path / "none"), str(tmp_path / "lock"))
+
+
+class TestTurns:
+    def test_one_waits_for_the_other(self, tmp_path: Path) -> None:
+        """It is told which process has the turn, and gets it next."""
+        waits_for: list[str] = []
+        with Turn(str(tmp_path), waits_for.append):
+            assert not waits_for
+            waiting = threading.Thread(
+                target=lambda: Turn(str(tmp_path), waits_for.append).close(), daemon=True
+            )
+            waiting.start()
+            eventually(lambda: waits_for)
+            assert waits_for == [f"process {os.getpid()}"]
+            waiting.join(0.1)
+            assert waiting.is_alive()
+        waiting.join(20)
+        assert not waiting.is_alive()
+
+    @pytest.mark.usefixtures("unlockable")
+    def test_where_a_directory_cannot_be_locked_none_waits(self, tmp_path: Path) -> None:
+        with Turn(str(tmp_path), pytest.fail), Turn(str(tmp_path), pytest.fail):
+            pass
+
+    def test_a_directory_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(EventWriteException, match="cannot lock"):
+            Turn(str(tmp_path / "none"), pytest.fail)
 
 
 @pytest.mark.parametrize("at_once", [1, 100, 1 << 20])

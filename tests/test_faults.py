@@ -92,6 +92,7 @@ class Workload:
             self.sync,
             lambda: self.delete("late1"),
             lambda: self.store.declare_tag("declared"),
+            lambda: self.store.undeclare_tag("declared"),
             lambda: self.save(("late2", 6.0)),
             self.sync,
             self.sync,

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import stat
 from collections import Counter
 from datetime import UTC, datetime
@@ -177,9 +178,12 @@ def test_what_is_not_in_the_format_is_told_and_tagged(tmp_path: Path) -> None:
 
 
 def test_lines_that_are_too_long_are_told(tmp_path: Path) -> None:
+    """And the status says that something is missing, each time."""
     log = write(tmp_path / "app.log", dated(1, "x"), dated(2, "y" * 5000), dated(3, "z"))
-    done = import_into(tmp_path / "events", "--max-event", "4K", log)
-    assert "  1 line too long, left out: line 2\n" in done.output
+    for option in ("--dry-run", "--tz=UTC", "--tz=UTC"):
+        done = import_into(tmp_path / "events", "--max-event", "4K", option, log)
+        assert "  1 line too long, left out: line 2\n" in done.output
+        assert done.status == 1
     assert [each[0] for each in shown(events_in(tmp_path / "events"))] == [1, 3]
 
 
@@ -236,9 +240,13 @@ def test_damage_between_records_is_told(tmp_path: Path) -> None:
     [minute] = (tmp_path / "a").glob("[0-9]*")
     data = minute.read_bytes()
     (tmp_path / "records").write_bytes(data + b"event: 7 damage\n" + data)
-    done = import_into(tmp_path / "b", tmp_path / "records")
-    assert "4 events, 2 imported, 2 already there" in done.output
-    assert "16 bytes left out: no records" in done.output
+    for new in (2, 0):
+        done = import_into(tmp_path / "b", tmp_path / "records")
+        assert f"4 events, {new} imported, {4 - new} already there" in done.output
+        assert "16 bytes left out: no records" in done.output
+        assert done.status == 1
+    (tmp_path / "records").write_bytes(data + data)
+    assert import_into(tmp_path / "b", tmp_path / "records").status == 0
 
 
 def test_other_files_are_imported_when_one_cannot_be(tmp_path: Path) -> None:
@@ -255,6 +263,12 @@ def test_other_files_are_imported_when_one_cannot_be(tmp_path: Path) -> None:
     assert complaints[0] == f"theiafs: {tmp_path}/missing.log: No such file or directory"
     assert complaints[1].startswith(f"theiafs: {odd}: no known format")
     assert complaints[2].startswith(f"theiafs: {cut}: ")
+    missing = "  1 file not imported to the end\n"
+    for each in (tmp_path / "missing.log", odd):
+        assert f"{each}: 0 events, 0 imported\n{missing}" in done.output
+    [of_cut] = re.findall(rf"^{re.escape(str(cut))}: .*(?:\n  .*)*\n", done.output, re.MULTILINE)
+    assert of_cut.endswith(missing)
+    assert done.output.endswith("\n  3 files not imported to the end\n")
     contents = [event.content for event in events_in(tmp_path / "events")]
     assert dated(0, "good") in contents
     assert 0 < len(contents) - 1 < len(lines)

@@ -52,7 +52,7 @@ def moments() -> list[Moment]:
     moments: list[Moment] = []
 
     def keep() -> None:
-        files = disk._read_databases().copy()
+        files = disk._databases.read().copy()
         moments.append(Moment(disk.after_a_power_cut(Fate("kept")), files))
 
     for session in range(4):

@@ -40,8 +40,8 @@ STORE: dict[str, set[str]] = {
     },
     "opening": {"api", "backend", "engine", "errors"},
     "__init__": {
-        "api", "backend", "engine", "errors", "format", "interruption", "matching", "opening", "query", "snapshot", "theia", "ticks",
-        "timer", "view",
+        "api", "backend", "disk", "engine", "errors", "format", "interruption", "matching", "opening", "query", "snapshot", "theia",
+        "ticks", "timer", "view",
     },
 }  # fmt: skip
 FILESYSTEM: dict[str, set[str]] = {
@@ -206,6 +206,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "backup": {"progress", "rendering", "stores", "store"},
     "pruning": {"config", "names", "progress", "rendering", "stores", "timerange", "store"},
     "browsing": {"doors", "errors", "nodes", "tree", "store"},
+    "excerpt": {"store"},
     "standard_streams": set(),
     "cli": {
         "__init__",
@@ -214,6 +215,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "config",
         "copying",
         "errors",
+        "excerpt",
         "importing",
         "mounting",
         "progress",

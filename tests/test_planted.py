@@ -18,6 +18,7 @@ from store import (
     EventWriteException,
     NaiveEventStore,
     Opening,
+    backend_of,
     open_store,
     reindex,
 )
@@ -264,13 +265,20 @@ def test_a_view_that_leads_out(tmp_path: Path, outside: Path, target: str) -> No
     check_untouched(outside)
 
 
-def test_a_store_that_is_made_is_private(tmp_path: Path) -> None:
+def take_a_turn(address: str) -> None:
+    """Do as an import does before it opens the store."""
+    with backend_of(address).take_turn(lambda _process: None):
+        pass
+
+
+@pytest.mark.parametrize("make", [lambda address: open_store(address).close(), take_a_turn])
+def test_a_store_that_is_made_is_private(tmp_path: Path, make: Callable[[str], object]) -> None:
     """The directories above it are like any other; and a store that is there keeps its permissions."""
     root = tmp_path / "above" / "store"
-    NaiveEventStore(str(root), 0).close()
+    make(str(root))
     assert root.stat().st_mode & 0o777 == 0o700
     (tmp_path / "other").mkdir()
     assert root.parent.stat().st_mode == (tmp_path / "other").stat().st_mode
     root.chmod(0o750)
-    NaiveEventStore(str(root), 0).close()
+    make(str(root))
     assert root.stat().st_mode & 0o777 == 0o750

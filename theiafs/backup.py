@@ -35,7 +35,7 @@ def add_backup_parser(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     parser.add_argument(
         "--delete",
         action="store_true",
-        help="remove from DEST what STORE has no more: minutes, and saved views",
+        help="remove from DEST what STORE has no more: minutes, saved views, declared tags and sources",
     )
     parser.add_argument(
         "--verify",

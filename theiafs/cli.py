@@ -20,6 +20,7 @@ from theiafs.browsing import Browser
 from theiafs.config import parse_options
 from theiafs.copying.command import add_copy_parser, run_copy
 from theiafs.errors import FilesystemError, MountError
+from theiafs.excerpt import Excerpt
 from theiafs.importing import command as importing
 from theiafs.mounting import mount
 from theiafs.progress import Progress, copy_of_terminal
@@ -151,15 +152,17 @@ def _check(store: str, to_repair: bool) -> int:
     Returns:
         0 if there is no damage, 1 if damage was found, 2 if the audit failed.
     """
-    findings = 0
+    excerpt = Excerpt()
     try:
         audit = Audit(backend_of(store).directory, to_repair)
         # disable=None: only on a terminal.
         with tqdm(total=audit.size, unit="B", unit_scale=True, disable=None, leave=False) as bar:
             for finding in audit.run(bar.update):
-                findings += 1
-                with bar.external_write_mode():
-                    print(printable(str(finding)))
+                if excerpt.add(finding):
+                    with bar.external_write_mode():
+                        print(printable(str(finding)))
+        for line in excerpt.rest():
+            print(f"{printable(store)}: {line}")
     except EventStoreException as error:
         print(f"theiafs: {printable(str(error))}", file=sys.stderr)
         return 2
@@ -168,7 +171,7 @@ def _check(store: str, to_repair: bool) -> int:
             f"theiafs: store {printable(store)} is in use: its write-ahead log was not checked; unmount it to check all of it",
             file=sys.stderr,
         )
-    return 1 if findings else 0
+    return 0 if excerpt.is_empty else 1
 
 
 def _reindex(store: str) -> int:
@@ -295,7 +298,8 @@ def make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.Argume
     checking = commands.add_parser(
         "check",
         help="look for damage in a store",
-        description="Look for damage in a store, and print it as FILE:OFFSET: DAMAGE.",
+        description="Look for damage in a store, and print it as FILE:OFFSET: DAMAGE: the first 100 places of each kind,"
+        " and how many more there are.",
         epilog="exit status: 0 if there is none, 1 if damage was found, 2 if the store could not be checked",
     )
     checking.add_argument("store", metavar="STORE", help="directory of the minute files")

@@ -9,6 +9,7 @@ from store import (
     InvalidQuery,
     MinuteGone,
     MinuteNotFound,
+    NameInUse,
     ReaderGone,
     StoreFull,
     StoreLocked,
@@ -92,6 +93,7 @@ _ERRNO_BY_EXCEPTION: tuple[tuple[type[Exception], int], ...] = (
     (MinuteGone, errno.ESTALE),
     (ViewNotFound, errno.ENOENT),
     (ViewExists, errno.EEXIST),
+    (NameInUse, errno.ENOTEMPTY),
     (ReaderGone, errno.EINTR),
 )
 

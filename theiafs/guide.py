@@ -98,7 +98,8 @@ OR. "not" takes back the one filter after it.
     cat untagged/not/range/last-1h/count
 
 A tag or source that no event has is no file, so that a typo is seen: above it
-is the source "cron". mkdir makes a tag known before its first event.
+is the source "cron". mkdir makes a tag known before its first event; rmdir
+takes that back as long as no event has it.
 
 In a query directory, by-tag, by-source, by-level and by-date list what occurs
 in it:

@@ -367,10 +367,8 @@ class Operations:
                 self._growth.note_removed()
 
     def rmdir(self, path: str) -> None:
-        """Refuse."""
-        raise NotPermitted(
-            f"cannot be removed: {path!r}; leave it: a directory is there as long as events are in it, or it is declared"
-        )
+        """Take back that the tag or the source whose directory is at *path* is declared."""
+        self._tree.remove_directory(path)
 
     def rename(self, old: str, new: str, flags: int = 0) -> None:
         """Rename a view; do nothing to an ingest file, which keeps its name: log writers that rotate rename it.

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -102,6 +103,10 @@ def add_prune_parser(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def _age(text: str) -> int:
+    if re.fullmatch("0+[smhdw]", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} would be the age of everything: give 1s, to remove all minutes that have ended"
+        )
     ticks = parse_duration(text)
     if ticks is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no age, such as 30d")
@@ -109,6 +114,10 @@ def _age(text: str) -> int:
 
 
 def _size(text: str) -> int:
+    if re.fullmatch("0+[KMGT]?", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} would leave nothing, and the newest minute always stays: give 1, to keep only that"
+        )
     try:
         return parse_size(text, _SIZE_MAX)
     except (KeyError, ValueError):

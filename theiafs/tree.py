@@ -75,12 +75,14 @@ class _Declarable(NamedTuple):
         read: turns the name of a directory into one.
         is_known: returns whether one is there already.
         declare: declares one in the store.
+        undeclare: takes that back.
     """
 
     kind: str
     read: Callable[[str], str]
     is_known: Callable[[str], bool]
     declare: Callable[[str], None]
+    undeclare: Callable[[str], None]
 
 
 class Tree:
@@ -119,9 +121,15 @@ class Tree:
         self._scanned_sizes: Recent[str, int] = Recent(_SIZES_MAX)
         self._listings = Listings(store, zone)
         self._declarable = {
-            NodeKind.BY_TAG: _Declarable("tag", self._read_tag, store.has_tag, store.declare_tag),
+            NodeKind.BY_TAG: _Declarable(
+                "tag", self._read_tag, store.has_tag, store.declare_tag, store.undeclare_tag
+            ),
             NodeKind.BY_SOURCE: _Declarable(
-                "source", self._read_source, store.has_source, store.declare_source
+                "source",
+                self._read_source,
+                store.has_source,
+                store.declare_source,
+                store.undeclare_source,
             ),
         }
         self._makers: dict[NodeKind, _Make] = {
@@ -178,7 +186,8 @@ class Tree:
         found = self._declarable.get(self._paths.locate(above).kind)
         if found is None:
             raise NotPermitted(
-                f"directories can only be made in by-tag and by-source: {path!r}; declare a tag with mkdir by-tag/TAG"
+                f"directories can only be made in by-tag and by-source: {path!r}; declare a tag with mkdir by-tag/TAG,"
+                " in which a / is written %2F"
             )
         self.resolve(above)
         if "," in file_name:
@@ -198,6 +207,23 @@ class Tree:
         if found.is_known(name):
             raise AlreadyThere(f"the {found.kind} {name!r} is known already: use its directory")
         found.declare(name)
+
+    def remove_directory(self, path: str) -> None:
+        """Take back that the tag or the source of the directory at *path* is declared.
+
+        Raises:
+            NotFound: if there is none.
+            NotPermitted: if the directory is that of anything else, or of several.
+            EventStoreException: if events have it, or that failed.
+        """
+        self.resolve(path)
+        above, file_name = posixpath.split(path)
+        found = self._declarable.get(self._paths.locate(above).kind)
+        if found is None or "," in file_name:
+            raise NotPermitted(
+                f"cannot be removed: {path!r}; leave it: only by-tag/TAG and by-source/SOURCE can be, while no event has it"
+            )
+        found.undeclare(found.read(file_name))
 
     def remove(self, path: str) -> None:
         """Remove the minute or the event at *path*, or all events of a tag and a time range, durably.

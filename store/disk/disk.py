@@ -73,6 +73,11 @@ class Disk:
             finally:
                 os.close(descriptor)
 
+    def remove_directory(self, path: str) -> None:
+        """Remove the empty directory *path* if it exists."""
+        with writing("remove", path), contextlib.suppress(FileNotFoundError):
+            os.rmdir(path)
+
     def remake_directory(self, path: str) -> bool:
         """Make the directory *path*, and the one it is in, again if another program removed them; nothing is synced.
 

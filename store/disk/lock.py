@@ -2,6 +2,8 @@
 
 The file is locked too: for releases that know only the file, and because network file systems lock no
 directories. There the lock holds as long as the file is the one that was locked.
+
+And turns: what several processes that use one store, through its mount, do one after the other.
 """
 
 import contextlib
@@ -11,12 +13,13 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Self
 
 from store.disk.os_errors import reading, writing
 from store.errors import EventWriteException, StoreFull, StoreLocked
 
-__all__ = ["Lock", "holder", "is_locked", "wait"]
+__all__ = ["Lock", "Turn", "holder", "is_locked", "wait"]
 
 # Answers of flock(2) where a directory cannot be locked: NFS needs a descriptor that is open to write.
 _CANNOT_LOCK = frozenset({errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
@@ -171,6 +174,48 @@ class Lock:
         return False
 
 
+class Turn:
+    """The turn of this process among those that take turns at *directory*, held until it is closed or the process ends.
+
+    Nothing is written for it. Where directories cannot be locked, as on NFS, none waits.
+
+    Args:
+        directory: path of the directory.
+        on_wait: called with the process that has the turn, before it is waited for.
+
+    Raises:
+        EventWriteException: if the directory cannot be opened.
+    """
+
+    def __init__(self, directory: str, on_wait: Callable[[str], object]) -> None:
+        with writing("lock", directory), contextlib.ExitStack() as on_failure:
+            self._directory = os.open(directory, _DIRECTORY_FLAGS)
+            on_failure.callback(self.close)
+            try:
+                self._take(on_wait)
+            except OSError as error:
+                if error.errno not in _CANNOT_LOCK:
+                    raise
+            on_failure.pop_all()
+
+    def close(self) -> None:
+        """Let the next process have its turn."""
+        os.close(self._directory)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self.close()
+
+    def _take(self, on_wait: Callable[[str], object]) -> None:
+        try:
+            fcntl.flock(self._directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_wait(_locker(self._directory))
+            fcntl.flock(self._directory, fcntl.LOCK_EX)
+
+
 def is_locked(root_dir: str, lock_path: str) -> bool:
     """Return whether a process has locked the store in *root_dir* or, as older releases do, *lock_path* only."""
     return any(True for _ in _locked(root_dir, lock_path))
@@ -229,10 +274,21 @@ def _holder(path: str, descriptor: int) -> str:
         noted = os.read(file, _NUMBER_SIZE_MAX).strip()
         if noted.isdigit():
             return f"process {noted.decode()}"
-    # A cleaner removed it.
-    inode = f":{os.fstat(descriptor).st_ino}"
+    return _locker(descriptor)  # a cleaner removed it
+
+
+def _locker(descriptor: int) -> str:
+    """Name the process that has locked the file of *descriptor*, as far as the kernel says."""
+    status = os.fstat(descriptor)
+    number = f":{status.st_ino}"
+    # Some file systems tell programs another device than the kernel has.
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}{number}"
+    found = {}
     with contextlib.suppress(OSError), open("/proc/locks") as locks:
-        for fields in map(str.split, locks):
-            if fields[1] == "FLOCK" and fields[5].endswith(inode):
-                return f"process {fields[4]}"
-    return "another process"
+        found = {
+            fields[5]: fields[4]
+            for fields in map(str.split, locks)
+            if fields[1] == "FLOCK" and fields[5].endswith(number)
+        }
+    process = found.get(place) or next(iter(found.values()), None)
+    return f"process {process}" if process else "another process"

@@ -11,7 +11,7 @@ from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.engine.backup_mark import BackupMark
 from store.engine.declared import Declared
-from store.engine.links import check_links
+from store.engine.location import check_location
 from store.engine.naive import NaiveEventStore
 from store.engine.saved_views import SavedViews
 from store.errors import EventReadException, EventStoreException, EventWriteException, FileChanged
@@ -61,7 +61,7 @@ class Backup:
     What is only in the log of the store becomes a part of the minute files of the backup, which has no log. Its files and
     directories have the permissions of the store's and, as far as this process may set them, their owners. Each minute file is
     replaced atomically; those that have the size and the mtime of the store's are not copied again. Minutes that the store has
-    no more stay in the backup, as do saved views, unless *deletes*.
+    no more stay in the backup, as do saved views and declared names, unless *deletes*.
 
     Attributes:
         copied: how many minute files were copied.
@@ -102,9 +102,9 @@ class Backup:
             StoreLocked: if another process has the backup open to write.
             EventStoreException: if there is no store, the target is something else, or it cannot be written.
         """
+        check_location(self._disk, self._root_dir)
         self._check_source()
-        for each in (self._root_dir, self._target_dir):
-            check_links(self._disk, each)
+        check_location(self._disk, self._target_dir)
         BackupMark(self._disk, self._target_dir).claim(self._root_dir)
         self._disk.make_directory_like(self._target_dir, self._root_dir)
         self._disk.make_directory_like(hidden_path(self._target_dir), hidden_path(self._root_dir))
@@ -296,16 +296,20 @@ class Backup:
         """Copy the declared tags and sources, and the saved views."""
         for path_of in (declared_tags_path, declared_sources_path, views_path):
             self._copy_directories(path_of(self._root_dir), path_of(self._target_dir))
-        tags, wanted_tags = (
-            Declared(self._disk, each).tags for each in (self._target_dir, self._root_dir)
-        )
-        views, wanted_views = (
-            SavedViews(self._disk, each) for each in (self._target_dir, self._root_dir)
-        )
-        for each in (tags, wanted_tags, views, wanted_views):
+        both = self._target_dir, self._root_dir
+        declared, wanted_declared = (Declared(self._disk, each) for each in both)
+        views, wanted_views = (SavedViews(self._disk, each) for each in both)
+        for each in (declared, wanted_declared, views, wanted_views):
             each.load()
-        for tag in sorted(wanted_tags.names()):
-            tags.add(tag)
+        for tag in sorted(wanted_declared.tags.names()):
+            declared.tags.add(tag)
+        if self._deletes:
+            for names, kept in (
+                (declared.tags, wanted_declared.tags),
+                (declared.sources, wanted_declared.sources),
+            ):
+                for name in sorted(names.names() - kept.names()):
+                    names.remove(name)
         wanted = wanted_views.targets()
         for name, target in views.targets().items():
             if wanted.get(name, None if self._deletes else target) != target:

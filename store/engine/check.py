@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 from collections.abc import Callable, Generator, Iterator
+from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from store.disk.atomic import replace_file
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.engine.duplicates import DuplicateFinder
-from store.engine.links import check_links
+from store.engine.location import check_location
 from store.engine.naive import NaiveEventStore
 from store.errors import EventReadException
 from store.filenames import hidden_path, journal_path, lock_path
@@ -23,7 +24,7 @@ from store.ticks import TICKS_PER_S, in_decimal
 from store.wal.recovery import is_left_over, quarantine
 from store.wal.segment import list_segments, read_records
 
-__all__ = ["Audit", "Finding"]
+__all__ = ["Audit", "Defect", "Finding"]
 
 _MEMORY_SIZE = 64 << 20
 
@@ -37,15 +38,29 @@ _HEADER_SIZE = 4 << 10
 """Bytes to read at once where only a header is needed."""
 
 
+class Defect(Enum):
+    """The kinds of defects; the values name several of each."""
+
+    DAMAGED = "places with damaged bytes"
+    MISPLACED = "events with a time that is not in the span of their file"
+    REPEATED = "events with an id that another one has"
+    LEFT_OVER = "files left over from crashes"
+    TORN = "places in the log that are no whole record"
+    NO_FILE = "names of minutes that are no regular files"
+    UNREADABLE = "files that cannot be read"
+
+
 class Finding(NamedTuple):
     """A defect in a store.
 
     Attributes:
+        kind: of which kind it is.
         path: the file.
         offset: its offset in the file, in bytes.
         what: a description of the defect.
     """
 
+    kind: Defect
     path: str
     offset: int
     what: str
@@ -92,6 +107,7 @@ class Audit:
         self._memory_size = memory_size
         self._names: list[str] = []
         self._size = 0
+        check_location(self._disk, root_dir)
         self._find_minutes()
         self._ids = DuplicateFinder(0, 0)
         self.is_in_use = False
@@ -113,7 +129,6 @@ class Audit:
             StoreLocked: if it is to be repaired and another process has it open.
             EventStoreException: if something could not be read or repaired.
         """
-        check_links(self._disk, self._root_dir)
         if self._to_repair:
             self._disk.make_directory(self._journal)
             with self._locked():
@@ -148,7 +163,7 @@ class Audit:
             except EventReadException as error:
                 # The writer of the store may have removed it; every other file must be readable.
                 if self._disk.exists(path := os.path.join(self._root_dir, name)):
-                    yield Finding(path, 0, str(error))
+                    yield Finding(Defect.UNREADABLE, path, 0, str(error))
             else:
                 progress(size)
         for number, offset in self._ids.remaining():
@@ -169,20 +184,21 @@ class Audit:
         for name in sorted(self._disk.list_links(self._root_dir)):
             if parse_name(name) is not None:
                 path = os.path.join(self._root_dir, name)
-                yield Finding(path, 0, "a symbolic link, which is not served as a minute")
+                what = "a symbolic link, which is not served as a minute"
+                yield Finding(Defect.NO_FILE, path, 0, what)
         for name in sorted(self._disk.list_others(self._root_dir)):
             if parse_name(name) is not None:
                 path = os.path.join(self._root_dir, name)
-                yield Finding(
-                    path, 0, "no regular file: move it away, so that its minute can be written"
-                )
+                what = "no regular file: move it away, so that its minute can be written"
+                yield Finding(Defect.NO_FILE, path, 0, what)
 
     def _check_left_overs(self, directory: str, *, is_log: bool) -> Iterator[Finding]:
         if self._disk.exists(directory):
             for name in self._disk.list_names(directory):
                 if is_left_over(name, is_log=is_log):
                     path = os.path.join(directory, name)
-                    yield Finding(path, 0, "left over from a crash while it was written")
+                    what = "left over from a crash while it was written"
+                    yield Finding(Defect.LEFT_OVER, path, 0, what)
 
     def _check_log(self) -> Iterator[Finding]:
         """Find incomplete records; complete ones are normal after a crash."""
@@ -191,7 +207,7 @@ class Audit:
                 for start, end, record in read_records(file.read, segment.start, segment.end):
                     if record is None:
                         what = f"{end - start} bytes that are no whole record"
-                        yield Finding(segment.path, start, what)
+                        yield Finding(Defect.TORN, segment.path, start, what)
 
     def _check_minute(self, number: int, name: str) -> Generator[Finding, None, int]:
         """Check the minute file *name* with the number *number*; return its size."""
@@ -208,7 +224,8 @@ class Audit:
                 elif isinstance(found, Damage):
                     if self._to_repair:
                         damaged.append((position, position + found.size))
-                    yield Finding(path, position, f"{found.size} damaged bytes: {found.reason}")
+                    what = f"{found.size} damaged bytes: {found.reason}"
+                    yield Finding(Defect.DAMAGED, path, position, what)
                 else:
                     header = found.header
                     if not minute.start <= header.ticks <= minute.end:
@@ -283,11 +300,11 @@ class _Minute(NamedTuple):
     def misplaced(self, offset: int, event_id: bytes, ticks: int) -> Finding:
         span = f"from {self.start // TICKS_PER_S} to {self.end // TICKS_PER_S}"
         what = f"event {_shown(event_id)}: its time {in_decimal(ticks)} is not {span}"
-        return Finding(self.path, offset, what)
+        return Finding(Defect.MISPLACED, self.path, offset, what)
 
     def repeated(self, offset: int, event_id: bytes) -> Finding:
         what = f"event {_shown(event_id)}: there is another one with this id"
-        return Finding(self.path, offset, what)
+        return Finding(Defect.REPEATED, self.path, offset, what)
 
 
 def _pieces(file: ReadableFile, ranges: list[tuple[int, int]]) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ import urllib.parse
 
 from store.disk.disk import Disk
 from store.filenames import declared_sources_path, declared_tags_path, old_declared_tags_path
+from store.locks import new_lock
 
 __all__ = ["Declared", "DeclaredNames"]
 
@@ -61,6 +62,7 @@ class DeclaredNames:
         self._directory = directory
         self._old_path = old_path
         self._names: set[str] = set()
+        self._lock = new_lock("declared")
 
     def load(self) -> None:
         """Read all names, including those that an earlier release kept in one file.
@@ -76,10 +78,12 @@ class DeclaredNames:
         Raises:
             EventWriteException: if that failed; all of them are known even then.
         """
+        if not self._old_path or self._disk.stat(self._old_path) is None:
+            return
         for name in self._read_old():
             self._make(name)
-        if self._old_path:
-            self._disk.remove(self._old_path)
+        self._disk.remove(self._old_path)
+        self._disk.sync_directory(os.path.dirname(self._old_path))
 
     def names(self) -> frozenset[str]:
         """Return all declared names."""
@@ -95,9 +99,28 @@ class DeclaredNames:
         Raises:
             EventWriteException: if that failed.
         """
-        if name not in self._names:
-            self._make(name)
-            self._names.add(name)
+        with self._lock:
+            if name not in self._names:
+                self._make(name)
+                self._names.add(name)
+
+    def remove(self, name: str) -> None:
+        """Take back that *name* is declared, durably.
+
+        Raises:
+            EventStoreException: if that failed: it is still declared, or may be again after a loss of power.
+        """
+        with self._lock:
+            if name not in self._names:
+                return
+            self.convert()
+            # What is above the directory of a long name stays: others may be in it.
+            path = self._path(name)
+            self._disk.remove_directory(path)
+            self._names.discard(name)
+            # Another program may have removed what it was in: then nothing is to be made durable.
+            if self._disk.exists(above := os.path.dirname(path)):
+                self._disk.sync_directory(above)
 
     def restore(self) -> None:
         """Declare all names again if another program removed their directory.
@@ -105,11 +128,20 @@ class DeclaredNames:
         Raises:
             EventWriteException: if that failed.
         """
-        if self._names and not self._disk.exists(self._directory):
-            for name in self.names():
-                self._make(name)
+        with self._lock:
+            if self._names and not self._disk.exists(self._directory):
+                for name in self._names:
+                    self._make(name)
 
     def _make(self, name: str) -> None:
+        self._disk.make_directory(self._path(name))
+
+    def _path(self, name: str) -> str:
+        """Return the path of the directory of *name*.
+
+        Raises:
+            EventWriteException: if a symbolic link leads out of the store.
+        """
         quoted = urllib.parse.quote_from_bytes(name.encode("utf-8", "surrogateescape"), safe="")
         # A dot is safe for quote(), and must not be the first byte of a file name, nor all of it.
         quoted = quoted.replace(".", "%2E") or _EMPTY
@@ -118,7 +150,7 @@ class DeclaredNames:
         for each in [*(piece + _CONTINUED for piece in pieces[:-1]), pieces[-1]]:
             directory = os.path.join(directory, each)
             self._disk.check_no_link(directory)
-        self._disk.make_directory(directory)
+        return directory
 
     def _read(self, directory: str, before: str) -> set[str]:
         found = set()

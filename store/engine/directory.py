@@ -3,13 +3,15 @@
 import contextlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from store.api import EventStore
 from store.backend import Backend, Opening
-from store.disk.disk import Disk
+from store.disk.disk import PRIVATE, Disk
+from store.disk.lock import Turn
 from store.engine.follower import FollowingStore
+from store.engine.location import check_location
 from store.engine.naive import NaiveEventStore
 from store.errors import (
     EventReadException,
@@ -17,7 +19,7 @@ from store.errors import (
     EventWriteException,
     StoreNotFound,
 )
-from store.filenames import journal_path, lock_path
+from store.filenames import hidden_path, journal_path, lock_path
 from store.wal.segment import list_segments
 
 __all__ = ["DirectoryBackend"]
@@ -53,6 +55,7 @@ class DirectoryBackend(Backend):
     def check(self, *, is_read_only: bool = False) -> None:
         """See :meth:`Backend.check`."""
         path = self.address
+        check_location(Disk(), path)
         if not os.path.lexists(path):
             if is_read_only:
                 raise StoreNotFound(
@@ -119,6 +122,14 @@ class DirectoryBackend(Backend):
             return Disk().owner(self.address)
         except EventReadException:
             return None  # what is not there, or not for the caller, has no owner to be believed
+
+    def take_turn(self, on_wait: Callable[[str], object]) -> Turn:
+        """See :meth:`Backend.take_turn`; the directory is made if there is none."""
+        self.check()
+        disk = Disk()
+        disk.make_directory(self.address, PRIVATE)
+        disk.make_directory(hidden_path(self.address))
+        return Turn(hidden_path(self.address), on_wait)
 
     def wait_until_closed(self, timeout_s: float = math.inf) -> bool:
         """See :meth:`Backend.wait_until_closed`."""

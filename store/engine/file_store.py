@@ -14,12 +14,13 @@ from store.engine.backup_mark import BackupMark
 from store.engine.cursors import changes_since
 from store.engine.declared import Declared
 from store.engine.links import check_links
+from store.engine.location import check_location
 from store.engine.reading import Reader
 from store.engine.saved_views import SavedViews
 from store.engine.settling import Settling
 from store.engine.state import State
 from store.engine.watcher import Watcher
-from store.errors import InvalidEvent, InvalidQuery
+from store.errors import InvalidEvent, InvalidQuery, NameInUse
 from store.filenames import lock_path, state_path
 from store.format.event import Event
 from store.format.faults import line_fault, tag_fault
@@ -48,7 +49,7 @@ class FileStore(EventStore):
     def __init__(self, root_dir: str, disk: Disk) -> None:
         self.root_dir = os.path.abspath(root_dir)
         self._disk = disk
-        check_links(disk, self.root_dir)
+        check_location(disk, self.root_dir)
         self._declared = Declared(disk, self.root_dir)
         self._views = SavedViews(disk, self.root_dir)
         self._backup_mark = BackupMark(disk, self.root_dir)
@@ -183,6 +184,20 @@ class FileStore(EventStore):
         self._check_hidden()
         _check_name("source", source, line_fault(source))
         self._declared.sources.add(source)
+
+    def undeclare_tag(self, tag: str) -> None:
+        """See :meth:`EventStore.undeclare_tag`."""
+        self._check_hidden()
+        if self._reader.has_tag(tag):
+            raise NameInUse(f"events have the tag {tag!r}")
+        self._declared.tags.remove(tag)
+
+    def undeclare_source(self, source: str) -> None:
+        """See :meth:`EventStore.undeclare_source`."""
+        self._check_hidden()
+        if self._reader.has_source(source):
+            raise NameInUse(f"events are from {source!r}")
+        self._declared.sources.remove(source)
 
     def views(self) -> Mapping[str, str]:
         """See :meth:`EventStore.views`."""

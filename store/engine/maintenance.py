@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from store.disk.disk import Disk
 from store.engine.directory import DirectoryBackend
-from store.engine.links import check_links
 from store.engine.naive import NaiveEventStore
 from store.filenames import index_path, lock_path
 from store.index.database import remove_database
@@ -32,7 +31,6 @@ def reindex(directory: str, progress: Progress = show_nothing) -> int:
     """
     DirectoryBackend(directory).check(is_read_only=True)
     disk = Disk()
-    check_links(disk, directory)
     disk.make_directory(os.path.dirname(lock_path(directory)))
     with contextlib.closing(disk.lock_store(directory, lock_path(directory))):
         remove_database(disk, index_path(directory))

@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import signal
 import subprocess
 import tarfile
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from store import Event, EventSerializer
-from tests.mount.conftest import Mount
+from tests.mount.conftest import Mount, theiafs
 from tests.waiting import eventually
 
 
@@ -344,7 +345,11 @@ def test_tags_and_sources_are_declared_by_their_directories(mounted: Mount) -> N
         ("ls .git by-tag/.git range/autorun.inf minutes/.x", "No such file"),
         ("touch file", "Operation not permitted"),
         ("rm README", "Operation not permitted"),
-        ("rmdir by-tag/new", "Operation not permitted"),
+        ("rmdir by-tag/new", "Directory not empty"),
+        ("rmdir by-source/bash", "Directory not empty"),
+        ("rmdir by-tag/typo", "No such file"),
+        ("rmdir by-tag by-level/error range/1-2", "Operation not permitted"),
+        ("mkdir -p by-tag/deep/er", "Operation not permitted"),
         ("mv README other", "Operation not permitted"),
         ("ln -s README other", "Operation not permitted"),
         ("echo x >> README", "Operation not permitted"),
@@ -352,6 +357,23 @@ def test_tags_and_sources_are_declared_by_their_directories(mounted: Mount) -> N
         ("chmod 777 README", "Operation not permitted"),
     ]:
         assert message in mounted.shell(command, check=False), command
+
+
+def test_what_was_declared_is_taken_back_by_removing_its_directory(mounted: Mount) -> None:
+    """At once, and after a kill; also what mkdir -p leaves of a path that is none."""
+    for directory in ("by-tag", "by-source"):
+        mounted.shell(f"mkdir {directory}/typo {directory}/new && ls {directory}/typo")
+        mounted.shell(f"mkdir -p {directory}/deep/er", check=False)
+        mounted.shell(f"rmdir {directory}/typo {directory}/deep")
+        assert mounted.shell(f"ls {directory}") == "new\n"
+        for command in (f"ls {directory}/typo", f"echo x >> {directory}/typo/ingest"):
+            assert "No such file" in mounted.shell(command, check=False)
+    os.kill(mounted.process_id, signal.SIGKILL)
+    theiafs("umount", mounted.path)
+    mounted.mount()
+    assert mounted.shell("ls by-tag by-source") == "by-source:\nnew\n\nby-tag:\nnew\n"
+    mounted.shell("mkdir by-tag/typo && echo x >> by-tag/typo/ingest")
+    assert "not empty" in mounted.shell("rmdir by-tag/typo", check=False)
 
 
 def test_log_writers_may_adjust_an_ingest_file(mounted: Mount) -> None:

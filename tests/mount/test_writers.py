@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import BinaryIO
 
 import pytest
 
+from tests.documents import ROOT, section
 from tests.mount.conftest import Mount
 from tests.waiting import eventually
 
@@ -173,3 +175,77 @@ def test_the_rest_of_a_line_that_is_too_long_fails_each_time(mounted: Mount) -> 
     finally:
         os.close(descriptor)
     assert mounted.contents() == [b"good"]
+
+
+def replacements() -> list[tuple[str, str, str]]:
+    """Return the rows of the recipes' table of commands that fail: each of them, its error, and what to use instead."""
+    table = section((ROOT / "docs/recipes.md").read_text(), "Programs that replace a file")
+    found = []
+    for row in re.findall(r"^\| (`.*?) \|$", table, re.M):
+        commands, error, instead = re.split(r" (?<!\\)\| ", row)
+        if "Python" not in commands:
+            [better, *_] = re.findall("`(.*?)`", instead)
+            found += [
+                (command, re.split("; | \\(", error)[0], better)
+                for command in re.findall("`(.*?)`", commands)
+            ]
+    return found
+
+
+@pytest.mark.parametrize(("command", "error", "instead"), replacements())
+def test_a_program_that_replaces_a_file_fails(
+    mounted: Mount, command: str, error: str, instead: str
+) -> None:
+    """With the error that the recipes say, and nothing is added; what they say to use instead adds the lines."""
+
+    def run(words: str) -> "subprocess.CompletedProcess[str]":
+        source = mounted.path.parent / "f"
+        source.write_text("xyz\n")
+        words = re.sub(r"\bingest\b", str(mounted.path / "ingest"), words)
+        words += " if=f" if words.startswith("dd") else ""
+        return subprocess.run(
+            ["bash", "-c", words],
+            cwd=source.parent,
+            env={**os.environ, "LC_ALL": "C"},
+            capture_output=True,
+            text=True,
+        )
+
+    done = run(command)
+    assert done.returncode != 0
+    assert error in done.stderr
+    assert mounted.contents() == []
+    assert (mounted.path.parent / "f").read_text() == "xyz\n"
+    done = run(instead)
+    assert done.returncode == 0, done.stderr
+    assert mounted.contents() in ([b"xyz"], [b"x"])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cp f mnt/ingest",
+        "cp -a f mnt/ingest",
+        "dd if=f of=mnt/ingest",
+        "tee mnt/ingest < f",
+        "sort -o mnt/ingest f",
+        "tar -cf f.tar f --transform s/f/ingest/ && tar -xf f.tar -C mnt --overwrite",
+    ],
+)
+def test_a_program_that_opens_an_ingest_file_appends(mounted: Mount, command: str) -> None:
+    """Each time, whatever it thinks of what is in it."""
+    (mounted.path.parent / "f").write_text("xyz\n")
+    for count in (1, 2):
+        subprocess.run(["bash", "-c", command], cwd=mounted.path.parent, check=True)
+        assert mounted.contents() == [b"xyz"] * count
+
+
+def test_programs_that_replace_a_file_in_python(mounted: Mount) -> None:
+    """With the errors that the recipes say."""
+    ingest, other = mounted.path / "ingest", mounted.path.parent / "f"
+    other.write_text("xyz\n")
+    with pytest.raises(OSError, match="Invalid cross-device link"):
+        other.replace(ingest)
+    with pytest.raises(FileExistsError):
+        ingest.open("x")
+    assert mounted.contents() == []

@@ -1,6 +1,7 @@
 """The command ``theiafs import``."""
 
 import argparse
+import contextlib
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from store.format.record import encode_key
 from theiafs.addition import Addition
 from theiafs.config import parse_options
 from theiafs.errors import ImportFailed, MountError
-from theiafs.importing.destination import Destination, open_destination
+from theiafs.importing.destination import Destination, open_destination, take_turn
 from theiafs.importing.importer import Importer
 from theiafs.importing.inputs import Input
 from theiafs.importing.interruption import Interruption
@@ -39,10 +40,13 @@ EPILOG = """\
 An event is new if the store has none with its id, which follows from its time, source, tags and content, and from
 its place among equal ones in all files of the command. So import a log with the same options each time.
 
+Imports into one store take turns: a second one waits for the first, so that it finds what that has added.
+
 A line without a time has that of the line before it. A year that is missing is the last one that puts the time
 before the last change of the file.
 
-exit status: 0 if all files were imported, 1 if something was not, 130 if interrupted (what was saved stays)
+exit status: 0 if everything in all files is in the store, 1 if something was left out: a line that is too long, damage, a file or
+the rest of one that cannot be read; 130 if interrupted (what was saved stays)
 """
 
 
@@ -139,7 +143,7 @@ class _Command:
         self._zone: tzinfo = settings.zone
         self._keys = settings.keys
         self._event_size_max = settings.event_size_max
-        self._failures = 0
+        self._summaries: dict[str, Summary] = {}
 
     def run(self) -> int:
         """Import all files that can be, say of the others why not, and return the exit status."""
@@ -147,9 +151,9 @@ class _Command:
         for file in files:
             print(f"{printable(file.input.name)}: {file.note}", file=sys.stderr)
         if files:
-            with open_destination(self._address, self._is_dry_run) as destination:
+            with self._turn(), open_destination(self._address, self._is_dry_run) as destination:
                 self._import(destination, files)
-        return 1 if self._failures else 0
+        return 0 if Summary.total(self._summaries.values()).is_complete else 1
 
     def _open(self) -> list[LogFile]:
         """Open the files that have a format, in the order of their times."""
@@ -158,7 +162,7 @@ class _Command:
             try:
                 input_ = Input(name, self._event_size_max)
             except ImportFailed as error:
-                self._refuse(error)
+                self._refuse(name, error)
                 continue
             try:
                 files[input_] = LogFile(
@@ -171,12 +175,11 @@ class _Command:
                 )
             except ImportFailed as error:
                 input_.close()
-                self._refuse(error)
+                self._refuse(name, error)
         return [files[each] for each in in_order(list(files), lambda each: files[each].first_ticks)]
 
     def _import(self, destination: Destination, files: Sequence[LogFile]) -> None:
         """Import *files* into *destination*, and print the summary of all that were, or were begun."""
-        summaries: dict[str, Summary] = {}
         total = sum(file.input.size or 0 for file in files)
         with Interruption() as interruption:
             importer = Importer(
@@ -191,29 +194,48 @@ class _Command:
                 # disable=None: only on a terminal.
                 with tqdm(total=total, unit="B", unit_scale=True, disable=None, leave=False) as bar:
                     for file in files:
-                        summary = summaries.setdefault(file.input.name, Summary())
+                        name = file.input.name
                         try:
-                            importer.run(file, summary, bar.update)
+                            importer.run(file, self._summary(name), bar.update)
                         except ImportFailed as error:
                             with bar.external_write_mode():
-                                self._refuse(error)
+                                self._refuse(name, error)
             finally:
                 with interruption.deferred():
                     try:
                         destination.close()
                     finally:
-                        self._print(summaries)
+                        self._print()
 
-    def _refuse(self, error: ImportFailed) -> None:
-        """Note that a file was not imported to its end because of *error*."""
-        self._failures += 1
+    def _turn(self) -> contextlib.AbstractContextManager[None]:
+        """Return the turn to import, which nothing needs that saves nothing."""
+        if self._is_dry_run:
+            return contextlib.nullcontext()
+        return take_turn(self._address, self._wait)
+
+    def _wait(self, process: str) -> None:
+        """Say that *process* is waited for."""
+        print(
+            f"theiafs: waiting until {process} has imported into {printable(self._address)} (Ctrl-C to import later)",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def _summary(self, name: str) -> Summary:
+        """Return the summary of the file *name*."""
+        return self._summaries.setdefault(name, Summary())
+
+    def _refuse(self, name: str, error: ImportFailed) -> None:
+        """Note that the file *name* was not read to its end because of *error*."""
+        self._summary(name).unread += 1
         _complain(error)
 
-    def _print(self, summaries: dict[str, Summary]) -> None:
-        for name, summary in summaries.items():
+    def _print(self) -> None:
+        for name, summary in self._summaries.items():
             print(summary.text(printable(name), self._is_dry_run))
-        if len(summaries) > 1:
-            print(Summary.total(summaries.values()).text("total", self._is_dry_run))
+        if len(self._summaries) > 1:
+            total = Summary.total(self._summaries.values())
+            print(total.text("total", self._is_dry_run))
         sys.stdout.flush()
 
 

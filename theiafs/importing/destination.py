@@ -1,10 +1,10 @@
-"""Destinations of an import: a store, or a mount of one."""
+"""Destinations of an import: a store, or a mount of one. Those that import into the same one take turns."""
 
 import contextlib
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Self
 
 import numpy as np
@@ -20,13 +20,14 @@ from store import (
     Opening,
     Query,
     StoreNotFound,
+    Turn,
     backend_of,
 )
 from theiafs.errors import ImportFailed
 from theiafs.mounts import Mount, mount_at, mounts
 from theiafs.stores import mount_of
 
-__all__ = ["Destination", "MountDestination", "StoreDestination", "open_destination"]
+__all__ = ["Destination", "MountDestination", "StoreDestination", "open_destination", "take_turn"]
 
 _PIECE_SIZE = 1 << 20
 _WRITE_SIZE_MAX = 124 << 10
@@ -199,6 +200,32 @@ class MountDestination(Destination):
             return ""
         ours = [line for line in lines if f"[{os.getpid()}] " in line]
         return ": " + ours[-1].partition(": ")[2] if ours else ""
+
+
+@contextlib.contextmanager
+def take_turn(address: str, on_wait: Callable[[str], object]) -> Iterator[None]:
+    """Wait until no other process imports into the destination at *address*, and let no other do so until the context ends.
+
+    What this process finds missing there, once it has opened it, is missing until it is saved.
+
+    Args:
+        address: as for :func:`open_destination`.
+        on_wait: called with the process that imports into it, before that is waited for.
+
+    Raises:
+        ImportFailed: if it is within a mount, or cannot be written.
+        EventStoreException: if it cannot be opened.
+    """
+    store = backend_of(address)
+    mount = _mount_of(store, is_dry_run=False)
+    while True:
+        with store.take_turn(on_wait) if mount is None else Turn(mount.mountpoint, on_wait):
+            # It may have been mounted, or unmounted, while this process waited.
+            found = _mount_of(store, is_dry_run=False)
+            if found == mount:
+                yield
+                return
+        mount = found
 
 
 def open_destination(address: str, is_dry_run: bool) -> Destination:

@@ -40,6 +40,7 @@ class Summary:
         too_long: number of lines that were left out.
         too_long_lines: the numbers of the first few.
         damaged_size: number of bytes that are no record, where there should be only records.
+        unread: number of files that could not be read to their ends, or at all.
     """
 
     events: int = 0
@@ -53,6 +54,12 @@ class Summary:
     too_long: int = 0
     too_long_lines: list[int] = field(default_factory=list)
     damaged_size: int = 0
+    unread: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything was imported, or was there already."""
+        return not (self.too_long or self.damaged_size or self.unread)
 
     def add_events(self, ticks: npt.NDArray[np.int64]) -> None:
         """Add events of the times *ticks*, whether they are new or not."""
@@ -82,6 +89,7 @@ class Summary:
             sum_.unparsed += each.unparsed
             sum_.too_long += each.too_long
             sum_.damaged_size += each.damaged_size
+            sum_.unread += each.unread
             if each.oldest is not None and each.newest is not None:
                 sum_._add_times(each.oldest, each.newest)
         return sum_
@@ -113,6 +121,8 @@ class Summary:
             lines.append(f"{_number(self.too_long, 'line')} too long, left out{shown}")
         if self.damaged_size:
             lines.append(f"{_number(self.damaged_size, 'byte')} left out: no records")
+        if self.unread:
+            lines.append(f"{_number(self.unread, 'file')} not imported to the end")
         return "\n  ".join(lines)
 
     def _add_times(self, oldest: int, newest: int) -> None:
