@@ -29,6 +29,8 @@ class Opening:
         measured_views: the views whose lines are measured in the background, so that the sizes of answers are known. In
             any other, and in a store that is only read, they are measured when they are asked for.
         progress: called with the number of minute files read so far, and the number to read.
+        timeout_s: how long an engine on the network may take for an answer, and to store what is written, in seconds.
+        ttl_days: how long such an engine keeps events, in days; 0 leaves that as it is.
     """
 
     is_read_only: bool = False
@@ -37,6 +39,8 @@ class Opening:
     log_keep_size: int = 1 << 30
     measured_views: Sequence[View] = ()
     progress: Progress = show_nothing
+    timeout_s: float = 30
+    ttl_days: int = 0
 
 
 class Backend(ABC):

@@ -1,0 +1,29 @@
+"""The names of the tables, and what differs where they are divided over shards."""
+
+from dataclasses import dataclass
+
+__all__ = ["ENTRIES", "EVENTS", "Tables"]
+
+EVENTS, ENTRIES = "events", "entries"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Where events are read and written.
+
+    Attributes:
+        events: the table of all events.
+        shard: the number of the shard that an event is on, in SQL.
+        parts: the table of the parts of all tables, those of all shards.
+        parts_shard: the number of the shard that a part is on, in SQL.
+    """
+
+    events: str = EVENTS
+    shard: str = "0"
+    parts: str = "system.parts"
+    parts_shard: str = "0"
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether there are several shards."""
+        return self.shard != "0"
