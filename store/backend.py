@@ -30,6 +30,7 @@ class Opening:
             any other, and in a store that is only read, they are measured when they are asked for.
         progress: called with the number of minute files read so far, and the number to read.
         timeout_s: how long an engine on the network may take for an answer, and to store what is written, in seconds.
+        spool_directory: a directory of this machine in which what is written waits for such an engine; empty for none.
         ttl_days: how long such an engine keeps events, in days; 0 leaves that as it is.
     """
 
@@ -40,6 +41,7 @@ class Opening:
     measured_views: Sequence[View] = ()
     progress: Progress = show_nothing
     timeout_s: float = 30
+    spool_directory: str = ""
     ttl_days: int = 0
 
 

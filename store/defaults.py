@@ -44,7 +44,9 @@ class SelectedSnapshot(Snapshot):
         spans: dict[str, Span] = {}
         for minute, event, data in self._events:
             span = Span(minute, len(data), 1, event.ticks, event.timestamp)
-            spans[minute] = joined([spans.get(minute, span._replace(size=0, events=0)), span], minute)
+            spans[minute] = joined(
+                [spans.get(minute, span._replace(size=0, events=0)), span], minute
+            )
         ordered = sorted(spans.values(), key=lambda span: int(span.name.partition("-")[0]))
         super().__init__(ordered, joined(ordered))
 
@@ -105,7 +107,9 @@ def changes_since(store: Selecting, cursor: bytes) -> Changes:
     now = {minute: digest.hexdigest() for minute, digest in digests.items()}
     before = json.loads(cursor or b"{}")
     changed = [minute for minute in now if before.get(minute) != now[minute]]
-    return Changes(json.dumps(now).encode(), sorted(changed, key=lambda name: int(name.partition("-")[0])))
+    return Changes(
+        json.dumps(now).encode(), sorted(changed, key=lambda name: int(name.partition("-")[0]))
+    )
 
 
 def shown(event: Event, view: View | None) -> bytes:

@@ -21,7 +21,12 @@ def main() -> int:
     tcp_ports = free_ports(arguments.shards)
     directory = arguments.directory.absolute()
     servers = [
-        Server(directory / f"shard-{number}" if arguments.shards > 1 else directory, port, tcp_port, tcp_ports)
+        Server(
+            directory / f"shard-{number}" if arguments.shards > 1 else directory,
+            port,
+            tcp_port,
+            tcp_ports,
+        )
         for number, (port, tcp_port) in enumerate(zip(ports, tcp_ports, strict=True), 1)
     ]
     try:
@@ -47,10 +52,22 @@ def _parser() -> argparse.ArgumentParser:
         description="Start ClickHouse on this machine, in the foreground; the first line it prints is the address to mount.",
     )
     parser.add_argument(
-        "--directory", type=Path, default=Path("engine"), metavar="DIR", help="where the data are kept (./engine)"
+        "--directory",
+        type=Path,
+        default=Path("engine"),
+        metavar="DIR",
+        help="where the data are kept (./engine)",
     )
-    parser.add_argument("--port", type=int, default=_PORT, metavar="N", help=f"the port, that of the first shard ({_PORT})")
-    parser.add_argument("--shards", type=int, default=1, metavar="N", help="how many servers share the events (1)")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=_PORT,
+        metavar="N",
+        help=f"the port, that of the first shard ({_PORT})",
+    )
+    parser.add_argument(
+        "--shards", type=int, default=1, metavar="N", help="how many servers share the events (1)"
+    )
     return parser
 
 

@@ -49,14 +49,21 @@ class Server:
         shards: where all servers that share the events listen for each other; itself, by default.
     """
 
-    def __init__(self, directory: Path, http_port: int, tcp_port: int, shards: Sequence[int] = ()) -> None:
+    def __init__(
+        self, directory: Path, http_port: int, tcp_port: int, shards: Sequence[int] = ()
+    ) -> None:
         self.directory = directory
         self.port = http_port
         self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
         listed = "".join(_SHARD.format(host=_HOST, port=port) for port in shards or [tcp_port])
         config = _CONFIG.format(
-            host=_HOST, http_port=http_port, tcp_port=tcp_port, memory_size=_MEMORY_SIZE, cluster=CLUSTER, shards=listed
+            host=_HOST,
+            http_port=http_port,
+            tcp_port=tcp_port,
+            memory_size=_MEMORY_SIZE,
+            cluster=CLUSTER,
+            shards=listed,
         )
         (directory / "config.xml").write_text(config)
 
@@ -74,13 +81,19 @@ class Server:
         command = [sys.executable, "-m", "engines.process", str(self.directory)]
         with (self.directory / "output").open("ab") as output:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=Path(__file__).parents[1]
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=Path(__file__).parents[1],
             )
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
-                raise OSError(f"ClickHouse does not start; see {self.directory}/output and server.log there")
+                raise OSError(
+                    f"ClickHouse does not start; see {self.directory}/output and server.log there"
+                )
             time.sleep(0.05)
 
     def _answers(self) -> bool:

@@ -35,7 +35,9 @@ class VersionSnapshot(Snapshot):
         view: View | None,
         access: Access,
     ) -> None:
-        super().__init__([span for span in spans if span.events or version.query.asks_everything], whole)
+        super().__init__(
+            [span for span in spans if span.events or version.query.asks_everything], whole
+        )
         self._version = version
         self._sizes = np.array([span.size for span in spans], np.int64)
         self._places = {span.name: place for place, span in enumerate(spans)}

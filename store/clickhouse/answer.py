@@ -158,62 +158,52 @@ class EngineAnswer(Answer):
 
     def _minute(self) -> Minute | None:
         """Return the bytes of the answer, as of the opening perhaps; None if they are not had at once."""
-        return (
-            self._source.ahead.read(self._scope, self._listing)
-            if self._scope.minute is not None
-            else None
-        )
+        if self._scope.minute is None:
+            return None
+        return self._source.ahead.read(self._scope, self._listing)
 
     def _update(self) -> None:
         """Find out which blocks there are."""
-        now = self._source.arrivals.now()
-        if self._cursor is None:
-            self._open(now)
-        if self._cursor == now:
-            return
-        if self._has_grown(now):
-            self._append(self._ask(self._cursor, now))
+        known = self._cursor or self._open()
+        now = known.advanced(self._source.arrivals.now())
+        if known != now and self._has_grown(known, now):
+            self._append(self._ask(known, now))
         self._cursor = now
 
-    def _open(self, now: Cursor) -> None:
-        """Find out which blocks there were until *now*."""
+    def _open(self) -> Cursor:
+        """Find out which blocks there were until a cursor, and return that."""
         minute = self._minute()
-        found, self._cursor = (
-            (self._ask(None, now), now) if minute is None else (minute.arrived, minute.cursor)
-        )
-        if minute is not None and not self._has_all(found):
-            found, self._cursor = self._ask(None, now), now
+        if minute is not None and self._has_all(minute.arrived):
+            self._append(minute.arrived)
+            return minute.cursor
+        now = self._source.arrivals.now()
+        found = self._source.windows.arrived(self._scope, now)
         if not self._has_all(found):
             # Something was removed since the opening: where the rest stood cannot be known.
             size = self.span.size if self.span is not None else 0
             self._append(Arrived(*(np.array([value]) for value in (_GONE, 0, size))))
             found = found.only(found.are_after(self._listing.cursor))
         self._append(found)
+        return now
 
     def _has_all(self, found: Arrived) -> bool:
         """Return whether *found* has as many bytes of what was there at the opening as there were."""
         size = self.span.size if self.span is not None else 0
         return int(found.sizes[~found.are_after(self._listing.cursor)].sum()) == size
 
-    def _has_grown(self, now: Cursor) -> bool:
-        """Return whether events may have arrived from the known cursor to *now*."""
-        if (
-            self._scope.minute is None
-            or self._cursor is None
-            or self._cursor.removals != now.removals
-        ):
+    def _has_grown(self, known: Cursor, now: Cursor) -> bool:
+        """Return whether events may have arrived after *known*, until *now*."""
+        if self._scope.minute is None or known.removals != now.removals:
             return True
         # One listing is asked for all minutes that are open.
         listing = self._source.listings.of(self._scope.query, self._scope.view)
         span = listing.at(self._scope.minute)
         return listing.cursor != now or (span.size if span is not None else 0) != self._end
 
-    def _ask(self, after: Cursor | None, now: Cursor) -> Arrived:
+    def _ask(self, after: Cursor, now: Cursor) -> Arrived:
         shard = self._source.tables.shard
-        condition = self._scope.condition & now.up_to(shard)
-        if after is not None:
-            condition &= after.after(shard)
-        return self._source.reader.arrived(condition, self._scope.view)
+        between = f"{after.after(shard)} AND {now.up_to(shard)}"
+        return self._source.reader.arrived(self._scope.condition & between, self._scope.view)
 
     def _append(self, found: Arrived) -> None:
         self._arrived = Arrived(*map(np.concatenate, zip(self._arrived, found, strict=True)))

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +31,13 @@ class Cursor(NamedTuple):
     blocks: tuple[tuple[int, int], ...]
     removals: tuple[tuple[int, int, int], ...]
 
+    def advanced(self, later: "Cursor") -> "Cursor":
+        """Return *later*, but on no shard before this one: answers to two questions may overtake each other."""
+        blocks = dict(self.blocks)
+        for number, block in later.blocks:
+            blocks[number] = max(block, blocks.get(number, block))
+        return Cursor(tuple(sorted(blocks.items())), later.removals)
+
     def up_to(self, shard: str) -> str:
         """Return the condition that an event arrived up to here; *shard* is the number of its shard, in SQL."""
         return _either(
@@ -57,9 +64,13 @@ class Arrivals:
     Args:
         wire: the engine.
         tables: its tables.
+
+    Attributes:
+        settle: called before a cursor is given, to wait until the engine has what this process has accepted.
     """
 
     def __init__(self, wire: Wire, tables: Tables) -> None:
+        self.settle: Callable[[], object] = lambda: None
         self._wire = wire
         self._sql = (
             f"SELECT toInt64({tables.parts_shard}) AS shard, toInt64(max(max_block_number)) AS block,"
@@ -87,6 +98,7 @@ class Arrivals:
         Raises:
             EventReadException: if the engine does not say.
         """
+        self.settle()
         with self._lock:
             known, changes = self._known, self._changes
         if known is not None and known[2] == changes and time.monotonic() - known[1] < STALENESS_S:
@@ -99,6 +111,7 @@ class Arrivals:
         Raises:
             EventReadException: if the engine does not say.
         """
+        self.settle()
         with self._lock:
             changes = self._changes
         asked = time.monotonic()
@@ -112,6 +125,8 @@ class Arrivals:
             tuple((shard, removal, first) for shard, _, removal, first, _ in rows),
         )
         with self._lock:
+            if self._known is not None and self._known[0].removals == cursor.removals:
+                cursor = self._known[0].advanced(cursor)
             if self._known is None or self._known[1] <= asked:
                 self._known = cursor, asked, changes
             if rows:

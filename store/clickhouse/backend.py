@@ -1,16 +1,17 @@
 """The backend of the addresses ``clickhouse://…``."""
 
 import os
-from collections.abc import Sequence
 
 from store.backend import Backend, Opening
 from store.clickhouse.address import PASSWORD_VARIABLE, parse_address
 from store.clickhouse.arrivals import Arrivals
+from store.clickhouse.inserter import Inserter
 from store.clickhouse.schema import prepare
+from store.clickhouse.spool import Spool
 from store.clickhouse.store import ClickHouseStore
 from store.clickhouse.tables import Tables
 from store.clickhouse.wire import Away, Refused, Unknown, Wire
-from store.clickhouse.writer import Inserter, Writer
+from store.clickhouse.writer import Writer
 from store.disk.disk import Disk
 from store.errors import EventStoreException
 
@@ -59,10 +60,15 @@ class ClickHouseBackend(Backend):
         tables = Tables()
         prepare(wire, opening.measured_views, opening.ttl_days, opening.is_read_only)
         arrivals = Arrivals(wire, tables)
-        writer = None
+        writer: Writer | Spool | None = None
         if not opening.is_read_only:
             inserter = Inserter(wire, tables, opening.measured_views)
-            writer = Writer(inserter, arrivals, opening.timeout_s)
+            if opening.spool_directory:
+                writer = Spool(
+                    Disk(), opening.spool_directory, inserter, arrivals, opening.timeout_s
+                )
+            else:
+                writer = Writer(inserter, arrivals, opening.timeout_s)
         return ClickHouseStore(
             wire, tables, opening.measured_views, opening.memory_size, arrivals, writer
         )

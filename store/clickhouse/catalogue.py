@@ -44,16 +44,20 @@ class Catalogue:
         Raises:
             EventReadException: if the engine does not answer.
         """
-        now, known = self._arrivals.now(), self._known
-        if known is not None and known[0] == now:
-            return known[1]
-        if known is not None and known[0].removals == now.removals:
-            cursor, names = known
-            between = f"{cursor.after(self._shard)} AND {now.up_to(self._shard)}"
-            later = self.names_of(EVERYTHING & between)
-            names = Names(names.tags | later.tags, names.sources | later.sources)
-        else:
+        known, now = self._known, self._arrivals.now()
+        if known is None:
             names = self.names_of(EVERYTHING)
+        else:
+            cursor, names = known
+            now = cursor.advanced(now)
+            if cursor == now:
+                return names
+            if cursor.removals == now.removals:
+                between = f"{cursor.after(self._shard)} AND {now.up_to(self._shard)}"
+                later = self.names_of(EVERYTHING & between)
+                names = Names(names.tags | later.tags, names.sources | later.sources)
+            else:
+                names = self.names_of(EVERYTHING)
         self._known = now, names
         return names
 

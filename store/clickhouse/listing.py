@@ -95,10 +95,12 @@ class Listings:
             EventReadException: if the engine does not answer.
         """
         key = "listing", query, view and view.name
-        now = self._arrivals.now()
         known: Listing | None = self._cache.get(key)
-        if known is not None and known.cursor == now:
-            return known
+        now = self._arrivals.now()
+        if known is not None:
+            now = known.cursor.advanced(now)
+            if known.cursor == now:
+                return known
         if known is not None and known.cursor.removals == now.removals:
             between = f"{known.cursor.after(self._shard)} AND {now.up_to(self._shard)}"
             later = self._reader.minutes(compile_query(query) & between, view)

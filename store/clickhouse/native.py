@@ -13,7 +13,7 @@ Integers = npt.NDArray[np.int64]
 _MORE = 0x80
 _GROUP_BITS = 7
 _PREPARED = 1 << 14
-_NUMBERS = {
+_NUMBERS: dict[str, np.dtype[Any]] = {
     "Int64": np.dtype("<i8"),
     "UInt64": np.dtype("<u8"),
     "UInt32": np.dtype("<u4"),
@@ -129,7 +129,9 @@ class _Block:
 
     def joined(self, sizes: Integers) -> bytes:
         """Read strings of these *sizes*, without the sizes between them."""
-        widths = 1 + sum((sizes >> _GROUP_BITS * more > 0).astype(np.int64) for more in range(1, 5))
+        widths = np.ones(len(sizes), np.int64)
+        for more in range(1, 5):
+            widths += sizes >> _GROUP_BITS * more > 0
         ends = np.cumsum(sizes + widths)
         found = np.frombuffer(
             self._data, np.uint8, int(ends[-1]) if len(ends) else 0, self.position

@@ -60,8 +60,7 @@ class Queries:
     def records(self, query: Query) -> Iterator[Records]:
         """Yield the records of *query* in order of arrival, some at a time."""
         scope, now = Scope(query, None), self._source.arrivals.now()
-        arrived = self._reader.arrived(scope.condition & now.up_to(self._source.tables.shard), None)
-        return self._source.windows.records(scope, arrived)
+        return self._source.windows.records(scope, self._source.windows.arrived(scope, now))
 
     def find(self, event_id: str) -> tuple[Event, Condition]:
         """Return the event with the id *event_id*, the first to arrive of several, and a condition that no other fulfils.

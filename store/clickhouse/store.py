@@ -1,6 +1,5 @@
 """The store on ClickHouse: it puts the parts together."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -20,6 +19,7 @@ from store.clickhouse.reader import Reader
 from store.clickhouse.registry import Entry, Registry
 from store.clickhouse.remover import Remover
 from store.clickhouse.scope import minute_start
+from store.clickhouse.spool import Spool
 from store.clickhouse.statistics import Statistics
 from store.clickhouse.tables import Tables
 from store.clickhouse.views import SavedViews
@@ -63,7 +63,7 @@ class ClickHouseStore(EventStore):
         views: Sequence[View],
         memory_size: int,
         arrivals: Arrivals,
-        writer: Writer | None,
+        writer: Writer | Spool | None,
     ) -> None:
         self.is_writable = writer is not None
         self._wire = wire
@@ -245,7 +245,8 @@ class ClickHouseStore(EventStore):
     def status(self) -> Mapping[str, int | str]:
         """See :meth:`EventStore.status`."""
         whole = self.whole(Query())
-        return {"events": whole.events, "bytes": whole.size, **self._statistics.status()}
+        waiting = self._writer.status() if self._writer is not None else {}
+        return {"events": whole.events, "bytes": whole.size, **self._statistics.status(), **waiting}
 
     def usage(self) -> DiskUsage | None:
         """See :meth:`EventStore.usage`."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from store.cache import Cache
+from store.clickhouse.arrivals import Cursor
 from store.clickhouse.reader import Arrived, Reader, Records
 from store.clickhouse.scope import Scope
 from store.clickhouse.tables import Tables
@@ -15,6 +16,8 @@ __all__ = ["WINDOW_SIZE", "Window", "Windows"]
 
 WINDOW_SIZE = 8 << 20
 """About this many bytes are read at once from what is read in order."""
+
+_ARRIVED_SIZE = 1 << 10
 
 
 class Window(NamedTuple):
@@ -42,6 +45,19 @@ class Windows:
         self._reader = reader
         self._shard = tables.shard
         self._cache = cache
+
+    def arrived(self, scope: Scope, until: Cursor) -> Arrived:
+        """Return the blocks of *scope* that arrived until the cursor *until*.
+
+        Raises:
+            EventReadException: if the engine does not answer.
+        """
+        key = "arrived", scope, until
+        found: Arrived | None = self._cache.get(key)
+        if found is None:
+            found = self._reader.arrived(scope.condition & until.up_to(self._shard), scope.view)
+            self._cache.put(key, found, _ARRIVED_SIZE + sum(column.nbytes for column in found))
+        return found
 
     def read(self, scope: Scope, arrived: Arrived, first: int, size: int) -> Window:
         """Read a window of about *size* bytes.

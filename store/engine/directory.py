@@ -73,7 +73,11 @@ class DirectoryBackend(Backend):
         interval_ms, memory_size = opening.flush_interval_ms, opening.memory_size
         if opening.is_read_only:
             return FollowingStore(
-                self.address, interval_ms or _REFRESH_INTERVAL_MS, None, opening.progress, memory_size
+                self.address,
+                interval_ms or _REFRESH_INTERVAL_MS,
+                None,
+                opening.progress,
+                memory_size,
             )
         return NaiveEventStore(
             self.address,

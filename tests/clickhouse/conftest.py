@@ -1,15 +1,18 @@
 """A real server for all tests of a session, with an empty database for each."""
 
-import itertools
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from engines.server import Server, free_ports
 
 from store import EventStore, open_store
 from store.backend import Opening
+from store.clickhouse.address import parse_address
+from store.clickhouse.tables import ENTRIES, EVENTS
+from store.clickhouse.wire import Wire
 from theiafs.lineviews import LINE_VIEWS
+
+TIMEOUT_S = 20
 
 
 @pytest.fixture(scope="session")
@@ -20,13 +23,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     started.stop()
 
 
-_numbers = itertools.count(1)
-
-
 @pytest.fixture
 def address(server: Server) -> str:
-    """The address of a database that is not there yet."""
-    return f"clickhouse://{server.host}/test_{next(_numbers)}"
+    """The address of a database that is not there, or empty: to create one for each test would take longer than most."""
+    wire = Wire(parse_address(f"clickhouse://{server.host}/tests"), "", TIMEOUT_S)
+    for table in (EVENTS, ENTRIES):
+        wire.execute(f"TRUNCATE TABLE IF EXISTS tests.{table}", database="")
+    wire.close()
+    return f"clickhouse://{server.host}/tests"
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def open_at(address: str) -> Iterator[Callable[..., EventStore]]:
     opened = []
 
     def open_it(**options: object) -> EventStore:
-        opening = Opening(**{"measured_views": LINE_VIEWS, "timeout_s": 20, **options})  # type: ignore[arg-type]
+        opening = Opening(**{"measured_views": LINE_VIEWS, "timeout_s": TIMEOUT_S, **options})  # type: ignore[arg-type]
         opened.append(open_store(address, opening))
         return opened[-1]
 
