@@ -67,11 +67,13 @@ from store.errors import (
     MinuteNotFound,
     NotForThisStore,
     ReaderGone,
+    StoreAway,
     StoreFull,
     StoreLocked,
     StoreReadOnly,
     ViewExists,
     ViewNotFound,
+    WriteUnknown,
 )
 from store.format.batch import Batch
 from store.format.event import Event, new_event_id
@@ -152,6 +154,7 @@ __all__ = [
     "SequentialEventReader",
     "Snapshot",
     "Span",
+    "StoreAway",
     "StoreFull",
     "StoreLocked",
     "StoreReadOnly",
@@ -160,6 +163,7 @@ __all__ = [
     "View",
     "ViewExists",
     "ViewNotFound",
+    "WriteUnknown",
     "backend_of",
     "compile_pattern",
     "in_decimal",
