@@ -9,6 +9,9 @@ A written byte goes down::
           -> engine.flusher              replaces minute files, k + 1 fsyncs for k      minute files
           -> index.database              what is in them, so that they need no reading  SQLite
 
+Another engine than these files has a package of its own next to store.engine, and a line in store.opening. The filesystem knows
+store.api, and addresses by store.backend.
+
 A path comes as a query and goes up::
 
     query -> engine.reading              the answer, its size and its names
@@ -50,7 +53,7 @@ from store.api import EventStore
 from store.backend import Backend, Opening
 from store.engine.backup import Backup
 from store.engine.check import Audit, Finding
-from store.engine.directory import reindex, remove_minute_files
+from store.engine.maintenance import reindex, remove_minute_files
 from store.engine.naive import NaiveEventStore
 from store.errors import (
     EOFException,
@@ -70,6 +73,7 @@ from store.errors import (
     StoreAway,
     StoreFull,
     StoreLocked,
+    StoreNotFound,
     StoreReadOnly,
     ViewExists,
     ViewNotFound,
@@ -157,6 +161,7 @@ __all__ = [
     "StoreAway",
     "StoreFull",
     "StoreLocked",
+    "StoreNotFound",
     "StoreReadOnly",
     "Stream",
     "Untagged",

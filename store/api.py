@@ -1,7 +1,8 @@
 """The interface of an event store: all that the filesystem knows of it.
 
 A store on another engine implements the five abstract methods. The others have defaults that are correct on any
-engine and as slow as its search; an engine overrides those that it can answer faster.
+engine and as slow as its search; an engine overrides those that it can answer faster. One that is asked over a network needs no more
+of the answers than :meth:`EventStore.snapshot`: with a recent one, a listing and all that is asked for after it cost one query.
 """
 
 import contextlib
@@ -31,6 +32,9 @@ Integers = npt.NDArray[np.int64]
 
 class EventStore(ABC):
     """An event store. Any number of threads may use it.
+
+    All that is asked sees what was saved here before, and what others saved at least a second before. Tags, sources and levels,
+    which nearly every path asks for, are answered from what the store keeps: at most a second old, own writes at once.
 
     Attributes:
         is_writable: whether events can be saved; every method that writes raises StoreReadOnly otherwise.
@@ -177,11 +181,17 @@ class EventStore(ABC):
         return [Stream(*stream, events) for stream, events in found.items()]
 
     def tags(self, query: Query | None = None) -> frozenset[str]:
-        """Return the tags of the events that answer *query*; without one, declared tags as well."""
+        """Return the tags of the events that answer *query*; without one, declared tags as well.
+
+        At most a second old, own writes at once.
+        """
         return frozenset(tag for each in self.streams(query or Query()) for tag in each.tags)
 
     def sources(self, query: Query | None = None) -> frozenset[str]:
-        """Return the sources of the events that answer *query*."""
+        """Return the sources of the events that answer *query*.
+
+        At most a second old, own writes at once.
+        """
         return frozenset(each.source for each in self.streams(query or Query()))
 
     def has_tag(self, tag: str) -> bool:
@@ -193,7 +203,10 @@ class EventStore(ABC):
         return source in self.sources()
 
     def levels(self, query: Query) -> dict[str, int]:
-        """Count the events that answer *query* by level; those without one are not counted."""
+        """Count the events that answer *query* by level; those without one are not counted.
+
+        At most a second old, own writes at once.
+        """
         return Counter(
             LEVELS[level - 1] for event in self.select(query) if (level := level_of_event(event))
         )
@@ -281,7 +294,7 @@ class EventStore(ABC):
         return b""
 
     def write_state(self, name: str, data: bytes) -> None:  # noqa: B027 - an engine may have no place for it
-        """Keep *data*, which is small, as the state *name* of the user of the store, for its next opening.
+        """Keep *data*, a few megabytes at most, as the state *name* of the user of the store, for its next opening.
 
         Raises:
             EventWriteException: if that failed; the next opening may find what was there before.
@@ -324,12 +337,12 @@ class EventStore(ABC):
         spans = self.snapshot(Query()).spans
         return spans[-1].name if spans else None
 
-    def has_settled(self, span: Span) -> bool:
-        """Return whether what *span*, which this store gave, is of is known to have been the same for two seconds, or since the opening.
+    def has_settled(self, span: Span, rest_s: float) -> bool:
+        """Return whether it is known that *span*, which this store gave, has been the same for *rest_s* seconds, or since the opening.
 
-        The times that the store has noted are for itself to compare: they are those of another clock, perhaps.
+        Only the store compares times of changes, which may be those of another machine's clock.
         """
-        del span
+        del span, rest_s
         return False
 
     def follow(self, cursor: bytes = b"") -> Changes:

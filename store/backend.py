@@ -63,7 +63,8 @@ class Backend(ABC):
         """Check that the store can be opened, as far as that can be told without opening it; change nothing.
 
         Raises:
-            EventStoreException: if it cannot; the message says what to do.
+            StoreNotFound: if there is none, and it is only to be read.
+            EventStoreException: if it cannot be opened; the message says what to do.
         """
 
     @abstractmethod
@@ -71,6 +72,7 @@ class Backend(ABC):
         """Open the store as *opening* says; it is made if there is none, unless it is only read.
 
         Raises:
+            StoreNotFound: if there is none, and it is only read.
             StoreLocked: if another process has it open.
             EventStoreException: if it cannot be opened.
         """

@@ -1,11 +1,10 @@
 """The answers of a store that can only select events: correct on any engine, and as slow as its search."""
 
 import hashlib
-import json
 from abc import abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from store.query import Query, Span, joined, minute_name
 from store.snapshot import Answer, Changes, Snapshot
 from store.view import View
 
-__all__ = ["Selecting", "SelectedSnapshot", "changes_since", "shown"]
+__all__ = ["SelectedSnapshot", "Selecting", "changes_since", "shown"]
 
 
 class Selecting(Protocol):
@@ -38,27 +37,24 @@ class SelectedSnapshot(Snapshot):
         self._store = store
         self._query = query
         self._view = view
-        self._events = [
-            (minute_name(event.ticks), event, shown(event, view)) for event in store.select(query)
-        ]
-        spans: dict[str, Span] = {}
-        for minute, event, data in self._events:
-            span = Span(minute, len(data), 1, event.ticks, event.timestamp)
-            spans[minute] = joined(
-                [spans.get(minute, span._replace(size=0, events=0)), span], minute
-            )
-        ordered = sorted(spans.values(), key=lambda span: int(span.name.partition("-")[0]))
-        super().__init__(ordered, joined(ordered))
+        self._shown: list[tuple[str, bytes]] = []
+        parts: dict[str, list[Span]] = defaultdict(list)
+        for event in store.select(query):
+            minute, data = minute_name(event.ticks), shown(event, view)
+            self._shown.append((minute, data))
+            parts[minute].append(Span(minute, len(data), 1, event.ticks, event.timestamp))
+        spans = [joined(parts[minute], minute) for minute in sorted(parts, key=_start)]
+        super().__init__(spans, joined(spans))
 
     def answer(self, minute: str | None = None) -> Answer:
         """See :meth:`Snapshot.answer`."""
         span = self.whole if minute is None else self.span(minute)
-        found = [data for name, _, data in self._events if minute in (None, name)]
+        found = [data for name, data in self._shown if minute in (None, name)]
         return _SelectedAnswer(self._store, self._query, minute, self._view, span, found)
 
 
 class _SelectedAnswer(Answer):
-    """An answer that begins with *found*, the records or lines of its events, and selects them anew at every call."""
+    """An answer that begins with *found*, the records or lines of its events, and selects them again at every call."""
 
     def __init__(
         self,
@@ -100,19 +96,23 @@ class _SelectedAnswer(Answer):
 
 
 def changes_since(store: Selecting, cursor: bytes) -> Changes:
-    """Return what has changed in *store* since *cursor*, which has a digest of each minute; empty for the beginning."""
-    digests = defaultdict(hashlib.sha256)
+    """Return what has changed in *store* since *cursor*: a line for each minute, with its name and a digest of its records."""
+    digests: dict[str, Any] = defaultdict(hashlib.sha256)
     for event in store.select(Query()):
         digests[minute_name(event.ticks)].update(shown(event, None))
-    now = {minute: digest.hexdigest() for minute, digest in digests.items()}
-    before = json.loads(cursor or b"{}")
-    changed = [minute for minute in now if before.get(minute) != now[minute]]
-    return Changes(
-        json.dumps(now).encode(), sorted(changed, key=lambda name: int(name.partition("-")[0]))
-    )
+    lines = {
+        minute: f"{minute} {digest.hexdigest()}".encode() for minute, digest in digests.items()
+    }
+    known = set(cursor.split(b"\n"))
+    changed = [minute for minute, line in lines.items() if line not in known]
+    return Changes(b"\n".join(lines.values()), sorted(changed, key=_start))
 
 
 def shown(event: Event, view: View | None) -> bytes:
     """Return *event* as it is shown in *view*; its record without one."""
     record = encode_event(event)[0]
     return record if view is None else view.render(record, np.array([0, len(record)]))
+
+
+def _start(minute: str) -> int:
+    return int(minute.partition("-")[0])

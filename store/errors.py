@@ -24,6 +24,7 @@ __all__ = [
     "StoreAway",
     "StoreFull",
     "StoreLocked",
+    "StoreNotFound",
     "StoreReadOnly",
     "ViewExists",
     "ViewNotFound",
@@ -56,7 +57,7 @@ class ReaderGone(EventStoreException):
 
 
 class NotForThisStore(EventStoreException):
-    """What was asked for makes no sense for a store of this kind."""
+    """A store of this kind has nothing of what was asked for."""
 
 
 class StoreLocked(EventStoreException):
@@ -113,6 +114,10 @@ class MinuteGone(EventReadException):
 
 class EventNotFound(EventReadException):
     """No event has this id."""
+
+
+class StoreNotFound(EventReadException):
+    """There is no store at this address."""
 
 
 class MinuteNotFound(EventReadException):

@@ -17,6 +17,8 @@ _BACKENDS: Mapping[str, Callable[[str], Backend]] = {
 }
 """The backends, by the schemes of their addresses; what has none is the path of a directory."""
 
+_DEFAULTS = Opening()
+
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 
 
@@ -38,7 +40,7 @@ def backend_of(address: str) -> Backend:
     return backend(address)
 
 
-def open_store(address: str, opening: Opening = Opening()) -> EventStore:
+def open_store(address: str, opening: Opening = _DEFAULTS) -> EventStore:
     """Open the store at *address* as *opening* says.
 
     Raises:

@@ -98,12 +98,13 @@ class Snapshot(ABC):
     def answer(self, minute: str | None = None) -> Answer:
         """Open the answer in one *minute* or in all, as of this moment; it is empty when nothing matches.
 
-        What was removed since may fail to be read.
+        Raises:
+            EventReadException: if what it begins with was removed, which only a reading may find out.
         """
 
 
 class Changes(NamedTuple):
-    """What has changed in a store since a moment.
+    """The changes of a store since a moment.
 
     Attributes:
         cursor: now, for the next call; it lasts beyond the closing of the store, and means nothing to others.

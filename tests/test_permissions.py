@@ -1,13 +1,9 @@
 """The permissions that are shown, for every kind of node."""
 
-import logging
-import os
 import stat
-from pathlib import Path
 
 import pytest
 
-from theiafs import mounting
 from theiafs.config import parse_options
 from theiafs.nodes import AnswerFile, Directory, IngestFile, Link
 from theiafs.permissions import Permissions
@@ -47,21 +43,3 @@ def test_where_nothing_is_appended_none_but_readers_pass(path: str) -> None:
     """They would be told the size of what a pattern matches."""
     permissions = Permissions(parse_options("ingest_mode=0222"))
     assert stat.S_IMODE(permissions.of(path, Directory.MODE)) == 0o700
-
-
-@pytest.mark.parametrize(
-    ("owner", "mode", "warned_of"),
-    [(0, 0o755, ""), (0, 0o700, ""), (1, 0o755, "user 1"), (0, 0o775, "its group"), (0, 0o777, "its group and everybody")],
-)  # fmt: skip
-def test_root_is_warned_of_a_store_that_others_can_write_to(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, owner: int, mode: int, warned_of: str
-) -> None:
-    """The warning says of whom, and what to do; the tests are root's."""
-    os.chown(tmp_path, owner, 0)
-    tmp_path.chmod(mode)
-    with caplog.at_level(logging.WARNING):
-        mounting._warn_of_others(str(tmp_path))
-    assert bool(caplog.messages) == bool(warned_of)
-    for message in caplog.messages:
-        assert f"served by root, but {warned_of} may write to it" in message
-        assert f"chmod go-w {tmp_path}" in message

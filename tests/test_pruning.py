@@ -189,7 +189,11 @@ class TestByTag:
         (["{root}", "--older", "30"], 2, "'30' is no age, such as 30d"),
         (["{root}", "--larger", "10X"], 2, "'10X' is no size, such as 10G"),
         (["{root}", "--larger", "0"], 2, "'0' is no size, such as 10G"),
-        (["{root}/missing", "--older", "1d"], 1, "theiafs: there is no store {root}/missing"),
+        (
+            ["{root}/missing", "--older", "1d"],
+            1,
+            "theiafs: there is no store {root}/missing: give the directory of its minute files, or mount it without -o ro to make it",
+        ),
     ],
 )
 def test_refusals(

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import gc
 import math
-import os
 import signal
 import sys
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -12,7 +11,7 @@ from functools import partial
 
 from tqdm import tqdm
 
-from store import Audit, EventStoreException, open_store, reindex
+from store import Audit, EventStoreException, Opening, backend_of, open_store, reindex
 from theiafs import __version__
 from theiafs.backup import add_backup_parser, run_backup
 from theiafs.browsing import Browser
@@ -136,7 +135,7 @@ def _check(store: str, to_repair: bool) -> int:
     """
     findings = 0
     try:
-        audit = Audit(store, to_repair)
+        audit = Audit(backend_of(store).directory, to_repair)
         # disable=None: only on a terminal.
         with tqdm(total=audit.size, unit="B", unit_scale=True, disable=None, leave=False) as bar:
             for finding in audit.run(bar.update):
@@ -158,7 +157,7 @@ def _reindex(store: str) -> int:
     """Rebuild the index of *store*, and return the exit status."""
     try:
         with Progress("indexing", copy_of_terminal()) as progress:
-            minutes = reindex(store, progress)
+            minutes = reindex(backend_of(store).directory, progress)
     except EventStoreException as error:
         print(f"theiafs: {printable(str(error))}", file=sys.stderr)
         return 1
@@ -169,14 +168,8 @@ def _reindex(store: str) -> int:
 def _browse(store: str, paths: Sequence[str], show: Callable[[Browser, str], None]) -> int:
     """Call *show* for each of *paths* of *store*, and return the exit status: 1 if one of them failed."""
     failures = 0
-    if not os.path.isdir(store):
-        print(
-            f"theiafs: there is no store {printable(store)}: give the directory of its minute files",
-            file=sys.stderr,
-        )
-        return 1
     try:
-        with contextlib.closing(open_store(store, is_read_only=True)) as opened:
+        with contextlib.closing(open_store(store, Opening(is_read_only=True))) as opened:
             browser = Browser(opened)
             for path in paths:
                 try:

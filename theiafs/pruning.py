@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 from store import (
     TICKS_PER_S,
-    EventReadException,
+    Backend,
     EventStoreException,
     EventWriteException,
+    Opening,
     Query,
     Span,
     StoreLocked,
     in_decimal,
-    open_store,
     remove_minute_files,
 )
 from theiafs.config import parse_size
@@ -132,16 +132,14 @@ def run_prune(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _prune(store: str, limits: _Limits, tag: str | None, is_dry_run: bool) -> None:
+def _prune(store: Backend, limits: _Limits, tag: str | None, is_dry_run: bool) -> None:
     """Prune *store* to *limits*, all of it or the events with *tag*.
 
     Raises:
         EventStoreException: if that was not possible.
     """
-    if not os.path.isdir(store):
-        raise EventReadException(f"there is no store {store}")
     query = Query() if tag is None else Query().tagged(tag)
-    with contextlib.closing(open_store(store, is_read_only=True)) as opened:
+    with contextlib.closing(store.open(Opening(is_read_only=True))) as opened:
         surplus = limits.surplus(opened.snapshot(query).spans)
     if is_dry_run:
         for each in surplus:
@@ -154,7 +152,7 @@ def _prune(store: str, limits: _Limits, tag: str | None, is_dry_run: bool) -> No
 
 
 def _remove(
-    store: str, limits: _Limits, query: Query, tag: str | None, surplus: list[Span]
+    store: Backend, limits: _Limits, query: Query, tag: str | None, surplus: list[Span]
 ) -> list[Span]:
     """Remove what answers *query*, the events with *tag* if there is one, in the minutes *surplus*.
 
@@ -166,10 +164,11 @@ def _remove(
     """
     with Progress("removing", copy_of_terminal()) as progress:
         try:
-            opened = open_store(store)
+            opened = store.open(Opening())
         except StoreLocked:
             if tag is None:
-                _in_batches(lambda names: remove_minute_files(store, names), surplus, progress)
+                directory = store.directory
+                _in_batches(lambda names: remove_minute_files(directory, names), surplus, progress)
             else:
                 _remove_through_mount(store, tag, surplus, progress)
             return surplus
@@ -196,7 +195,7 @@ def _in_batches(
 
 
 def _remove_through_mount(
-    store: str, tag: str, surplus: Sequence[Span], progress: Progress
+    store: Backend, tag: str, surplus: Sequence[Span], progress: Progress
 ) -> None:
     """Remove the events with *tag* in the minutes *surplus* through the mount of *store*.
 
@@ -205,7 +204,7 @@ def _remove_through_mount(
     """
     mount = mount_of(store)
     if mount is None:
-        raise StoreLocked(f"{store} is in use by another process: end that, to remove by tag")
+        raise StoreLocked(f"{store.name} is in use by another process: end that, to remove by tag")
     directory = os.path.join(mount.mountpoint, "by-tag", escape(tag), "range")
     for done, each in enumerate(surplus, 1):
         start = int(each.name.partition("-")[0]) * TICKS_PER_S
@@ -217,7 +216,7 @@ def _remove_through_mount(
             continue  # no event has the tag any more
         except PermissionError as error:
             raise EventWriteException(
-                f"{store} is mounted on {mount.mountpoint} without -o delete:"
+                f"{store.name} is mounted on {mount.mountpoint} without -o delete:"
                 " unmount it, or mount it with that, to remove by tag"
             ) from error
         except OSError as error:

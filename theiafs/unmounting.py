@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from store import EventStoreException, StoreLocked, wait_until_closed
+from store import EventStoreException, StoreLocked, backend_of
 from theiafs.directories import absolute
 from theiafs.errors import MountError
 from theiafs.mounts import Mount, mount_at, mounted_on, mounts_of_all_processes
@@ -63,7 +63,7 @@ def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf)
             f" on {held[0].mountpoint}{held[0].namespace}, and stays in use until that is unmounted too"
         )
     try:
-        is_all_written = wait_until_closed(mounted.source, timeout_s)
+        is_all_written = backend_of(mounted.source).wait_until_closed(timeout_s)
     except StoreLocked as error:
         raise MountError(
             f"{mountpoint} is unmounted, but not everything is written after {timeout_s:g} s: {error};"

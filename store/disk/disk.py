@@ -309,7 +309,7 @@ class Disk:
         lock.wait(root_dir, lock_path, timeout_s)
 
     def other_writers(self, directory: str) -> list[str]:
-        """Return who may write to *directory*, as far as its owner and its mode say, except root."""
+        """Return the users except root that may write to *directory*, as far as its owner and its mode say."""
         with reading("stat", directory):
             status = os.stat(directory)
         found = [f"user {status.st_uid}"] if status.st_uid else []

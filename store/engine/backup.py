@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from store.progress import Progress, show_nothing
 from store.checksum import crc32
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
@@ -26,6 +25,7 @@ from store.filenames import (
 )
 from store.format.scan import split_records
 from store.minutes.names import parse_name
+from store.progress import Progress, show_nothing
 from store.wal.recovery import is_left_over
 from store.wal.segment import list_segments
 from store.wal.unflushed import UnflushedRecords

@@ -1,26 +1,26 @@
-"""Directories of minute files as stores: checks before they are opened, and work on those that are not open."""
+"""Directories of minute files as stores."""
 
 import contextlib
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from store.api import EventStore
 from store.backend import Backend, Opening
 from store.disk.disk import Disk
 from store.engine.follower import FollowingStore
-from store.engine.links import check_links
 from store.engine.naive import NaiveEventStore
-from store.errors import EventReadException, EventStoreException, EventWriteException
-from store.filenames import index_path, journal_path, lock_path
-from store.index.database import remove_database
-from store.minutes.names import parse_name
-from store.progress import Progress, show_nothing
-from store.query import Query
+from store.errors import (
+    EventReadException,
+    EventStoreException,
+    EventWriteException,
+    StoreNotFound,
+)
+from store.filenames import journal_path, lock_path
 from store.wal.segment import list_segments
 
-__all__ = ["DirectoryBackend", "reindex", "remove_minute_files"]
+__all__ = ["DirectoryBackend"]
 
 _REFRESH_INTERVAL_MS = 1000
 """Milliseconds between checks of a store whose writer flushes at every save."""
@@ -55,8 +55,8 @@ class DirectoryBackend(Backend):
         path = self.address
         if not os.path.lexists(path):
             if is_read_only:
-                raise EventReadException(
-                    f"there is no store {path}: give the directory of its minute files"
+                raise StoreNotFound(
+                    f"there is no store {path}: give the directory of its minute files, or mount it without -o ro to make it"
                 )
             return
         if not os.path.isdir(path):
@@ -65,11 +65,12 @@ class DirectoryBackend(Backend):
             )
         if not is_read_only and not os.access(path, os.W_OK | os.X_OK):
             raise EventWriteException(
-                f"store {path} is not writable: open it as a user that may write to it, or only to read (-o ro)"
+                f"store {path} is not writable: mount it with -o ro, or as a user that may write to it"
             )
 
     def open(self, opening: Opening) -> EventStore:
         """See :meth:`Backend.open`."""
+        self.check(is_read_only=opening.is_read_only)
         interval_ms, memory_size = opening.flush_interval_ms, opening.memory_size
         if opening.is_read_only:
             return FollowingStore(
@@ -117,53 +118,6 @@ class DirectoryBackend(Backend):
         disk = Disk()
         disk.wait_for_store_lock(self.address, lock_path(self.address), timeout_s)
         return not list_segments(disk, journal_path(self.address))
-
-
-def reindex(directory: str, progress: Progress = show_nothing) -> int:
-    """Rebuild the index of the store in *directory*, and the filters of texts that searches for words need.
-
-    Args:
-        directory: its path.
-        progress: called with the number of minute files read so far, and the number to read.
-
-    Returns:
-        The number of minute files.
-
-    Raises:
-        EventStoreException: if there is no store there, or another process has it open.
-    """
-    disk = Disk()
-    if not disk.exists(directory):
-        raise EventReadException(
-            f"there is no store {directory}: give the directory of its minute files"
-        )
-    check_links(disk, directory)
-    disk.make_directory(os.path.dirname(lock_path(directory)))
-    with contextlib.closing(disk.lock_store(directory, lock_path(directory))):
-        remove_database(disk, index_path(directory))
-    with contextlib.closing(NaiveEventStore(directory, progress=progress)) as store:
-        store.filter_texts()
-        return sum(1 for _name in store.minutes(Query()))
-
-
-def remove_minute_files(directory: str, minutes: Iterable[str]) -> int:
-    """Remove the files of *minutes*, by name, from the store in *directory*, durably, as any other program may.
-
-    The process that has the store open, whichever it is, notices. Events of these minutes that it has not flushed yet stay.
-
-    Returns:
-        How many there were.
-
-    Raises:
-        EventStoreException: if one could not be removed; some may have been.
-    """
-    disk = Disk()
-    paths = [os.path.join(directory, name) for name in minutes if parse_name(name) is not None]
-    found = [path for path in paths if disk.stat(path) is not None]
-    for path in found:
-        disk.remove(path)
-    disk.sync_directory(directory)
-    return len(found)
 
 
 def _contains(outer: str, inner: str) -> bool:

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from store.api import EventStore
 from store.disk.atomic import replace_file
 from store.disk.disk import Disk
+from store.engine.cursors import changes_since
 from store.engine.declared import DeclaredTags
 from store.engine.links import check_links
 from store.engine.reading import Reader
 from store.engine.saved_views import SavedViews
+from store.engine.settling import Settling
 from store.engine.state import State
 from store.engine.watcher import Watcher
 from store.errors import InvalidEvent, InvalidQuery
@@ -22,7 +24,7 @@ from store.format.event import Event
 from store.format.faults import tag_fault
 from store.matching.event import content_filter
 from store.query import DiskUsage, Query, Span, Stream
-from store.snapshot import Answer, Snapshot
+from store.snapshot import Answer, Changes, Snapshot
 from store.ticks import TICKS_MAX, bound_in_ticks
 from store.view import View
 
@@ -38,6 +40,7 @@ class FileStore(EventStore):
     """
 
     _reader: Reader
+    _settling: Settling
     _state: State
     _watcher: Watcher
 
@@ -144,6 +147,14 @@ class FileStore(EventStore):
     def latest(self) -> str | None:
         """See :meth:`EventStore.latest`."""
         return self._reader.latest()
+
+    def has_settled(self, span: Span, rest_s: float) -> bool:
+        """See :meth:`EventStore.has_settled`."""
+        return self._settling.has_settled(span.changed, rest_s)
+
+    def follow(self, cursor: bytes = b"") -> Changes:
+        """See :meth:`EventStore.follow`."""
+        return changes_since(self._state.lookup, cursor)
 
     def _check_hidden(self) -> None:
         """Check that the store can be written, and that what is not in its minutes goes nowhere else.

@@ -14,6 +14,7 @@ from store.disk.file import FileStat
 from store.engine.file_store import FileStore
 from store.engine.reading import Reader
 from store.engine.scanner import Scanned
+from store.engine.settling import Settling
 from store.engine.state import State
 from store.engine.watcher import Watcher
 from store.errors import EventStoreException, StoreReadOnly
@@ -75,6 +76,7 @@ class FollowingStore(FileStore):
             self._state.load(progress)
             on_failure.pop_all()
         self._watcher.start()
+        self._settling = Settling()
         self._timer = PeriodicTimer(max(refresh_interval, 1) / 1000, self._refresh)
         self._timer.start()
 

@@ -18,6 +18,7 @@ from store.engine.measurer import Measurer
 from store.engine.partition import Part, Partition
 from store.engine.reading import Reader
 from store.engine.remover import Remover
+from store.engine.settling import Settling
 from store.engine.state import State
 from store.engine.tails import LoggedTails
 from store.engine.upkeep import Upkeep
@@ -167,6 +168,7 @@ class NaiveEventStore(FileStore):
             self._watcher.start()
             if measured_views:
                 self._measurer.start(_MEASURING_INTERVAL_S)
+        self._settling = Settling()
         if 0 < flush_interval < math.inf:
             self._timer = PeriodicTimer(flush_interval / 1000, self._tick_in_background)
             self._timer.start()

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from store.answers.arrivals import Arrivals, Run
 from store.answers.moved import Moved
 from store.answers.version import Minute
-from store.progress import Progress
 from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.engine.gate import Gate
@@ -33,6 +32,7 @@ from store.locks import new_lock
 from store.minutes.file import MinuteFile
 from store.minutes.logged_file import LoggedFile
 from store.minutes.names import parse_name
+from store.progress import Progress
 
 __all__ = ["State"]
 

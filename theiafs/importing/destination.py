@@ -11,13 +11,16 @@ import numpy as np
 
 from store import (
     TICKS_PER_S,
+    Backend,
     Batch,
     EventReadException,
     EventStore,
     EventStoreException,
     EventWriteException,
+    Opening,
     Query,
-    open_store,
+    StoreNotFound,
+    backend_of,
 )
 from theiafs.errors import ImportFailed
 from theiafs.mounts import Mount, mount_at, mounts
@@ -170,25 +173,24 @@ class MountDestination(Destination):
 
 
 def open_destination(address: str, is_dry_run: bool) -> Destination:
-    """Open the destination at *address*: a mountpoint, or the directory of a store, which may be mounted.
+    """Open the destination at *address*: a mountpoint, or a store, which may be mounted.
 
     Args:
-        address: the path; a store is made there if there is nothing.
+        address: the path of the mountpoint, or the address of the store, which is made if there is none.
         is_dry_run: whether nothing will be saved, and nothing is to be made.
 
     Raises:
-        ImportFailed: if it is something else.
+        ImportFailed: if it is within a mount, or cannot be written.
         EventStoreException: if it cannot be opened.
     """
-    path = os.path.realpath(address)
-    mount = _mount_of(path, is_dry_run)
+    store = backend_of(address)
+    mount = _mount_of(store, is_dry_run)
     if mount is not None:
         return MountDestination(mount.mountpoint, to_save=not is_dry_run)
-    if os.path.lexists(path) and not os.path.isdir(path):
-        raise ImportFailed(f"{address} is neither a store nor a mount: it is not a directory")
-    if is_dry_run and not os.path.lexists(path):
+    try:
+        return StoreDestination(store.open(Opening(is_dry_run)))
+    except StoreNotFound:
         return _Nothing()
-    return StoreDestination(open_store(path, is_read_only=is_dry_run))
 
 
 class _Nothing(Destination):
@@ -209,16 +211,17 @@ class _Nothing(Destination):
         """See :meth:`Destination.close`."""
 
 
-def _mount_of(path: str, is_dry_run: bool) -> Mount | None:
-    """Return the mount at *path*, a real path, or of the store there; None if there is none.
+def _mount_of(store: Backend, is_dry_run: bool) -> Mount | None:
+    """Return the mount where *store* is, if that is a mountpoint, or the mount of *store*; None if there is none.
 
     Args:
-        path: the path.
+        store: the store.
         is_dry_run: whether nothing will be appended, so that a read-only mount will do.
 
     Raises:
         ImportFailed: if the path is within a mount, or that is read-only.
     """
+    path = store.identity
     mount = mount_at(path)
     if mount is not None and mount.is_ours:
         if mount.is_read_only and not is_dry_run:
@@ -229,4 +232,4 @@ def _mount_of(path: str, is_dry_run: bool) -> Mount | None:
     for each in mounts():
         if each.is_ours and path.startswith(f"{each.mountpoint}/"):
             raise ImportFailed(f"{path} is within a mount: give {each.mountpoint} instead")
-    return mount_of(path)
+    return mount_of(store)
