@@ -10,11 +10,13 @@ from store import (
     MinuteGone,
     MinuteNotFound,
     ReaderGone,
+    StoreAway,
     StoreFull,
     StoreLocked,
     StoreReadOnly,
     ViewExists,
     ViewNotFound,
+    WriteUnknown,
 )
 
 __all__ = [
@@ -86,6 +88,8 @@ _ERRNO_BY_EXCEPTION: tuple[tuple[type[Exception], int], ...] = (
     (StoreFull, errno.ENOSPC),
     (StoreLocked, errno.EBUSY),
     (StoreReadOnly, errno.EROFS),
+    (StoreAway, errno.EAGAIN),
+    (WriteUnknown, errno.ETIMEDOUT),
     (InvalidQuery, errno.EINVAL),
     (EventNotFound, errno.ENOENT),
     (MinuteNotFound, errno.ENOENT),

@@ -17,7 +17,6 @@ STALENESS_S = 0.5
 """What other processes change shows after this time, in seconds; what this one changes, at once."""
 
 _NS_PER_S = 10**9
-_SETTLED_AFTER_NS = 2 * _NS_PER_S
 
 
 class Cursor(NamedTuple):
@@ -85,7 +84,7 @@ class Arrivals:
         # The cursor, when it was asked for, and the number of own changes at that time.
         self._known: tuple[Cursor, float, int] | None = None
         # The engine's clock, in nanoseconds since the epoch: when it was asked last, and first.
-        self._clock_ns = self._opened_ns = 0
+        self._clock_ns = self._opened_ns = int(wire.fetch("SELECT toUnixTimestamp64Nano(now64(9))"))
 
     def note_change(self) -> None:
         """Note that this process has changed something: what was known before is out of date."""
@@ -131,13 +130,12 @@ class Arrivals:
                 self._known = cursor, asked, changes
             if rows:
                 self._clock_ns = max(self._clock_ns, *(row[-1] for row in rows))
-                self._opened_ns = self._opened_ns or self._clock_ns
         return cursor
 
-    def has_settled(self, changed: float) -> bool:
-        """Return whether *changed*, in seconds of the engine's clock, is two seconds ago, or before the first cursor.
+    def has_settled(self, changed: float, rest_s: float) -> bool:
+        """Return whether *changed*, in seconds of the engine's clock, is *rest_s* seconds ago, or before the first cursor.
 
         The engine's clock is only compared with itself: with what it showed when it was asked last.
         """
-        changed_ns = int(changed * _NS_PER_S)
-        return changed_ns < self._opened_ns or changed_ns < self._clock_ns - _SETTLED_AFTER_NS
+        changed_ns = changed * _NS_PER_S
+        return changed_ns < max(self._opened_ns, self._clock_ns - rest_s * _NS_PER_S)

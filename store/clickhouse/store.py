@@ -170,9 +170,9 @@ class ClickHouseStore(EventStore):
         """See :meth:`EventStore.snapshot`."""
         return EngineSnapshot(self._source, query, view, self._source.listings.of(query, view))
 
-    def has_settled(self, span: Span) -> bool:
+    def has_settled(self, span: Span, rest_s: float) -> bool:
         """See :meth:`EventStore.has_settled`."""
-        return self._source.arrivals.has_settled(span.changed)
+        return self._source.arrivals.has_settled(span.changed, rest_s)
 
     def follow(self, cursor: bytes = b"") -> Changes:
         """See :meth:`EventStore.follow`."""

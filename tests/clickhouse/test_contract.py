@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from store import EventStore
-from tests.contract import StoreContract
+from tests.contract_keeping import KeepingContract
 
 
-class TestClickHouseStore(StoreContract):
+class TestClickHouseStore(KeepingContract):
     """On a real server."""
 
     @pytest.fixture
