@@ -98,11 +98,15 @@ class Arrivals:
             EventReadException: if the engine does not say.
         """
         self.settle()
+        return self.seen()
+
+    def seen(self) -> Cursor:
+        """Return the cursor without waiting for what this process has accepted; see :meth:`now`."""
         with self._lock:
             known, changes = self._known, self._changes
         if known is not None and known[2] == changes and time.monotonic() - known[1] < STALENESS_S:
             return known[0]
-        return self.poll()
+        return self._ask()
 
     def poll(self) -> Cursor:
         """Ask for the cursor.
@@ -111,6 +115,9 @@ class Arrivals:
             EventReadException: if the engine does not say.
         """
         self.settle()
+        return self._ask()
+
+    def _ask(self) -> Cursor:
         with self._lock:
             changes = self._changes
         asked = time.monotonic()

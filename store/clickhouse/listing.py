@@ -10,7 +10,7 @@ from store.clickhouse.arrivals import Arrivals, Cursor
 from store.clickhouse.compiler import compile_query
 from store.clickhouse.reader import Minutes, Reader
 from store.clickhouse.tables import Tables
-from store.query import MINUTE_S, Query, Span
+from store.query import MINUTE_S, Query, Span, joined
 from store.view import View
 
 __all__ = ["Listing", "Listings"]
@@ -109,6 +109,11 @@ class Listings:
             found = self._ask(query, view)
         self._cache.put(key, found, _LISTING_SIZE + _ROW_SIZE * len(found))
         return found
+
+    def known(self, query: Query) -> Span:
+        """Return all of the answer to *query* as it was when it was asked for last; an empty span if it was not."""
+        listing: Listing | None = self._cache.get(("listing", query, None))
+        return listing.whole() if listing is not None else joined([])
 
     def _ask(self, query: Query, view: View | None) -> Listing:
         """Ask for all minutes: by the sums that the engine has, if nothing arrives meanwhile."""

@@ -76,6 +76,7 @@ class Spool:
         self._stored = 0
         self._is_closing = False
         self._begin()
+        arrivals.settle = self.settle  # so that what is in the spool can be read
         self._thread = threading.Thread(target=self._work, name="spool", daemon=True)
         self._thread.start()
 
@@ -125,14 +126,15 @@ class Spool:
         """Wait until the engine has everything that was saved before.
 
         Raises:
-            EventReadException: if it has not within the time allowed.
+            EventReadException: if it gets nothing for the time that an INSERT may take.
         """
         with self._changed:
             accepted = self._accepted
-            if not self._changed.wait_for(lambda: self._stored >= accepted, self._timeout_s):
-                raise EventReadException(
-                    f"{accepted - self._stored} bytes in the spool are not stored yet: the engine is away"
-                )
+            while (stored := self._stored) < accepted:
+                if not self._changed.wait_for(lambda: self._stored > stored, self._timeout_s):  # noqa: B023 - called at once
+                    raise EventReadException(
+                        f"{accepted - stored} bytes wait in the spool: the engine does not take them"
+                    )
 
     def close(self) -> None:
         """Send what can be sent in the time of one INSERT; the rest is sent when the spool is opened again."""
@@ -149,7 +151,7 @@ class Spool:
     def status(self) -> dict[str, int]:
         """Return how much waits, by stable keys."""
         with self._changed:
-            return {"spool bytes": self._accepted - self._stored}
+            return {"spool_bytes": self._accepted - self._stored}
 
     def _work(self) -> None:
         while True:

@@ -33,11 +33,7 @@ class Statistics:
             f" FROM {self._tables.parts} WHERE database = currentDatabase() AND table = '{EVENTS}' AND active FORMAT Native"
         )
         (block,) = decode_blocks(self._wire.fetch(sql))
-        return {
-            "engine": str(self._wire.address),
-            "engine parts": int(block["parts"][0]),
-            "engine bytes": int(block["bytes"][0]),
-        }
+        return {"engine_parts": int(block["parts"][0]), "engine_bytes": int(block["bytes"][0])}
 
     def usage(self) -> DiskUsage:
         """Return the usage of the disks of the engine.

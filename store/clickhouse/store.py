@@ -11,7 +11,7 @@ from store.clickhouse.ahead import ReadAhead
 from store.clickhouse.answer import EngineSnapshot, Source
 from store.clickhouse.arrivals import Arrivals
 from store.clickhouse.catalogue import Catalogue
-from store.clickhouse.compiler import EVERYTHING, compile_query
+from store.clickhouse.compiler import EVERYTHING, Condition, compile_query
 from store.clickhouse.follower import Follower
 from store.clickhouse.listing import Listings
 from store.clickhouse.queries import Queries
@@ -26,7 +26,13 @@ from store.clickhouse.views import SavedViews
 from store.clickhouse.windows import Windows
 from store.clickhouse.wire import Wire
 from store.clickhouse.writer import Writer
-from store.errors import InvalidEvent, InvalidQuery, MinuteNotFound, StoreReadOnly
+from store.errors import (
+    EventReadException,
+    InvalidEvent,
+    InvalidQuery,
+    MinuteNotFound,
+    StoreReadOnly,
+)
 from store.format.batch import Batch
 from store.format.event import Event
 from store.format.faults import tag_fault
@@ -94,6 +100,7 @@ class ClickHouseStore(EventStore):
         if self._writer is None:
             raise StoreReadOnly(f"{self._wire.address} is only read here")
         self._writer.save(batch)
+        self._catalogue.add(batch.keys)
 
     def sync(self) -> None:
         """See :meth:`EventStore.sync`."""
@@ -140,7 +147,7 @@ class ClickHouseStore(EventStore):
     def delete(self, event_id: object) -> None:
         """See :meth:`EventStore.delete`."""
         self._check_writable()
-        self._remover.remove(self._queries.find(str(event_id))[1])
+        self._remove(self._queries.find(str(event_id))[1])
 
     def remove_minute(self, name: str) -> None:
         """See :meth:`EventStore.remove_minute`."""
@@ -155,20 +162,22 @@ class ClickHouseStore(EventStore):
         found = [start for start in starts if there.at(start) is not None]
         for first in range(0, len(found), _REMOVED_AT_ONCE):
             some = found[first : first + _REMOVED_AT_ONCE]
-            self._remover.remove(EVERYTHING & f"minute IN ({', '.join(map(str, some))})")
+            self._remove(EVERYTHING & f"minute IN ({', '.join(map(str, some))})")
         return len(found)
 
     def remove_events(self, query: Query, minute: str) -> int:
         """See :meth:`EventStore.remove_events`."""
         self._check_writable()
         start = minute_start(minute)
-        return (
-            0 if start is None else self._remover.remove(compile_query(query) & f"minute = {start}")
-        )
+        return 0 if start is None else self._remove(compile_query(query) & f"minute = {start}")
 
     def snapshot(self, query: Query, view: View | None = None) -> Snapshot:
         """See :meth:`EventStore.snapshot`."""
         return EngineSnapshot(self._source, query, view, self._source.listings.of(query, view))
+
+    def glance(self, query: Query) -> Span:
+        """See :meth:`EventStore.glance`."""
+        return self._source.listings.known(query)
 
     def has_settled(self, span: Span, rest_s: float) -> bool:
         """See :meth:`EventStore.has_settled`."""
@@ -204,7 +213,11 @@ class ClickHouseStore(EventStore):
 
     def has_tag(self, tag: str) -> bool:
         """See :meth:`EventStore.has_tag`."""
-        return tag in self._catalogue.names().tags or encode_text(tag) in self._declared.read()
+        return self._catalogue.has_tag(tag) or encode_text(tag) in self._declared.read()
+
+    def has_source(self, source: str) -> bool:
+        """See :meth:`EventStore.has_source`."""
+        return self._catalogue.has_source(source)
 
     def declare_tag(self, tag: str) -> None:
         """See :meth:`EventStore.declare_tag`."""
@@ -244,9 +257,15 @@ class ClickHouseStore(EventStore):
 
     def status(self) -> Mapping[str, int | str]:
         """See :meth:`EventStore.status`."""
-        whole = self.whole(Query())
-        waiting = self._writer.status() if self._writer is not None else {}
-        return {"events": whole.events, "bytes": whole.size, **self._statistics.status(), **waiting}
+        found: dict[str, int | str] = {"engine": str(self._wire.address)}
+        if self._writer is not None:
+            found |= self._writer.status()
+        try:
+            whole = self.whole(Query())
+            found |= {"events": whole.events, "bytes": whole.size, **self._statistics.status()}
+        except EventReadException as error:
+            found["engine_error"] = str(error)
+        return found
 
     def usage(self) -> DiskUsage | None:
         """See :meth:`EventStore.usage`."""
@@ -256,6 +275,11 @@ class ClickHouseStore(EventStore):
         """See :meth:`EventStore.latest`."""
         minutes = self._source.listings.of(Query(), None).minutes
         return minute_name(int(minutes.newest[-1])) if len(minutes.starts) else None
+
+    def _remove(self, condition: Condition) -> int:
+        removed = self._remover.remove(condition)
+        self._catalogue.forget()
+        return removed
 
     def _check_writable(self) -> None:
         if not self.is_writable:
