@@ -38,7 +38,10 @@ STORE: dict[str, set[str]] = {
         "answers", "api", "backend", "cache", "checksum", "columns", "disk", "errors", "filenames", "format", "index", "interruption",
         "locks", "matching", "minutes", "progress", "query", "snapshot", "ticks", "timer", "view", "wal",
     },
-    "opening": {"api", "backend", "engine", "errors"},
+    "clickhouse": {
+        "api", "backend", "cache", "disk", "errors", "filenames", "format", "matching", "query", "snapshot", "ticks", "view", "wal",
+    },
+    "opening": {"api", "backend", "clickhouse", "engine", "errors"},
     "__init__": {
         "api", "backend", "engine", "errors", "format", "interruption", "matching", "opening", "query", "snapshot", "theia", "ticks",
         "timer", "view",
@@ -229,6 +232,8 @@ KNOWN_TO_ONE = {
     "mfusepy": "theiafs.binding",
     "importlib": "theiafs.binding",
     "fcntl": "store.disk.lock",
+    "http": "store.clickhouse.wire",
+    "ssl": "store.clickhouse.wire",
     "inotify_simple": "store.disk.watch",
     "sqlite3": "store.index.tables",
     "pyroaring": "store.index.postings",

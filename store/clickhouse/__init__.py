@@ -16,7 +16,7 @@ What is where, from the top; each imports only what stands below it::
     compiler    from a query to a condition in SQL
     native      columns as bytes, in the engine's Native format
     wire        requests over HTTP, and what their failures mean
-    address     who and where, without the password
+    address     the server, the database and the user, without the password
 
 The order of arrival is that of the engine's block numbers: an INSERT is one block, which is stored whole or not at all, and
 within it ``n`` counts the events.

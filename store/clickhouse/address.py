@@ -21,12 +21,12 @@ _YES_OR_NO = {"yes": True, "no": False}
 
 @dataclass(frozen=True)
 class Address:
-    """Where the engine is, and which database of it.
+    """The place of a database.
 
     Attributes:
         hosts: the names and ports of its servers, the first of which is asked; several when the events are on several shards.
         database: the name of the database.
-        user: who asks.
+        user: the name of the user that asks.
         has_tls: whether the connection is encrypted.
         ca_path: the path of the certificates that are trusted; empty for those of the system.
         password_path: the path of a file with the password; empty if it is in the environment.

@@ -67,14 +67,14 @@ class ReadAhead:
         first = int(np.searchsorted(starts, scope.minute))
         if first == len(starts) or starts[first] != scope.minute or sizes[first] > WINDOW_SIZE:
             return None
-        who = scope.query, scope.view
-        expected, count = self._readers.get(who) or (first, 1)
+        followed = scope.query, scope.view
+        expected, count = self._readers.get(followed) or (first, 1)
         count = min(count * _GROWTH, _MINUTES_MAX) if expected == first else 1
         fitting = int(
             np.searchsorted(np.cumsum(sizes[first : first + count]), WINDOW_SIZE, "right")
         )
         last = first + fitting
-        self._readers.put(who, (last, fitting), 1)
+        self._readers.put(followed, (last, fitting), 1)
         self._fetch(scope, listing, starts[first], starts[last - 1])
         read: Minute | None = self._cache.get(_key(scope, listing))
         return read

@@ -40,7 +40,7 @@ class _Reading(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What answers are made from."""
+    """The parts that answers are made from."""
 
     tables: Tables
     reader: Reader
@@ -136,7 +136,7 @@ class EngineAnswer(Answer):
     def _read_at(self, arrived: Arrived, ends: Integers, row: int) -> tuple[int, bytes]:
         """Read bytes with those of the block in *row* of *arrived*, which have *ends*; return also the offset of the first."""
         if arrived.shards[row] == _GONE:
-            raise MinuteGone("events were removed that stood here")
+            raise MinuteGone(f"{self._scope.name}: what stood there was removed")
         minute = self._minute()
         if (
             minute is not None

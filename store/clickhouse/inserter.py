@@ -5,6 +5,7 @@ token after every failure that says nothing, and are stored once.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Sequence
 
@@ -37,10 +38,15 @@ class Inserter:
         wire: the engine.
         tables: its tables.
         views: the views whose lines are measured.
+
+    Attributes:
+        address: where they go.
     """
 
     def __init__(self, wire: Wire, tables: Tables, views: Sequence[View]) -> None:
+        self.address = wire.address
         self._wire = wire
+        self._pause = threading.Event()  # never set: to wait
         self._views = views
         names = (
             "ticks",
@@ -78,7 +84,7 @@ class Inserter:
                     kind = WriteUnknown if is_unknown else StoreAway
                     raise kind(f"given up: {error}") from error
                 log.warning("will be sent again: %s", error)
-            time.sleep(pause_s)
+            self._pause.wait(pause_s)
             pause_s = min(2 * pause_s, _PAUSE_MAX_S)
 
 

@@ -1,4 +1,4 @@
-"""What a query finds: events, records, and how many there are of each kind."""
+"""Queries: the events and records that they find, and how many there are of each kind."""
 
 from collections.abc import Iterator
 

@@ -34,6 +34,11 @@ class Scope:
         condition = compile_query(self.query)
         return condition if self.minute is None else condition & f"minute = {self.minute}"
 
+    @property
+    def name(self) -> str:
+        """A name for messages."""
+        return "an answer" if self.minute is None else f"{self.minute}-{self.minute + MINUTE_S}"
+
     def within(self, minute: int) -> "Scope":
         """Return the part of the scope in *minute*."""
         return Scope(self.query, self.view, minute)

@@ -101,7 +101,7 @@ class Spool:
         parts = [rows.data for rows in rows_of([batch]).divided(INSERT_SIZE_MAX)]
         with self._changed:
             if self._is_closing:
-                raise EventWriteException("the store is closed")
+                raise EventWriteException(f"{self._inserter.address} is closed")
             tails = [self._tail(parts[0]), *(Tail(next(self._names), 0) for _ in parts[1:])]
             records = [
                 LogRecord(tail.minute, tail.end, data)
@@ -131,7 +131,7 @@ class Spool:
         with self._changed:
             accepted = self._accepted
             while (stored := self._stored) < accepted:
-                if not self._changed.wait_for(lambda: self._stored > stored, self._timeout_s):  # noqa: B023 - called at once
+                if not self._changed.wait_for(lambda: self._stored > stored, self._timeout_s):
                     raise EventReadException(
                         f"{accepted - stored} bytes wait in the spool: the engine does not take them"
                     )

@@ -223,7 +223,7 @@ class ClickHouseStore(EventStore):
         """See :meth:`EventStore.declare_tag`."""
         self._check_writable()
         if fault := tag_fault(tag):
-            raise InvalidEvent(f"the tag {tag!r} {fault}")
+            raise InvalidEvent(f"the tag {tag!r} {fault}: give a name without commas and newlines")
         if not self.has_tag(tag):
             self._declared.write(Entry(encode_text(tag), b""))
 

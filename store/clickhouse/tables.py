@@ -9,7 +9,7 @@ EVENTS, ENTRIES = "events", "entries"
 
 @dataclass(frozen=True)
 class Tables:
-    """Where events are read and written.
+    """The tables that events are read from and written to.
 
     Attributes:
         events: the table of all events.

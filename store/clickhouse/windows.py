@@ -80,7 +80,7 @@ class Windows:
         if data is None:
             data = self._fetch(scope, arrived, first, last).data
             if len(data) != key[-1]:
-                raise MinuteGone("events were removed that stood here")
+                raise MinuteGone(f"{scope.name}: events were removed that stood there")
             self._cache.put(key, data, len(data))
         return Window(last, data)
 

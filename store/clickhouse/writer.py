@@ -54,7 +54,7 @@ class Writer:
             EventWriteException: if it refuses.
         """
         if self._is_closed:
-            raise EventWriteException("the store is closed")
+            raise EventWriteException(f"{self._inserter.address} is closed")
         if not len(batch):
             return
         waiting = _Waiting(batch)
@@ -63,7 +63,7 @@ class Writer:
         if not self._turn.acquire(timeout=self._timeout_s):
             with contextlib.suppress(ValueError):  # it is being sent
                 self._queue.remove(waiting)
-                raise StoreAway("given up: what others write is not stored either")
+                raise StoreAway(f"{self._inserter.address} was given up: what others write is not stored either")
             self._turn.acquire()
         try:
             while not waiting.is_done:

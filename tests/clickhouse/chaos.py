@@ -2,7 +2,7 @@
 
     scripts/torture --store clickhouse [--rounds N] [--seed N]
 
-Afterwards, everything that was acknowledged is there once, what was refused is not there, and what nobody knows of is there once
+Afterwards, everything that was acknowledged is there once, what was refused is not there, and what is unknown is there once
 or not at all. Meanwhile, no reader has seen a file shrink, or other bytes at an offset than before.
 """
 
@@ -49,7 +49,7 @@ _TAG, _MINUTE = "chaos", "0-60"
 
 @dataclass
 class Outcome:
-    """What happened.
+    """The outcome of a run.
 
     Attributes:
         acknowledged: the ids of the events whose writing returned.
@@ -73,17 +73,17 @@ class Outcome:
 
     @property
     def lost(self) -> set[str]:
-        """What was acknowledged, and is not there."""
+        """The ids that were acknowledged, and are not there."""
         return self.acknowledged - self.stored.keys()
 
     @property
     def doubled(self) -> set[str]:
-        """What is there more than once."""
+        """The ids that are there more than once."""
         return {each for each, count in self.stored.items() if count > 1}
 
     @property
     def appeared(self) -> set[str]:
-        """What is there although it was refused."""
+        """The ids that are there although they were refused."""
         return self.refused & self.stored.keys()
 
     def __str__(self) -> str:

@@ -24,18 +24,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def address(server: Server) -> str:
-    """The address of a database that is not there, or empty: to create one for each test would take longer than most."""
-    wire = Wire(parse_address(f"clickhouse://{server.host}/tests"), "", TIMEOUT_S)
-    for table in (EVENTS, ENTRIES):
-        wire.execute(f"TRUNCATE TABLE IF EXISTS tests.{table}", database="")
+def server_sql(server: Server) -> Iterator[Callable[[str], str]]:
+    """Yield a function that lets the server execute a statement, and returns its answer."""
+    wire = Wire(parse_address(f"clickhouse://{server.host}/default"), "", TIMEOUT_S)
+    yield lambda sql: wire.fetch(sql).decode().strip()
     wire.close()
+
+
+@pytest.fixture
+def address(server: Server, server_sql: Callable[[str], str]) -> str:
+    """The address of a database that is not there, or empty: to create one for each test would take longer than most."""
+    for table in (EVENTS, ENTRIES):
+        server_sql(f"TRUNCATE TABLE IF EXISTS tests.{table}")
     return f"clickhouse://{server.host}/tests"
 
 
 @pytest.fixture
 def open_at(address: str) -> Iterator[Callable[..., EventStore]]:
-    """Return a function that opens the store at the address, with what it is given."""
+    """Yield a function that opens the store at the address, with what it is given."""
     opened = []
 
     def open_it(**options: object) -> EventStore:

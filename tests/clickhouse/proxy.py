@@ -4,7 +4,6 @@ import contextlib
 import random
 import socket
 import threading
-import time
 from dataclasses import dataclass, field
 
 __all__ = ["Proxy", "Troubles"]
@@ -42,6 +41,7 @@ class Proxy:
         self._target = "127.0.0.1", port
         self._chance = random.Random(seed)
         self.troubles = troubles
+        self._pause = threading.Event()  # never set: to wait
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -75,7 +75,7 @@ class Proxy:
             while data := source.recv(_PIECE_SIZE):
                 happened = {name for name in names if self._happens(name)}
                 if "slow" in happened:
-                    time.sleep(_SLOW_S)
+                    self._pause.wait(_SLOW_S)
                 if happened & {"cut", "lost"}:
                     sink.sendall(data[: len(data) // 2] if "cut" in happened else b"")
                     break
