@@ -10,6 +10,7 @@ from store.clickhouse.compiler import Condition, compile_query, values_in
 from store.clickhouse.listing import Listing
 from store.clickhouse.reader import Records
 from store.clickhouse.scope import Scope
+from store.clickhouse.tables import EVENT_ID
 from store.clickhouse.windows import WINDOW_SIZE
 from store.errors import EventNotFound, MalformedEvent
 from store.format.event import Event, decode_event
@@ -20,9 +21,6 @@ from store.query import Query, Stream
 __all__ = ["Queries"]
 
 Integers = npt.NDArray[np.int64]
-
-_ID = "extract(head, '\\nid:([^\\n]*)')"
-"""The id of an event, as the index has it."""
 
 
 class Queries:
@@ -68,7 +66,7 @@ class Queries:
         Raises:
             EventNotFound: if there is none.
         """
-        condition = values_in(_ID, [event_id])
+        condition = values_in(EVENT_ID, [event_id])
         columns = [
             f"toInt64({self._source.tables.shard}) AS shard",
             "_block_number",

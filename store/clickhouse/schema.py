@@ -7,13 +7,14 @@ which prepare one database at the same time do no harm.
 from collections.abc import Sequence
 
 from store.clickhouse.columns import view_column
+from store.clickhouse.tables import EVENT_ID
 from store.clickhouse.wire import Wire
 from store.errors import EventStoreException
 from store.view import View
 
 __all__ = ["prepare"]
 
-_EVENTS = """
+_EVENTS = f"""
 CREATE TABLE IF NOT EXISTS events (
     -- When the engine stored the event: the same for all of an INSERT.
     arrived DateTime64(9, 'UTC') DEFAULT now64(9) CODEC(Delta, ZSTD(1)),
@@ -30,7 +31,7 @@ CREATE TABLE IF NOT EXISTS events (
     head String CODEC(ZSTD(1)),
     content String CODEC(ZSTD(1)),
     size UInt32 MATERIALIZED length(head) + length(content) + 2,
-    INDEX ids extract(head, '\\nid:([^\\n]*)') TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX ids {EVENT_ID} TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX tag_sets tags TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX times ticks TYPE minmax GRANULARITY 1,
     -- In the part itself, so that it is exact: stored, removed and repeated with its rows.

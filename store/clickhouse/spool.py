@@ -27,7 +27,9 @@ from store.wal.tail import Tail, read_tail
 
 __all__ = ["Spool"]
 
-_SEGMENTS_PER_S = 1000
+_SEGMENTS_PER_S = 100
+"""The first segment of an empty log is numbered by the clock, above all that were there before: with twelve digits."""
+
 _RETRY_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -69,7 +71,8 @@ class Spool:
             self._lock_file.close()
             raise
         # A name is two numbers: the first is different in each process.
-        self._names = (f"{uuid.uuid4().int}-{number}" for number in itertools.count())
+        first = uuid.uuid4().int
+        self._names = (f"{first}-{number}" for number in itertools.count())
         self._tails = deque(each.tail for each in recovered)
         self._changed = threading.Condition()
         self._accepted = sum(tail.size for tail in self._tails)  # bytes, since this was opened

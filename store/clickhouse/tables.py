@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
-__all__ = ["ENTRIES", "EVENTS", "Tables"]
+__all__ = ["ENTRIES", "EVENTS", "EVENT_ID", "Tables"]
 
 EVENTS, ENTRIES = "events", "entries"
+
+EVENT_ID = "substring(splitByChar('\\n', head)[2], 4)"
+"""The id of an event, which has an index, in SQL. A regular expression would not match ids that are not UTF-8."""
 
 
 @dataclass(frozen=True)

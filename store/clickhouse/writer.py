@@ -40,7 +40,8 @@ class Writer:
         self._inserter = inserter
         self._arrivals = arrivals
         self._timeout_s = timeout_s
-        self._tokens = (f"{uuid.uuid4()}-{number}" for number in itertools.count())
+        first = uuid.uuid4()
+        self._tokens = (f"{first}-{number}" for number in itertools.count())
         self._queue: deque[_Waiting] = deque()
         self._turn = threading.Lock()  # to take from the queue, and send
         self._is_closed = False
@@ -63,7 +64,9 @@ class Writer:
         if not self._turn.acquire(timeout=self._timeout_s):
             with contextlib.suppress(ValueError):  # it is being sent
                 self._queue.remove(waiting)
-                raise StoreAway(f"{self._inserter.address} was given up: what others write is not stored either")
+                raise StoreAway(
+                    f"{self._inserter.address} was given up: what others write is not stored either"
+                )
             self._turn.acquire()
         try:
             while not waiting.is_done:

@@ -41,12 +41,12 @@ def address(server: Server, server_sql: Callable[[str], str]) -> str:
 
 @pytest.fixture
 def open_at(address: str) -> Iterator[Callable[..., EventStore]]:
-    """Yield a function that opens the store at the address, with what it is given."""
+    """Yield a function that opens the store at the address, or another, with what it is given."""
     opened = []
 
-    def open_it(**options: object) -> EventStore:
+    def open_it(at: str = address, **options: object) -> EventStore:
         opening = Opening(**{"measured_views": LINE_VIEWS, "timeout_s": TIMEOUT_S, **options})  # type: ignore[arg-type]
-        opened.append(open_store(address, opening))
+        opened.append(open_store(at, opening))
         return opened[-1]
 
     yield open_it
