@@ -1,12 +1,15 @@
 """The backend of the addresses ``clickhouse://…``."""
 
+import contextlib
 import os
+from dataclasses import replace
 
 from store.backend import Backend, Opening
-from store.clickhouse.address import PASSWORD_VARIABLE, parse_address
+from store.clickhouse.address import PASSWORD_VARIABLE, Address, parse_address
 from store.clickhouse.arrivals import Arrivals
 from store.clickhouse.inserter import Inserter
 from store.clickhouse.schema import prepare
+from store.clickhouse.shards import distribute, sharded
 from store.clickhouse.spool import Spool
 from store.clickhouse.store import ClickHouseStore
 from store.clickhouse.tables import Tables
@@ -37,7 +40,7 @@ class ClickHouseBackend(Backend):
     def check(self, *, is_read_only: bool = False) -> None:
         """See :meth:`Backend.check`."""
         del is_read_only
-        wire = self._connect(_CHECK_TIMEOUT_S)
+        wire = self._connect(self._address, _CHECK_TIMEOUT_S)
         try:
             wire.fetch("SELECT 1", database="")
         except (Away, Unknown) as error:
@@ -56,27 +59,35 @@ class ClickHouseBackend(Backend):
 
     def open(self, opening: Opening) -> ClickHouseStore:
         """See :meth:`Backend.open`."""
-        wire = self._connect(opening.timeout_s)
-        tables = Tables()
-        prepare(wire, opening.measured_views, opening.ttl_days, opening.is_read_only)
-        arrivals = Arrivals(wire, tables)
-        writer: Writer | Spool | None = None
-        if not opening.is_read_only:
-            inserter = Inserter(wire, tables, opening.measured_views)
-            if opening.spool_directory:
-                writer = Spool(
-                    Disk(), opening.spool_directory, inserter, arrivals, opening.timeout_s
-                )
-            else:
-                writer = Writer(inserter, arrivals, opening.timeout_s)
-        return ClickHouseStore(
-            wire, tables, opening.measured_views, opening.memory_size, arrivals, writer
-        )
+        with contextlib.ExitStack() as on_failure:
+            shards = {}
+            for number, host in enumerate(self._address.hosts, 1 if self._address.cluster else 0):
+                wire = self._connect(replace(self._address, hosts=(host,)), opening.timeout_s)
+                on_failure.callback(wire.close)
+                prepare(wire, opening.measured_views, opening.ttl_days, opening.is_read_only)
+                shards[number] = wire
+            wire = shards[min(shards)]
+            tables = sharded(self._address.cluster) if self._address.cluster else Tables()
+            if tables.is_sharded and not opening.is_read_only:
+                distribute(wire, self._address.cluster)
+            arrivals = Arrivals(wire, tables)
+            writer = None if opening.is_read_only else self._writer(wire, tables, arrivals, opening)
+            on_failure.pop_all()
+        views, memory_size = opening.measured_views, opening.memory_size
+        return ClickHouseStore(wire, tables, views, memory_size, arrivals, writer, shards)
 
-    def _connect(self, timeout_s: float) -> Wire:
+    def _writer(
+        self, wire: Wire, tables: Tables, arrivals: Arrivals, opening: Opening
+    ) -> Writer | Spool:
+        inserter = Inserter(wire, tables, opening.measured_views)
+        if opening.spool_directory:
+            return Spool(Disk(), opening.spool_directory, inserter, arrivals, opening.timeout_s)
+        return Writer(inserter, arrivals, opening.timeout_s)
+
+    def _connect(self, address: Address, timeout_s: float) -> Wire:
         path = self._address.password_path
         password = _read_password(path) if path else os.environ.get(PASSWORD_VARIABLE, "")
-        return Wire(self._address, password, timeout_s)
+        return Wire(address, password, timeout_s)
 
 
 def _read_password(path: str) -> str:

@@ -69,8 +69,12 @@ class Inserter:
             EventWriteException: if it refuses; nothing was stored.
         """
         data = encode_rows(rows, self._views)
-        # An asynchronous INSERT would not be recognised when it is repeated.
-        settings = {"insert_deduplication_token": token, "async_insert": "0"}
+        # An asynchronous INSERT would not be recognised when it is repeated; one over several shards is made when all have it.
+        settings = {
+            "insert_deduplication_token": token,
+            "async_insert": "0",
+            "distributed_foreground_insert": "1",
+        }
         pause_s, is_unknown = _PAUSE_MIN_S, False
         while True:
             timeout_s = max(deadline - time.monotonic(), _TIMEOUT_MIN_S)

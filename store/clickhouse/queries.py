@@ -60,8 +60,11 @@ class Queries:
         scope, now = Scope(query, None), self._source.arrivals.now()
         return self._source.windows.records(scope, self._source.windows.arrived(scope, now))
 
-    def find(self, event_id: str) -> tuple[Event, Condition]:
-        """Return the event with the id *event_id*, the first to arrive of several, and a condition that no other fulfils.
+    def find(self, event_id: str) -> tuple[Event, int, Condition]:
+        """Find the event with the id *event_id*, the first to arrive of several.
+
+        Returns:
+            The event, the number of its shard, and a condition that no other fulfils there.
 
         Raises:
             EventNotFound: if there is none.
@@ -80,10 +83,8 @@ class Queries:
             found = parse(record)
             if found is None:
                 raise MalformedEvent(f"no event: {record[:80]!r}")
-            place = (
-                f"{self._source.tables.shard} = {shard} AND _block_number = {number} AND n = {n}"
-            )
-            return decode_event(record, found), condition & place
+            place = condition & f"_block_number = {number} AND n = {n}"
+            return decode_event(record, found), int(shard), place
         raise EventNotFound(f"there is no event with the id {event_id!r}")
 
     def streams(self, query: Query) -> Iterator[Stream]:

@@ -60,6 +60,7 @@ class ClickHouseStore(EventStore):
         memory_size: the memory budget, in bytes.
         writer: stores batches; None in a store that is only read.
         arrivals: the cursor.
+        shards: the servers by the numbers of their shards; *wire* is one of them.
     """
 
     def __init__(
@@ -70,9 +71,11 @@ class ClickHouseStore(EventStore):
         memory_size: int,
         arrivals: Arrivals,
         writer: Writer | Spool | None,
+        shards: Mapping[int, Wire],
     ) -> None:
         self.is_writable = writer is not None
         self._wire = wire
+        self._shards = shards
         self._writer = writer
         cache = Cache(memory_size // 2)
         reader = Reader(wire, tables, views)
@@ -83,7 +86,7 @@ class ClickHouseStore(EventStore):
         self._catalogue = Catalogue(reader, tables, arrivals)
         self._follower = Follower(wire, tables, reader, arrivals)
         self._statistics = Statistics(wire, tables)
-        self._remover = Remover(wire, tables, reader, arrivals)
+        self._remover = Remover(shards, arrivals)
         self._declared, self._states = Registry(wire, "tag"), Registry(wire, "state")
         self._views = SavedViews(wire)
 
@@ -111,7 +114,8 @@ class ClickHouseStore(EventStore):
         """See :meth:`EventStore.close`."""
         if self._writer is not None:
             self._writer.close()
-        self._wire.close()
+        for each in self._shards.values():
+            each.close()
 
     def search(
         self,
@@ -147,7 +151,8 @@ class ClickHouseStore(EventStore):
     def delete(self, event_id: object) -> None:
         """See :meth:`EventStore.delete`."""
         self._check_writable()
-        self._remove(self._queries.find(str(event_id))[1])
+        _, shard, condition = self._queries.find(str(event_id))
+        self._remove(condition, shard)
 
     def remove_minute(self, name: str) -> None:
         """See :meth:`EventStore.remove_minute`."""
@@ -276,8 +281,8 @@ class ClickHouseStore(EventStore):
         minutes = self._source.listings.of(Query(), None).minutes
         return minute_name(int(minutes.newest[-1])) if len(minutes.starts) else None
 
-    def _remove(self, condition: Condition) -> int:
-        removed = self._remover.remove(condition)
+    def _remove(self, condition: Condition, shard: int | None = None) -> int:
+        removed = self._remover.remove(condition, shard)
         self._catalogue.forget()
         return removed
 

@@ -16,6 +16,7 @@ class Tables:
 
     Attributes:
         events: the table of all events.
+        cluster: the name of all shards together; empty for a single server.
         shard: the number of the shard that an event is on, in SQL.
         parts: the table of the parts of all tables, those of all shards.
         parts_shard: the number of the shard that a part is on, in SQL.
@@ -25,8 +26,9 @@ class Tables:
     shard: str = "0"
     parts: str = "system.parts"
     parts_shard: str = "0"
+    cluster: str = ""
 
     @property
     def is_sharded(self) -> bool:
         """Whether there are several shards."""
-        return self.shard != "0"
+        return bool(self.cluster)
