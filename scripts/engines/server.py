@@ -44,14 +44,16 @@ class Server:
 
     Args:
         directory: where it keeps its data.
-        http_port: where it listens for HTTP.
-        tcp_port: where it listens for other servers.
+        http_port: where it listens for HTTP; 0 for any free port.
+        tcp_port: where it listens for other servers; 0 for any free port.
         shards: where all servers that share the events listen for each other; itself, by default.
     """
 
     def __init__(
-        self, directory: Path, http_port: int, tcp_port: int, shards: Sequence[int] = ()
+        self, directory: Path, http_port: int = 0, tcp_port: int = 0, shards: Sequence[int] = ()
     ) -> None:
+        free = free_ports(2)
+        http_port, tcp_port = http_port or free[0], tcp_port or free[1]
         self.directory = directory
         self.port = http_port
         self._process: subprocess.Popen[bytes] | None = None

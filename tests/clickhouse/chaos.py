@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engines.server import Server, free_ports
+from engines.server import Server
 
 from store import (
     Answer,
@@ -102,7 +102,7 @@ class _Chaos:
         self.outcome = Outcome()
         self._directory = directory
         self._seed = seed
-        self._server = Server(directory / "engine", *free_ports(2))
+        self._server = Server(directory / "engine")
         self._server.start()
         self._troubles = Troubles(cut=0.02, lost=0.04, slow=0.02)
         self._proxy = Proxy(self._server.port, seed, self._troubles)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from engines.server import Server, free_ports
+from engines.server import Server
 
 from store import EventStore, open_store
 from store.backend import Opening
@@ -17,7 +17,7 @@ TIMEOUT_S = 20
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    started = Server(tmp_path_factory.mktemp("engine"), *free_ports(2))
+    started = Server(tmp_path_factory.mktemp("engine"))
     started.start()
     yield started
     started.stop()

@@ -86,6 +86,7 @@ class Proxy:
             each.close()
 
     def _happens(self, name: str) -> bool:
-        happens = self._chance.random() < getattr(self.troubles, name)
+        likelihood: float = getattr(self.troubles, name)
+        happens = self._chance.random() < likelihood
         self.troubles.counts[name] += happens
         return happens

@@ -11,6 +11,7 @@ from store import (
     During,
     Event,
     EventStore,
+    Filter,
     FromSource,
     HasTag,
     Matches,
@@ -47,7 +48,7 @@ def make_events() -> Iterator[Event]:
 
 
 FIRST, LAST = 1000 * _TICKS_PER_MINUTE, 1005 * _TICKS_PER_MINUTE
-FILTERS = [
+FILTERS: list[Filter] = [
     HasTag(frozenset({"web"})),
     HasTag(frozenset({"web", "db"})),
     HasTag(frozenset({"\udcff\udc80"})),

@@ -22,7 +22,7 @@ LATE_S = 60
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
     """A server that a test may kill."""
-    started = Server(tmp_path / "engine", *free_ports(2))
+    started = Server(tmp_path / "engine")
     started.start()
     yield started
     started.stop()
