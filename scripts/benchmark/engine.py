@@ -1,4 +1,4 @@
-"""The cases of ``--store clickhouse``: a mount of ClickHouse on this machine, beside one of minute files with the same events."""
+"""The cases of ``--store clickhouse``: a mount of ClickHouse on this machine, compared with one of minute files that has the same events."""
 
 import itertools
 import shutil
@@ -101,17 +101,14 @@ def _batches(path: Path, size: int) -> Iterator[Batch]:
     """Yield the events of *path* in batches of about *size* bytes."""
     left = b""
     with path.open("rb") as file:
-        while data := file.read(size):
-            data = left + data
+        while left or file.peek(1):
+            data = left + file.read(size)
             records = read_block(data)
             batch = Batch()
             batch.add_block(data, records)
-            left = data[int(records.ends[-1]) :]
-            yield batch
-    if left:
-        batch = Batch()
-        batch.add_block(left, read_block(left))
-        yield batch
+            left = data[int(records.ends[-1]) :] if len(batch) else data
+            if len(batch):
+                yield batch
 
 
 def reading(made: Engine, data: Data, scale: Scale) -> Result:
@@ -132,7 +129,7 @@ def reading(made: Engine, data: Data, scale: Scale) -> Result:
 
 
 def _list_web(mountpoint: Path) -> Measurement:
-    return counted(f"exec ls -l {mountpoint}/by-tag/web", lambda output: output.count(b"-r--"))
+    return counted(f"exec ls -l {mountpoint}/by-tag/web", lambda output: output.count(b"\n-r"))
 
 
 def _count_errors(mountpoint: Path) -> Measurement:

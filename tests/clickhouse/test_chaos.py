@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.clickhouse.chaos import run
 
 SEED = 20251125
-DURATION_S = 25
+DURATION_S = 60
 
 
 def test_chaos(tmp_path: Path) -> None:

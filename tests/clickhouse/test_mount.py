@@ -75,7 +75,7 @@ def mount(tmp_path: Path, own_server: Server) -> Iterator[EngineMount]:
 
 
 def test_tools(mount: EngineMount) -> None:
-    """What is appended is there at once, in every place where it belongs, and has its size; what is removed is gone."""
+    """An event that is appended is there at once, in every place where it belongs; what is removed is gone."""
     mount.mount("delete")
     mount.shell(
         "mkdir by-tag/web; echo 'ERROR: disk is full' >> by-tag/web/ingest; printf 'one\ntwo\n' >> ingest"
