@@ -261,8 +261,8 @@ class FaultyDisk(Disk):
 
     def stat(self, path: str) -> FileStat | None:
         self.do(lambda: None, is_reading=True)
-        directory, name = self._split(path)
-        inode = directory.seen.get(name)
+        above, _, name = path.rpartition("/")
+        inode = self._directories.get(above, Directory()).seen.get(name)
         return None if inode is None else inode.stat(name, self._note_size)
 
     def inode(self, directory: str) -> int:

@@ -190,6 +190,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "store",
         "store.format",
     },
+    "copying": {"errors", "importing", "progress", "rendering", "stores", "store", "store.format"},
     "mounting": {
         "background",
         "binding",
@@ -213,6 +214,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "backup",
         "browsing",
         "config",
+        "copying",
         "errors",
         "importing",
         "mounting",

@@ -16,6 +16,7 @@ from theiafs import __version__
 from theiafs.backup import add_backup_parser, run_backup
 from theiafs.browsing import Browser
 from theiafs.config import parse_options
+from theiafs.copying.command import add_copy_parser, run_copy
 from theiafs.errors import FilesystemError, MountError
 from theiafs.importing import command as importing
 from theiafs.mounting import mount
@@ -117,6 +118,8 @@ def _run(parsed: argparse.Namespace) -> int:
             return importing.run(parsed)
         case "backup":
             return run_backup(parsed)
+        case "copy":
+            return run_copy(parsed)
         case "prune":
             return run_prune(parsed)
         case "reindex":
@@ -249,6 +252,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.Argume
     )
     importing.add_arguments(importer)
     add_backup_parser(commands)
+    add_copy_parser(commands)
     add_prune_parser(commands)
     reindexing = commands.add_parser(
         "reindex",

@@ -152,7 +152,7 @@ def test_an_engine_that_hangs(mount: EngineMount, own_server: Server) -> None:
 
 
 def test_a_spool(mount: EngineMount, own_server: Server, tmp_path: Path) -> None:
-    """What is written while the engine is away is there when it is back, once, even if the mount is killed meanwhile."""
+    """Events that are written while the engine is away are there when it is back, once, even if the mount is killed meanwhile."""
     options = f"timeout={TIMEOUT_S},spool={tmp_path / 'spool'}"
     mount.mount(options)
     mount.shell("mkdir by-tag/web; echo 1 >> by-tag/web/ingest; cat by-tag/web/count")

@@ -50,6 +50,17 @@ class Destination(ABC):
     def save(self, batch: Batch) -> None:
         """Save the events of *batch*."""
 
+    def sync(self) -> None:  # noqa: B027 - what is nowhere needs none
+        """Make durable what was saved so far."""
+
+    def read_state(self, name: str) -> bytes:
+        """Return the state *name*, see :meth:`store.EventStore.read_state`; empty where it cannot be told."""
+        del name
+        return b""
+
+    def write_state(self, name: str, data: bytes) -> None:  # noqa: B027 - a mount has no place for it
+        """Keep *data* as the state *name*, where that is possible."""
+
     @abstractmethod
     def close(self) -> None:
         """Make durable what was saved; closing again does nothing."""
@@ -86,6 +97,18 @@ class StoreDestination(Destination):
     def save(self, batch: Batch) -> None:
         """See :meth:`Destination.save`."""
         self._store.save_batch(batch)
+
+    def sync(self) -> None:
+        """See :meth:`Destination.sync`."""
+        self._store.sync()
+
+    def read_state(self, name: str) -> bytes:
+        """See :meth:`Destination.read_state`."""
+        return self._store.read_state(name)
+
+    def write_state(self, name: str, data: bytes) -> None:
+        """See :meth:`Destination.write_state`."""
+        self._store.write_state(name, data)
 
     def close(self) -> None:
         """See :meth:`Destination.close`."""
@@ -142,6 +165,12 @@ class MountDestination(Destination):
                 end = int(ends[max(first, last - 1)])
                 while start < end:
                     start += os.write(self._ingest, data[start:end])
+
+    def sync(self) -> None:
+        """See :meth:`Destination.sync`."""
+        if self._ingest is not None:
+            with self._failing(EventWriteException):
+                os.fsync(self._ingest)
 
     def close(self) -> None:
         """See :meth:`Destination.close`."""
