@@ -99,11 +99,14 @@ def engine(directory: Path) -> Iterator[Engine]:
 
 def _batches(path: Path, size: int) -> Iterator[Batch]:
     """Yield the events of *path* in batches of about *size* bytes."""
-    left = b""
+    left, is_last = b"", False
     with path.open("rb") as file:
-        while left or file.peek(1):
-            data = left + file.read(size)
+        while not is_last:
+            piece = file.read(size)
+            is_last, data = not piece, left + piece
             records = read_block(data)
+            if not is_last:  # the closing of the last may be yet to come
+                records = records.first(len(records.ends) - 1)
             batch = Batch()
             batch.add_block(data, records)
             left = data[int(records.ends[-1]) :] if len(batch) else data

@@ -180,7 +180,7 @@ def test_the_password_is_nowhere(mount: EngineMount) -> None:
 
 
 def test_nothing_there(mount: EngineMount) -> None:
-    """Where nothing listens, mounting fails, and says so."""
+    """Mounting fails where nothing listens, and says so."""
     refused = theiafs(
         "mount", f"clickhouse://127.0.0.1:{free_ports(1)[0]}/x", mount.path, check=False
     )
