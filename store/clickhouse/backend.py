@@ -64,7 +64,9 @@ class ClickHouseBackend(Backend):
             for number, host in enumerate(self._address.hosts, 1 if self._address.cluster else 0):
                 wire = self._connect(replace(self._address, hosts=(host,)), opening.timeout_s)
                 on_failure.callback(wire.close)
-                prepare(wire, opening.measured_views, opening.ttl_days, opening.is_read_only)
+                views = prepare(
+                    wire, opening.measured_views, opening.ttl_days, opening.is_read_only
+                )
                 shards[number] = wire
             wire = shards[min(shards)]
             tables = sharded(self._address.cluster) if self._address.cluster else Tables()
@@ -73,8 +75,7 @@ class ClickHouseBackend(Backend):
             arrivals = Arrivals(wire, tables)
             writer = None if opening.is_read_only else self._writer(wire, tables, arrivals, opening)
             on_failure.pop_all()
-        views, memory_size = opening.measured_views, opening.memory_size
-        return ClickHouseStore(wire, tables, views, memory_size, arrivals, writer, shards)
+        return ClickHouseStore(wire, tables, views, opening.memory_size, arrivals, writer, shards)
 
     def _writer(
         self, wire: Wire, tables: Tables, arrivals: Arrivals, opening: Opening

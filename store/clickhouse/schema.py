@@ -7,12 +7,15 @@ which prepare one database at the same time do no harm.
 from collections.abc import Sequence
 
 from store.clickhouse.columns import view_column
-from store.clickhouse.tables import EVENT_ID
-from store.clickhouse.wire import Wire
-from store.errors import EventStoreException
+from store.clickhouse.tables import EVENT_ID, EVENTS
+from store.clickhouse.wire import Refused, Wire
+from store.errors import EventStoreException, StoreNotFound
 from store.view import View
 
 __all__ = ["prepare"]
+
+_NOT_THERE = frozenset({60, 81})
+"""The engine's numbers of the errors UNKNOWN_TABLE, UNKNOWN_DATABASE."""
 
 _EVENTS = f"""
 CREATE TABLE IF NOT EXISTS events (
@@ -74,47 +77,76 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = ((_EVENTS, _ENTRIES),)
 """The statements of each migration, the first of which is number 1; those that were released never change."""
 
 
-def prepare(wire: Wire, views: Sequence[View], ttl_days: int, is_read_only: bool) -> None:
+def prepare(wire: Wire, views: Sequence[View], ttl_days: int, is_read_only: bool) -> list[View]:
     """Bring the tables up to date.
 
     Args:
         wire: the engine.
-        views: the views whose lines are measured when events are stored.
-        ttl_days: how long events are kept, in days; 0 for ever.
-        is_read_only: whether nothing may be changed: the tables have to be up to date.
+        views: the views whose lines are to be measured when events are stored.
+        ttl_days: how long events are kept, in days; 0 leaves that as it is.
+        is_read_only: whether nothing may be changed.
+
+    Returns:
+        Those of *views* that the tables have sizes for.
 
     Raises:
-        EventStoreException: if that failed, or they were made by a newer release.
+        StoreNotFound: if there are no tables, and nothing may be changed.
+        EventStoreException: if that failed, or a newer release made them.
     """
-    database = wire.address.database
     if not is_read_only:
-        wire.execute(f"CREATE DATABASE IF NOT EXISTS `{database}`", database="")
+        wire.execute(f"CREATE DATABASE IF NOT EXISTS `{wire.address.database}`", database="")
         wire.execute(
             "CREATE TABLE IF NOT EXISTS migrations (number UInt32, applied DateTime DEFAULT now())"
             " ENGINE = MergeTree ORDER BY number"
         )
-    applied = int(wire.fetch("SELECT max(number) FROM migrations"))
+    applied = _applied(wire)
     if applied > len(_MIGRATIONS):
         raise EventStoreException(
-            f"{wire.address} has tables of a newer release (number {applied}, known are {len(_MIGRATIONS)}): update theiafs"
+            f"{wire.address} has tables of a newer release (number {applied}, known are {len(_MIGRATIONS)}): install that"
         )
-    if is_read_only:
-        return
-    for number, statements in enumerate(_MIGRATIONS[applied:], applied + 1):
-        for statement in statements:
-            wire.execute(statement)
-        wire.execute(f"INSERT INTO migrations (number) VALUES ({number})")
-    known = wire.fetch(
-        "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'events'"
-    )
-    for column in map(view_column, views):
-        if column.encode() not in known.split(b"\n"):
-            # Lines of events that are there already, and of processes that do not know the view, have the size 0: not measured.
-            wire.execute(f"ALTER TABLE events ADD COLUMN IF NOT EXISTS {column} UInt32")
-            sums = f"count(), sum({column}), countIf({column} = 0), max(ticks), max(arrived)"
+    if not is_read_only:
+        for number, statements in enumerate(_MIGRATIONS[applied:], applied + 1):
+            for statement in statements:
+                wire.execute(statement)
+            wire.execute(f"INSERT INTO migrations (number) VALUES ({number})")
+        for column in set(map(view_column, views)) - _columns(wire):
+            _add_view(wire, column)
+        if ttl_days:
             wire.execute(
-                f"ALTER TABLE events ADD PROJECTION IF NOT EXISTS {column}_by_tags"
-                f" (SELECT minute, tags, {sums} GROUP BY minute, tags)"
+                f"ALTER TABLE {EVENTS} MODIFY TTL toDateTime(arrived) + INTERVAL {ttl_days} DAY"
             )
-    if ttl_days:
-        wire.execute(f"ALTER TABLE events MODIFY TTL toDateTime(arrived) + INTERVAL {ttl_days} DAY")
+    columns = _columns(wire)
+    return [view for view in views if view_column(view) in columns]
+
+
+def _applied(wire: Wire) -> int:
+    """Return the number of the last migration.
+
+    Raises:
+        StoreNotFound: if there was none.
+    """
+    try:
+        return int(wire.fetch("SELECT max(number) FROM migrations"))
+    except Refused as error:
+        if error.code in _NOT_THERE:
+            raise StoreNotFound(
+                f"{wire.address} has no events: mount it without -o ro to make it"
+            ) from error
+        raise
+
+
+def _columns(wire: Wire) -> set[str]:
+    sql = (
+        f"SELECT name FROM system.columns WHERE database = currentDatabase() AND table = '{EVENTS}'"
+    )
+    return set(wire.fetch(sql).decode().split())
+
+
+def _add_view(wire: Wire, column: str) -> None:
+    """Add *column*, for the sizes of lines: 0, not measured, for events that are there, and for those of processes that do not know it."""
+    wire.execute(f"ALTER TABLE {EVENTS} ADD COLUMN IF NOT EXISTS {column} UInt32")
+    sums = f"count(), sum({column}), countIf({column} = 0), max(ticks), max(arrived)"
+    wire.execute(
+        f"ALTER TABLE {EVENTS} ADD PROJECTION IF NOT EXISTS {column}_by_tags"
+        f" (SELECT minute, tags, {sums} GROUP BY minute, tags)"
+    )
