@@ -144,15 +144,18 @@ class EngineAnswer(Answer):
             and minute.arrived.begins(arrived)
         ):
             return 0, minute.data
-        first, last, size = self._window
+        windows, (first, last, size) = self._source.windows, self._window
+        goes_on = row == last > 0
         if not first <= row < last:
             # A reader that goes on gets more at once.
-            first, size = row, min(2 * size, WINDOW_SIZE) if row == last else _FIRST_SIZE
+            first, size = row, min(2 * size, WINDOW_SIZE) if goes_on else _FIRST_SIZE
         try:
-            window = self._source.windows.read(self._scope, arrived, first, size)
+            window = windows.read(self._scope, arrived, first, size)
+            if goes_on:
+                windows.read_ahead(self._scope, arrived, window.last, min(2 * size, WINDOW_SIZE))
         except MinuteGone:
             first, size = row, 0
-            window = self._source.windows.read(self._scope, arrived, first, size)
+            window = windows.read(self._scope, arrived, first, size)
         self._window = _Reading(first, window.last, size)
         return int(ends[first] - arrived.sizes[first]), window.data
 

@@ -114,6 +114,7 @@ class ClickHouseStore(EventStore):
         """See :meth:`EventStore.close`."""
         if self._writer is not None:
             self._writer.close()
+        self._source.windows.close()
         for each in self._shards.values():
             each.close()
 

@@ -1,6 +1,8 @@
 """Windows: the bytes of an answer, some neighbouring blocks at a time, as they were read last."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +20,8 @@ WINDOW_SIZE = 8 << 20
 """About this many bytes are read at once from what is read in order."""
 
 _ARRIVED_SIZE = 1 << 10
+_THREADS = 2
+"""That many windows are read ahead at a time: the engine answers one while another is read."""
 
 
 class Window(NamedTuple):
@@ -45,6 +49,9 @@ class Windows:
         self._reader = reader
         self._shard = tables.shard
         self._cache = cache
+        self._pool = ThreadPoolExecutor(_THREADS, "ahead")
+        self._lock = threading.Lock()
+        self._coming: dict[_Place, Future[None]] = {}  # the windows that are being read ahead
 
     def arrived(self, scope: Scope, until: Cursor) -> Arrived:
         """Return the blocks of *scope* that arrived until the cursor *until*.
@@ -72,17 +79,40 @@ class Windows:
             MinuteGone: if events in it were removed.
             EventReadException: if the engine does not answer.
         """
-        last = _last_row(arrived, first, size)
-        sizes = arrived.sizes[first:last]
-        ends = arrived.blocks[first], arrived.blocks[last - 1], arrived.shards[first]
-        key = "window", scope, *map(int, ends), int(sizes.sum())
-        data: bytes | None = self._cache.get(key)
-        if data is None:
-            data = self._fetch(scope, arrived, first, last).data
-            if len(data) != key[-1]:
-                raise MinuteGone(f"{scope.name}: events were removed that stood there")
-            self._cache.put(key, data, len(data))
-        return Window(last, data)
+        place = _Place.of(scope, arrived, first, size)
+        with self._lock:
+            coming = self._coming.get(place)
+        if coming is not None:
+            wait([coming])  # if it failed, it is tried again
+        data: bytes | None = self._cache.get(place)
+        return Window(place.last, self._load(place) if data is None else data)
+
+    def read_ahead(self, scope: Scope, arrived: Arrived, first: int, size: int) -> None:
+        """Begin to read a window, as :meth:`read` will ask for it."""
+        if first >= len(arrived.blocks):
+            return
+        place = _Place.of(scope, arrived, first, size)
+        with self._lock:
+            if place not in self._coming and self._cache.get(place) is None:
+                self._coming[place] = self._pool.submit(self._load_ahead, place)
+
+    def _load_ahead(self, place: "_Place") -> None:
+        try:
+            self._load(place)
+        finally:
+            with self._lock:
+                del self._coming[place]
+
+    def _load(self, place: "_Place") -> bytes:
+        data = self._fetch(place).data
+        if len(data) != place.size:
+            raise MinuteGone(f"{place.scope.name}: events were removed that stood there")
+        self._cache.put(place, data, len(data))
+        return data
+
+    def close(self) -> None:
+        """End the threads that read ahead."""
+        self._pool.shutdown(cancel_futures=True)
 
     def records(self, scope: Scope, arrived: Arrived) -> Iterator[Records]:
         """Yield the records of *scope* in the blocks *arrived*, some blocks at a time.
@@ -92,20 +122,35 @@ class Windows:
         """
         first = 0
         while first < len(arrived.blocks):
-            last = _last_row(arrived, first, WINDOW_SIZE)
-            yield self._fetch(scope, arrived, first, last)
-            first = last
+            place = _Place.of(scope, arrived, first, WINDOW_SIZE)
+            yield self._fetch(place)
+            first = place.last
 
-    def _fetch(self, scope: Scope, arrived: Arrived, first: int, last: int) -> Records:
-        blocks = f"_block_number BETWEEN {arrived.blocks[first]} AND {arrived.blocks[last - 1]}"
-        condition = scope.condition & f"{self._shard} = {arrived.shards[first]} AND {blocks}"
-        return self._reader.records(condition).shown(scope.view)
+    def _fetch(self, place: "_Place") -> Records:
+        blocks = f"_block_number BETWEEN {place.first_block} AND {place.last_block}"
+        condition = place.scope.condition & f"{self._shard} = {place.shard} AND {blocks}"
+        return self._reader.records(condition).shown(place.scope.view)
 
 
-def _last_row(arrived: Arrived, first: int, size: int) -> int:
-    """Return the row after those from *first* on that have about *size* bytes, and lie one after the other on one shard."""
-    ends = np.cumsum(arrived.sizes[first:])
-    last = first + max(int(np.searchsorted(ends, size, "right")), 1)
-    shards, blocks = arrived.shards[first:last], arrived.blocks[first:last]
-    breaks = np.flatnonzero((shards[1:] != shards[:-1]) | (blocks[1:] <= blocks[:-1]))
-    return first + int(breaks[0]) + 1 if len(breaks) else last
+class _Place(NamedTuple):
+    """Neighbouring blocks of a scope on one shard, which have *size* bytes; *last* is the row after theirs."""
+
+    scope: Scope
+    shard: int
+    first_block: int
+    last_block: int
+    size: int
+    last: int
+
+    @classmethod
+    def of(cls, scope: Scope, arrived: Arrived, first: int, size: int) -> "_Place":
+        """Find the blocks of *arrived* from the row *first* on that have about *size* bytes."""
+        ends = np.cumsum(arrived.sizes[first:])
+        last = first + max(int(np.searchsorted(ends, size, "right")), 1)
+        shards, blocks = arrived.shards[first:last], arrived.blocks[first:last]
+        breaks = np.flatnonzero((shards[1:] != shards[:-1]) | (blocks[1:] <= blocks[:-1]))
+        last = first + int(breaks[0]) + 1 if len(breaks) else last
+        total = int(ends[last - first - 1])
+        return cls(
+            scope, int(shards[0]), int(blocks[0]), int(arrived.blocks[last - 1]), total, last
+        )
