@@ -3,16 +3,20 @@
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Event, EventStore, MinuteGone, NaiveEventStore, Query, View
+from store import Batch, Event, EventStore, MinuteGone, NaiveEventStore, Query, View
+from store.query import MINUTE_S
 from store.snapshot import Answer
+from store.ticks import TICKS_PER_S
 from tests.contract_answers import mixed_events
 from tests.copying import copy, record_of, records_in
+from tests.counting import Cost, assert_constant, memory
 from tests.doubles import ListStore
 from theiafs.copying import copier as copier_module
 from theiafs.copying.position import Position, minute_key
@@ -254,3 +258,26 @@ def test_a_copy_goes_on_where_it_was_interrupted(monkeypatch: pytest.MonkeyPatch
     copy(source, destination)
     assert read == [minutes[1], *minutes[3:]]
     assert records_in(destination) == records_in(source)
+
+
+@pytest.mark.parametrize("compares_all", [False, True])
+def test_memory_does_not_grow_with_the_store(tmp_path: Path, compares_all: bool) -> None:
+    """It holds what is compared of one minute, and the events that are saved together."""
+
+    def measure(n: int) -> Cost:
+        with ExitStack() as stack:
+            source, destination = (
+                stack.enter_context(closing(NaiveEventStore(str(tmp_path / f"{name}-{n}"), 1e9)))
+                for name in ("source", "destination")
+            )
+            for minute in range(n):
+                batch = Batch()
+                batch.add_lines([b"x" * 500] * 1000, minute * MINUTE_S * TICKS_PER_S, "s", ["t"])
+                source.save_batch(batch)
+            if compares_all:
+                copy(source, destination)
+            most, _ = memory(lambda: copy(source, destination, compares_all=compares_all))
+            assert records_in(destination) == records_in(source)
+        return Counter({"bytes": max(most, 1 << 20)})
+
+    assert_constant(measure, 20)

@@ -20,7 +20,7 @@ class Mount(NamedTuple):
         device: major and minor number of the filesystem; all bind mounts of it have the same.
         mountpoint: path of the directory that it is mounted on.
         type: type of the filesystem, such as "fuse.theiafs".
-        source: the device or, for theiafs, the address of the store.
+        source: the device or, for theiafs, the name of the store, which is an address without a password.
         is_read_only: whether the filesystem, not only this mount of it, is read-only.
         namespace: suffix for messages that names a process of another mount namespace; empty for our own.
     """
