@@ -1,4 +1,4 @@
-"""Opening: addresses, tables that are missing, newer or older, and views that nobody measured."""
+"""Opening: addresses, tables that are missing, newer or older, and views that were not measured."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -88,7 +88,7 @@ def test_nothing_is_made_to_be_read(server: Server) -> None:
 
 
 def test_newer_tables_are_left_alone(server: Server) -> None:
-    """What an older release would write into them is not known."""
+    """This release does not know what to write into them."""
     address = f"clickhouse://{server.host}/newer"
     open_store(address).close()
     wire = Wire(parse_address(address), "", 20)
@@ -100,7 +100,7 @@ def test_newer_tables_are_left_alone(server: Server) -> None:
         open_store(address)
 
 
-def test_lines_that_nobody_measured(server: Server) -> None:
+def test_lines_that_were_not_measured(server: Server) -> None:
     """Have their sizes, and so have those that are stored with them."""
     address = f"clickhouse://{server.host}/unmeasured"
     before = open_store(address)
