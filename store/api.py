@@ -123,7 +123,9 @@ class EventStore(ABC):
         return removed
 
     def remove_events(self, query: Query, minute: str) -> int:
-        """Remove the events of the *minute* of that name that answer *query* when this is called, durably.
+        """Remove the events of the *minute* of that name that answer *query*, which asks for no contents, durably.
+
+        Those go that are there when this is called.
 
         Returns:
             How many there were.
@@ -188,7 +190,7 @@ class EventStore(ABC):
         return frozenset(tag for each in self.streams(query or Query()) for tag in each.tags)
 
     def sources(self, query: Query | None = None) -> frozenset[str]:
-        """Return the sources of the events that answer *query*.
+        """Return the sources of the events that answer *query*; without one, declared sources as well.
 
         At most a second old, own writes at once.
         """
@@ -199,7 +201,7 @@ class EventStore(ABC):
         return tag in self.tags()
 
     def has_source(self, source: str) -> bool:
-        """Return whether some event is from *source*."""
+        """Return whether *source* is declared or some event is from it."""
         return source in self.sources()
 
     def levels(self, query: Query) -> dict[str, int]:
@@ -249,6 +251,12 @@ class EventStore(ABC):
             EventWriteException: if that failed.
         """
         raise EventWriteException(f"cannot declare the tag {tag!r}: this store has no place for it")
+
+    def declare_source(self, source: str) -> None:
+        """Declare *source* before the first event is from it, as :meth:`declare_tag` does a tag."""
+        raise EventWriteException(
+            f"cannot declare the source {source!r}: this store has no place for it"
+        )
 
     def views(self) -> Mapping[str, str]:
         """Return the targets of the saved views, by name. A target is text to the store."""

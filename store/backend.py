@@ -88,6 +88,10 @@ class Backend(ABC):
         """Return what is dangerous about serving the store, a sentence for each."""
         return ()
 
+    def owner(self) -> int | None:
+        """Return the id of the user of this machine that owns the store; None if there is none, or it cannot be told."""
+        return None
+
     def wait_until_closed(self, timeout_s: float = math.inf) -> bool:
         """Wait until no process has the store open to write, where only one may have, at most *timeout_s* seconds.
 

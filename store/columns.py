@@ -5,6 +5,7 @@ One writer at a time changes a column. Readers need no lock: a slice that was ta
 
 import bisect
 import struct
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -12,12 +13,14 @@ from numpy.typing import NDArray
 
 __all__ = [
     "WIDTHS",
+    "Bytes",
     "Column",
     "Integers",
     "NarrowColumn",
     "Reals",
     "ShortIntegers",
     "Table",
+    "Zeros",
     "narrowed",
 ]
 
@@ -27,6 +30,10 @@ WIDTHS = "BHIQ"
 _LIMITS = {width: 1 << (8 * np.dtype(width).itemsize) for width in WIDTHS}
 
 _CAPACITY_MIN = 8
+
+Zeros = Callable[[int, Any], NDArray[Any]]
+"""Makes an array of zeros: of a length, and of a type of numpy."""
+
 _Number = TypeVar("_Number", bound=np.generic)
 
 
@@ -46,6 +53,8 @@ class Column(Generic[_Number]):
         values: the numbers at first; they are not copied.
     """
 
+    _zeros: Zeros = staticmethod(np.zeros)
+
     def __init__(self, values: NDArray[_Number]) -> None:
         self._length = len(values)
         self._set(values)
@@ -62,6 +71,16 @@ class Column(Generic[_Number]):
     def size(self) -> int:
         """The memory of the numbers, in bytes."""
         return self._values.nbytes
+
+    def page(self, zeros: Zeros) -> None:
+        """Move the numbers to an array that *zeros* makes, as all later ones."""
+        self._zeros = zeros
+        self._move(len(self._values), self._values.dtype)
+
+    def _move(self, capacity: int, kind: np.dtype[Any]) -> None:
+        moved = self._zeros(capacity, kind)
+        moved[: self._length] = self._values[: self._length]
+        self._set(moved)
 
     def slice(self, first: int, last: int) -> NDArray[_Number]:
         """Return a view of the numbers from *first* to before *last*; later appends do not affect it."""
@@ -99,9 +118,7 @@ class Column(Generic[_Number]):
         if needed > len(self._values):
             # Growing by a quarter makes the cost of appending one by one a constant; more would be left unused.
             capacity = max(needed, len(self._values) * 5 // 4, _CAPACITY_MIN)
-            grown = np.empty(capacity, self._values.dtype)
-            grown[: self._length] = self._values[: self._length]
-            self._set(grown)
+            self._move(capacity, self._values.dtype)
 
 
 class NarrowColumn(Column[np.unsignedinteger]):
@@ -145,7 +162,7 @@ class NarrowColumn(Column[np.unsignedinteger]):
 
     def _widen(self, largest: int) -> None:
         if largest >= 1 << (8 * self._values.itemsize):
-            self._set(self._values.astype(_width(largest)))
+            self._move(len(self._values), np.dtype(_width(largest)))
 
 
 class Integers(Column[np.int64]):
@@ -203,6 +220,26 @@ class Reals(Column[np.float64]):
         self._cells[position] = number
 
 
+class Bytes(Column[np.uint8]):
+    """Bytes, one after the other."""
+
+    def __init__(self) -> None:
+        super().__init__(np.empty(0, np.uint8))
+
+    def __getitem__(self, part: slice) -> bytes:
+        return bytes(self._cells[part])
+
+    def clear(self) -> None:
+        """Remove all of them."""
+        self._length = 0
+
+    def append(self, data: bytes) -> None:
+        """Append *data*."""
+        self._reserve(len(data))
+        self._cells[self._length : self._length + len(data)] = data
+        self._length += len(data)
+
+
 class Table:
     """Rows of numbers of 64 bits, row after row: what is known of one of them lies together.
 
@@ -212,10 +249,22 @@ class Table:
         row: the type of a row, a structured one.
     """
 
+    _zeros: Zeros = staticmethod(np.zeros)
+
     def __init__(self, row: np.dtype[np.void]) -> None:
         self._length = 0
         self._row_size = row.itemsize
         self._set(np.zeros(0, row))
+
+    def page(self, zeros: Zeros) -> None:
+        """Move the rows to an array that *zeros* makes, as all later ones."""
+        self._zeros = zeros
+        self._move(len(self._rows))
+
+    def _move(self, capacity: int) -> None:
+        moved = self._zeros(capacity, self._rows.dtype)
+        moved[: self._length] = self._rows[: self._length]
+        self._set(moved)
 
     def _set(self, rows: NDArray[np.void]) -> None:
         self._rows = rows
@@ -246,7 +295,5 @@ class Table:
     def resize(self, length: int) -> None:
         """Append rows of zeros up to a *length*, which is at least that of now."""
         if length > len(self._rows):
-            rows = np.zeros(max(length, len(self._rows) * 5 // 4, _CAPACITY_MIN), self._rows.dtype)
-            rows[: self._length] = self._rows[: self._length]
-            self._set(rows)
+            self._move(max(length, len(self._rows) * 5 // 4, _CAPACITY_MIN))
         self._length = length

@@ -5,6 +5,7 @@ import os
 __all__ = [
     "HIDDEN_DIRECTORY",
     "backup_path",
+    "declared_sources_path",
     "declared_tags_path",
     "hidden_path",
     "hidden_paths",
@@ -19,7 +20,7 @@ __all__ = [
 ]
 
 HIDDEN_DIRECTORY = ".theiafs"
-"""The directory of all of them: the lock, the declared tags, the saved views, the write-ahead log, the quarantine, the index."""
+"""The directory of all of them: the lock, the declared tags and sources, the saved views, the write-ahead log, the quarantine, the index."""
 
 
 def lock_path(root_dir: str) -> str:
@@ -45,6 +46,11 @@ def hidden_path(root_dir: str) -> str:
 def declared_tags_path(root_dir: str) -> str:
     """Return the path of the directory that has a directory for each declared tag."""
     return os.path.join(root_dir, HIDDEN_DIRECTORY, "declared")
+
+
+def declared_sources_path(root_dir: str) -> str:
+    """Return the path of the directory that has a directory for each declared source."""
+    return os.path.join(root_dir, HIDDEN_DIRECTORY, "declared-sources")
 
 
 def old_declared_tags_path(root_dir: str) -> str:
@@ -84,6 +90,7 @@ def hidden_paths(root_dir: str) -> list[str]:
         hidden_path(root_dir),
         journal_path(root_dir),
         declared_tags_path(root_dir),
+        declared_sources_path(root_dir),
         views_path(root_dir),
         states_path(root_dir),
         quarantine_path(root_dir),

@@ -7,7 +7,8 @@ import pytest
 
 from store import Batch, Event, EventStore, Query, View
 from store.matching.event import matches
-from tests.contract import EVENTS, EVERYTHING, QUERIES, StoreContract, ids_in, read_available
+from tests.contract import EVENTS, QUERIES, StoreContract
+from tests.reading import EVERYTHING, ids_in, read_available
 from theiafs.lineviews import LINE_VIEWS
 
 LOG = LINE_VIEWS[0]

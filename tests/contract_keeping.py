@@ -12,23 +12,27 @@ from store import (
     ViewNotFound,
 )
 from store.matching.event import matches
-from tests.contract import EVENTS, EVERYTHING, QUERIES, ids_in
+from tests.contract import EVENTS, QUERIES
 from tests.contract_answers import AnswerContract, mixed_events
+from tests.reading import EVERYTHING, ids_in
 
 
 class KeepingContract(AnswerContract):
     """The contract; pytest runs it for each subclass."""
 
-    def test_declared_tags(self, filled: EventStore) -> None:
-        """They are known as those of events are."""
-        assert not filled.has_tag("new")
-        filled.declare_tag("new")
-        filled.declare_tag("new")
-        assert filled.has_tag("new")
-        assert filled.has_tag("db")
-        assert filled.tags() == {"web", "db", "error", "a/b", "new"}
+    @pytest.mark.parametrize("kind", ["tag", "source"])
+    def test_declaring(self, filled: EventStore, kind: str) -> None:
+        """A declared name is there without an event, however often it is declared, but answers no query."""
+        names = f"declare_{kind}", f"has_{kind}", f"{kind}s"
+        declare, has, all_of = (getattr(filled, name) for name in names)
+        before = all_of()
+        for _ in range(2):
+            declare("new")
+            assert has("new")
+            assert all_of() == before | {"new"}
+        assert "new" not in all_of(Query().tagged("web"))
         with pytest.raises(InvalidEvent):
-            filled.declare_tag("a,b")
+            declare("a\nb")
 
     def test_views(self, store: EventStore) -> None:
         """Each has a name, and a target that means nothing to the store."""

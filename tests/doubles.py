@@ -1,21 +1,23 @@
-"""Test doubles: a store that is as simple as possible, a clock that stands still, a disk that counts, a copy of new tables."""
+"""Test doubles: a store that is as simple as possible, a clock that stands still, a disk that counts, a lock, a copy of new tables."""
 
 from collections.abc import Callable, Iterator
 
 from store import Event, InvalidQuery, Query, ViewExists, ViewNotFound
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
+from store.disk.lock import Lock
 from store.index.tables import Tables
 from store.matching.event import matches
 from tests.memory_store import MemoryStore
 
 
 class ListStore(MemoryStore):
-    """The same in the order of arrival, with a place for declared tags, views and states."""
+    """A store in memory that keeps the order of arrival, with a place for declared names, views and states."""
 
     def __init__(self) -> None:
         super().__init__()
         self._declared: set[str] = set()
+        self._sources: set[str] = set()
         self._views: dict[str, str] = {}
         self._states: dict[str, bytes] = {}
 
@@ -24,6 +26,14 @@ class ListStore(MemoryStore):
 
     def tags(self, query: Query | None = None) -> frozenset[str]:
         return super().tags(query) | (self._declared if query is None else frozenset())
+
+    def sources(self, query: Query | None = None) -> frozenset[str]:
+        return super().sources(query) | (self._sources if query is None else frozenset())
+
+    def declare_source(self, source: str) -> None:
+        self.save(Event("declared", source, 0))
+        self.delete("declared")
+        self._sources.add(source)
 
     def declare_tag(self, tag: str) -> None:
         self.save(Event("declared", "", 0, [tag]))
@@ -112,3 +122,25 @@ def copy_of_new_tables(create: Callable[[Tables], None]) -> Callable[[Tables], N
             tables._connection.deserialize(content)
 
     return copy_or_create
+
+
+class HeldLock(Lock):
+    """A lock that no other process wants."""
+
+    def __init__(self) -> None:
+        pass
+
+    def is_held(self) -> bool:
+        return True
+
+    def check(self) -> None:
+        pass
+
+    def keep(self) -> None:
+        pass
+
+    def touch(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass

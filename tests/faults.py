@@ -28,6 +28,7 @@ from store.errors import (
     StoreFull,
 )
 from store.query import DiskUsage
+from tests.doubles import HeldLock
 from tests.volatile import Change, Directory, Fate, Inode, is_temporary, next_moment
 
 __all__ = ["Fate", "FaultyDisk", "PowerCut"]
@@ -225,6 +226,9 @@ class FaultyDisk(Disk):
             self.make_directory(path.rpartition("/")[0])
             self._directories[path] = Directory()
 
+    def make_directory_like(self, path: str, model: str) -> None:
+        self.make_directory(path)
+
     def remake_directory(self, path: str) -> bool:
         return False
 
@@ -361,26 +365,6 @@ class FaultyDisk(Disk):
 
 def _name(item: tuple[str, object]) -> str:
     return item[0]
-
-
-class HeldLock(Lock):
-    def __init__(self) -> None:
-        pass
-
-    def is_held(self) -> bool:
-        return True
-
-    def check(self) -> None:
-        pass
-
-    def keep(self) -> None:
-        pass
-
-    def touch(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 class FaultyReadable(ReadableFile):

@@ -31,6 +31,7 @@ from store.format.level_columns import levels_of
 from store.format.levels import level_of
 from store.format.record import parse
 from store.format.scan import scan, scan_blocks
+from store.index.disturbances import DISTURBANCE
 from store.index.lines import sizes_of, unpack_line_totals
 from store.index.row import ROW, MinuteRow
 from store.index.rows import (
@@ -336,7 +337,14 @@ _SEGMENT = b"".join(
 _TOTALS = [np.array(each, np.int64) for each in ([0, 2], [0, 100], [0, 1], [0, 1])]
 _SNAPSHOT = np.array([_ROW], ROW).tobytes() + pack_totals(
     StreamTotals(
-        _TOTALS[0], _TOTALS[1], _TOTALS[2], _TOTALS[3], np.zeros(2), np.array([0], np.uint32), 0.0
+        _TOTALS[0],
+        _TOTALS[1],
+        _TOTALS[2],
+        _TOTALS[3],
+        np.zeros(2),
+        np.array([0], np.uint32),
+        0.0,
+        np.array([(0, 5, 1.0)], DISTURBANCE),
     )
 )
 _CONTENTS = [

@@ -1,5 +1,6 @@
 """``theiafs backup``: a backup has all that was saved before it began, once, and is a store at any instant."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,17 +11,15 @@ import pytest
 from store import (
     Audit,
     Backup,
-    Event,
     EventReadException,
     EventStoreException,
-    EventWriteException,
     NaiveEventStore,
     Query,
     StoreFull,
-    StoreLocked,
 )
 from store.disk.disk import Disk
 from store.disk.file import WritableFile
+from tests.backups import counts, event, ids, make_store, run
 from tests.endings import end_process
 from tests.faults import Fate, FaultyDisk
 from tests.survivors import NEVER_MS, check_minute_files
@@ -28,41 +27,11 @@ from tests.test_copies import Writers, check
 from theiafs import cli
 
 
-def event(number: int, minute: int = 0) -> Event:
-    return Event(
-        f"{minute}-{number}", "s", 60 * minute + number / 10, ["t"], f"event {number}\n" * 3
-    )
-
-
-def run(
-    source: Path | str, target: Path | str, disk: Disk | None = None, **options: bool
-) -> Backup:
-    """Make a backup; nothing may fail."""
-    backup = Backup(str(source), str(target), disk=disk, **options)
-    assert [str(error) for error in backup.run()] == []
-    return backup
-
-
-def counts(backup: Backup) -> tuple[int, int, int]:
-    return backup.copied, backup.unchanged, backup.removed
-
-
-def ids(root: Path | str, disk: Disk | None = None) -> list[str]:
-    store = NaiveEventStore(str(root), NEVER_MS, disk)
-    found = [str(event.id) for event in store.search(0)]
-    store.close()
-    return found
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[NaiveEventStore]:
-    """Yield a store in ``store`` that is written, with two minutes in files and one in the log."""
-    opened = NaiveEventStore(str(tmp_path / "store"), NEVER_MS)
-    opened.save_all(event(number, minute) for minute in range(2) for number in range(5))
-    opened._flush_all()
-    opened.save_all([event(5, 1), event(0, 2)])
-    yield opened
-    opened.close()
+    """Yield an open store in ``store``."""
+    with contextlib.closing(make_store(tmp_path / "store")) as opened:
+        yield opened
 
 
 def test_while_writers_write(tmp_path: Path) -> None:
@@ -152,8 +121,9 @@ def test_minutes_that_the_store_has_no_more(store: NaiveEventStore, tmp_path: Pa
 
 
 def test_all_that_is_not_derived_is_copied(store: NaiveEventStore, tmp_path: Path) -> None:
-    """Declared tags, saved views, states, and the quarantine."""
+    """Declared tags and sources, saved views, states, and the quarantine."""
     store.declare_tag("a/b" * 100)
+    store.declare_source("declared")
     store.save_view("v", "../by-tag/t")
     store.write_state("errors", b"line\n")
     (tmp_path / "store/.theiafs/quarantine").mkdir()
@@ -161,6 +131,7 @@ def test_all_that_is_not_derived_is_copied(store: NaiveEventStore, tmp_path: Pat
     run(tmp_path / "store", tmp_path / "backup")
     opened = NaiveEventStore(str(tmp_path / "backup"), NEVER_MS)
     assert "a/b" * 100 in opened.tags()
+    assert opened.sources() == {"s", "declared"}
     assert opened.views() == {"v": "../by-tag/t"}
     assert opened.read_state("errors") == b"line\n"
     opened.close()
@@ -182,55 +153,6 @@ def test_bytes_are_compared_when_they_are_to_be(store: NaiveEventStore, tmp_path
     path.unlink()
     assert counts(run(source, target, verifies=True)) == (1, 2, 0)
     assert path.read_bytes() == data
-
-
-def test_a_backup_that_was_used_as_a_store(store: NaiveEventStore, tmp_path: Path) -> None:
-    """Also if its process was killed: what was saved to minutes of its own stays."""
-    run(tmp_path / "store", tmp_path / "backup")
-    used = NaiveEventStore(str(tmp_path / "backup"), NEVER_MS)
-    used.save(event(0, 9))
-    with pytest.raises(StoreLocked):
-        list(Backup(str(tmp_path / "store"), str(tmp_path / "backup")).run())
-    end_process(used)
-    run(tmp_path / "store", tmp_path / "backup")
-    assert "9-0" in ids(tmp_path / "backup")
-
-
-class TestRefusals:
-    """Refusals change nothing, and say what to do."""
-
-    def refuse(self, source: Path, target: Path, kind: type[EventStoreException]) -> str:
-        """Return the message with which a backup is refused."""
-        before = sorted(path for path in target.rglob("*")) if target.exists() else None
-        with pytest.raises(kind) as refused:
-            list(Backup(str(source), str(target)).run())
-        assert "\n" not in str(refused.value)
-        assert before == (sorted(target.rglob("*")) if target.exists() else None)
-        return str(refused.value)
-
-    def test_no_store(self, tmp_path: Path) -> None:
-        (tmp_path / "empty").mkdir()
-        for source in (tmp_path / "empty", tmp_path / "missing"):
-            assert str(source) in self.refuse(source, tmp_path / "backup", EventReadException)
-
-    def test_a_directory_with_something_else(self, store: NaiveEventStore, tmp_path: Path) -> None:
-        """Another store, for instance: its minutes would be replaced."""
-        (tmp_path / "other").mkdir()
-        (tmp_path / "other" / "0-60").write_bytes(b"other")
-        message = self.refuse(tmp_path / "store", tmp_path / "other", EventWriteException)
-        assert "give another directory" in message
-
-    def test_the_backup_of_another_store(self, store: NaiveEventStore, tmp_path: Path) -> None:
-        """Also one that is confused with its store."""
-        run(tmp_path / "store", tmp_path / "backup")
-        shutil.copytree(tmp_path / "backup", tmp_path / "restored", symlinks=True)
-        for source in (tmp_path / "restored", tmp_path / "backup"):
-            target = tmp_path / ("backup" if source.name == "restored" else "restored")
-            assert str(tmp_path / "store") in self.refuse(source, target, EventWriteException)
-
-    def test_one_within_the_other(self, store: NaiveEventStore, tmp_path: Path) -> None:
-        for target in ("store", "store/backup", "."):
-            self.refuse(tmp_path / "store", tmp_path / target, EventWriteException)
 
 
 def test_a_file_that_cannot_be_read(store: NaiveEventStore, tmp_path: Path) -> None:

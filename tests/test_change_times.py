@@ -141,9 +141,9 @@ class Session:
         return found
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(3))
 def test_bytes_that_change_show(tmp_path: Path, seed: int) -> None:
-    """After any changes, a path with the size and the times that it once had has the bytes of then."""
+    """After any changes, a path with the size and the times that it once had has the bytes of then; its ctime never goes back."""
     session = Session(tmp_path / "s", seed)
     steps: list[Callable[[], object]] = [
         *[session.append] * 4,
@@ -157,9 +157,13 @@ def test_bytes_that_change_show(tmp_path: Path, seed: int) -> None:
         session.flush,
     ]
     known: dict[tuple[str, _Times], bytes] = {}
+    changed: dict[str, int] = {}
     for _ in range(STEPS):
-        session.random.choice(steps)()
+        step = session.random.choice(steps)
+        step()
         for path, (times, data) in session.shown().items():
+            assert changed.setdefault(path, 0) <= times[2], (path, step)
+            changed[path] = times[2]
             assert known.setdefault((path, times), data) == data, path
     assert len(known) > STEPS
     session.close()
@@ -181,4 +185,52 @@ def test_a_remount_changes_no_time(tmp_path: Path) -> None:
     assert {path: times_of(session.operations.getattr(path)) for path in before} == {
         path: times for path, (times, _) in before.items()
     }
+    session.close()
+
+
+@pytest.mark.parametrize("step", ["fold", "remount"])
+def test_late_events_change_the_time_of_no_other_answer(tmp_path: Path, step: str) -> None:
+    """Those that had arrived after events of later minutes stand before them now: only answers with late events change."""
+    session = Session(tmp_path / "s", 0)
+
+    def save(source: str, second: float) -> None:
+        session.count += 1
+        session.store.save(Event(str(session.count), source, second, [source], "hello"))
+
+    def times() -> dict[str, _Times]:
+        return {path: times_of(session.operations.getattr(path)) for path in paths}
+
+    save("rests", 300)
+    for _ in range(3):
+        save("on-time", 600)
+        save("late", 0)
+    session.flush()
+    others = ["/minutes/0-60", "/minutes/600-660", "/by-source/late/0-60", "/range/300-700/events"]
+    for source in ("rests", "on-time"):
+        others += [f"/by-source/{source}/{name}" for name in ("events", "events.log", "count")]
+    paths = [*others, "/events", "/not/by-tag/rests/events", "/range/0-400/events.jsonl"]
+    before = times()
+    if step == "fold":
+        session.store._state.fold_arrivals()
+    else:
+        session.remount()
+    after = times()
+    assert {path for path in paths if before[path] != after[path]} == {*paths} - {*others}
+    assert all(after[path][2] >= before[path][2] for path in paths)
+    session.close()
+
+
+def test_the_time_of_what_is_emptied_goes_on(tmp_path: Path) -> None:
+    """When nothing is left of the newest events, and their source and tags are forgotten, also after a remount."""
+    session = Session(tmp_path / "s", 0)
+    for source, second in (("kept", 0), ("gone", 100)):
+        session.store.save(Event(source, source, second, ["a", source], "hello"))
+        session.flush()
+    paths = ["/events", "/by-tag/a/events", "/range/0-200/events", "/not/by-source/kept/count"]
+    before = [session.operations.getattr(path).changed_ns for path in paths]
+    session.operations.unlink("/minutes/100-160")
+    removed = [session.operations.getattr(path).changed_ns for path in paths]
+    assert all(first < second for first, second in zip(before, removed, strict=True))
+    session.remount()
+    assert [session.operations.getattr(path).changed_ns for path in paths] == removed
     session.close()

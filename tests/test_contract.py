@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from store import Event, EventStore, EventWriteException, NaiveEventStore, Query
-from tests.contract import EVENTS, EVERYTHING, ids_in
+from tests.contract import EVENTS
 from tests.contract_answers import AnswerContract
 from tests.contract_keeping import KeepingContract
 from tests.doubles import ListStore
 from tests.memory_store import MemoryStore
+from tests.reading import EVERYTHING, ids_in
 
 
 class TestMemoryStore(AnswerContract):
@@ -41,6 +42,8 @@ class TestNaiveEventStore(KeepingContract):
     def test_everything_is_there_after_a_restart(self, filled: NaiveEventStore) -> None:
         """Events, tags and sizes."""
         filled.declare_tag("declared")
+        for source in ("", "declared", "/s/" * 100):
+            filled.declare_source(source)
         sizes = {query: filled.whole(query).size for query in (Query(), Query().tagged("web"))}
         filled.close()
         again = NaiveEventStore(filled.root_dir)
@@ -48,6 +51,7 @@ class TestNaiveEventStore(KeepingContract):
             str(event.id): event for event in EVENTS
         }
         assert again.tags() == {"web", "db", "error", "a/b", "declared"}
+        assert again.sources() == {"/s/1", "/s/2", "/s/3", "", "declared", "/s/" * 100}
         for query, size in sizes.items():
             assert again.whole(query).size == size
         again.close()

@@ -177,14 +177,16 @@ def test_ingest_of_tags_of_their_own(new_directory: NewDirectory) -> None:
     assert_linear(measure, 1000)
 
 
-def test_declaring_a_tag(new_directory: NewDirectory) -> None:
-    """It costs the same, however many tags are declared."""
+@pytest.mark.parametrize("kind", ["tag", "source"])
+def test_declaring_a_tag(new_directory: NewDirectory, kind: str) -> None:
+    """It costs the same, however many are declared; sources, too."""
 
     def measure(n: int) -> Cost:
         with opened(new_directory()) as store:
+            declare = getattr(store, f"declare_{kind}")
             for number in range(n):
-                store.declare_tag(f"tag {number:06}")
-            return cost_of(lambda: store.declare_tag("tag 999999"))
+                declare(f"{number:06}")
+            return cost_of(lambda: declare("999999"))
 
     assert_constant(measure, 50)
 

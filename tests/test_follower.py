@@ -59,8 +59,9 @@ def test_it_follows_what_is_flushed(writer: NaiveEventStore, follower: Following
         assert now.count(b"event: ") == number + 1
         seen = now
     writer.declare_tag("new")
+    writer.declare_source("new")
     writer.save(Event("last", "s", 501, [], ""))
-    eventually(lambda: follower.has_tag("new"))
+    eventually(lambda: follower.has_tag("new") and follower.has_source("new"))
     writer.delete("id4")
     eventually(lambda: agree(writer, follower))
     writer.delete("id3")
@@ -97,6 +98,8 @@ def test_it_refuses_to_write(follower: FollowingStore, tmp_path: Path) -> None:
         follower.delete("a")
     with pytest.raises(StoreReadOnly):
         follower.declare_tag("t")
+    with pytest.raises(StoreReadOnly):
+        follower.declare_source("s")
     assert not follower.is_writable
     assert sorted(os.listdir(tmp_path)) == before
 

@@ -142,6 +142,27 @@ def test_at_the_end_nothing_more_is_invalidated(kernel: Kernel, growth: Growth) 
     assert len(kernel.take()) <= 1
 
 
+def test_what_shows_something_else_is_invalidated_by_that(kernel: Kernel, growth: Growth) -> None:
+    """A removal may be in any file."""
+    for path, grows_with in (("all", ""), ("minute", "30-90"), ("log", "errors")):
+        growth.note(path, grows_with)
+    growth.note_changed("errors")
+    assert kernel.take() == ["log"]
+    growth.note_changed("errors")
+    growth.note_saved(ticks(5000))
+    assert kernel.take() == ["all"]
+    growth.note("all", "")
+    growth.note_removed()
+    assert kernel.take() == ["all", "minute"]
+
+
+def test_events_of_all_times_invalidate_everything(kernel: Kernel, growth: Growth) -> None:
+    """To find out which minutes they are of would cost more."""
+    growth.note("minute", "30-90")
+    growth.note_saved(ticks(0, 10**9))
+    assert kernel.take() == ["minute"]
+
+
 @pytest.mark.parametrize(("timeout_s", "expected"), [(1.0, ["/count", "/events"]), (0.0, [])])
 def test_an_append_invalidates_what_was_asked_for(
     tmp_path: Path, kernel: Kernel, timeout_s: float, expected: list[str]

@@ -48,6 +48,7 @@ def test_a_name_that_is_written_otherwise(operations: Operations, name: str, wri
         assert f"no {kind} is written {name!r}: write {written!r}" in message
     requests: list[tuple[object, ...]] = [
         ("mkdir", f"/by-tag/{name}", 0),
+        ("mkdir", f"/by-source/{name}", 0),
         ("open", f"/by-tag/{name}/ingest", 1, 1),
         ("open", f"/by-source/{name}/ingest.jsonl", 1, 1),
         ("getattr", f"/by-tag/web,{name}"),
@@ -78,7 +79,7 @@ def test_a_name_of_what_no_event_can_have(
     number, message = refusal(operations, "getattr", path)
     assert number == errno.EINVAL
     assert reason in message
-    if kind == "tag":
+    if kind != "id":
         assert refusal(operations, "mkdir", path, 0) == (errno.EINVAL, message)
 
 
@@ -91,13 +92,16 @@ def test_what_could_be_there_is_not_found(operations: Operations) -> None:
         assert refusal(operations, "getattr", path)[0] == errno.ENOENT, path
 
 
+@pytest.mark.parametrize("kind", ["by-tag", "by-source"])
 @given(name=st.text(min_size=1, max_size=12) | st.sampled_from([*WRITTEN, ".x", "..x", "a,b"]))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_mkdir_makes_that_name_or_says_why_not(operations: Operations, name: str) -> None:
+def test_mkdir_makes_that_name_or_says_why_not(
+    operations: Operations, kind: str, name: str
+) -> None:
     """The new directory is there by that name; a refusal is never "No such file or directory"."""
     if "/" in name or name in (".", ".."):
         return
-    path = f"/by-tag/{name}"
+    path = f"/{kind}/{name}"
     number = 0
     try:
         operations.mkdir(path, 0)
@@ -105,17 +109,18 @@ def test_mkdir_makes_that_name_or_says_why_not(operations: Operations, name: str
         number = errno_of(error)
     assert number in (0, errno.EINVAL, errno.EEXIST)
     if not number:
-        assert any(name in names for names, _ in operations.readdir("/by-tag"))
+        assert any(name in names for names, _ in operations.readdir(f"/{kind}"))
 
 
-def test_a_tag_too_long_for_a_name_cannot_be_made(operations: Operations) -> None:
+@pytest.mark.parametrize("kind", ["by-tag", "by-source"])
+def test_what_is_too_long_for_a_name_cannot_be_made(operations: Operations, kind: str) -> None:
     """Its cut name does not say what it is."""
     name = escape("x" * 300)
-    number, message = refusal(operations, "mkdir", f"/by-tag/{name}", 0)
+    number, message = refusal(operations, "mkdir", f"/{kind}/{name}", 0)
     assert number == errno.EINVAL
     assert "too long" in message
     longer = "x" * (NAME_SIZE_MAX + 1)
-    assert refusal(operations, "mkdir", f"/by-tag/{longer}", 0)[0] == errno.ENAMETOOLONG
+    assert refusal(operations, "mkdir", f"/{kind}/{longer}", 0)[0] == errno.ENAMETOOLONG
 
 
 def test_a_view_that_can_mean_nothing(operations: Operations) -> None:

@@ -1,6 +1,7 @@
 """The package for Debian, installed on a copy of this machine, and its service there, which systemd runs."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,14 @@ printf 'STORE=/srv/events\\nMOUNTPOINT=/srv/logs\\nOPTIONS=allow_other,umask=027
 printf '[Service]\\nUser=daemon\\n' > /etc/systemd/system/theiafs@mine.service.d/user.conf
 systemctl daemon-reload
 systemctl start theiafs@mine
+"""
+DISK = """
+mkdir -p /etc/theiafs /etc/systemd/system/theiafs@disk.service.d
+printf '[Mount]\nWhat=tmpfs\nType=tmpfs\nWhere=/srv/disk\n' > /etc/systemd/system/srv-disk.mount
+printf 'STORE=/srv/disk/events\n' > /etc/theiafs/disk.conf
+printf '[Unit]\nRequiresMountsFor=/srv/disk/events\n' > /etc/systemd/system/theiafs@disk.service.d/override.conf
+systemctl daemon-reload
+systemctl start theiafs@disk
 """
 QUICK = """
 mkdir -p /run/systemd/system/theiafs@.service.d
@@ -150,6 +159,16 @@ def test_a_mount_of_another_user_with_settings_of_its_own(running: Box) -> None:
     assert running.output("stat --format=%U:%a /srv/events/*-*") == "daemon:600"
 
 
+def test_a_store_on_a_file_system_of_its_own(running: Box) -> None:
+    """A drop-in names it, since settings in the file come too late: it is mounted before, and unmounted after the service."""
+    running.run(f"systemctl stop {SERVICE}\n{DISK}")
+    assert running.output("stat --file-system --format=%T /srv/disk/events") == "tmpfs"
+    running.run("echo line >> /mnt/disk/ingest; systemctl stop srv-disk.mount")
+    assert not running.is_true(f"{MOUNTED} /mnt/disk")
+    assert not running.is_true("systemctl is-failed theiafs@disk")
+    assert running.output("ls -A /srv/disk") == ""
+
+
 def test_the_indexer_of_locate_keeps_out(running: Box) -> None:
     """By a drop-in for its service; without it, it would index the mount."""
     running.run("echo line >> /mnt/logs/ingest; mkdir -p /mnt/found")
@@ -174,6 +193,15 @@ def test_man_pages_and_completions_are_where_they_are_looked_for(box: Box) -> No
         == "_theiafs"
     )
     box.run("test -f /usr/share/bash-completion/completions/theiafs")
+
+
+def test_the_documents_are_where_the_readme_says(box: Box) -> None:
+    """Relative to it, as in the repository. dpkg may be told to leave them out, as in containers: the package has them."""
+    listed = set(box.output("dpkg --contents /tmp/theiafs.deb").split())
+    directory = "./usr/share/doc/theiafs"
+    documents = set(re.findall(r"\bdocs/\w+\.md", (REPOSITORY / "README.md").read_text()))
+    assert documents == {f"docs/{path.name}" for path in (REPOSITORY / "docs").iterdir()}
+    assert {f"{directory}/{each}" for each in ("README.md", *documents)} <= listed
 
 
 def test_a_package_that_is_removed(running: Box) -> None:

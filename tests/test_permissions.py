@@ -1,12 +1,22 @@
 """The permissions that are shown, for every kind of node."""
 
+import itertools
 import stat
+from collections import Counter
 
 import pytest
 
+from store import Matches, Not, Untagged
 from theiafs.config import parse_options
+from theiafs.errors import FilesystemError
 from theiafs.nodes import AnswerFile, Directory, IngestFile, Link
+from theiafs.paths import Negated, NodeKind, Paths
 from theiafs.permissions import Permissions
+
+DIRECTORIES = {
+    NodeKind.QUERY, NodeKind.BY_TAG, NodeKind.BY_SOURCE, NodeKind.BY_LEVEL, NodeKind.BY_DATE, NodeKind.RANGE, NodeKind.MATCH, NodeKind.NOT,
+    NodeKind.MINUTES, NodeKind.VIEWS, NodeKind.BY_ID,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -43,3 +53,33 @@ def test_where_nothing_is_appended_none_but_readers_pass(path: str) -> None:
     """They would be told the size of what a pattern matches."""
     permissions = Permissions(parse_options("ingest_mode=0222"))
     assert stat.S_IMODE(permissions.of(path, Directory.MODE)) == 0o700
+
+
+def test_any_path_of_directories() -> None:
+    """Those below which the grammar knows no ingest file, whatever tags, sources and patterns are called: they may be called as filters are."""
+    names = ["by-tag", "by-source", "by-level", "range", "match", "not", "untagged", "minutes", "views", "by-id", "err", "15m"]  # fmt: skip
+    paths = Paths(str, str)
+    permissions = Permissions(parse_options("ingest_mode=0222"))
+    seen: Counter[bool] = Counter()
+    for depth in range(1, 5):
+        for parts in itertools.product(names, repeat=depth):
+            path = "/" + "/".join(parts)
+            try:
+                location = paths.locate(path)
+            except FilesystemError:
+                continue
+            if location.kind not in DIRECTORIES:
+                continue
+            leads_somewhere = (
+                location.kind
+                not in {NodeKind.MINUTES, NodeKind.VIEWS, NodeKind.BY_ID, NodeKind.MATCH}
+                and not location.is_negated
+                and not any(
+                    isinstance(each, Not | Negated | Matches | Untagged)
+                    for each in location.filters
+                )
+            )
+            passes = bool(permissions.of(path, Directory.MODE) & stat.S_IXOTH)
+            assert passes == leads_somewhere, path
+            seen[passes] += 1
+    assert min(seen.values()) > 100

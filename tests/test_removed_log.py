@@ -254,16 +254,18 @@ def test_a_store_that_is_removed_is_not_made_again(tmp_path: Path) -> None:
     program.kill()
 
 
-def test_declared_tags_and_the_lock(program: Program) -> None:
+def test_declared_names_and_the_lock(program: Program) -> None:
     """They are made again, too."""
     program.store.declare_tag("declared")
     program.store.declare_tag("also/declared")
+    program.store.declare_source("declared too")
     remove_hidden(program.root)
     program.store._tick()
     assert (program.root / ".theiafs" / "lock").read_text().strip().isdigit()
     program.kill()
     program.store = NaiveEventStore(str(program.root), NEVER_MS)
     assert program.store.tags() == {"declared", "also/declared"}
+    assert "declared too" in program.store.sources()
 
 
 @pytest.mark.parametrize("length", [1, 2, 100])

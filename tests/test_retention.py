@@ -40,6 +40,7 @@ def store(tmp_path: Path) -> Iterator[NaiveEventStore]:
     opened = NaiveEventStore(str(tmp_path / "store"), NEVER_MS)
     opened.save_all(Event(f"{time}", "s", time, ["t"], "x") for time in (0, 100, 200))
     opened.declare_tag("declared")
+    opened.declare_source("declared")
     opened.save_view("v", "../by-tag/t")
     opened.write_state("errors", b"line\n")
     opened._flush_all()
@@ -69,6 +70,7 @@ def check(root: Path, *ids: str) -> None:
         assert [str(event.id) for event in store.search(0)] == list(ids)
         assert store.whole(Query().tagged("t")).events == len(ids)
         assert store.tags() >= {"declared"}
+        assert store.sources() >= {"declared"}
         assert store.views() == {"v": "../by-tag/t"}
         store.close()
         assert (root / ".theiafs/index.sqlite").exists()
@@ -115,6 +117,7 @@ def test_a_store_that_is_cleaned_of_everything(tmp_path: Path) -> None:
     root = tmp_path / "store"
     store = NaiveEventStore(str(root), NEVER_MS)
     store.declare_tag("declared")
+    store.declare_source("declared")
     store.save_view("v", "../by-tag/t")
     store.save_all(Event(f"{time}", "s", time, ["t"], "x") for time in (0, 100))
     store._flush_all()

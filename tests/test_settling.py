@@ -58,6 +58,7 @@ def test_after_a_step_a_file_that_has_just_grown_is_not_cached(
     clocks = TwoClocks()
     monkeypatch.setattr("store.engine.settling.time", clocks)
     monkeypatch.setattr("store.engine.state.time", clocks)
+    monkeypatch.setattr("store.index.database.time", clocks)
     store = NaiveEventStore(str(tmp_path), 3_600_000)
     operations = Operations(store, Settings(), lambda: None)
     try:

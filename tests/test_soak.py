@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import math
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from tests.soak.clock import ZONE, MovedClock, moves
 from tests.soak.readers import Failures
 from tests.soak.report import Report
 from tests.soak.resources import Resources, middles
+from tests.soak.run import _ClockHand
 from tests.soak.tally import Tally
 
 NS_PER_S = 10**9
@@ -62,6 +64,18 @@ def test_moves_cross_both_changes_of_summer_time_each_year() -> None:
     assert set(years.values()) == {2}
     ahead = [each.time_s for each in some if each.what != "back"]
     assert ahead == sorted(ahead)
+
+
+@pytest.mark.parametrize("days", [1e-4, 1, 30, 36_500])
+def test_a_soak_of_any_length_and_longer(tmp_path: Path, days: float) -> None:
+    """The clock has room for all of its steps in twice the time, and the calendar for their years."""
+    clock = MovedClock(tmp_path / "clock")
+    hand = _ClockHand(clock, days * 86_400)
+    steps = 2 * math.ceil(days * 86_400 / hand._interval_s)
+    for _ in range(steps - 1):
+        hand.step()
+    assert sum(hand.crossed.values()) == steps
+    assert clock.now_ns() > hand._recent[-1] * NS_PER_S - 2 * days * 86_400 * NS_PER_S
 
 
 def test_a_tally_knows_events_in_frames_and_on_lines() -> None:

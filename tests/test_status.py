@@ -22,7 +22,7 @@ MOUNT_KEYS = [
 ]  # fmt: skip
 STORE_KEYS = [
     "store", "lock_holder", "events", "bytes", "damaged_bytes", "minutes", "streams", "memory_budget_bytes",
-    "memory_used_bytes", "index", "watch", "disk_free_bytes",
+    "memory_used_bytes", "memory_paged_bytes", "index", "watch", "disk_free_bytes",
 ]  # fmt: skip
 WRITER_KEYS = [
     "unflushed_minutes", "unflushed_events", "unflushed_bytes", "last_flush", "log_bytes", "log_kept_bytes", "log_window_s",

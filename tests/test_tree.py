@@ -1,12 +1,13 @@
 """The tree, asked directly: what there is, what there is not, and what moves with the clock."""
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from store import TICKS_PER_S, Event, NaiveEventStore
+from store import TICKS_PER_S, Event, FromSource, NaiveEventStore, Query
 from tests.doubles import Clock
 from theiafs import timerange
 from theiafs.doors import Doors
@@ -122,33 +123,59 @@ def test_a_query_directory_is_as_new_as_its_newest_event(
     assert tree.resolve("/").attributes().newest == 900 * TICKS_PER_S
 
 
-def test_a_declared_tag_is_there_before_its_first_event(tree: Tree) -> None:
+@pytest.mark.parametrize("kind", ["by-tag", "by-source"])
+def test_what_is_declared_is_there_before_its_first_event(tree: Tree, kind: str) -> None:
     """It is empty, listed, and stays when it is declared once more."""
     with pytest.raises(NotFound):
-        tree.resolve("/by-tag/new/ingest")
-    tree.make_directory("/by-tag/new")
-    assert listed(tree, "/by-tag") == ["new"]
-    assert listed(tree, "/by-tag/new") == []
-    assert tree.resolve("/by-tag/new/events").attributes().size == 0
+        tree.resolve(f"/{kind}/new/ingest")
+    tree.make_directory(f"/{kind}/new")
+    assert listed(tree, f"/{kind}") == ["new"]
+    assert listed(tree, f"/{kind}/new") == []
+    assert tree.resolve(f"/{kind}/new/events").attributes().size == 0
+    assert (
+        tree.resolve(f"/range/last-1h/{kind}/new/ingest.combined").attributes().mode & stat.S_IWUSR
+    )
     with pytest.raises(AlreadyThere):
-        tree.make_directory("/by-tag/new")
+        tree.make_directory(f"/{kind}/new")
+
+
+def test_the_source_of_a_declared_directory_is_that_of_its_lines(
+    tree: Tree, store: NaiveEventStore
+) -> None:
+    """Also when a name cannot hold it as it is."""
+    for name, source in (
+        ("nginx", "nginx"),
+        ("a%2Cb", "a,b"),
+        ("%", ""),
+        ("%2Fvar%2Flog", "/var/log"),
+    ):
+        tree.make_directory(f"/by-source/{name}")
+        handle = tree.open(f"/by-source/{name}/ingest", to_write=True)
+        handle.write(b"line\n", os.getpid())
+        handle.release()
+        assert [
+            event.source for event in store.select(Query().where(FromSource(frozenset({source}))))
+        ] == [source]
 
 
 @pytest.mark.parametrize(
-    "path", ["/x", "/range/1-2", "/minutes/1-2", "/by-tag/web/x", "/by-tag", "/"]
-)
+    "path",
+    ["/x", "/range/1-2", "/minutes/1-2", "/by-tag/web/x", "/by-tag", "/by-source", "/", "/match/by-tag/x", "/by-level/x"],
+)  # fmt: skip
 def test_directories_are_made_nowhere_else(tree: Tree, path: str) -> None:
-    """Only a tag can be declared."""
+    """Only a tag or a source can be declared."""
     with pytest.raises(NotPermitted):
         tree.make_directory(path)
 
 
-def test_a_tag_that_no_event_can_have_is_not_declared(tree: Tree) -> None:
-    """A comma separates tags; a newline would break the header."""
-    with pytest.raises(InvalidName):
-        tree.make_directory("/by-tag/a,b")
+@pytest.mark.parametrize("kind", ["by-tag", "by-source"])
+def test_what_no_event_can_have_is_not_declared(tree: Tree, kind: str) -> None:
+    """A comma separates alternatives; a newline would break the header."""
+    for name in ("a,b", "a%0Ab"):
+        with pytest.raises(InvalidName):
+            tree.make_directory(f"/{kind}/{name}")
     with pytest.raises(NotFound):
-        tree.make_directory("/by-tag/unknown/by-tag/b")
+        tree.make_directory(f"/by-tag/unknown/{kind}/b")
 
 
 def test_a_file_that_can_be_written_shows_it(tree: Tree, store: NaiveEventStore) -> None:
@@ -230,7 +257,9 @@ def test_a_removed_event_stays_in_the_size_of_a_file_that_is_open(
     handle = tree.open(path, to_write=False)
     before = tree.resolve(path).attributes()
     store.delete("a")
-    assert tree.resolve(path).attributes() == before
+    after = tree.resolve(path).attributes()
+    assert after._replace(changed=before.changed) == before
+    assert after.changed >= before.changed
     handle.release()
     with pytest.raises(NotFound):
         tree.resolve(path).attributes()

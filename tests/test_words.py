@@ -42,7 +42,7 @@ PARTS = {
     # Of a record: the reason of "not a record", or of damage. Events of programs, by which they are saved: of the field, and not of a path.
     "event {}: a timestamp of {} ticks, beyond {}", "event {}: the {} {} {}", "event {}: the tag {} {}",
     "text that cannot be encoded as {}: {}", "a time that cannot be stored: {}",
-    "no event can have the tag {}: it {}", "a view cannot be called {}", "not a regular expression: {}: {}",
+    "a view cannot be called {}", "not a regular expression: {}: {}",
     # The next part says it.
     "--source or --tag: {}", "{} holds {}", "{} was removed while it was locked", "not UTF-8", "no such file",
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """Additions: what a path says of the events that are appended there."""
 
+import functools
 from typing import NamedTuple
 
 from store import AtLevel, Event, FromSource, HasTag, Query
@@ -7,6 +8,9 @@ from store.format.levels import LEVELS, level_in_tags
 from store.format.record import encode_text
 
 __all__ = ["Addition"]
+
+_ADDITIONS_MAX = 1 << 10
+"""Additions that are kept: a shell that appends line by line opens the file for each."""
 
 
 class Addition(NamedTuple):
@@ -43,6 +47,7 @@ class Addition(NamedTuple):
         return Event(event.id, source, None, tags, event.content, ticks=event.ticks)
 
     @classmethod
+    @functools.lru_cache(_ADDITIONS_MAX)
     def of(cls, query: Query) -> "Addition | None":
         """Return the addition of the directory that shows *query*; None where that does not say unambiguously what to add."""
         tags: set[str] = set()

@@ -1,8 +1,8 @@
 """Growth: files that grow, whose attributes the kernel has, and has to ask for again.
 
 The kernel keeps attributes for a second. So the paths whose attributes were given out within the last second are kept here,
-and when events that they may show are saved, they are invalidated: ``tail -n 5`` of a file shows what was appended before.
-Each time that attributes are given out causes at most one invalidation.
+and when events that they may show are saved or removed, or something else that they show has changed, they are invalidated:
+``tail -n 5`` of a file shows what was appended before. Each time that attributes are given out causes at most one invalidation.
 """
 
 import queue
@@ -24,10 +24,13 @@ _WAIT_S = 0.1
 _SPAN_S = 60
 """Longer minutes, in seconds, are those of other programs."""
 
-_ANY = -1
-"""The number of the span of files that may grow with any event."""
+_Key = int | str
+"""The number of the span in which the minute of a file starts, or the name of something else that it grows with."""
 
-_Paths = defaultdict[int, set[str]]
+_ANY = ""
+"""The key of files that may grow with any event."""
+
+_Paths = defaultdict[_Key, set[str]]
 
 
 class Growth:
@@ -45,7 +48,7 @@ class Growth:
         self._invalidate = invalidate
         self._lifetime_s = lifetime_s
         self._lock = threading.Lock()
-        # By the number of the span in which their minutes start, in two generations: those of this lifetime and of the last.
+        # By what they grow with, in two generations: those of this lifetime and of the last.
         self._young, self._old = _Paths(set), _Paths(set)
         self._count = 0
         self._born = time.monotonic()
@@ -56,18 +59,20 @@ class Growth:
         self._thread = threading.Thread(target=self._work, name="growth", daemon=True)
         self._thread.start()
 
-    def note(self, path: str, minute: str) -> None:
-        """Note that the attributes of *path* are given out, which grows with *minute*, by name; with any if that is empty.
+    def note(self, path: str, grows_with: str) -> None:
+        """Note that the attributes of *path* are given out.
 
         To be called before they are found out, so that no growth is missed meanwhile, and afterwards, when they begin to age.
+
+        Args:
+            path: the path.
+            grows_with: the name of a minute; empty for any; or the name of something else, for :meth:`note_changed`.
         """
-        start, _, end = minute.partition("-")
-        is_short = start and int(end) - int(start) <= _SPAN_S
-        span = int(start) // _SPAN_S if is_short else _ANY
+        key = _key(grows_with)
         with self._lock:
             self._turn()
             if self._count < _PATHS_MAX:
-                known = self._young[span]
+                known = self._young[key]
                 self._count += path not in known
                 known.add(path)
 
@@ -81,11 +86,26 @@ class Growth:
 
     def note_saved(self, ticks: Sequence[int]) -> None:
         """Invalidate what may show events of the times *ticks*, which were just saved, and wait a moment until that is done."""
+        # A minute starts at most one span before the events in it.
+        width = _SPAN_S * TICKS_PER_S
+        spans = range(min(ticks) // width - 1, max(ticks) // width + 1)
+        self._expire([_ANY, *spans] if len(spans) < _PATHS_MAX else None)
+
+    def note_removed(self) -> None:
+        """Invalidate all of it, after events were removed, and wait a moment until that is done."""
+        self._expire(None)
+
+    def note_changed(self, name: str) -> None:
+        """Invalidate what grows with what has this *name*, which has just changed, and wait a moment until that is done."""
+        self._expire([name])
+
+    def _expire(self, keys: Sequence[_Key] | None) -> None:
+        """Invalidate the paths with one of *keys*, None for all, and wait a moment until that is done."""
         if not self._young and not self._old:
             return
         with self._lock:
             self._turn()
-            paths = self._take(ticks)
+            paths = self._take(keys)
         if paths:
             done = threading.Event()
             self._tasks.put((paths, done))
@@ -93,19 +113,14 @@ class Growth:
                 # Later writes do not wait, until the thread has caught up.
                 self._is_late = True
 
-    def _take(self, ticks: Sequence[int]) -> list[str]:
-        """Remove the paths that may show events of the times *ticks*, and return them."""
+    def _take(self, keys: Sequence[_Key] | None) -> list[str]:
+        """Remove the paths with one of *keys*, None for all, and return them."""
         found: set[str] = set()
-        # A minute starts at most one span before the events in it.
-        width = _SPAN_S * TICKS_PER_S
-        spans = range(min(ticks) // width - 1, max(ticks) // width + 1)
         for generation in (self._young, self._old):
-            known = spans if len(spans) < len(generation) else [*generation]
-            for span in (_ANY, *known):
-                if span == _ANY or span in spans:
-                    taken = generation.pop(span, set())
-                    found |= taken
-                    self._count -= len(taken) if generation is self._young else 0
+            for key in [*generation] if keys is None else keys:
+                taken = generation.pop(key, set())
+                found |= taken
+                self._count -= len(taken) if generation is self._young else 0
         return list(found)
 
     def _work(self) -> None:
@@ -124,3 +139,11 @@ class Growth:
         self._is_closing = True
         self._tasks.put(None)
         self._thread.join(_WAIT_S)
+
+
+def _key(grows_with: str) -> _Key:
+    """Return the key of paths that grow with the minute, or something else, of that name."""
+    start, _, end = grows_with.partition("-")
+    if not end:
+        return grows_with
+    return int(start) // _SPAN_S if int(end) - int(start) <= _SPAN_S else _ANY

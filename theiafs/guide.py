@@ -191,7 +191,7 @@ source the command that writes. Below a query directory it also gets the tags,
 the source and the level in the path.
 
     echo "GET /x 404" >> by-tag/web/by-tag/db/ingest
-    echo "restarted" >> by-source/bash/ingest
+    mkdir -p by-source/nginx && echo "restarted" >> by-source/nginx/ingest
     printf 'one\\ntwo\\n' | tee -a by-tag/web/ingest
     tail -n 3 by-tag/web/events.log
 

@@ -19,6 +19,7 @@ from theiafs.mounts import mounted_on, mounts
 from theiafs.progress import Progress, copy_of_terminal
 from theiafs.service import Service
 from theiafs.session import serve
+from theiafs.stores import named_store
 from theiafs.unmounting import is_stale, remove_mount
 
 __all__ = ["check", "mount"]
@@ -32,7 +33,7 @@ _DEVICE = "/dev/fuse"
 
 
 def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground: bool) -> None:
-    """Mount the store at *store_address* on the directory *mountpoint*.
+    """Mount the store at *store_address* on the directory *mountpoint*, from which the mount of a process that has ended is removed.
 
     With *in_foreground*, tell systemd how the mount is, if it is one of its services, and return when the filesystem is unmounted.
     Otherwise, serve in a background process, and return in the calling one as soon as the mount answers.
@@ -41,6 +42,10 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
         MountError: if that is not possible.
     """
     backend, mountpoint = check(store_address, mountpoint, settings)
+    while is_stale(mountpoint):
+        remove_mount(mountpoint)
+        log.warning("removed a mount on %s whose process has ended", mountpoint)
+        _check_mountpoint(mountpoint)  # what is there was hidden
     if in_foreground:
         _log_to(logging.StreamHandler())
         service = Service(mountpoint)
@@ -58,7 +63,7 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
 def check(store_address: str, mountpoint: str, settings: Settings) -> tuple[Backend, str]:
     """Check that the store at *store_address* can be mounted on *mountpoint* with *settings*.
 
-    The mount of a process that has ended is removed from there.
+    Nothing is changed. The mount of a process that has ended is no obstacle.
 
     Returns:
         The store, and the mountpoint as an absolute path.
@@ -90,14 +95,13 @@ def check(store_address: str, mountpoint: str, settings: Settings) -> tuple[Back
 
 
 def _check_mountpoint(mountpoint: str) -> None:
-    """Check that *mountpoint* is an empty directory, after the mount of a process that has ended is removed.
+    """Check that *mountpoint* is an empty directory, or the mount of a process that has ended.
 
     Raises:
         MountError: if it is not.
     """
     if is_stale(mountpoint):
-        remove_mount(mountpoint)
-        log.warning("removed a mount on %s whose process has ended", mountpoint)
+        return
     try:
         entries = os.listdir(mountpoint)
     except FileNotFoundError as error:
@@ -231,7 +235,9 @@ def _as_mount_error(backend: Backend) -> Iterator[None]:
         yield
     except StoreLocked as error:
         mountpoints = [
-            each.mountpoint for each in mounts() if each.is_ours and each.source == backend.name
+            each.mountpoint
+            for each in mounts()
+            if each.is_ours and each.source == backend.name and named_store(each) is not None
         ]
         shown = "".join(f", and it is mounted on {mountpoint}" for mountpoint in mountpoints)
         raise MountError(

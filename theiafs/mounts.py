@@ -22,6 +22,7 @@ class Mount(NamedTuple):
         type: type of the filesystem, such as "fuse.theiafs".
         source: the device or, for theiafs, the name of the store, which is an address without a password.
         is_read_only: whether the filesystem, not only this mount of it, is read-only.
+        owner: the id of the user that mounted it, which only FUSE tells; -1 if it is not told.
         namespace: suffix for messages that names a process of another mount namespace; empty for our own.
     """
 
@@ -31,6 +32,7 @@ class Mount(NamedTuple):
     type: str
     source: str
     is_read_only: bool
+    owner: int
     namespace: str = ""
 
     @property
@@ -53,8 +55,17 @@ def mounts(process: str = "self") -> list[Mount]:
         number, _parent, device, _root, mountpoint = before.split(" ")[:5]
         kind, source, options = after.split(" ")[:3]
         is_read_only = "ro" in options.split(",")
+        owner = re.search(r"(?:^|,)user_id=(\d+)", options)
         found.append(
-            Mount(int(number), device, _unquote(mountpoint), kind, _unquote(source), is_read_only)
+            Mount(
+                int(number),
+                device,
+                _unquote(mountpoint),
+                kind,
+                _unquote(source),
+                is_read_only,
+                int(owner[1]) if owner else -1,
+            )
         )
     return found
 

@@ -70,7 +70,7 @@ class Node(ABC):
     """A file, directory or link of the tree.
 
     Attributes:
-        grows_with: the name of the minute with which its size grows; empty for all of them, None for none.
+        grows_with: the name of the minute with which its size grows; empty for all of them, "errors" for the error log, None for none.
     """
 
     grows_with: str | None = None
@@ -172,6 +172,7 @@ class ErrorsFile(File):
     """The text of *errors*."""
 
     MODE = stat.S_IFREG | 0o444
+    grows_with = "errors"
 
     def __init__(self, errors: ErrorLog) -> None:
         self._errors = errors

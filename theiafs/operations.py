@@ -21,7 +21,7 @@ from theiafs.growth import Growth
 from theiafs.handles import HandleTable
 from theiafs.inodes import inode_of
 from theiafs.names import NAME_SIZE_MAX
-from theiafs.nodes import Attributes, Directory, Entries, IngestFile, Link
+from theiafs.nodes import Attributes, Directory, Entries, ErrorsFile, IngestFile, Link
 from theiafs.paths import NodeKind
 from theiafs.permissions import Permissions
 from theiafs.processes import process_group_of, process_of
@@ -46,7 +46,9 @@ _HIDDEN = ".fuse_hidden"
 """Begins the names that libfuse gives files that are removed while they are open."""
 _WRITTEN_IN = frozenset({NodeKind.BY_TAG, NodeKind.BY_SOURCE, NodeKind.BY_ID})
 """The directories in which bytes that are not UTF-8 have another spelling."""
-_MADE_ADVICE = "append to ingest, or make a directory in by-tag, or a symbolic link in views"
+_MADE_ADVICE = (
+    "append to ingest, or make a directory in by-tag or by-source, or a symbolic link in views"
+)
 _ERRORS_STATE = "errors"
 
 log = logging.getLogger(__name__)
@@ -184,6 +186,8 @@ class Operations:
             error: says why.
         """
         self._errors.add(process_of(thread_id), operation, path, error)
+        if self._growth is not None:
+            self._growth.note_changed(ErrorsFile.grows_with)
 
     def _status(self) -> dict[str, int | str]:
         return {
@@ -268,7 +272,7 @@ class Operations:
         return chain([Entries((".", ".."), Directory.MODE)], node.entries())
 
     def mkdir(self, path: str, _mode: int) -> None:
-        """Declare the tag whose directory is at *path*."""
+        """Declare the tag or the source whose directory is at *path*."""
         self._tree.make_directory(path)
 
     def open(self, path: str, flags: int, thread_id: int) -> Opened:
@@ -352,7 +356,15 @@ class Operations:
         elif path in self._hidden:
             del self._hidden[path]
         elif not self._is_ingest(path):
+            self._remove(path)
+
+    def _remove(self, path: str) -> None:
+        """Remove what is at *path*; what was shown of all files that had it is out of date."""
+        try:
             self._tree.remove(path)
+        finally:
+            if self._growth is not None:
+                self._growth.note_removed()
 
     def rmdir(self, path: str) -> None:
         """Refuse."""
@@ -386,7 +398,7 @@ class Operations:
                     f"cannot be renamed: {old!r}; only views can (mv views/OLD views/NEW)"
                 )
             attributes = self.getattr(old)
-            self._tree.remove(old)
+            self._remove(old)
             self._hidden[new] = attributes
             return
         if posixpath.basename(new).startswith(_HIDDEN):

@@ -1,12 +1,11 @@
 """The origin of what is appended."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Origin"]
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """The origin of appended events: their default source and time.
 
     Attributes:

@@ -40,7 +40,8 @@ class Permissions:
         if stat.S_ISLNK(mode):
             return mode  # never checked; all links have the same
         if stat.S_ISDIR(mode):
-            # The names of filters, each before its value.
+            # The names of filters, each before its value: those without a value, after which it would be otherwise, are all of them
+            # among the ones that lead nowhere.
             leads_nowhere = not _WITHOUT_DOORS.isdisjoint(path.split("/")[1::2])
             return mode & ~self._umask | (0 if leads_nowhere else self._passing)
         if (

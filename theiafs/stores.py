@@ -3,10 +3,10 @@
 import argparse
 import os
 
-from store import Backend, EventStoreException, backend_of
+from store import Backend, EventReadException, EventStoreException, backend_of
 from theiafs.mounts import Mount, mount_at, mounts
 
-__all__ = ["add_store_argument", "mount_of", "store_at"]
+__all__ = ["add_store_argument", "mount_of", "named_store", "store_at"]
 
 
 def add_store_argument(parser: argparse.ArgumentParser) -> None:
@@ -20,31 +20,40 @@ def store_at(given: str) -> Backend:
     """Return the store that is meant by *given*: its address, or the path that it is mounted on.
 
     Raises:
-        EventStoreException: if it is no address of a store.
+        EventStoreException: if it is no address of a store, or the mount may be of another store than it says.
     """
     # A mount that does not answer is known by its path as it was given.
     for path in (os.path.abspath(given), os.path.realpath(given)):
         mount = mount_at(path)
         if mount is not None and mount.is_ours:
-            return backend_of(mount.source)
+            store = named_store(mount)
+            if store is None:
+                raise EventReadException(
+                    f"{given} was mounted by user {mount.owner}, whose word that it is of {mount.source} is not taken:"
+                    " give the directory of the store"
+                )
+            return store
     return backend_of(given)
 
 
 def mount_of(store: Backend) -> Mount | None:
     """Return a mount through which *store* is written; None if there is none."""
-    return next(
-        (
-            each
-            for each in mounts()
-            if each.is_ours and not each.is_read_only and _identity(each.source) == store.identity
-        ),
-        None,
-    )
+    for each in mounts():
+        if each.is_ours and not each.is_read_only:
+            named = named_store(each)
+            if named is not None and named.identity == store.identity:
+                return each
+    return None
 
 
-def _identity(name: str) -> str:
-    """Return the identity of the store that is shown as *name*; empty if another release has mounted it, which knows more stores."""
+def named_store(mount: Mount) -> Backend | None:
+    """Return the store that *mount*, a theiafs mount, says that it is of; None if that is not to be believed.
+
+    Any user can mount a filesystem of any name and source. The word of root, of the caller, and of the owner of the store is
+    taken.
+    """
     try:
-        return backend_of(name).identity
+        store = backend_of(mount.source)
     except EventStoreException:
-        return ""
+        return None  # another release, which knows more stores, has mounted it
+    return store if mount.owner in (0, os.geteuid(), store.owner()) else None

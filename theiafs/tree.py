@@ -5,6 +5,7 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, tzinfo
 from functools import partial
+from typing import NamedTuple
 
 from store import (
     Batch,
@@ -59,8 +60,27 @@ _SIZES_MAX = 1 << 12
 
 _MINUTE_FILES = frozenset({NodeKind.MINUTE, NodeKind.MINUTE_LOG, NodeKind.MINUTE_JSONL})
 
+_Make = Callable[[str, Location, Query], Node | None]
+"""Makes the node at a path from what the path means; None if nothing is there after all."""
+
 _RGIGNORE = f"/*\n!/{NodeKind.MINUTES}/\n"
 """Lets ripgrep read every event once: ``rg X`` at the root reads ``minutes``."""
+
+
+class _Declarable(NamedTuple):
+    """Names of one kind, which the directories that are made declare.
+
+    Attributes:
+        kind: the kind, such as "tag".
+        read: turns the name of a directory into one.
+        is_known: returns whether one is there already.
+        declare: declares one in the store.
+    """
+
+    kind: str
+    read: Callable[[str], str]
+    is_known: Callable[[str], bool]
+    declare: Callable[[str], None]
 
 
 class Tree:
@@ -98,11 +118,26 @@ class Tree:
         self._open_answers = OpenAnswers()
         self._scanned_sizes: Recent[str, int] = Recent(_SIZES_MAX)
         self._listings = Listings(store, zone)
-        self._root_files: dict[NodeKind, Callable[[], File]] = {
-            NodeKind.README: lambda: TextFile(GUIDE),
-            NodeKind.RGIGNORE: lambda: TextFile(_RGIGNORE),
-            NodeKind.STATUS: lambda: StatusFile({**status(), **doors.status(), **store.status()}),
-            NodeKind.ERRORS: lambda: ErrorsFile(self._errors),
+        self._declarable = {
+            NodeKind.BY_TAG: _Declarable("tag", self._read_tag, store.has_tag, store.declare_tag),
+            NodeKind.BY_SOURCE: _Declarable(
+                "source", self._read_source, store.has_source, store.declare_source
+            ),
+        }
+        self._makers: dict[NodeKind, _Make] = {
+            NodeKind.README: lambda *_: TextFile(GUIDE),
+            NodeKind.RGIGNORE: lambda *_: TextFile(_RGIGNORE),
+            NodeKind.STATUS: lambda *_: StatusFile(
+                {**status(), **doors.status(), **store.status()}
+            ),
+            NodeKind.ERRORS: lambda *_: ErrorsFile(self._errors),
+            NodeKind.LATEST: self._latest,
+            NodeKind.VIEW: self._view,
+            NodeKind.SIGNPOST: self._signpost,
+            NodeKind.EVENT: self._event,
+            **dict.fromkeys((NodeKind.EVENTS, NodeKind.MINUTE, *VIEW_OF), self._answer),
+            **dict.fromkeys(SUMMARIES, self._summary),
+            **dict.fromkeys(DOORS if store.is_writable else (), self._ingest),
         }
 
     def resolve(self, path: str) -> Node:
@@ -132,37 +167,37 @@ class Tree:
         return node.open()
 
     def make_directory(self, path: str) -> None:
-        """Declare a tag, for a directory *path* under ``by-tag``.
+        """Declare a tag or a source, for a directory *path* under ``by-tag`` or ``by-source``.
 
         Raises:
-            AlreadyThere: if the tag is known.
-            InvalidName: if no event can have such a tag.
+            AlreadyThere: if it is known.
+            InvalidName: if no event can have such a tag, or be from such a source.
             NotPermitted: anywhere else.
         """
-        above, name = posixpath.split(path)
-        if posixpath.basename(above) != NodeKind.BY_TAG:
+        above, file_name = posixpath.split(path)
+        found = self._declarable.get(self._paths.locate(above).kind)
+        if found is None:
             raise NotPermitted(
-                f"directories can only be made in by-tag: {path!r}; declare a tag with mkdir by-tag/TAG"
+                f"directories can only be made in by-tag and by-source: {path!r}; declare a tag with mkdir by-tag/TAG"
             )
         self.resolve(above)
-        if "," in name:
-            position = name.index(",")
+        if "," in file_name:
             raise InvalidName(
-                f"a tag cannot have a comma in it: {path!r}; make one directory for each tag",
-                name,
-                position,
+                f"a comma separates {found.kind}s: {path!r}; make one directory for each {found.kind}",
+                file_name,
+                file_name.index(","),
             )
         try:
-            tag = self._read_tag(name)
+            name = found.read(file_name)
         except NotFound as error:
             raise InvalidName(
-                f"{name!r} is short for a tag that is too long for a name, and no event has it: append one that does",
-                name,
+                f"{file_name!r} is short for a {found.kind} that is too long for a name, and no event has it: append one that does",
+                file_name,
                 0,
             ) from error
-        if self._store.has_tag(tag):
-            raise AlreadyThere(f"the tag {tag!r} is known already: use its directory")
-        self._store.declare_tag(tag)
+        if found.is_known(name):
+            raise AlreadyThere(f"the {found.kind} {name!r} is known already: use its directory")
+        found.declare(name)
 
     def remove(self, path: str) -> None:
         """Remove the minute or the event at *path*, or all events of a tag and a time range, durably.
@@ -297,37 +332,34 @@ class Tree:
     def _node(self, path: str, location: Location, query: Query) -> Node:
         if self._listings.has(location):
             return self._directory(lambda: self._listings.entries(location, query), query)
-        make_file = self._root_files.get(location.kind)
-        if make_file is not None:
-            return make_file()
-        store = self._store
-        match location.kind:
-            case NodeKind.EVENTS | NodeKind.MINUTE:
-                return AnswerFile(store, query, location.name, path, self._open_answers)
-            case _ if location.kind in VIEW_OF:
-                view = VIEW_OF[location.kind]
-                return AnswerFile(store, query, location.name, path, self._open_answers, view)
-            case NodeKind.VIEW:
-                target = store.views().get(location.name)
-                if target is not None and stays_inside(target):
-                    return Link(target, 0)
-            case NodeKind.SIGNPOST if (
-                location.name in self._listings.signposts(location, query).names
-            ):
-                return Link(signposted(location.name), 0)
-            case NodeKind.LATEST:
-                return self._latest(path)
-            case NodeKind.EVENT:
-                return EventFile(store, _read_id(location.name))
-            case _ if location.kind in SUMMARIES:
-                return self._summary(path, location.kind, query)
-            case _ if location.kind in DOORS and store.is_writable:
-                addition = Addition.of(query)
-                if addition is not None:
-                    make_buffer = partial(self._doors.buffer, location.kind, addition)
-                    on_loss = partial(self._note_loss, path.encode())
-                    return IngestFile(store, self._save, addition, make_buffer, on_loss)
-        raise NotFound(f"no such file: {path!r}")
+        make = self._makers.get(location.kind)
+        node = None if make is None else make(path, location, query)
+        if node is None:
+            raise NotFound(f"no such file: {path!r}")
+        return node
+
+    def _answer(self, path: str, location: Location, query: Query) -> AnswerFile:
+        view = VIEW_OF.get(location.kind)
+        return AnswerFile(self._store, query, location.name, path, self._open_answers, view)
+
+    def _view(self, _path: str, location: Location, _query: Query) -> Link | None:
+        target = self._store.views().get(location.name)
+        return Link(target, 0) if target is not None and stays_inside(target) else None
+
+    def _signpost(self, _path: str, location: Location, query: Query) -> Link | None:
+        names = self._listings.signposts(location, query).names
+        return Link(signposted(location.name), 0) if location.name in names else None
+
+    def _event(self, _path: str, location: Location, _query: Query) -> EventFile:
+        return EventFile(self._store, _read_id(location.name))
+
+    def _ingest(self, path: str, location: Location, query: Query) -> IngestFile | None:
+        addition = Addition.of(query)
+        if addition is None:
+            return None
+        make_buffer = partial(self._doors.buffer, location.kind, addition)
+        on_loss = partial(self._note_loss, path.encode())
+        return IngestFile(self._store, self._save, addition, make_buffer, on_loss)
 
     def _note_loss(self, path: bytes, writer: Process, error: EventStoreException) -> None:
         self._errors.add(writer, "release", path, error)
@@ -339,7 +371,9 @@ class Tree:
         """Return what is known, without reading contents, of the events that may answer *query*."""
         return self._store.whole(query.without_contents)
 
-    def _summary(self, path: str, kind: NodeKind, query: Query) -> SummaryFile:
+    def _summary(self, path: str, location: Location, query: Query) -> SummaryFile:
+        kind = location.kind
+
         def text() -> bytes:
             return SUMMARIES[kind](self._store, query)
 
@@ -355,7 +389,7 @@ class Tree:
 
         return SummaryFile(text, events, has_settled)
 
-    def _latest(self, path: str) -> Link:
+    def _latest(self, path: str, _location: Location, _query: Query) -> Link:
         newest = self._store.latest()
         if newest is None:
             raise NotFound(f"there are no minutes yet: {path!r}")

@@ -7,22 +7,31 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
-from store import EventStoreException, StoreLocked, backend_of
+from store import EventStoreException, StoreLocked
 from theiafs.directories import absolute
 from theiafs.errors import MountError
 from theiafs.mounts import Mount, mount_at, mounted_on, mounts_of_all_processes
+from theiafs.stores import named_store
 
 __all__ = ["is_stale", "remove_mount", "remove_stale", "unmount"]
 
+_Answer = TypeVar("_Answer")
+
 _ANSWER_S = 5.0
 """How long a mount may take to answer, in seconds, before it counts as one that does not."""
+_ENDED = frozenset({errno.ENOTCONN, errno.ECONNABORTED})
+"""The errors of a mount whose process has ended: before the request, or while it waited."""
 _COPY_S, _POLL_S = 1.0, 0.05
 """How long another mount namespace may have a copy of it, as those do that are just made, such as that of a service or a container."""
 
 
 def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf) -> None:
     """Unmount *mountpoint*, and wait until everything is written and the store is free again.
+
+    Of a mount that may be of another store than it says, nothing is waited for.
 
     Args:
         mountpoint: the directory.
@@ -46,7 +55,8 @@ def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf)
             f"{mountpoint} does not answer: is its process stopped? (theiafs umount --lazy {mountpoint})"
         )
     _run_umount(mountpoint)
-    if mounted.is_read_only:
+    store = _within(_ANSWER_S, lambda: named_store(mounted))
+    if mounted.is_read_only or store is None:
         return
     others = _mounts_of(mounted.source)
     if others and not answers:
@@ -63,7 +73,7 @@ def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf)
             f" on {held[0].mountpoint}{held[0].namespace}, and stays in use until that is unmounted too"
         )
     try:
-        is_all_written = backend_of(mounted.source).wait_until_closed(timeout_s)
+        is_all_written = store.wait_until_closed(timeout_s)
     except StoreLocked as error:
         raise MountError(
             f"{mountpoint} is unmounted, but not everything is written after {timeout_s:g} s: {error};"
@@ -155,9 +165,14 @@ def _mount_to_unmount(mountpoint: str) -> Mount:
 
 def _answers(mountpoint: str, timeout_s: float) -> bool | None:
     """Return whether a process serves the mount at *mountpoint*; None if it does not answer within *timeout_s* seconds."""
-    answers: list[bool] = []
+    return _within(timeout_s, lambda: _is_served(mountpoint))
+
+
+def _within(timeout_s: float, ask: Callable[[], _Answer]) -> _Answer | None:
+    """Return what *ask* returns; None if that takes more than *timeout_s* seconds, because a mount does not answer."""
+    answers: list[_Answer] = []
     # A thread that waits for a mount ends with this process, whatever becomes of the mount.
-    thread = threading.Thread(target=lambda: answers.append(_is_served(mountpoint)), daemon=True)
+    thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
     thread.start()
     thread.join(timeout_s)
     return answers[0] if answers else None
@@ -169,5 +184,5 @@ def _is_served(mountpoint: str) -> bool:
         os.close(os.open(mountpoint, os.O_RDONLY | os.O_DIRECTORY))
     except OSError as error:
         # Any other error is an answer: that of another user's mount, for instance, or of the kernel on its behalf.
-        return error.errno != errno.ENOTCONN
+        return error.errno not in _ENDED
     return True

@@ -7,6 +7,7 @@ place, and so that an error of the operating system becomes an exception of the 
 import contextlib
 import errno
 import math
+import mmap
 import os
 import stat
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ _READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 _CREATE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
+_DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
 _BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id"
 
 
@@ -45,6 +48,27 @@ class Disk:
         with writing("make the directory", path), contextlib.suppress(FileExistsError):
             os.mkdir(path)
         self.sync_directory(above)
+
+    def make_directory_like(self, path: str, model: str) -> None:
+        """Make the directory *path*, durably, and give it the permissions and the owner of *model* if there is that.
+
+        What is not allowed is left: the owner, unless this process is root's; and all of it of a directory of another user.
+        """
+        self.make_directory(path)
+        with writing("set the permissions of", path):
+            try:
+                wanted = os.stat(model)
+            except FileNotFoundError:
+                return
+            # Not by its path: a link in its place would lead elsewhere.
+            descriptor = os.open(path, _DIRECTORY_FLAGS | os.O_NOFOLLOW)
+            try:
+                with contextlib.suppress(PermissionError):
+                    os.fchown(descriptor, wanted.st_uid, wanted.st_gid)
+                with contextlib.suppress(PermissionError):
+                    os.fchmod(descriptor, stat.S_IMODE(wanted.st_mode))
+            finally:
+                os.close(descriptor)
 
     def remake_directory(self, path: str) -> bool:
         """Make the directory *path*, and the one it is in, again if another program removed them; nothing is synced.
@@ -194,6 +218,22 @@ class Disk:
                     emptied = os.open(path, _CREATE_FLAGS, 0o644)
                 return WritableFile(path, emptied)
 
+    def map_unnamed(self, directory: str, size: int) -> mmap.mmap:
+        """Map *size* bytes of zeros in a file in *directory* that has no name, and ends with the mapping.
+
+        Raises:
+            StoreFull: if there is no room.
+            EventWriteException: if the file system has no such files, or it fails.
+        """
+        with writing("make a file without a name in", directory):
+            descriptor = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            try:
+                # Now, for without room a write to the mapping would end the process.
+                os.posix_fallocate(descriptor, 0, size)
+                return mmap.mmap(descriptor, size)
+            finally:
+                os.close(descriptor)
+
     def check_no_link(self, path: str) -> None:
         """Check that *path* is no symbolic link: what is read and written below it would be somewhere else.
 
@@ -271,7 +311,7 @@ class Disk:
 
     def sync_directory(self, path: str) -> None:
         """Fsync the directory *path*, so that what was created, renamed and removed in it lasts."""
-        self._sync(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._sync(path, _DIRECTORY_FLAGS)
 
     def _sync(self, path: str, flags: int) -> None:
         with writing("sync", path):
@@ -307,6 +347,11 @@ class Disk:
             StoreLocked: if one still has after *timeout_s* seconds.
         """
         lock.wait(root_dir, lock_path, timeout_s)
+
+    def owner(self, path: str) -> int:
+        """Return the id of the user that owns what is at *path*."""
+        with reading("stat", path):
+            return os.stat(path).st_uid
 
     def other_writers(self, directory: str) -> list[str]:
         """Return the users except root that may write to *directory*, as far as its owner and its mode say."""

@@ -9,19 +9,22 @@ from typing import NamedTuple
 from store.checksum import crc32
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
-from store.engine.declared import DeclaredTags
+from store.engine.backup_mark import BackupMark
+from store.engine.declared import DeclaredNames
 from store.engine.links import check_links
 from store.engine.naive import NaiveEventStore
 from store.engine.saved_views import SavedViews
 from store.errors import EventReadException, EventStoreException, EventWriteException, FileChanged
 from store.filenames import (
-    HIDDEN_DIRECTORY,
-    backup_path,
+    declared_sources_path,
+    declared_tags_path,
     hidden_path,
     journal_path,
     lock_path,
+    old_declared_tags_path,
     quarantine_path,
     states_path,
+    views_path,
 )
 from store.format.scan import split_records
 from store.minutes.names import parse_name
@@ -56,9 +59,10 @@ class _Copied(NamedTuple):
 class Backup:
     """A backup of a store into another directory, which has every event that was saved before it began, once.
 
-    What is only in the log of the store becomes a part of the minute files of the backup, which has no log. Each of them is
+    What is only in the log of the store becomes a part of the minute files of the backup, which has no log. Its files and
+    directories have the permissions of the store's and, as far as this process may set them, their owners. Each minute file is
     replaced atomically; those that have the size and the mtime of the store's are not copied again. Minutes that the store has
-    no more stay in the backup, as do declared tags and saved views, unless *deletes*.
+    no more stay in the backup, as do saved views, unless *deletes*.
 
     Attributes:
         copied: how many minute files were copied.
@@ -102,7 +106,9 @@ class Backup:
         self._check_source()
         for each in (self._root_dir, self._target_dir):
             check_links(self._disk, each)
-        self._claim_target()
+        BackupMark(self._disk, self._target_dir).claim(self._root_dir)
+        self._disk.make_directory_like(self._target_dir, self._root_dir)
+        self._disk.make_directory_like(hidden_path(self._target_dir), hidden_path(self._root_dir))
         if list_segments(self._disk, journal_path(self._target_dir)):
             # It was in use as a store: from here on, it has no log.
             NaiveEventStore(self._target_dir, math.inf, self._disk).close()
@@ -110,6 +116,8 @@ class Backup:
         with contextlib.closing(lock):
             self._clean_target()
             yield from self._copy_everything(progress)
+            # It is this process's, and not the store's: the owner of that could not lock what is restored.
+            self._disk.remove(lock_path(self._target_dir))
 
     def _copy_everything(self, progress: Progress) -> Iterator[EventStoreException]:
         # The log first: an event that is flushed after that is in both, one that was flushed before is in its file.
@@ -142,42 +150,6 @@ class Backup:
             raise EventWriteException(
                 f"{self._target_dir} and the store {self._root_dir} are not apart: give another directory for the backup"
             )
-
-    def _claim_target(self) -> None:
-        """Mark the target as a backup of this store.
-
-        Raises:
-            EventWriteException: if it is something else.
-        """
-        mark = backup_path(self._target_dir)
-        marked = self._disk.read_link(mark)
-        if marked == self._root_dir:
-            return
-        if marked is not None:
-            raise EventWriteException(
-                f"{self._target_dir} is a backup of {marked}, not of {self._root_dir}: give another directory"
-                f" (if the store has moved: ln -sfn {self._root_dir} {mark})"
-            )
-        names = self._names(self._target_dir)
-        hidden = hidden_path(self._target_dir)
-        # A backup that was killed at once may have left a hidden directory.
-        if names - {HIDDEN_DIRECTORY} or self._names(hidden):
-            raise EventWriteException(
-                f"{self._target_dir} is not empty, and no backup that theiafs has made: give another directory"
-            )
-        self._disk.make_directory(hidden)
-        self._disk.make_link(mark, self._root_dir)
-        self._disk.sync_directory(hidden)
-
-    def _names(self, directory: str) -> set[str]:
-        """Return the names of all that is in *directory*, none if it is not there."""
-        if not self._disk.exists(directory):
-            return set()
-        return {
-            *self._disk.list_names(directory),
-            *self._disk.list_links(directory),
-            *self._disk.list_directories(directory),
-        }
 
     def _clean_target(self) -> None:
         """Remove the temporary files of a backup that was killed."""
@@ -278,13 +250,17 @@ class Backup:
             before = file.stat() if file is not None else None
             stored_size = before.size if before is not None else 0
             written = opened.enter_context(self._disk.create(temporary))
+            name = os.path.basename(source)
+            model = file
+            if file is None and records is not None:
+                model = records.segment_of(name)
+            assert model is not None, "what is not in the log is in a file"
+            written.copy(model, 0)  # its permissions, and its owner
             if file is not None:
-                written.copy(file, 0)  # its permissions, and its owner
                 for chunk in file.chunks(0, stored_size):
                     written.write(chunk)
                     checksum, size = crc32(chunk, checksum), size + len(chunk)
             if records is not None:
-                name = os.path.basename(source)
                 for chunk in records.missing(name, file, stored_size):
                     written.write(chunk)
                     checksum, size = crc32(chunk, checksum), size + len(chunk)
@@ -312,22 +288,25 @@ class Backup:
     def _copy_files(self, source: str, target: str) -> Iterator[EventStoreException]:
         """Copy the files in the directory *source* to *target*; yield the errors of those that could not be."""
         if self._disk.exists(source):
-            self._disk.make_directory(target)
+            self._disk.make_directory_like(target, source)
             yield from self._copy_batch(source, target, list(self._disk.list_names(source)))
 
     # The rest
 
     def _copy_names(self) -> None:
-        """Copy the declared tags and the saved views."""
+        """Copy the declared tags and sources, and the saved views."""
+        for path_of in (declared_tags_path, declared_sources_path, views_path):
+            self._copy_directories(path_of(self._root_dir), path_of(self._target_dir))
         tags, wanted_tags = (
-            DeclaredTags(self._disk, each) for each in (self._target_dir, self._root_dir)
+            DeclaredNames(self._disk, declared_tags_path(each), old_declared_tags_path(each))
+            for each in (self._target_dir, self._root_dir)
         )
         views, wanted_views = (
             SavedViews(self._disk, each) for each in (self._target_dir, self._root_dir)
         )
         for each in (tags, wanted_tags, views, wanted_views):
             each.load()
-        for tag in sorted(wanted_tags.tags()):
+        for tag in sorted(wanted_tags.names()):
             tags.add(tag)
         wanted = wanted_views.targets()
         for name, target in views.targets().items():
@@ -336,6 +315,13 @@ class Backup:
         for name, target in wanted.items():
             if name not in views.targets():
                 views.add(name, target)
+
+    def _copy_directories(self, source: str, target: str) -> None:
+        """Copy the directory *source*, if there is one, and the directories in it to *target*."""
+        if self._disk.exists(source):
+            self._disk.make_directory_like(target, source)
+            for name in self._disk.list_directories(source):
+                self._copy_directories(os.path.join(source, name), os.path.join(target, name))
 
     def _remove_others(self, names: set[str]) -> None:
         """Remove the minute files from the backup that are not among *names*."""

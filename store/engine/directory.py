@@ -9,6 +9,7 @@ from pathlib import Path
 from store.api import EventStore
 from store.backend import Backend, Opening
 from store.disk.disk import Disk
+from store.engine.backup_mark import BackupMark
 from store.engine.follower import FollowingStore
 from store.engine.naive import NaiveEventStore
 from store.errors import (
@@ -69,7 +70,10 @@ class DirectoryBackend(Backend):
             )
 
     def open(self, opening: Opening) -> EventStore:
-        """See :meth:`Backend.open`."""
+        """See :meth:`Backend.open`.
+
+        A backup that is opened to be written is none any more: the next backup may not replace what is saved to it.
+        """
         self.check(is_read_only=opening.is_read_only)
         interval_ms, memory_size = opening.flush_interval_ms, opening.memory_size
         if opening.is_read_only:
@@ -80,7 +84,7 @@ class DirectoryBackend(Backend):
                 opening.progress,
                 memory_size,
             )
-        return NaiveEventStore(
+        store = NaiveEventStore(
             self.address,
             interval_ms,
             None,
@@ -89,6 +93,11 @@ class DirectoryBackend(Backend):
             opening.log_keep_size,
             opening.measured_views,
         )
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(store.close)
+            BackupMark(Disk(), self.address).drop()
+            on_failure.pop_all()
+        return store
 
     def check_mountpoint(self, mountpoint: str) -> None:
         """See :meth:`Backend.check_mountpoint`."""
@@ -112,6 +121,13 @@ class DirectoryBackend(Backend):
             f"store {self.name} is served by root, but {' and '.join(others)} may write to it: serve it as the user that owns"
             f" it, or give it to root (chown root {self.name}; chmod go-w {self.name})"
         ]
+
+    def owner(self) -> int | None:
+        """See :meth:`Backend.owner`."""
+        try:
+            return Disk().owner(self.address)
+        except EventReadException:
+            return None  # what is not there, or not for the caller, has no owner to be believed
 
     def wait_until_closed(self, timeout_s: float = math.inf) -> bool:
         """See :meth:`Backend.wait_until_closed`."""

@@ -71,8 +71,7 @@ class FollowingStore(FileStore):
             self._state.refresh = self._watcher.refresh
             self._watcher.begin()
             on_failure.callback(self._watcher.close)
-            self._declared.load()
-            self._views.load()
+            self._load_names()
             self._state.load(progress)
             on_failure.pop_all()
         self._watcher.start()
@@ -87,8 +86,7 @@ class FollowingStore(FileStore):
         """Apply all changes since the last call."""
         try:
             self._watcher.look()
-            self._declared.load()
-            self._views.load()
+            self._load_names()
         except EventStoreException as error:
             log.info("will check for changes again: %s", error)
 

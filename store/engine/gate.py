@@ -19,7 +19,8 @@ class Gate:
 
     def go_through(self) -> None:
         """Wait until the gate is open."""
-        self._opening.wait()
+        if not self._opening.is_set():  # to wait would take a lock
+            self._opening.wait()
 
     @contextlib.contextmanager
     def closed(self) -> Iterator[None]:

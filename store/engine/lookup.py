@@ -4,7 +4,6 @@ Minutes come from memory, from the index, or from their files; what was found is
 while files or the index are read. See the protocols in :mod:`store.answers`.
 """
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -21,7 +20,8 @@ from store.answers.version import Minute, Version
 from store.cache import Cache
 from store.disk.disk import Disk
 from store.disk.file import FileStat
-from store.engine.drops import Drops
+from store.disk.pages import Pages
+from store.engine.budget import Budget
 from store.engine.entry_lookup import EntryLookup
 from store.engine.id_hashes import IdHashes
 from store.engine.levels import Levels
@@ -34,6 +34,7 @@ from store.engine.text_filters import TextFilters
 from store.engine.verdicts import Verdicts
 from store.engine.view_totals import ViewTotals
 from store.errors import EventReadException, MinuteGone
+from store.filenames import hidden_path
 from store.index.catalog import Catalog
 from store.index.database import Database
 from store.index.extents import Extents, Layout
@@ -55,11 +56,6 @@ _MINUTE_SIZE = 2 << 10
 
 _ROWS_AT_ONCE = 1000
 """Number of rows of the catalog that are copied under one hold of the lock, so that no save waits long."""
-
-_CACHE_SHARE = 8
-"""Caches get this part of the budget even if the catalog and the streams leave less."""
-
-log = logging.getLogger(__name__)
 
 _Read = TypeVar("_Read")
 
@@ -83,11 +79,11 @@ class Lookup:
         streams: the streams.
         arrivals: the order of arrival.
         epoch: a counter of removals of minutes, and of arrivals folded into the bases.
-        drops: which minutes were removed since the opening, and when.
         opened: when that was, in seconds since the epoch.
         moved: the tails that have moved.
         scanner: reads minute files.
         cache: what was found.
+        budget: the memory that all of this may take.
         line_totals: the totals of lines.
         levels: the levels of events.
         filters: the filters of texts.
@@ -110,16 +106,15 @@ class Lookup:
         self.streams = Streams(memory_size)
         self.arrivals = Arrivals()
         self.epoch = 0
-        self.drops = Drops()
         self.opened = time.time()
         self.moved = MovedTails()
         self._bytes = MinuteReader(self._file, self.catalog.name, refresh, self.moved)
         self.scanner = Scanner(root_dir, disk, self.ids_of)
         self._database = database
         self._open_file = open_file
-        self._memory_size = memory_size
         self.cache = Cache(memory_size)
-        self._is_short = False
+        pages = Pages(disk, hidden_path(root_dir))
+        self.budget = Budget(memory_size, self.catalog, self.streams, self.cache, pages)
         records = RecordJudge(self.read, self._bytes.refresh)
         self.levels = Levels(self.cache, database, records, self)
         self.filters = TextFilters(self.cache, database, records, self)
@@ -298,8 +293,8 @@ class Lookup:
             if query.is_bounded:
                 minutes = catalog.overlapping(query)
                 # A file that is open keeps the size of what was removed.
-                changed = max(self.drops.last(query), self.streams.reordered)
-                changed = float(catalog.changes(minutes).max(initial=changed))
+                disturbed = self.streams.changes.disturbances.last(query)
+                changed = float(catalog.changes(minutes).max(initial=disturbed))
                 if query.content_filters:  # each of them would be read
                     minutes = minutes[np.isin(minutes, self.streams.minutes(self._matching(query)))]
             elif query.asks_everything:
@@ -354,8 +349,7 @@ class Lookup:
                 "damaged_bytes": int(damage.sum()),
                 "minutes": len(self.catalog),
                 "streams": int(np.count_nonzero(events)),
-                "memory_budget_bytes": self._memory_size,
-                "memory_used_bytes": self.catalog.size + self.streams.size + self.cache.size,
+                **self.budget.status(),
                 "index": self._database.status(),
             }
 
@@ -395,20 +389,6 @@ class Lookup:
         self._minutes.pop(minute, None)
         self.cache.pop(minute)
         self.cache.pop(("layout", minute))
-
-    def limit_cache(self) -> None:
-        """Give to the cache what the catalog and the streams leave of the budget now; the caller holds the lock."""
-        budget, taken = self._memory_size, self.catalog.size + self.streams.size
-        self.cache.limit(max(budget - taken, budget // _CACHE_SHARE))
-        if taken > budget // 2 and not self._is_short:
-            self._is_short = True
-            log.warning(
-                "%d MiB of the %d MiB for memory (-o memory=) are taken by what is known of %d streams and %d minutes",
-                taken >> 20,
-                budget >> 20,
-                len(self.streams),
-                len(self.catalog),
-            )
 
     def rows(self, minutes: NDArray[np.int64]) -> tuple[dict[int, MinuteRow], int]:
         """Return the rows in the catalog of those of *minutes* that there are, by id, and the number of streams."""

@@ -124,8 +124,7 @@ class NaiveEventStore(FileStore):
         self._store_lock = self._disk.lock_store(self.root_dir, lock_path(self.root_dir))
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._store_lock.close)
-            self._declared.load()
-            self._views.load()
+            self._load_names()
             self._log, recovered = open_log(
                 self._disk,
                 self.root_dir,
@@ -160,7 +159,7 @@ class NaiveEventStore(FileStore):
         self._must_flush = bool(recovered)
         self._flush_recovered()
         with contextlib.suppress(EventWriteException):
-            self._declared.convert()
+            self._declared_tags.convert()
         self._timer: PeriodicTimer | None = None
         self._measurer = Measurer(self._state, measured_views)
         self._measurer.begin()
@@ -318,7 +317,8 @@ class NaiveEventStore(FileStore):
         try:
             # Another program may have removed all of the hidden directory, which the log has made again then.
             self._store_lock.keep()
-            self._declared.restore()
+            for names in self._declared:
+                names.restore()
             self._views.restore()
             self._watcher.look()
             self._upkeep.keep()

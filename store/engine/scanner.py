@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -43,6 +44,14 @@ class Scanned(NamedTuple):
     def name(self) -> str:
         """The name of the minute."""
         return self.stat.name
+
+    def change_time(self, former: MinuteRow | None) -> float:
+        """Return when the minute, which had the row *former* if it was known, last changed, in seconds since the epoch."""
+        changed = min(self.stat.ctime_ns / 1e9, time.time())
+        if former is None:
+            return changed
+        is_same = (former.size, former.checksum) == (self.stat.size, self.checksum)
+        return former.changed if is_same else max(changed, former.changed)
 
 
 class Scanner:

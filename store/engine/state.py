@@ -4,7 +4,6 @@ It keeps them consistent: :meth:`State.extend` adds entries to a minute, :meth:`
 removes minutes. Readers use :mod:`store.engine.lookup`.
 """
 
-import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -18,11 +17,13 @@ from store.answers.version import Minute
 from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.engine.gate import Gate
+from store.engine.late_arrivals import NO_SPAN, LateArrivals
 from store.engine.lookup import Lookup
 from store.engine.recounting import recount
 from store.engine.scanner import Scanned
 from store.engine.view_totals import KnownLinesByView
 from store.errors import EventReadException
+from store.index.catalog import Added
 from store.index.database import Database
 from store.index.minute import DAMAGED, EntryColumns, MinuteEntries
 from store.index.row import MinuteRow
@@ -89,6 +90,7 @@ class State:
         self._disk = disk
         self._open_file = open_file
         self._removed: list[int] = []
+        self._late = LateArrivals()
         self.must_recount = False
 
     def _refresh(self, name: str) -> None:
@@ -103,16 +105,16 @@ class State:
             EventReadException: if the directory cannot be read.
         """
         files = list(self._disk.list_files(self.root_dir))
-        names = self.database.load(files, self.catalog, self.streams)
-        if not len(self.catalog):  # the index is lost, and with it in which order events were shown
-            self.streams.reordered = time.time() if names else 0.0
+        unknown = self.database.load(files, self.catalog, self.streams)
+        names = list(unknown)
+        self._late.note_stored(self._latest_span())
         for first in range(0, len(names), _SAVED_AT_ONCE):
             rows = []
             some = names[first : first + _SAVED_AT_ONCE]
             for done, scanned in enumerate(self.scanner.scan_all(some), first + 1):
                 if scanned is not None:
                     with self.append_lock, self.lock:
-                        changed = min(scanned.stat.ctime_ns / 1e9, time.time())
+                        changed = scanned.change_time(unknown[scanned.name])
                         _minute, row, summary = self._add(scanned, False, changed)
                     if row.bytes == row.size:  # else it changed during the scan, and is rescanned
                         packed = scanned.entries.pack(row.entries, row.checksum)
@@ -153,7 +155,7 @@ class State:
         with self.lock:
             first = len(minute.entries)
             self._extend(minute, added)
-            self._note_arrival(minute.id, first, len(minute.entries), time.time())
+            self._note_arrival(minute.id, first, len(minute.entries), added.streams)
 
     def _extend(self, minute: Minute, added: EntryColumns) -> None:
         if not len(added.streams):
@@ -166,9 +168,9 @@ class State:
         entries.extend(added)
         self.streams.count(minute.id, summarize(added, len(self.streams)), now)
         times = (int(ticks.min()), int(ticks.max())) if events else (0, 0)
-        self.catalog.grow(minute.id, len(added.streams), events, size, damage, *times)
-        self.catalog.set_ends_damaged(minute.id, entries.ends_damaged)
-        self.catalog.set_changed(minute.id, now)
+        count, ends_damaged = len(added.streams), entries.ends_damaged
+        grown = Added(count, events, size, damage, ends_damaged, *times)
+        self.catalog.grow(minute.id, grown, now)
 
     def append(self, minute: Minute, key: bytes, size: int, ticks: int) -> None:
         """Show one event, of *size* bytes and the stream with *key*, added to *minute*; the caller holds the append lock."""
@@ -178,9 +180,8 @@ class State:
             first = len(entries)
             entries.append(stream, size, ticks)
             self.streams.count_one(minute.id, stream, size, ticks, now)
-            self.catalog.grow(minute.id, 1, 1, size, 0, ticks, ticks)
-            self.catalog.set_ends_damaged(minute.id, False)
-            self._note_arrival(minute.id, first, first + 1, now)
+            self.catalog.grow(minute.id, Added(1, 1, size, 0, False, ticks, ticks), now)
+            self._note_arrival(minute.id, first, first + 1, (stream,))
 
     def add(self, minutes: Iterable[Scanned], has_arrived: bool = False) -> list[Minute]:
         """Show new *minutes*; return them.
@@ -269,8 +270,9 @@ class State:
         summary = summarize(columns, len(self.streams))
         self.streams.count(minute, summary, changed)
         if has_arrived:
-            self._note_arrival(minute, 0, len(entries), changed)
+            self._note_arrival(minute, 0, len(entries), columns.streams)
         else:
+            self._late.note_stored(span)
             self.catalog.set_base(minute, row.entries, row.bytes)
         return self.lookup.keep(minute, entries, scanned.stat), row, summary
 
@@ -282,8 +284,9 @@ class State:
         self.streams.discount(gone, now)
         if minutes:
             self.lookup.line_totals.discount(minutes, lines)
-            self.lookup.drops.note(*self.catalog.times(np.array(minutes)), now)
+            self.streams.changes.disturbances.note(*self.catalog.times(np.array(minutes)), now)
             self.catalog.remove(minutes)
+            self._late.latest = min(self._late.latest, self._latest_span())
             self.lookup.epoch += 1
         for each in minutes:
             self.lookup.forget(each)
@@ -295,14 +298,18 @@ class State:
         with self.append_lock, self.lock:
             self._fold()
 
-    def _note_arrival(self, minute: int, first: int, last: int, now: float) -> None:
+    def _note_arrival(
+        self, minute: int, first: int, last: int, streams: Sequence[int] | NDArray[np.integer]
+    ) -> None:
+        if minute != self._late.latest_minute:  # most arrive there
+            self._late.note(minute, self.catalog.span(minute), streams)
         self.lookup.arrivals.append(minute, first, last)
-        self.catalog.set_changed(minute, now)
         if len(self.lookup.arrivals) > _RUNS_MAX:
             self._fold()
 
     def _fold(self) -> None:
         self._note_order()
+        self._late.clear()
         # Open files keep the order that they began with.
         folded, self.lookup.arrivals = self.lookup.arrivals, Arrivals()
         self.catalog.extend_bases(each for each in folded.minutes() if self.catalog.has(each))
@@ -311,17 +318,15 @@ class State:
         self.lookup.epoch += 1
 
     def _note_order(self) -> None:
-        """Note whether the next files that are opened have another order than that of arrival; the caller holds the lock."""
-        catalog = self.catalog
-        arrived = [each.minute for each in self.lookup.arrivals.since((0, 0))[0]]
-        arrived = [each for each in arrived if catalog.has(each)]
-        spans = [catalog.span(each) for each in arrived]
-        is_sorted = all(first <= second for first, second in itertools.pairwise(spans))
-        if is_sorted and spans:
-            later = catalog.following(catalog.position(arrived[0]) + 1, len(catalog))
-            is_sorted = not (catalog.values("base_entries", later) > 0).any()
-        if not is_sorted:
-            self.streams.reordered = time.time()
+        """Note what stands elsewhere in the files that are opened next than in those that are open; the caller holds the lock."""
+        late = [each for each in self._late.minutes if self.catalog.has(each)]
+        if late:
+            times = self.catalog.times(np.array(late))
+            self.streams.changes.note_reordered(self._late.streams(), *times, time.time())
+
+    def _latest_span(self) -> tuple[int, int]:
+        latest = self.catalog.latest()
+        return NO_SPAN if latest is None else self.catalog.span(latest)
 
     def recount(self) -> None:
         """Recount all streams if the summary of a removed minute was unknown."""
@@ -350,7 +355,7 @@ class State:
         with self.lock:
             removed, self._removed = self._removed, []
             changes = self.streams.take_changes()
-            self.lookup.limit_cache()
+            self.lookup.budget.apply()
         self.database.save(rows, removed, dict(changes))
 
     def _index_row(self, minute: Minute) -> IndexRow | None:

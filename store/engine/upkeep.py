@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 class Upkeep:
     """Touches the files in the hidden directory of a store once a day, as long as it is open.
 
-    What has to outlast years in which it is not open is no file: declared tags are directories, saved views links. Cleaners
+    What has to outlast years in which it is not open is no file: declared tags and sources are directories, saved views links. Cleaners
     of a store that is not open may remove the index, which is rebuilt.
 
     Args:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from store.columns import Table
+from store.columns import Table, Zeros
 from store.disk.file import FileStat
 from store.index.row import COLUMNS, ROW, MinuteRow
 from store.index.stamp import NO_TIME, Stamp
@@ -17,7 +17,7 @@ from store.minutes.names import parse_name
 from store.query import Query
 from store.ticks import TICKS_PER_S
 
-__all__ = ["Catalog", "Differences"]
+__all__ = ["Added", "Catalog", "Differences"]
 
 _STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
 _COLUMNS = np.dtype(
@@ -36,11 +36,12 @@ def _fields(*names: str) -> tuple[struct.Struct, int]:
 
 
 _ROW_AT, _SPAN_AT, _STAMP_AT = _fields(*COLUMNS), _fields("start", "end"), _fields(*_STAMP)
-_CHECKSUM_AT, _CHANGED_AT = _fields("checksum"), _fields("changed")
+_CHECKSUM_AT = _fields("checksum")
 _BYTES_AT, _ENTRIES_AT = _fields("bytes"), _fields("entries")
-_CONTENTS_AT = _fields("bytes", "entries", "events", "damage", "ends_damaged", "oldest", "newest")
+_CONTENTS_AT = _fields(
+    "bytes", "entries", "events", "damage", "ends_damaged", "oldest", "newest", "changed"
+)
 _BASE_AT = _fields("base_entries", "base_bytes")
-_ENDS_DAMAGED_AT = _fields("ends_damaged")
 
 
 class Differences(NamedTuple):
@@ -49,6 +50,28 @@ class Differences(NamedTuple):
     gone: list[int]
     changed: list[int]
     new: list[str]
+
+
+class Added(NamedTuple):
+    """Entries that were added to a minute.
+
+    Attributes:
+        entries: how many they are.
+        events: how many of them are events.
+        size: the bytes of all of them.
+        damage: the bytes of those that are damage.
+        ends_damaged: whether the last one is.
+        oldest: the time of the oldest event, in ticks; of no meaning if there is none.
+        newest: that of the newest.
+    """
+
+    entries: int
+    events: int
+    size: int
+    damage: int
+    ends_damaged: bool
+    oldest: int
+    newest: int
 
 
 class Catalog:
@@ -73,6 +96,10 @@ class Catalog:
     def size(self) -> int:
         """The memory of the catalog, in bytes, about."""
         return self._table.size + self._order.size
+
+    def page(self, zeros: Zeros) -> None:
+        """Move the rows as :meth:`store.columns.Column.page` does; the order of time, 24 bytes a minute, stays where it is."""
+        self._table.page(zeros)
 
     @property
     def last_id(self) -> int:
@@ -171,40 +198,27 @@ class Catalog:
         self._table.set(minute, *_CHECKSUM_AT, checksum)
         self._table.set(minute, *_STAMP_AT, *stamp)
 
-    def grow(
-        self,
-        minute: int,
-        entries: int,
-        events: int,
-        size: int,
-        damage: int,
-        oldest: int,
-        newest: int,
-    ) -> None:
-        """Add what has arrived in *minute* to its row; the times are those of the *events*, in ticks."""
-        known = self._table.get(minute, *_CONTENTS_AT)
-        known_size, known_entries, known_events, known_damage, ends_damaged, first, last = known
-        if events:
-            first = min(oldest, first) if known_events else oldest
-            last = max(newest, last)
+    def grow(self, minute: int, added: Added, changed: float) -> None:
+        """Add to the row of *minute* what was *added* to it when it *changed*, in seconds since the epoch."""
+        size, entries, events, damage, _, first, last, _ = self._table.get(minute, *_CONTENTS_AT)
+        if added.events:
+            first = min(added.oldest, first) if events else added.oldest
+            last = max(added.newest, last)
             start, end = self.span(minute)
-            if not start * TICKS_PER_S <= oldest <= newest < (end + 1) * TICKS_PER_S:
+            if not start * TICKS_PER_S <= added.oldest <= added.newest < (end + 1) * TICKS_PER_S:
                 self._odd.add(minute)
         self._table.set(
             minute,
             *_CONTENTS_AT,
-            known_size + size,
-            known_entries + entries,
-            known_events + events,
-            known_damage + damage,
-            ends_damaged,
+            size + added.size,
+            entries + added.entries,
+            events + added.events,
+            damage + added.damage,
+            int(added.ends_damaged),
             first,
             last,
+            changed,
         )
-
-    def set_ends_damaged(self, minute: int, ends_damaged: bool) -> None:
-        """Note whether the last entry of *minute* is damage."""
-        self._table.set(minute, *_ENDS_DAMAGED_AT, int(ends_damaged))
 
     def entries(self, minute: int) -> int:
         """Return the number of entries of *minute*."""
@@ -215,10 +229,6 @@ class Catalog:
         """Return the bytes of all entries of *minute*."""
         [size] = self._table.get(minute, *_BYTES_AT)
         return int(size)
-
-    def set_changed(self, minute: int, changed: float) -> None:
-        """Note that *minute* changed at *changed*, in seconds since the epoch."""
-        self._table.set(minute, *_CHANGED_AT, changed)
 
     def set_base(self, minute: int, entries: int, size: int) -> None:
         """Set the base of *minute* to its first *entries*, of *size* bytes."""

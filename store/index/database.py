@@ -6,6 +6,7 @@ contradicts neither itself nor another row.
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, TypeVar
 
@@ -76,11 +77,13 @@ class Database:
         self._has_failed = False
         self.line_totals: dict[tuple[str, int], NDArray[np.int64]] = {}
 
-    def load(self, files: Sequence[FileStat], catalog: Catalog, streams: Streams) -> list[str]:
+    def load(
+        self, files: Sequence[FileStat], catalog: Catalog, streams: Streams
+    ) -> Mapping[str, MinuteRow | None]:
         """Fill the empty *catalog* and *streams* with what the index has of *files*, all of the directory.
 
         Returns:
-            The names of the unknown minute files, in the order of time.
+            The unknown minute files, as in :class:`store.index.loading.Loaded`.
         """
         if self._shared is not None:
             loaded = self._shared.load(files)
@@ -90,6 +93,8 @@ class Database:
         if loaded is None:
             if self._tables is None:
                 self.clear()
+            # What was removed, and in which order events were shown, is unknown.
+            streams.changes.note_unknown(time.time())
         else:
             catalog.adopt(loaded.catalog)
             streams.adopt(loaded.streams)
@@ -99,7 +104,7 @@ class Database:
             else:
                 self.clear()
             return loaded.unknown
-        return catalog.compare(files).new
+        return dict.fromkeys(catalog.compare(files).new)
 
     def _load(self, files: Sequence[FileStat]) -> Loaded | None:
         try:
@@ -340,6 +345,8 @@ class Database:
                     self._reopen()
                 if self._tables is None:
                     return
+                if self._path and self._disk.stat(self._path) is None:
+                    self._restore(self._tables)
                 self._tables.save(kept, self._removed, self._streams)
                 self._removed.clear()
                 self._streams.clear()
@@ -384,6 +391,14 @@ class Database:
             self._tables = self._open()
             self._tables.state()
             self._has_failed = False
+
+    def _restore(self, tables: Tables) -> None:
+        """Write the file again from the open *tables*: another program removed it."""
+        log.warning("the index %s was removed by another program: writing it again", self._path)
+        remove_database(self._disk, self._path)  # the parts that are left of it
+        tables.copy_to(self._disk.database_path(self._path))
+        self._close()
+        self._tables = self._open()
 
     def _close(self) -> None:
         if self._tables is not None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from store.columns import NarrowColumn
+from store.columns import Bytes, NarrowColumn, Zeros
 
 __all__ = ["ABSENT", "Assigned", "KeyTable"]
 
@@ -63,11 +63,12 @@ class KeyTable:
     ) -> None:
         self._hashed = hashed
         self.recent_size_max = recent_size_max
-        self._data = bytearray()
+        self._data = Bytes()
         # By id; those of removed keys are 0.
         self._starts, self._sizes, self._hashes = NarrowColumn(), NarrowColumn(), NarrowColumn()
         # A power of two of them. The n-th step of a search goes n slots further, so it comes to each of them.
-        self._slots = np.full(_SLOTS_MIN, _EMPTY, np.int32)
+        self._zeros: Zeros = np.zeros
+        self._slots = self._empty_slots(_SLOTS_MIN)
         self._used = 0
         self._free = array("i")
         self._dead_size = 0
@@ -81,9 +82,26 @@ class KeyTable:
     @property
     def size(self) -> int:
         """The memory of the table, in bytes."""
-        columns = self._starts.size + self._sizes.size + self._hashes.size
+        columns = sum(each.size for each in self._columns)
         free = len(self._free) * self._free.itemsize
-        return self._data.__sizeof__() + columns + self._slots.nbytes + free + self._recent_size
+        return columns + self._slots.nbytes + free + self._recent_size
+
+    @property
+    def _columns(self) -> "tuple[Bytes | NarrowColumn, ...]":
+        return self._data, self._starts, self._sizes, self._hashes
+
+    def page(self, zeros: Zeros) -> None:
+        """Move the table to arrays that *zeros* makes, as all later ones; see :meth:`store.columns.Column.page`."""
+        self._zeros = zeros
+        for column in self._columns:
+            column.page(zeros)
+        slots, self._slots = self._slots, self._empty_slots(len(self._slots))
+        self._slots[:] = slots
+
+    def _empty_slots(self, count: int) -> NDArray[np.int32]:
+        slots = self._zeros(count, np.int32)
+        slots.fill(_EMPTY)
+        return slots
 
     # Looking up
 
@@ -99,7 +117,7 @@ class KeyTable:
     def key(self, number: int) -> bytes:
         """Return the key with the id *number*; empty for one that is free."""
         start = self._starts[number]
-        return bytes(self._data[start : start + self._sizes[number]])
+        return self._data[start : start + self._sizes[number]]
 
     def ids(self) -> NDArray[np.int64]:
         """Return the ids of all keys, in no order."""
@@ -115,7 +133,7 @@ class KeyTable:
         # Those that were added together lie together.
         first = int(starts[sizes > 0].min(initial=len(self._data)))
         last = int((starts + sizes).max(initial=0))
-        return _cut(bytes(self._data[first:last]), starts - first, sizes)
+        return _cut(self._data[first:last], starts - first, sizes)
 
     def _keys_at(self, ids: NDArray[np.integer]) -> Iterator[bytes]:
         return _cut(self._data, self._starts.take(ids), self._sizes.take(ids))
@@ -133,7 +151,7 @@ class KeyTable:
                 column.append(value)
             else:
                 column[number] = value
-        self._data += key
+        self._data.append(key)
         self._used += 1
         position = next(each for each in self._search(hashed) if self._slots[each] == _EMPTY)
         self._slots[position] = number
@@ -277,7 +295,7 @@ class KeyTable:
         needed, length = len(ids) + count, _SLOTS_MIN
         while 5 * needed > 3 * length:  # and some are left, so that this happens seldom
             length *= 2
-        self._slots = np.full(length, _EMPTY, np.int32)
+        self._slots = self._empty_slots(length)
         self._used = 0
         self._insert(ids, self._hashes.take(ids))
 
@@ -302,16 +320,16 @@ class KeyTable:
         ):
             column.resize(count)
             column.put(ids, numbers)
-        self._data += b"".join(keys)
+        self._data.append(b"".join(keys))
         self._insert(ids, hashes)
 
     def _compact(self) -> None:
         """Drop the bytes of removed keys."""
         ids = np.sort(self.ids())
         sizes = self._sizes.take(ids).astype(np.int64)
-        self._data = bytearray().join(
-            _cut(self._data, self._starts.take(ids).astype(np.int64), sizes)
-        )
+        kept = b"".join(_cut(self._data, self._starts.take(ids).astype(np.int64), sizes))
+        self._data.clear()
+        self._data.append(kept)
         self._starts.put(ids, sizes.cumsum() - sizes)
         self._dead_size = 0
 
@@ -333,8 +351,8 @@ def _chosen(keys: list[bytes], places: NDArray[np.intp]) -> list[bytes]:
 
 
 def _cut(
-    data: bytes | bytearray, starts: NDArray[np.integer], sizes: NDArray[np.integer]
+    data: bytes | Bytes, starts: NDArray[np.integer], sizes: NDArray[np.integer]
 ) -> Iterator[bytes]:
     """Yield the parts of *data* at *starts*, of *sizes*."""
     for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
-        yield bytes(data[start : start + size])
+        yield data[start : start + size]

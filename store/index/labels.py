@@ -6,6 +6,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from store.columns import Zeros
 from store.format.record import decode_text, split_stream_key
 from store.index.keys import ABSENT, KeyTable
 from store.index.postings import Postings
@@ -34,6 +35,11 @@ class Labels:
     def size(self) -> int:
         """The memory of all labels, in bytes, about."""
         return self._table.size + self._streams.size
+
+    def page(self, zeros: Zeros) -> None:
+        """Move the labels as :meth:`store.columns.Column.page` does."""
+        self._table.page(zeros)
+        self._streams.page(zeros)
 
     def has(self, label: str) -> bool:
         """Return whether some stream has *label*."""

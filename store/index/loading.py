@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from store.disk.file import FileStat
 from store.index.catalog import Catalog
 from store.index.lines import unpack_line_totals
-from store.index.row import FREE_IDS_MAX, ROW
+from store.index.row import FREE_IDS_MAX, ROW, MinuteRow
 from store.index.rows import checked, counted_summary, pack_totals, summary_of, unpack_totals
 from store.index.stream_totals import StreamTotals
 from store.index.streams import Streams
@@ -30,14 +30,14 @@ class Loaded(NamedTuple):
         catalog: the minutes whose files have not changed.
         streams: the streams, counted in them.
         stale: the ids of the others.
-        unknown: the names of the files of which nothing is known, in the order of time.
+        unknown: the names of the other files, in the order of time; and their rows of before they changed, None for new ones.
         line_totals: by view, its name and version, for each stream id the size of its lines, if all of this is known.
     """
 
     catalog: Catalog
     streams: Streams
     stale: list[int]
-    unknown: list[str]
+    unknown: dict[str, MinuteRow | None]
     line_totals: dict[tuple[str, int], NDArray[np.int64]]
 
 
@@ -65,8 +65,10 @@ def load(tables: Tables, files: Sequence[FileStat]) -> Loaded:
     catalog.restore(rows)
     gone, changed, new = catalog.compare(files)
     stale = [*gone, *changed]
-    unknown = sorted([*new, *map(catalog.name, changed)], key=_span)
+    former = {catalog.name(minute): catalog.row(minute) for minute in changed}
+    unknown = {name: former.get(name) for name in sorted([*new, *former], key=_span)}
     known = {minute: catalog.row(minute) for minute in stale[: _DISCOUNTED_MAX + 1]}
+    times, now = catalog.times(np.array(stale, np.int64)), time.time()
     if stale:
         catalog.remove(stale)
     if totals is not None and len(stale) <= _DISCOUNTED_MAX:
@@ -81,13 +83,14 @@ def load(tables: Tables, files: Sequence[FileStat]) -> Loaded:
             found.append((minute, counted[1]))
         if len(found) < len(stale):
             raise ValueError("minutes without summaries")
-        streams.discount(found, time.time())
+        streams.discount(found, now)
         streams.forget_emptied()
+        streams.changes.disturbances.note(*times, now)
     else:
         if totals is not None:
             _, summaries = tables.minutes()
-        # Without a snapshot, in which order they were shown is unknown.
-        streams.reordered = totals.reordered if totals is not None else time.time()
+        # Without a snapshot, in which order events were shown is unknown; else, which of the streams have lost some.
+        streams.changes.note_unknown(now)
         kept = catalog.ids().tolist()
         parts = [summary_of(summaries[minute], len(streams)) for minute in kept]
         if parts:

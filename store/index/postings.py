@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from store.columns import ShortIntegers
+from store.columns import ShortIntegers, Zeros
 
 __all__ = ["Postings"]
 
@@ -48,6 +48,10 @@ class Postings:
         # Each takes two bytes an id, or a bit for each id there may be if that is less.
         length = min(2 * self._several_count // bitmaps, self._ids_end // 8)
         return self._single.size + bitmaps * (_BITMAP_SIZE + length)
+
+    def page(self, zeros: Zeros) -> None:
+        """Move the ids of rows with a single one as :meth:`store.columns.Column.page` does; bitmaps stay where they are."""
+        self._single.page(zeros)
 
     def resize(self, count: int) -> None:
         """Make *count* rows of it, at least as many as before; new ones have no ids."""

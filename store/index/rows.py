@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.checksum import crc32
+from store.index.disturbances import DISTURBANCE
 from store.index.extents import Layout
 from store.index.minute import (
     DAMAGED,
@@ -45,9 +46,8 @@ CORRUPT = (ValueError, TypeError, LookupError, OverflowError, struct.error)
 """The errors of Python and numpy for a corrupt row."""
 
 _ROW = struct.Struct(f"<{len(MinuteRow._fields) - 1}qd")  # as of the type ROW
-_TOTALS_HEADER = struct.Struct(
-    "<QQd"
-)  # the number of streams, that of postings, and when events were reordered
+_TOTALS_HEADER = struct.Struct("<QQQd")
+"""The number of streams, that of postings, that of disturbances, and when streams that there are no more last changed."""
 _HASHES_HEADER = struct.Struct("<II")  # a checksum of the hashes, and that of the file
 
 log = logging.getLogger(__name__)
@@ -83,26 +83,31 @@ def checked(unpack: Callable[..., _Value], *arguments: object) -> _Value | None:
 
 def pack_totals(totals: StreamTotals) -> bytes:
     """Pack *totals*, for :func:`unpack_totals`."""
-    *columns, reordered = totals
-    packed = _TOTALS_HEADER.pack(len(totals.events), len(totals.postings), reordered)
+    *columns, forgotten, disturbances = totals
+    packed = _TOTALS_HEADER.pack(
+        len(totals.events), len(totals.postings), len(disturbances), forgotten
+    )
+    columns.append(disturbances)
     return packed + b"".join(np.asarray(column).tobytes() for column in columns)
 
 
 def unpack_totals(packed: bytes, stream_count: int) -> StreamTotals:
     """Unpack the totals of *stream_count* streams, or raise one of ``CORRUPT``."""
-    count, postings, reordered = _TOTALS_HEADER.unpack_from(packed)
-    if count != stream_count or len(packed) != _TOTALS_HEADER.size + 5 * 8 * count + 4 * postings:
+    count, postings, disturbed, forgotten = _TOTALS_HEADER.unpack_from(packed)
+    first = _TOTALS_HEADER.size + 5 * 8 * count
+    last = first + 4 * postings
+    if count != stream_count or len(packed) != last + disturbed * DISTURBANCE.itemsize:
         raise ValueError("totals of other streams")
     columns = np.frombuffer(packed, np.int64, 4 * count, _TOTALS_HEADER.size).reshape(4, count)
     if (columns[3] < 0).any() or int(columns[3].sum()) != postings:
         raise ValueError("posting lists that cannot be")
     changed = np.frombuffer(packed, np.float64, count, _TOTALS_HEADER.size + columns.nbytes)
-    if not _are_times(np.append(changed, reordered)):
+    disturbances = np.frombuffer(packed, DISTURBANCE, offset=last)
+    if not _are_times(np.concatenate([changed, disturbances["time"], [forgotten]])):
         raise ValueError("times that cannot be")
-    start = len(packed) - 4 * postings
-    minutes = np.frombuffer(packed, np.uint32, postings, start)
+    minutes = np.frombuffer(packed, np.uint32, postings, first)
     events, sizes, newest, lengths = columns
-    return StreamTotals(events, sizes, newest, lengths, changed, minutes, reordered)
+    return StreamTotals(events, sizes, newest, lengths, changed, minutes, forgotten, disturbances)
 
 
 def _are_times(times: NDArray[np.float64]) -> bool:
@@ -248,8 +253,8 @@ def check_snapshot(catalog: bytes, totals: bytes) -> bool:
     """
     rows = np.frombuffer(catalog, ROW)
     check_rows(rows)
-    stream_count, _, _ = _TOTALS_HEADER.unpack_from(totals)
-    events, sizes, newest, lengths, _, postings, _ = unpack_totals(totals, stream_count)
+    stream_count = _TOTALS_HEADER.unpack_from(totals)[0]
+    events, sizes, newest, lengths, _, postings, *_ = unpack_totals(totals, stream_count)
     size = int(rows["size"].sum())
     if (
         (events < 0).any()

@@ -12,7 +12,9 @@ class StreamTotals(NamedTuple):
     """The totals of all streams by id, and the posting lists one after the other, each of *lengths* minutes.
 
     Attributes:
-        reordered: when events last got another order than that in which they had arrived, in seconds since the epoch.
+        changed: when each last changed, in seconds since the epoch.
+        forgotten: when the streams that there are no more did.
+        disturbances: rows of type ``DISTURBANCE``.
     """
 
     events: NDArray[np.int64]
@@ -21,4 +23,5 @@ class StreamTotals(NamedTuple):
     lengths: NDArray[np.int64]
     changed: NDArray[np.float64]
     postings: NDArray[np.uint32]
-    reordered: float
+    forgotten: float
+    disturbances: NDArray[np.void]

@@ -7,7 +7,8 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from store.columns import Integers, Reals
+from store.columns import Integers, Zeros
+from store.index.change_times import ChangeTimes
 from store.index.keys import ABSENT, KeyTable
 from store.index.labels import Labels, sources_in, tags_in
 from store.index.minute import DAMAGED
@@ -58,7 +59,7 @@ class Streams:
         tags: the tags of all streams; the empty one stands for no tag.
         stale: the streams whose newest events are to be found, by id.
         generation: changes whenever an id may mean another stream than before.
-        reordered: when events last got another order than that in which they had arrived, in seconds since the epoch.
+        changes: when their events last changed.
     """
 
     def __init__(self, memory_size: int = 0) -> None:
@@ -68,15 +69,15 @@ class Streams:
         self._queue: list[tuple[int, NDArray[np.integer]]] = []
         self._queued_count = 0
         self._events, self._sizes, self._newest = Integers(), Integers(), Integers()
-        self._changed = Reals()
+        self.changes = ChangeTimes()
+        self._columns = self._events, self._sizes, self._newest, self.changes, self._minutes
+        self._tables = (self._keys, self.sources, self.tags, *self._columns)
         # All events together, kept apart because it is asked for all the time.
         self._everything = Total(0, 0, 0)
-        self._everything_changed = 0.0
         self._emptied: set[int] = set()
         self._unsaved = array("i")  # some more than once
         self.stale: dict[int, Stale] = {}
         self.generation = 0
-        self.reordered = 0.0
         self._keys.add(b"")  # DAMAGED, which has neither a source nor tags
         self._make_room()
 
@@ -86,10 +87,13 @@ class Streams:
     @property
     def size(self) -> int:
         """The memory of all streams, in bytes, about."""
-        tables = (self._keys, self.sources, self.tags, self._minutes)
-        columns = (self._events, self._sizes, self._newest, self._changed)
         unsaved = self._unsaved.itemsize * len(self._unsaved)
-        return sum(each.size for each in (*tables, *columns)) + unsaved
+        return sum(each.size for each in self._tables) + unsaved
+
+    def page(self, zeros: Zeros) -> None:
+        """Move what is known of streams as :meth:`store.columns.Column.page` does."""
+        for table in self._tables:
+            table.page(zeros)
 
     # Ids
 
@@ -141,8 +145,8 @@ class Streams:
         if self.stale:
             for stream, newest in zip(ids.tolist(), summary["newest"].tolist(), strict=True):
                 self._note_newest(stream, newest)
-        self._changed.slice(0, len(self))[ids] = np.maximum(self._changed.take(ids), changed)
-        self._count_everything(summary, 1, changed)
+        self.changes.note_arrived(ids, changed)
+        self._count_everything(summary, 1)
         if len(ids) < _QUEUED_MIN:
             for stream in ids.tolist():
                 self._minutes.add(stream, minute)
@@ -159,10 +163,9 @@ class Streams:
         self._newest[stream] = max(self._newest[stream], ticks)
         if self.stale:
             self._note_newest(stream, ticks)
-        self._changed[stream] = changed
+        self.changes.note_one(stream, changed)
         total = self._everything
         self._everything = Total(total.size + size, total.events + 1, max(total.newest, ticks))
-        self._everything_changed = max(self._everything_changed, changed)
         self._minutes.add(stream, minute)
 
     def discount(self, minutes: Sequence[tuple[int, NDArray[np.void]]], changed: float) -> None:
@@ -177,8 +180,8 @@ class Streams:
             ids = summary["stream"].astype(np.int64)
             self._events.put(ids, self._events.take(ids) - summary["events"])
             self._sizes.put(ids, self._sizes.take(ids) - summary["size"])
-            self._changed.slice(0, len(self))[ids] = changed
-            self._count_everything(summary, -1, changed)
+            self.changes.note(ids, changed)
+            self._count_everything(summary, -1)
             events, newest = self._events.take(ids), self._newest.take(ids)
             is_stale = (summary["newest"] >= newest) & (ids != DAMAGED)
             # Of those that are stale already, the newest may have been found in this minute a moment ago.
@@ -217,7 +220,7 @@ class Streams:
     def _newest_of_all(self) -> int:
         return int(self._newest.slice(0, len(self)).max(initial=0))
 
-    def _count_everything(self, summary: NDArray[np.void], sign: int, changed: float) -> None:
+    def _count_everything(self, summary: NDArray[np.void], sign: int) -> None:
         size, events, newest = self._everything
         damaged = int(summary["events"][summary["stream"] == DAMAGED].sum())
         self._everything = Total(
@@ -225,21 +228,20 @@ class Streams:
             events + sign * (int(summary["events"].sum(dtype=np.int64)) - damaged),
             max(newest, int(summary["newest"].max(initial=0))) if sign > 0 else newest,
         )
-        self._everything_changed = max(self._everything_changed, changed)
 
     # Asking
 
     def total(self, matching: NDArray[np.bool_] | None) -> tuple[Total, float]:
         """Return the total of all events of *matching* streams, None for all, and when they last changed."""
         if matching is None:
-            return self._everything, max(self._everything_changed, self.reordered)
+            return self._everything, self.changes.last(None)
         ids = matching.nonzero()[0]
         total = Total(
             int(self._sizes.take(ids).sum()),
             int(self._events.take(ids).sum()),
             int(self._newest.take(ids).max(initial=0)),
         )
-        return total, float(self._changed.take(ids).max(initial=self.reordered))
+        return total, self.changes.last(ids)
 
     def events(self, count: int) -> NDArray[np.int64]:
         """Return the numbers of events of the first *count* streams."""
@@ -299,31 +301,37 @@ class Streams:
         self._merge_queue()
         count = self.end
         lengths, postings = self._minutes.export()
+        changed, forgotten, disturbances = self.changes.export(count)
         return StreamTotals(
             self._events.slice(0, count).copy(),
             self._sizes.slice(0, count).copy(),
             self._newest.slice(0, count).copy(),
             lengths[:count],
-            self._changed.slice(0, count).copy(),
+            changed,
             postings,
-            self.reordered,
+            forgotten,
+            disturbances,
         )
 
     def restore(self, totals: StreamTotals) -> None:
         """Set the totals of all streams, which have their keys already, to *totals*; their shapes were checked."""
-        for column, values in zip(
-            (self._events, self._sizes, self._newest), totals[:3], strict=True
-        ):
+        self.changes.restore(totals.changed, totals.forgotten, totals.disturbances)
+        self._restore_counts(*totals[:4], totals.postings)
+
+    def _restore_counts(
+        self,
+        events: NDArray[np.int64],
+        sizes: NDArray[np.int64],
+        newest: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        postings: NDArray[np.uint32],
+    ) -> None:
+        columns = (self._events, events), (self._sizes, sizes), (self._newest, newest)
+        for column, values in columns:
             column.put(np.arange(len(self)), values)
-        self._changed.put(np.arange(len(self)), totals.changed)
-        self._everything_changed = float(totals.changed.max(initial=0.0))
-        self.reordered = totals.reordered
-        self._minutes.restore(totals.lengths, totals.postings)
-        events = totals.events.copy()
-        events[DAMAGED] = 0
-        self._everything = Total(
-            int(totals.sizes.sum()), int(events.sum()), int(totals.newest.max(initial=0))
-        )
+        self._minutes.restore(lengths, postings)
+        undamaged = int(events.sum()) - int(events[DAMAGED])
+        self._everything = Total(int(sizes.sum()), undamaged, int(newest.max(initial=0)))
 
     def restore_keys(self, rows: Iterable[tuple[int, bytes]]) -> None:
         """Set the keys of all streams but damage.
@@ -354,14 +362,10 @@ class Streams:
 
     def reset_counts(self) -> None:
         """Set the counts of all streams to nothing."""
-        count = len(self)
-        zeros = np.zeros(count, np.int64)
+        zeros = np.zeros(len(self), np.int64)
         self._queue.clear()
         self._queued_count = 0
-        none = np.empty(0, np.uint32)
-        self.restore(
-            StreamTotals(zeros, zeros, zeros, zeros, np.zeros(count), none, self.reordered)
-        )
+        self._restore_counts(zeros, zeros, zeros, zeros, np.empty(0, np.uint32))
 
     def forget_empty(self) -> None:
         """Forget the streams that have no event."""
@@ -389,19 +393,16 @@ class Streams:
         np.maximum.at(newest, streams, rows["newest"].astype(np.int64))
         changes = np.zeros(count)
         np.maximum.at(changes, streams, changed)
+        self.changes.set_all(changes)
         postings = minutes[np.lexsort((minutes, streams))].astype(np.uint32)
         lengths = np.bincount(streams, minlength=count)
-        self.restore(
-            StreamTotals(events, sizes, newest, lengths, changes, postings, self.reordered)
-        )
+        self._restore_counts(events, sizes, newest, lengths, postings)
 
     def _admit(self, keys: Sequence[bytes], ids: NDArray[np.int64]) -> None:
         """Make room for streams with *keys* that have *ids*, some of which others had that were forgotten."""
-        before = len(self._changed)
+        before = len(self._events)
         self._make_room()
-        reused = ids[ids < before]
-        if len(reused):
-            self._changed.put(reused, 0)
+        if (ids < before).any():
             self.generation += 1
         self._unsaved.extend(ids.tolist())
         for labels in (self.sources, self.tags):
@@ -409,7 +410,7 @@ class Streams:
 
     def _make_room(self) -> None:
         count = len(self._keys)
-        for column in (self._events, self._sizes, self._newest, self._changed, self._minutes):
+        for column in self._columns:
             column.resize(count)
 
     def _forget(self, streams: Sequence[int]) -> None:
@@ -422,6 +423,7 @@ class Streams:
             labels.forget(keys, ids)
         self._keys.remove(ids)
         self._newest.put(ids, 0)
+        self.changes.forget(ids)
         self._minutes.clear(ids)
         self._unsaved.extend(streams)
         for stream in streams:

@@ -66,6 +66,14 @@ class UnflushedRecords:
             content = file.read(0, size) if file is not None else b""
             yield self._comparison.missing(content, tails)
 
+    def segment_of(self, minute: str) -> ReadableFile:
+        """Return a segment with records of *minute*: as it is the writer's file, so will be that of the minute."""
+        return next(
+            each.source
+            for each in self._replay.segments
+            if each.source is not None and minute in each.ends
+        )
+
     def close(self) -> None:
         """Close the segments."""
         self._log.close()

@@ -27,11 +27,6 @@ def refused(*arguments: str | Path, **options: Any) -> str:
     return done.stderr
 
 
-def mountpoints() -> list[str]:
-    """Return the directories on which something is mounted."""
-    return [line.split(" ")[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-
-
 def is_running(process_id: int) -> bool:
     return os.path.exists(f"/proc/{process_id}")
 
@@ -149,28 +144,6 @@ def test_mounted_already(mounted: Mount, tmp_path: Path, mountpoint: Path) -> No
     store = NaiveEventStore(str(other))
     assert f"in use: process {os.getpid()} " in refused("mount", other, mountpoint)
     store.close()
-
-
-@pytest.mark.parametrize("unmounts_first", [False, True])
-def test_a_stale_mount_is_cleared(make_mount: Callable[..., Mount], unmounts_first: bool) -> None:
-    """After its process was killed, the next mount on the same place removes what is left, as umount does."""
-    mount = make_mount()
-    mount.shell("echo before >> ingest")
-    eventually(
-        lambda: (
-            b"before" in b"".join(path.read_bytes() for path in mount.store_path.glob("[0-9]*-*"))
-        )
-    )
-    process_id = mount.process_id
-    os.kill(process_id, signal.SIGKILL)
-    eventually(lambda: not is_running(process_id))
-    with pytest.raises(OSError, match="not connected"):
-        os.listdir(mount.path)
-    if unmounts_first:
-        mount.umount()
-    mount.mount()
-    assert sum(path == str(mount.path) for path in mountpoints()) == 1
-    assert mount.contents() == [b"before"]
 
 
 def test_umount_of_what_is_busy_or_not_mounted(mounted: Mount, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """An append shows at once in sizes and times, also of a file that something had asked for a moment before."""
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import pytest
 from tests.mount.conftest import Mount
 from tests.waiting import eventually
 
-OPTIONS = "" if os.environ.get("THEIAFS_BINDING") == "mfusepy" else "attr_timeout=0"
+OPTIONS = "delete" if os.environ.get("THEIAFS_BINDING") == "mfusepy" else "delete,attr_timeout=0"
 """On libfuse 2, the kernel cannot be told that attributes are out of date."""
 
 FILES = ("events", "events.log", "by-tag/web/events", "by-tag/web/events.jsonl", "by-tag/web/count")
@@ -40,6 +41,31 @@ def test_sizes_are_right_at_once(fresh: Mount) -> None:
             size = os.stat(fresh.path / path).st_size
             assert len(fresh.events(path)) == size, path
         assert fresh.shell("tail -n 2 by-tag/web/events | head -n 1") == f"{turn * 7919}\n"
+
+
+def test_a_refusal_shows_at_once(fresh: Mount) -> None:
+    """In the size of errors, so that its last lines are the newest."""
+    for turn in range(TURNS):
+        os.stat(fresh.path / "errors")
+        fresh.shell(f"cat range/2026-{turn + 13}/count", check=False)
+        assert f"/range/2026-{turn + 13} " in fresh.shell("tail -n 2 errors | head -n 1")
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_removal_shows_at_once(fresh: Mount, is_open: bool) -> None:
+    """In every file, and also when the removed one is open, so that libfuse renames it first."""
+    for turn in range(TURNS):
+        fresh.shell("echo kept >> by-tag/web/ingest; echo gone >> by-tag/web/ingest")
+        ids = fresh.shell("grep -h ^id: by-tag/web/events | cut -c 4-").split()
+        [gone] = set(ids[-2:]) - {ids[-2]}
+        for path in FILES:
+            os.stat(fresh.path / path)
+        by_id = fresh.path / "by-id" / gone
+        with by_id.open("rb") if is_open else contextlib.nullcontext():
+            by_id.unlink()
+            sizes = {path: os.stat(fresh.path / path).st_size for path in FILES}
+        assert sizes == {path: len(fresh.events(path)) for path in FILES}
+        assert fresh.shell("cat by-tag/web/count") == f"{turn + 1}\n"
 
 
 def test_writers_and_readers_at_once(fresh: Mount) -> None:

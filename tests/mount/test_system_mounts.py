@@ -135,6 +135,26 @@ def test_the_type_theiafs(
     assert "MOUNTPOINT; usage: mount.theiafs" in usage
 
 
+def test_what_only_pretends_changes_nothing(
+    machine: Callable[[str], subprocess.CompletedProcess[str]],
+) -> None:
+    """The mount of a process that was killed is no obstacle, and stays, until it is mounted there in earnest."""
+    done = machine(
+        """
+        mount -t theiafs events mnt -o log=log
+        kill -KILL $(cat events/.theiafs/lock)
+        until ls mnt 2>&1 | grep -q 'not connected'; do :; done
+        mount -f -t theiafs events mnt -o log=log
+        ls mnt 2>&1 | grep -q 'not connected' && findmnt --noheadings --output FSTYPE mnt
+        mount -t theiafs events mnt -o log=log
+        findmnt --noheadings --output FSTYPE mnt
+        umount mnt
+        """
+    )
+    assert (done.returncode, done.stdout) == (0, "fuse.theiafs\nfuse.theiafs\n"), done.stderr
+    assert "process has ended" in done.stderr
+
+
 def test_an_unknown_option_is_one_line(
     machine: Callable[[str], subprocess.CompletedProcess[str]],
 ) -> None:

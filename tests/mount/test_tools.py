@@ -315,14 +315,20 @@ def test_an_event_of_a_mebibyte(mounted: Mount) -> None:
 # What is refused, and what is not
 
 
-def test_a_tag_is_declared_by_its_directory(mounted: Mount) -> None:
-    """It is there at once and after a restart; what is no tag is an error."""
-    assert "No such file" in mounted.shell("echo x >> by-tag/new/ingest", check=False)
-    mounted.shell("mkdir by-tag/new && echo x >> by-tag/new/ingest && mkdir 'by-tag/%2Fdeclared'")
+def test_tags_and_sources_are_declared_by_their_directories(mounted: Mount) -> None:
+    """They are there at once and after a restart; what is none is an error."""
+    for directory in ("by-tag", "by-source"):
+        line = f"echo x >> {directory}/new/ingest"
+        assert "No such file" in mounted.shell(line, check=False)
+        mounted.shell(f"mkdir {directory}/new && {line} && mkdir '{directory}/%2Fdeclared'")
     mounted.remount()
     assert mounted.shell("ls by-tag") == "%2Fdeclared\nnew\n"
+    assert mounted.shell("ls by-source") == "%2Fdeclared\nbash\nnew\n"
+    assert mounted.shell("cat by-source/new/count by-source/%2Fdeclared/count") == "1\n0\n"
     for command, message in [
         ("mkdir by-tag/new", "File exists"),
+        ("mkdir by-source/bash", "File exists"),
+        ("ls by-source/typo", "No such file"),
         ("mkdir by-tag/a,b", "Invalid argument"),
         ("mkdir other", "Operation not permitted"),
         ("mkdir range/1-2", "File exists"),

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-__all__ = ["ZONE", "Move", "MovedClock", "moves"]
+__all__ = ["STEPS_MAX", "ZONE", "Move", "MovedClock", "moves"]
 
 ZONE = ZoneInfo("Europe/Berlin")
 """It has summer time."""
 
-_SIZE = 1 << 16
-_NUMBER_SIZE = 8
+STEPS_MAX = 1400
+"""Steps of a clock, at most: they take it to the year 2259, and nanoseconds in 64 bits end in 2262."""
+
+_SIZE = 8 * (1 + 2 * STEPS_MAX)
 _FIRST_YEAR = 2026
 _BACK_S = 90
 _NS_PER_S = 10**9

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.soak.caretakers import Caretakers
-from tests.soak.clock import ZONE, MovedClock, moves
+from tests.soak.clock import STEPS_MAX, ZONE, MovedClock, moves
 from tests.soak.readers import Failures, Follower, Reader
 from tests.soak.report import Report
 from tests.soak.resources import middles, sample
@@ -27,7 +27,10 @@ _WRITERS = 32
 _READERS = 8
 _FOLLOWERS = 2
 _MOVES_MIN = 8
-_MOVE_INTERVAL_MAX_S = 20
+_MOVES_MAX = STEPS_MAX // 2
+"""It may take longer than it was to: there is room for twice as many."""
+
+_MOVE_INTERVAL_S = 20
 _SAMPLES = 200
 _MOVES_BEFORE_OLD = 3
 _WORK_MIN = 2
@@ -83,7 +86,9 @@ class _ClockHand:
     def __init__(self, clock: MovedClock, duration_s: float) -> None:
         self.crossed: Counter[str] = Counter()
         self._clock = clock
-        self._interval_s = min(_MOVE_INTERVAL_MAX_S, duration_s / _MOVES_MIN)
+        self._interval_s = min(_MOVE_INTERVAL_S, duration_s / _MOVES_MIN)
+        # In a soak of days, they are further apart.
+        self._interval_s = max(self._interval_s, duration_s / _MOVES_MAX)
         self._moves = moves()
         self._recent: deque[float] = deque(maxlen=_MOVES_BEFORE_OLD)
         self.step()

@@ -1,0 +1,58 @@
+"""A mount whose process has ended is found out, and the next mount takes its place."""
+
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.mount.conftest import Mount
+from tests.waiting import eventually
+from theiafs.unmounting import is_stale
+
+
+@pytest.mark.parametrize("unmounts_first", [False, True])
+def test_a_stale_mount_is_cleared(make_mount: Callable[..., Mount], unmounts_first: bool) -> None:
+    """After its process was killed, the next mount on the same place removes what is left, as umount does."""
+    mount = make_mount()
+    mount.shell("echo before >> ingest")
+    eventually(
+        lambda: (
+            b"before" in b"".join(path.read_bytes() for path in mount.store_path.glob("[0-9]*-*"))
+        )
+    )
+    process_id = mount.process_id
+    os.kill(process_id, signal.SIGKILL)
+    eventually(lambda: not os.path.exists(f"/proc/{process_id}"))
+    with pytest.raises(OSError, match="not connected"):
+        os.listdir(mount.path)
+    if unmounts_first:
+        mount.umount()
+    mount.mount()
+    mounts = Path("/proc/self/mounts").read_text().splitlines()
+    assert sum(line.split(" ")[1] == str(mount.path) for line in mounts) == 1
+    assert mount.contents() == [b"before"]
+
+
+def test_a_mount_whose_process_ends_while_it_is_asked_is_stale(
+    make_mount: Callable[..., Mount],
+) -> None:
+    """The kernel ends a request that waits with another error than those that come later."""
+    mount = make_mount()
+    process_id = mount.process_id
+    os.kill(process_id, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as asking:
+        found = asking.submit(is_stale, str(mount.path))
+        eventually(is_waiting_for_a_mount)
+        os.kill(process_id, signal.SIGKILL)
+        assert found.result()
+    mount.mount()
+    assert mount.events("count") == b"0\n"
+
+
+def is_waiting_for_a_mount() -> bool:
+    """Return whether a thread of this process waits for the answer of a filesystem."""
+    tasks = Path("/proc/self/task").glob("*/wchan")
+    return any(task.read_text() == "request_wait_answer" for task in tasks)
