@@ -33,14 +33,14 @@ class Follower:
         """Return what has arrived since *cursor*; see :meth:`store.api.EventStore.follow`."""
         identity, now = self._identity(), self._arrivals.poll()
         condition = EVERYTHING & now.up_to(self._shard)
-        known = json.loads(cursor or b"{}")
-        if known.get("table") == identity:
-            blocks = tuple((shard, block) for shard, block in known["blocks"])
-            condition &= Cursor(blocks, ()).after(self._shard)
+        known, _, blocks = cursor.partition(b"\n")
+        if known == identity:  # else it is the cursor of another store
+            seen = tuple((shard, block) for shard, block in json.loads(blocks))
+            condition &= Cursor(seen, ()).after(self._shard)
         (starts,) = self._reader.numbers(["minute"], condition, "GROUP BY minute ORDER BY minute")
         names = [f"{start}-{start + MINUTE_S}" for start in starts.tolist()]
-        return Changes(json.dumps({"table": identity, "blocks": now.blocks}).encode(), names)
+        return Changes(b"%b\n%b" % (identity, json.dumps(now.blocks).encode()), names)
 
-    def _identity(self) -> str:
+    def _identity(self) -> bytes:
         sql = f"SELECT uuid FROM system.tables WHERE database = currentDatabase() AND name = '{EVENTS}'"
-        return self._wire.fetch(sql).decode().strip()
+        return self._wire.fetch(sql).strip()

@@ -7,7 +7,7 @@ import pytest
 
 from store import Event, EventReadException, EventStore, Query
 from store.clickhouse.arrivals import STALENESS_S
-from tests.contract import EVERYTHING, ids_in
+from tests.reading import EVERYTHING, ids_in
 from tests.waiting import eventually
 
 BOUND_S = 1.0

@@ -19,7 +19,8 @@ from store.backend import Opening
 from store.clickhouse.address import parse_address
 from store.clickhouse.schema import prepare
 from store.clickhouse.wire import Wire
-from tests.contract import EVENTS, EVERYTHING
+from tests.contract import EVENTS
+from tests.reading import EVERYTHING
 from theiafs.lineviews import LINE_VIEWS
 
 

@@ -18,7 +18,7 @@ from store import (
 from store.backend import Opening
 from store.clickhouse.address import parse_address
 from store.clickhouse.wire import Wire
-from tests.contract import EVERYTHING, ids_in
+from tests.reading import EVERYTHING, ids_in
 from theiafs.lineviews import LINE_VIEWS
 
 TIMEOUT_S = 5

@@ -18,7 +18,7 @@ from store import (
 )
 from store.clickhouse.inserter import INSERT_SIZE_MAX
 from tests.clickhouse.proxy import Proxy, Troubles
-from tests.contract import EVERYTHING, ids_in
+from tests.reading import EVERYTHING, ids_in
 from tests.waiting import eventually
 
 
