@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.box import Box
+from tests.mount.daemons.recipes import recipes
 from tests.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[1]
@@ -37,6 +38,32 @@ printf '[Unit]\nRequiresMountsFor=/srv/disk/events\n' > /etc/systemd/system/thei
 systemctl daemon-reload
 systemctl start theiafs@disk
 """
+DROP_BOX = """
+rm -rf /srv/events
+cat > /etc/theiafs/events.conf <<'CONF'
+{conf}CONF
+printf '#!/bin/sh\necho of the shop\n' > /usr/local/bin/shop
+chmod 755 /usr/local/bin/shop
+cat > /etc/systemd/system/shop.service <<'UNIT'
+{unit}User=daemon
+Type=oneshot
+UNIT
+systemctl daemon-reload
+systemctl start theiafs@events
+{tags}
+systemctl stop theiafs@events
+systemctl start shop
+"""
+STRANGER = "setpriv --reuid daemon --regid daemon --clear-groups sh -c"
+MEMBER = "setpriv --reuid daemon --regid adm --clear-groups sh -c"
+COMMIT = """
+git init --quiet
+git add --all
+git -c user.name=me -c user.email=me@localhost commit --quiet --message all
+mkdir mine
+ln -s nowhere mine/1795485720-1795485780
+"""
+"""Makes a repository, in which there is a store, with a file that cp cannot copy, as well."""
 QUICK = """
 mkdir -p /run/systemd/system/theiafs@.service.d
 printf '[Service]\\nWatchdogSec=2s\\nTimeoutAbortSec=1s\\n' > /run/systemd/system/theiafs@.service.d/quick.conf
@@ -44,12 +71,22 @@ systemctl daemon-reload
 """
 
 
+def copied(target: Path) -> Path:
+    """Copy the repository to *target*: a build in it would leave files there."""
+    target.mkdir()
+    copy = 'git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$1"'
+    subprocess.run(["sh", "-euc", copy, "sh", target], cwd=REPOSITORY, check=True)
+    return target
+
+
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     """Yield a box in which the package is installed."""
     base = tmp_path_factory.mktemp("package")
+    source = copied(base / "source")
+    subprocess.run(["sh", "-euc", COMMIT], cwd=source, check=True)
     built = subprocess.run(
-        [REPOSITORY / "scripts/deb", base],
+        [source / "scripts/deb", base],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -169,6 +206,23 @@ def test_a_store_on_a_file_system_of_its_own(running: Box) -> None:
     assert running.output("ls -A /srv/disk") == ""
 
 
+def test_a_drop_box_as_a_service(running: Box) -> None:
+    """As the recipes set it up: a unit that needs it starts it, all users append, and the members of a group read."""
+    [conf], [tags] = recipes("For all of them", "conf"), recipes("For all of them", "sh")
+    [needs], [unit] = recipes("For all of them", "ini"), recipes("systemd units", "ini")
+    unit = unit.replace("[Unit]\nRequiresMountsFor=/mnt/events\n", needs)
+    assert "theiafs@events" in unit
+    running.run(f"systemctl stop {SERVICE}{DROP_BOX.format(conf=conf, unit=unit, tags=tags)}")
+    assert running.output(f"{MOUNTED} --output SOURCE /mnt/events") == "/srv/events"
+    running.run(f"{STRANGER} 'echo of a stranger >> /mnt/events/by-tag/web/ingest'")
+    read = "cat /mnt/events/events.log"
+    assert not running.is_true(f"{STRANGER} '{read}'")
+    lines = running.output(f"{MEMBER} '{read}'").splitlines()
+    assert [line.split("] ")[1] for line in lines] == ["of the shop", "of a stranger"]
+    assert "[shop]" in lines[0]
+    running.run("systemctl stop theiafs@events")
+
+
 def test_the_indexer_of_locate_keeps_out(running: Box) -> None:
     """By a drop-in for its service; without it, it would index the mount."""
     running.run("echo line >> /mnt/logs/ingest; mkdir -p /mnt/found")
@@ -204,21 +258,39 @@ def test_the_documents_are_where_the_readme_says(box: Box) -> None:
     assert {f"{directory}/{each}" for each in ("README.md", *documents)} <= listed
 
 
-def test_a_package_that_is_removed(running: Box) -> None:
+def test_the_log_of_roots_mounts_is_rotated(box: Box) -> None:
+    """A mount goes on in the new file."""
+    box.run(
+        "mkdir -p /mnt/rotated; theiafs mount /srv/rotated /mnt/rotated; echo >> /var/log/theiafs.log"
+    )
+    box.run("/usr/sbin/logrotate --force /etc/logrotate.d/theiafs; theiafs umount /mnt/rotated")
+    box.run(
+        "test -f /var/log/theiafs.log.1; grep 'unmounted from /mnt/rotated' /var/log/theiafs.log"
+    )
+
+
+def test_a_package_that_is_removed_and_purged(running: Box) -> None:
     """Its services have stopped before, and only what is not its own stays: the store. This is the last test."""
+    running.run(f"systemctl enable {SERVICE}")
     running.run("echo line >> /mnt/logs/ingest; dpkg --remove --no-triggers theiafs")
     assert not running.is_true(f"{MOUNTED} /mnt/logs")
     assert not running.is_true("test -e /usr/lib/theiafs || test -e /usr/bin/theiafs")
+    enabled = f"/etc/systemd/system/multi-user.target.wants/{SERVICE}"
+    assert running.is_true(f"test -L {enabled}"), "it may be installed again"
+    running.run("dpkg --purge --no-triggers theiafs")
+    assert not running.is_true(f"test -L {enabled}")
+    assert (
+        running.output(
+            "find /etc /var/log -name 'theiafs*' -not -path '/etc/systemd/system/theiafs@*.d'"
+        )
+        == "/etc/theiafs"
+    )
     running.run(f"grep -q line {STORE}/*-*")
 
 
 def test_pipx_installs_commands_that_work(tmp_path: Path) -> None:
     """From the source, into a venv that has only what the package asks for; with man pages."""
-    source = tmp_path / "source"
-    source.mkdir()
-    # A build in the repository would leave files in it.
-    copy = 'git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$1"'
-    subprocess.run(["sh", "-euc", copy, "sh", source], cwd=REPOSITORY, check=True)
+    source = copied(tmp_path / "source")
     environment = {
         **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         **{f"PIPX_{name}": str(tmp_path / name) for name in ("HOME", "BIN_DIR", "MAN_DIR")},

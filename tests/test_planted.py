@@ -262,3 +262,15 @@ def test_a_view_that_leads_out(tmp_path: Path, outside: Path, target: str) -> No
             assert list(browser.entries("../../..")) == list(browser.entries("/"))
             assert list(browser.entries("views/../../../views")) == ["web"]
     check_untouched(outside)
+
+
+def test_a_store_that_is_made_is_private(tmp_path: Path) -> None:
+    """The directories above it are like any other; and a store that is there keeps its permissions."""
+    root = tmp_path / "above" / "store"
+    NaiveEventStore(str(root), 0).close()
+    assert root.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "other").mkdir()
+    assert root.parent.stat().st_mode == (tmp_path / "other").stat().st_mode
+    root.chmod(0o750)
+    NaiveEventStore(str(root), 0).close()
+    assert root.stat().st_mode & 0o777 == 0o750

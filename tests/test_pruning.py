@@ -205,7 +205,7 @@ def test_refusals(
 ) -> None:
     """They are one line, and nothing changes."""
     words = [each.format(root=root) for each in arguments]
-    if status == 2 and len(words) > 1:
+    if "' is no " in message:
         with pytest.raises(SystemExit) as ended:
             prune(*words)
         assert ended.value.code == status
@@ -235,7 +235,6 @@ def test_removal_in_the_tree(root: Path) -> None:
         "/by-tag/debug/events",
         "/range/1970/events",
         "/by-tag/debug/not/range/1970/events",
-        "/by-tag/debug/range/last-1d/events",
         "/by-tag/debug/match/x/range/1970/events",
         "/by-tag/debug/not/by-tag/web/range/1970/events",
     ):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -95,6 +96,19 @@ def test_what_cannot_be_removed(
         operations.unlink(path)
     with pytest.raises(NotPermitted, match="cannot be removed"):
         operations.rmdir(os.path.dirname(path))
+    assert len(ids(store)) == 2
+
+
+@pytest.mark.parametrize("name", ["today", "yesterday", "last-1h", "1h", "newest-15m"])
+def test_a_range_that_moves(store: NaiveEventStore, mounted: Mounted, name: str) -> None:
+    """It would depend on the moment what is removed. One that the refusal gives instead can be removed."""
+    operations = mounted("delete")
+    with pytest.raises(NotPermitted, match="its range moves") as refused:
+        operations.unlink(f"/by-tag/web/range/{name}/events")
+    instead = re.findall(r"range/\S+", str(refused.value).partition(" give ")[2])
+    assert len(instead) == 2
+    for each in instead:
+        operations.unlink(f"/by-tag/web/{each}/events")
     assert len(ids(store)) == 2
 
 

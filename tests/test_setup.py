@@ -1,5 +1,6 @@
-"""Set-up on a system on which another program has apt's lock: a real apt, which has its files in a directory of the test."""
+"""Set-up while another is going on: of another program that has apt's lock, a real apt with its files in a directory of the test; and of itself."""
 
+import contextlib
 import fcntl
 import getpass
 import os
@@ -12,7 +13,7 @@ import pytest
 
 SETUP = Path(__file__).parents[1] / "scripts" / "setup"
 NEEDED = (
-    "apt-cache", "apt-get", "basename", "bash", "cat", "dirname", "env", "fusermount3", "grep", "id", "ldconfig", "python3", "sleep",
+    "apt-cache", "apt-get", "basename", "bash", "cat", "dirname", "env", "flock", "fusermount3", "grep", "id", "ldconfig", "python3", "sleep",
 )  # fmt: skip
 """The programs on the PATH; others are missing, and would be installed."""
 
@@ -67,3 +68,36 @@ def test_it_waits_for_the_lock_of_another_program(bare: dict[str, str], tmp_path
     assert output == ""
     assert "Unable to locate package" in errors
     assert setup.returncode == 1
+
+
+def test_it_waits_for_another_set_up(tmp_path: Path) -> None:
+    """It says so, and then finds everything done: a venv that another makes is not made again."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(SETUP, tmp_path / "scripts")
+    shutil.copy(SETUP.parents[1] / "pyproject.toml", tmp_path)
+    with open_directory(tmp_path) as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        setup = subprocess.Popen(
+            [tmp_path / "scripts" / "setup"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert setup.stdout is not None
+        assert setup.stdout.readline() == f"Waiting for another {tmp_path}/scripts/setup\n"
+        (tmp_path / ".venv").mkdir()
+        (tmp_path / ".venv/installed").write_text(
+            f"{tmp_path}\n{(tmp_path / 'pyproject.toml').read_text()}extras: \n"
+        )
+    output, errors = setup.communicate(timeout=60)
+    assert (setup.returncode, output, errors) == (0, "", "")
+    assert [path.name for path in (tmp_path / ".venv").iterdir()] == ["installed"]
+
+
+@contextlib.contextmanager
+def open_directory(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

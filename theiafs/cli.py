@@ -2,11 +2,13 @@
 
 import argparse
 import contextlib
+import difflib
 import gc
 import math
+import os
 import signal
 import sys
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from tqdm import tqdm
@@ -71,7 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             parser, commands = make_parser()
             given = sys.argv[1:] if arguments is None else arguments
-            return _run(parser.parse_args(_with_command(given, commands)))
+            if given and not given[0].startswith("-") and given[0] not in commands:
+                if not _is_store(given[0]):
+                    parser.error(_unknown_command(given[0], commands))
+                given = ["mount", *given]
+            return _run(parser.parse_args(given))
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -88,14 +94,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _with_command(arguments: Sequence[str], commands: Container[str]) -> Sequence[str]:
-    """Return *arguments* with the command mount if mount(8) left out which of *commands* it is.
+def _is_store(word: str) -> bool:
+    """Return whether *word*, where a command is expected, is the store of a mount.
 
-    For the type fuse.theiafs, it runs ``theiafs STORE MOUNTPOINT -o OPTIONS``.
+    For the type fuse.theiafs, mount(8) runs ``theiafs STORE MOUNTPOINT -o OPTIONS``. A store that does not exist yet has a slash:
+    a mistyped command would make one otherwise.
     """
-    if arguments and not arguments[0].startswith("-") and arguments[0] not in commands:
-        return ["mount", *arguments]
-    return arguments
+    return os.sep in word or os.path.isdir(word)
+
+
+def _unknown_command(word: str, commands: Iterable[str]) -> str:
+    """Return the message about a *word* that is none of *commands*."""
+    names = list(commands)
+    near = "".join(f", perhaps {each}" for each in difflib.get_close_matches(word, names, 1))
+    return (
+        f"unknown command {printable(word)}{near}; there are {', '.join(names)}"
+        f" (to mount a store of that name: theiafs mount ./{printable(word)} MOUNTPOINT)"
+    )
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -208,7 +223,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.Argume
     mounting = commands.add_parser(
         "mount",
         help="mount a store",
-        description="Mount a store on a directory. The store is made if it does not exist; the directory must exist.",
+        description="Mount a store on a directory. The store is made, for you alone, if it does not exist; the directory must exist.",
         epilog=_OPTIONS_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -283,7 +283,8 @@ REMOVING
 What is read here cannot be changed. It can be removed if the mount has the
 option delete, as in "theiafs mount -o delete": then "rm minutes/<start>-<end>"
 removes a minute, "rm by-id/<id>" an event, and "rm events" in the directory of
-a tag and a range all events there, for good. Without the option:
+a tag and a range all events there, for good. The range must not move: give
+2026-11-23, not today or last-1d. Without the option:
 
     rm "$(readlink latest)"                 # fails: Operation not permitted
     tail -n 1 errors

@@ -27,6 +27,9 @@ __all__ = ["check", "mount"]
 _M_ARENA_MAX = -8
 """As in glibc's malloc.h."""
 
+_END_S = 2.0
+"""How long a process that was killed may still have the store, in seconds: the kernel ends its mount before it closes all files."""
+
 log = logging.getLogger(__name__)
 
 _DEVICE = "/dev/fuse"
@@ -46,6 +49,10 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
         remove_mount(mountpoint)
         log.warning("removed a mount on %s whose process has ended", mountpoint)
         _check_mountpoint(mountpoint)  # what is there was hidden
+        if not settings.is_read_only:
+            # Opening the store says what is wrong.
+            with contextlib.suppress(EventStoreException):
+                backend.wait_until_closed(_END_S)
     if in_foreground:
         _log_to(logging.StreamHandler())
         service = Service(mountpoint)

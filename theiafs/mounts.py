@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pwd
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,14 @@ class Mount(NamedTuple):
     def is_ours(self) -> bool:
         """Whether it is a theiafs mount."""
         return self.type == _TYPE
+
+    @property
+    def owner_name(self) -> str:
+        """The name of its owner, or the id of one without a name."""
+        try:
+            return pwd.getpwuid(self.owner).pw_name
+        except KeyError:
+            return f"user {self.owner}"
 
 
 def mounts(process: str = "self") -> list[Mount]:

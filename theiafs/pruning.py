@@ -33,7 +33,8 @@ Remove old events: minutes all of whose events are older than a time, and the ol
 size. With --tag, only the events with this tag in such minutes; then the size is that of the events with the tag. The newest
 minute is never too large.
 
-The store may be mounted: minute files are removed from it. With --tag, it has to be mounted with -o delete.
+The store may be mounted: minute files are removed from it. With --tag, events are removed through the mount, which needs -o
+delete for that; otherwise unmount it first.
 """
 
 _EPILOG = """\

@@ -211,6 +211,11 @@ class Tree:
         kind, name = location.kind, location.name
         if kind in _MINUTE_FILES and path != f"/{NodeKind.MINUTES}/{name}":
             advice = f"; to remove the minute, with all of its events: rm {NodeKind.MINUTES}/{name}"
+        elif kind is NodeKind.EVENTS and location.query is None:
+            advice = (
+                "; its range moves with the clock or the newest event (today, yesterday, last-..., newest-...):"
+                f" give one that does not, such as {NodeKind.RANGE}/2026-11-23 or {NodeKind.RANGE}/2026-11-23T10..2026-11-23T12"
+            )
         elif kind is NodeKind.EVENTS and not _may_be_removed(location):
             advice = f"; events of a tag and a time can be: rm {NodeKind.BY_TAG}/<tag>/{NodeKind.RANGE}/<range>/{NodeKind.EVENTS}"
         elif kind not in (NodeKind.MINUTE, NodeKind.EVENT, NodeKind.EVENTS):

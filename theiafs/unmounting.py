@@ -150,10 +150,14 @@ def _mount_to_unmount(mountpoint: str) -> Mount:
     """Return the theiafs mount at *mountpoint*.
 
     Raises:
-        MountError: if there is none, or another file system is mounted on top of it.
+        MountError: if there is none, another file system is mounted on top of it, or it is for another user to unmount.
     """
     found = mount_at(mountpoint)
     if found is not None and found.is_ours:
+        if os.geteuid() not in (0, found.owner):
+            raise MountError(
+                f"{mountpoint} was mounted by {found.owner_name}: unmount it as that user, or as root"
+            )
         return found
     if found is not None and mounted_on(mountpoint):
         raise MountError(

@@ -58,7 +58,7 @@ complete -c theiafs -f
 
 complete -c theiafs -n _shtab_theiafs_using -s h -l help -d 'show this help message and exit'
 complete -c theiafs -n _shtab_theiafs_using -l version -d 'show program'"'"'s version number and exit'
-complete -c theiafs -n '_shtab_theiafs_using; and test $_shtab_theiafs_npos -eq 0' -a mount -d 'Mount a store on a directory. The store is made if it does not exist; the directory must exist.'
+complete -c theiafs -n '_shtab_theiafs_using; and test $_shtab_theiafs_npos -eq 0' -a mount -d 'Mount a store on a directory. The store is made, for you alone, if it does not exist; the directory must exist.'
 complete -c theiafs -n '_shtab_theiafs_using mount' -s h -l help -d 'show this help message and exit'
 complete -c theiafs -n '_shtab_theiafs_using mount' -s f -d 'stay in the foreground and log to stderr'
 complete -c theiafs -n '_shtab_theiafs_using mount' -s o -x -d 'options, see below'

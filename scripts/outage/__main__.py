@@ -24,14 +24,19 @@ def main(words: list[str] | None = None) -> int:
     )
     parser.add_argument("--plain", action="store_true", help="log files, one for each service")
     parser.add_argument(
-        "directory", type=Path, metavar="DIRECTORY", help="made; empty if it is there"
+        "directory",
+        type=Path,
+        metavar="DIRECTORY",
+        help="made, with the directories above it; empty if it is there",
     )
     arguments = parser.parse_args(words)
     directory: Path = arguments.directory
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        print(f"scripts/incident: {directory} is not an empty directory", file=sys.stderr)
+        print(
+            f"scripts/incident: {directory} is not an empty directory: remove it (rm -r {directory}), or give another",
+            file=sys.stderr,
+        )
         return 1
-    directory.mkdir(parents=True, exist_ok=True)
     write = _write_files if arguments.plain else _write_store
     write(directory, events())
     return 0
@@ -48,6 +53,7 @@ def _write_files(directory: Path, logged: Iterable[Event]) -> None:
         moment = _EPOCH + timedelta(microseconds=event.ticks // _TICKS_PER_US)
         when = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
         lines[event.source].append(f"{when} [{','.join(event.tags)}] {event.content}\n")
+    directory.mkdir(parents=True, exist_ok=True)
     for source, text in lines.items():
         (directory / f"{source}.log").write_text("".join(text), encoding="utf-8")
 

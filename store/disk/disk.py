@@ -18,7 +18,10 @@ from store.disk.os_errors import read_failure, reading, writing
 from store.errors import EventWriteException, FileChanged
 from store.query import DiskUsage, Inodes
 
-__all__ = ["Disk"]
+__all__ = ["PRIVATE", "Disk"]
+
+PRIVATE = 0o700
+"""The permissions of a store that is made: the options of a mount say which users read its events, and its files must not tell others."""
 
 # Answers of stat(2) where there is nothing, a link to nowhere included.
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
@@ -39,14 +42,14 @@ _BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id"
 class Disk:
     """The real disk. A symbolic link is no regular file to it."""
 
-    def make_directory(self, path: str) -> None:
-        """Make the directory *path* and its parents, durably, where they do not exist yet."""
+    def make_directory(self, path: str, permissions: int = 0o777) -> None:
+        """Make the directory *path*, with *permissions* that the umask may reduce, and its parents, durably, where they do not exist yet."""
         if os.path.isdir(path):
             return
         above = os.path.dirname(path) or os.curdir
         self.make_directory(above)
         with writing("make the directory", path), contextlib.suppress(FileExistsError):
-            os.mkdir(path)
+            os.mkdir(path, permissions)
         self.sync_directory(above)
 
     def make_directory_like(self, path: str, model: str) -> None:
@@ -217,6 +220,11 @@ class Disk:
                     os.unlink(path)
                     emptied = os.open(path, _CREATE_FLAGS, 0o644)
                 return WritableFile(path, emptied)
+
+    def create_in_memory(self, path: str) -> WritableFile:
+        """Create an empty file in memory, which ends with its last descriptor; *path* is for messages only."""
+        with writing("create in memory", path):
+            return WritableFile(path, os.memfd_create("theiafs", os.MFD_CLOEXEC))
 
     def map_unnamed(self, directory: str, size: int) -> mmap.mmap:
         """Map *size* bytes of zeros in a file in *directory* that has no name, and ends with the mapping.

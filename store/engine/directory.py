@@ -9,7 +9,6 @@ from pathlib import Path
 from store.api import EventStore
 from store.backend import Backend, Opening
 from store.disk.disk import Disk
-from store.engine.backup_mark import BackupMark
 from store.engine.follower import FollowingStore
 from store.engine.naive import NaiveEventStore
 from store.errors import (
@@ -70,10 +69,7 @@ class DirectoryBackend(Backend):
             )
 
     def open(self, opening: Opening) -> EventStore:
-        """See :meth:`Backend.open`.
-
-        A backup that is opened to be written is none any more: the next backup may not replace what is saved to it.
-        """
+        """See :meth:`Backend.open`."""
         self.check(is_read_only=opening.is_read_only)
         interval_ms, memory_size = opening.flush_interval_ms, opening.memory_size
         if opening.is_read_only:
@@ -84,7 +80,7 @@ class DirectoryBackend(Backend):
                 opening.progress,
                 memory_size,
             )
-        store = NaiveEventStore(
+        return NaiveEventStore(
             self.address,
             interval_ms,
             None,
@@ -93,11 +89,6 @@ class DirectoryBackend(Backend):
             opening.log_keep_size,
             opening.measured_views,
         )
-        with contextlib.ExitStack() as on_failure:
-            on_failure.callback(store.close)
-            BackupMark(Disk(), self.address).drop()
-            on_failure.pop_all()
-        return store
 
     def check_mountpoint(self, mountpoint: str) -> None:
         """See :meth:`Backend.check_mountpoint`."""

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from store.api import EventStore
 from store.disk.atomic import replace_file
 from store.disk.disk import Disk
+from store.engine.backup_mark import BackupMark
 from store.engine.cursors import changes_since
-from store.engine.declared import DeclaredNames
+from store.engine.declared import Declared
 from store.engine.links import check_links
 from store.engine.reading import Reader
 from store.engine.saved_views import SavedViews
@@ -19,13 +20,7 @@ from store.engine.settling import Settling
 from store.engine.state import State
 from store.engine.watcher import Watcher
 from store.errors import InvalidEvent, InvalidQuery
-from store.filenames import (
-    declared_sources_path,
-    declared_tags_path,
-    lock_path,
-    old_declared_tags_path,
-    state_path,
-)
+from store.filenames import lock_path, state_path
 from store.format.event import Event
 from store.format.faults import line_fault, tag_fault
 from store.matching.event import content_filter
@@ -54,17 +49,13 @@ class FileStore(EventStore):
         self.root_dir = os.path.abspath(root_dir)
         self._disk = disk
         check_links(disk, self.root_dir)
-        self._declared_tags = DeclaredNames(
-            disk, declared_tags_path(self.root_dir), old_declared_tags_path(self.root_dir)
-        )
-        self._declared_sources = DeclaredNames(disk, declared_sources_path(self.root_dir))
-        self._declared = self._declared_tags, self._declared_sources
+        self._declared = Declared(disk, self.root_dir)
         self._views = SavedViews(disk, self.root_dir)
+        self._backup_mark = BackupMark(disk, self.root_dir)
 
     def _load_names(self) -> None:
         """Load the declared names and the saved views, as they are now."""
-        for names in self._declared:
-            names.load()
+        self._declared.load()
         self._views.load()
 
     @abstractmethod
@@ -111,22 +102,22 @@ class FileStore(EventStore):
     def tags(self, query: Query | None = None) -> frozenset[str]:
         """See :meth:`EventStore.tags`."""
         if query is None or query.asks_everything:
-            return self._reader.tags() | self._declared_tags.names()
+            return self._reader.tags() | self._declared.tags.names()
         return super().tags(query)
 
     def sources(self, query: Query | None = None) -> frozenset[str]:
         """See :meth:`EventStore.sources`."""
         if query is None or query.asks_everything:
-            return self._reader.sources() | self._declared_sources.names()
+            return self._reader.sources() | self._declared.sources.names()
         return super().sources(query)
 
     def has_tag(self, tag: str) -> bool:
         """See :meth:`EventStore.has_tag`."""
-        return self._reader.has_tag(tag) or self._declared_tags.has(tag)
+        return self._reader.has_tag(tag) or self._declared.tags.has(tag)
 
     def has_source(self, source: str) -> bool:
         """See :meth:`EventStore.has_source`."""
-        return self._reader.has_source(source) or self._declared_sources.has(source)
+        return self._reader.has_source(source) or self._declared.sources.has(source)
 
     def records(self, query: Query) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
         """See :meth:`EventStore.records`."""
@@ -185,13 +176,13 @@ class FileStore(EventStore):
         """See :meth:`EventStore.declare_tag`; the tag survives a restart."""
         self._check_hidden()
         _check_name("tag", tag, tag_fault(tag))
-        self._declared_tags.add(tag)
+        self._declared.tags.add(tag)
 
     def declare_source(self, source: str) -> None:
         """See :meth:`EventStore.declare_source`; the source survives a restart."""
         self._check_hidden()
         _check_name("source", source, line_fault(source))
-        self._declared_sources.add(source)
+        self._declared.sources.add(source)
 
     def views(self) -> Mapping[str, str]:
         """See :meth:`EventStore.views`."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from store.answers.version import Minute
 from store.backend import MEMORY_SIZE
-from store.disk.disk import Disk
+from store.disk.disk import PRIVATE, Disk
 from store.disk.file import FileStat
 from store.engine.deleter import Deleter
 from store.engine.file_store import FileStore
@@ -92,7 +92,7 @@ class NaiveEventStore(FileStore):
     flushed to the minute files. A large minute file is flushed less often, because replacing it costs its size.
 
     Args:
-        root_dir: the directory of the minute files; made if it is missing.
+        root_dir: the directory of the minute files; made if it is missing, for this user alone.
         flush_interval: milliseconds between flushes; 0 or less flushes at every save, infinity only at the end.
         disk: the disk it is on.
         progress: called with the number of minute files read so far, and the number to read.
@@ -119,8 +119,8 @@ class NaiveEventStore(FileStore):
         self.flush_interval = flush_interval
         self._closed = False
         self._upkeep = Upkeep(self._disk, self.root_dir)
-        journal_directory = journal_path(self.root_dir)
-        self._disk.make_directory(journal_directory)
+        self._disk.make_directory(self.root_dir, PRIVATE)
+        self._disk.make_directory(journal_path(self.root_dir))
         self._store_lock = self._disk.lock_store(self.root_dir, lock_path(self.root_dir))
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._store_lock.close)
@@ -129,7 +129,7 @@ class NaiveEventStore(FileStore):
                 self._disk,
                 self.root_dir,
                 hidden_path(self.root_dir),
-                journal_directory,
+                journal_path(self.root_dir),
                 keep_size=log_keep_size,
                 split=split_records,
                 first_number=int(time.time() * _SEGMENTS_PER_S),
@@ -159,7 +159,7 @@ class NaiveEventStore(FileStore):
         self._must_flush = bool(recovered)
         self._flush_recovered()
         with contextlib.suppress(EventWriteException):
-            self._declared_tags.convert()
+            self._declared.tags.convert()
         self._timer: PeriodicTimer | None = None
         self._measurer = Measurer(self._state, measured_views)
         self._measurer.begin()
@@ -183,9 +183,10 @@ class NaiveEventStore(FileStore):
         self.save_batch(Batch.of(events))
 
     def save_batch(self, batch: Batch) -> None:
-        """See :meth:`EventStore.save_batch`; all of them or, when that is not possible, none."""
+        """See :meth:`EventStore.save_batch`; all of them or, when that is not possible, none. A backup is none any more then."""
         if not len(batch):
             return
+        self._backup_mark.drop()
         self._log.limit_unsynced()
         self._state.gate.go_through()
         with self._state.append_lock:
@@ -317,8 +318,7 @@ class NaiveEventStore(FileStore):
         try:
             # Another program may have removed all of the hidden directory, which the log has made again then.
             self._store_lock.keep()
-            for names in self._declared:
-                names.restore()
+            self._declared.restore()
             self._views.restore()
             self._watcher.look()
             self._upkeep.keep()

@@ -19,6 +19,9 @@ from tests.waiting import eventually
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 COMMAND_LINE = ("-m", "theiafs")
 """The arguments of Python that start the command line."""
+SYSTEM_LOG = Path("/var/log/theiafs.log")
+"""Where root's mounts log unless they are told otherwise: those of tests are."""
+NO_LOG = ("-o", "log=/dev/null")
 
 
 def libfuse_of(process_id: int) -> set[str]:
@@ -37,7 +40,7 @@ def theiafs(
     program: Sequence[str] = (),
     **options: Any,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own.
+    """Run the command line in a process of its own. A mount that is not told where to log does so nowhere.
 
     Args:
         arguments: of the command.
@@ -50,6 +53,8 @@ def theiafs(
     assert program or not options, "these need a program"
     environment = {**ENVIRONMENT, **(env or {})}
     words = list(map(str, arguments))
+    if words[:1] == ["mount"]:
+        words[1:1] = NO_LOG  # of several, the last one counts
     if program:
         command = [sys.executable, *program, *words]
         done = subprocess.run(
@@ -186,7 +191,8 @@ def mounted(make_mount: Callable[..., Mount]) -> Iterator[Mount]:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_mount_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Check that after all tests, nothing is mounted below their directory."""
+    """Check that after all tests, nothing is mounted below their directory, and the log of the system has nothing of it."""
     yield
     base = str(tmp_path_factory.getbasetemp())
     eventually(lambda: base not in Path("/proc/self/mounts").read_text())
+    assert not SYSTEM_LOG.exists() or base not in SYSTEM_LOG.read_text()

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from store import NaiveEventStore, backend_of
-from tests.mount.conftest import COMMAND_LINE, ENVIRONMENT, Mount, is_mounted, theiafs
+from tests.mount.conftest import COMMAND_LINE, ENVIRONMENT, NO_LOG, Mount, is_mounted, theiafs
 from tests.waiting import eventually
 from theiafs import __version__
+from theiafs.cli import make_parser
 
 
 def refused(*arguments: str | Path, **options: Any) -> str:
@@ -41,6 +42,33 @@ def mountpoint(tmp_path: Path) -> Path:
 def test_version() -> None:
     """The version is that of the package."""
     assert theiafs("--version", program=COMMAND_LINE).stdout == f"theiafs {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [("unmount", ", perhaps umount;"), ("chekc", ", perhaps check;"), ("mnout", ", perhaps mount;"), ("xyz", "xyz;")],
+)  # fmt: skip
+def test_a_mistyped_command_makes_no_store(
+    tmp_path: Path, mountpoint: Path, word: str, near: str
+) -> None:
+    """The error tells what could be meant, another command or a store of that name, and every command."""
+    done = theiafs(word, mountpoint, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith(f"theiafs: error: unknown command {word}")
+    assert near in message
+    assert message.endswith(f"(to mount a store of that name: theiafs mount ./{word} MOUNTPOINT)")
+    assert all(f" {each}" in message for each in make_parser()[1])
+    assert not (tmp_path / word).exists()
+    assert not is_mounted(mountpoint)
+
+
+def test_the_short_form_of_mount(tmp_path: Path, mountpoint: Path) -> None:
+    """As mount(8) runs it: of a store that is there, by its name, and of a new one, by a path."""
+    for store in ("./unmount", "unmount"):
+        theiafs(store, mountpoint, "-o", f"log={tmp_path}/log", cwd=tmp_path)
+        assert (tmp_path / "unmount").is_dir()
+        theiafs("umount", mountpoint)
 
 
 def test_invalid_mountpoints(tmp_path: Path, mountpoint: Path) -> None:
@@ -233,7 +261,7 @@ def test_a_mount_that_the_kernel_refuses(tmp_path: Path, mountpoint: Path) -> No
     """A mount that fails is an error, unlike one that a signal ends."""
     # Without this capability, root may open /dev/fuse, but mount nothing.
     command = ["setpriv", "--bounding-set=-sys_admin", sys.executable, "-m", "theiafs", "mount"]
-    for flags in ([], ["-f"]):
+    for flags in (NO_LOG, ["-f"]):
         done = subprocess.run(
             [*command, str(tmp_path / "events"), str(mountpoint), *flags],
             capture_output=True,

@@ -1,6 +1,5 @@
 """The examples of the documents: each is run on a real mount."""
 
-import os
 import re
 import select
 import shutil
@@ -13,6 +12,7 @@ from outage.__main__ import main as make_outage
 
 from tests.documents import ROOT, section
 from tests.mount.conftest import Mount
+from tests.namespaces import WITHOUT_COPIES
 from tests.waiting import eventually
 from theiafs.guide import GUIDE
 
@@ -50,9 +50,28 @@ def test_the_readme_answers_the_questions_of_an_incident(shop: Mount) -> None:
         assert not re.search(r"[;&`]|\$\(|<\(", command), "one command"
         # head may end before what it reads from.
         assert shop.shell(f"set +o pipefail; {command}") == shown
-    [prepared] = re.findall(r"^```sh\n(.*?)^```", incident, re.M | re.S)
-    for script in re.findall(r"scripts/\w+", prepared):
-        assert os.access(ROOT / script, os.X_OK)
+
+
+def test_the_incident_is_made_and_removed_as_the_readme_says(tmp_path: Path) -> None:
+    """As often as one likes, and nothing is left. The log of root's mounts is one of the test's own."""
+    incident = section((ROOT / "README.md").read_text(), "An incident")
+    made, removed = re.findall(r"^```sh\n(.*?)^```", incident, re.M | re.S)
+    once = re.sub(
+        r"(?<!\S)(?=scripts/|\.venv/)",
+        f"{ROOT}/",
+        f"{made}head -1 by-level/err+/events.log\n{removed}",
+    )
+    script = f"set -e; {WITHOUT_COPIES}mount -t tmpfs none /var/log\n{once}{once}"
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "bash", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("orders-db [db] FATAL") == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def topics() -> dict[str, list[str]]:

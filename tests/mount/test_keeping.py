@@ -153,7 +153,8 @@ def test_every_command_of_the_document_works(make_mount: MakeMount, tmp_path: Pa
     mount.shell("echo one >> ingest; echo two >> ingest")
     program = tmp_path / "bin" / "theiafs"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m theiafs "$@"\n')
+    nowhere = 'case $1 in mount) shift; set -- mount -o log=/dev/null "$@" ;; esac'
+    program.write_text(f'#!/bin/sh\n{nowhere}\nexec {sys.executable} -m theiafs "$@"\n')
     program.chmod(0o755)
     text = (ROOT / "docs" / "backup.md").read_text()
     commands = re.findall(r"^\$ (.*)$", text, re.MULTILINE)

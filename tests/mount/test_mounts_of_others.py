@@ -2,13 +2,14 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from store import Event, NaiveEventStore
-from tests.mount.conftest import Mount, is_mounted, theiafs
+from tests.mount.conftest import COMMAND_LINE, ENVIRONMENT, Mount, is_mounted, theiafs
 
 STRANGER = 61004
 
@@ -76,6 +77,25 @@ def test_root_and_the_owner_of_the_store_are_believed(
     os.chown(store, user, -1)
     theiafs("backup", mount_as(store, user), tmp_path / "b")
     assert theiafs("cat", tmp_path / "b", "count").stdout == "1\n"
+
+
+def test_umount_of_a_mount_of_another_user(make_mount: Callable[..., Mount]) -> None:
+    """It tells the owner, and the mount stays."""
+    mount = make_mount()
+    # Python may be where only root can read; that is not what is tested.
+    other = "--reuid daemon --regid daemon --clear-groups --inh-caps +dac_read_search --ambient-caps +dac_read_search"
+    done = subprocess.run(
+        ["setpriv", *other.split(), sys.executable, *COMMAND_LINE, "umount", mount.path],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"theiafs: {mount.path} was mounted by root: unmount it as that user, or as root\n"
+    )
+    assert is_mounted(mount.path)
 
 
 def test_umount_waits_for_no_store_that_it_only_names(
