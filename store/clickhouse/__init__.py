@@ -10,7 +10,8 @@ What is where, from the top; each imports only what stands below it::
     answer                      the bytes of an answer by their offsets
     ahead, windows              bytes, several minutes or blocks at a time, as they were read last
     listing                     the minutes of an answer with their sizes, as of a cursor
-    catalogue, views, registry  tags and sources; saved views; small things by name
+    catalogue, declared, views  tags and sources, of events and without; saved views
+    registry                    small things by name
     remover, statistics         what is removed; what the engine says of itself
     reader, scope               sums and records from the engine; which events, shown as what
     arrivals                    the cursor: how far the engine has come

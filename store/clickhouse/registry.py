@@ -1,4 +1,4 @@
-"""The registry: small things by name that are no events: declared tags, saved views, states.
+"""The registry: small things by name that are no events: declared tags and sources, saved views, states.
 
 It is a log too: the last entry of a name counts, one that removes it included.
 """

@@ -12,6 +12,7 @@ from store.clickhouse.answer import EngineSnapshot, Source
 from store.clickhouse.arrivals import Arrivals
 from store.clickhouse.catalogue import Catalogue
 from store.clickhouse.compiler import EVERYTHING, Condition, compile_query
+from store.clickhouse.declared import DeclaredNames
 from store.clickhouse.follower import Follower
 from store.clickhouse.listing import Listings
 from store.clickhouse.queries import Queries
@@ -28,15 +29,14 @@ from store.clickhouse.wire import Wire
 from store.clickhouse.writer import Writer
 from store.errors import (
     EventReadException,
-    InvalidEvent,
     InvalidQuery,
     MinuteNotFound,
     StoreReadOnly,
 )
 from store.format.batch import Batch
 from store.format.event import Event
-from store.format.faults import tag_fault
-from store.format.record import decode_text, encode_text
+from store.format.faults import line_fault, tag_fault
+from store.format.record import encode_text
 from store.matching.event import content_filter
 from store.query import DiskUsage, Query, Span, Stream, minute_name
 from store.snapshot import Changes, Snapshot
@@ -87,8 +87,9 @@ class ClickHouseStore(EventStore):
         self._follower = Follower(wire, tables, reader, arrivals)
         self._statistics = Statistics(wire, tables)
         self._remover = Remover(shards, arrivals)
-        self._declared, self._states = Registry(wire, "tag"), Registry(wire, "state")
-        self._views = SavedViews(wire)
+        self._declared_tags = DeclaredNames(wire, "tag", tag_fault)
+        self._declared_sources = DeclaredNames(wire, "source", line_fault)
+        self._views, self._states = SavedViews(wire), Registry(wire, "state")
 
     def save(self, event: Event) -> None:
         """See :meth:`EventStore.save`."""
@@ -208,30 +209,32 @@ class ClickHouseStore(EventStore):
     def tags(self, query: Query | None = None) -> frozenset[str]:
         """See :meth:`EventStore.tags`."""
         if query is None or query.asks_everything:
-            return self._catalogue.names().tags.union(map(decode_text, self._declared.read()))
+            return self._catalogue.names().tags | self._declared_tags.names()
         return self._catalogue.names_of(compile_query(query)).tags
 
     def sources(self, query: Query | None = None) -> frozenset[str]:
         """See :meth:`EventStore.sources`."""
         if query is None or query.asks_everything:
-            return self._catalogue.names().sources
+            return self._catalogue.names().sources | self._declared_sources.names()
         return self._catalogue.names_of(compile_query(query)).sources
 
     def has_tag(self, tag: str) -> bool:
         """See :meth:`EventStore.has_tag`."""
-        return self._catalogue.has_tag(tag) or encode_text(tag) in self._declared.read()
+        return self._catalogue.has_tag(tag) or self._declared_tags.has(tag)
 
     def has_source(self, source: str) -> bool:
         """See :meth:`EventStore.has_source`."""
-        return self._catalogue.has_source(source)
+        return self._catalogue.has_source(source) or self._declared_sources.has(source)
 
     def declare_tag(self, tag: str) -> None:
         """See :meth:`EventStore.declare_tag`."""
         self._check_writable()
-        if fault := tag_fault(tag):
-            raise InvalidEvent(f"the tag {tag!r} {fault}: give a name without commas and newlines")
-        if not self.has_tag(tag):
-            self._declared.write(Entry(encode_text(tag), b""))
+        self._declared_tags.add(tag)
+
+    def declare_source(self, source: str) -> None:
+        """See :meth:`EventStore.declare_source`."""
+        self._check_writable()
+        self._declared_sources.add(source)
 
     def views(self) -> Mapping[str, str]:
         """See :meth:`EventStore.views`."""

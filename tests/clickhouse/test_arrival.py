@@ -76,8 +76,10 @@ def test_two_stores(open_at: Callable[..., EventStore]) -> None:
         assert followed.size() == here.whole(Query()).size
         assert len(there.snapshot(Query()).spans) == number + 1
     here.declare_tag("declared")
+    here.declare_source("declared too")
     here.save_view("v", "x")
-    eventually(lambda: there.has_tag("declared") and there.views() == {"v": "x"})
+    eventually(lambda: there.has_tag("declared") and there.has_source("declared too"))
+    eventually(lambda: there.views() == {"v": "x"})
     here.delete("e0")
     eventually(lambda: there.whole(Query()).events == 4)
     eventually(lambda: not there.has_tag("t0"))

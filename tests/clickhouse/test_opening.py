@@ -130,6 +130,7 @@ def test_what_is_only_read_is_not_written(open_at: Callable[..., EventStore]) ->
         lambda: store.save(EVENTS[1]),
         lambda: store.delete("a"),
         lambda: store.declare_tag("x"),
+        lambda: store.declare_source("x"),
         lambda: store.save_view("v", "x"),
         lambda: store.write_state("s", b"x"),
         lambda: store.remove_minutes(["0-60"]),
