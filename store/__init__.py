@@ -9,6 +9,9 @@ A written byte goes down::
           -> engine.flusher              replaces minute files, k + 1 fsyncs for k      minute files
           -> index.database              what is in them, so that they need no reading  SQLite
 
+Another engine than these files has a package of its own next to store.engine, and a line in store.opening. The filesystem knows
+store.api, and addresses by store.backend.
+
 A path comes as a query and goes up::
 
     query -> engine.reading              the answer, its size and its names
@@ -46,11 +49,12 @@ which take a millisecond for a hundred thousand streams or minutes.
 theia's own classes, which only users of its API call, are in store.theia.
 """
 
-from store.api import Answer, EventStore
+from store.api import EventStore
+from store.backend import Backend, Opening
 from store.engine.backup import Backup
 from store.engine.check import Audit, Finding
+from store.engine.maintenance import reindex, remove_minute_files
 from store.engine.naive import NaiveEventStore
-from store.engine.opening import open_store, reindex, remove_minute_files, wait_until_closed
 from store.errors import (
     EOFException,
     EventNotFound,
@@ -64,9 +68,11 @@ from store.errors import (
     MalformedEvent,
     MinuteGone,
     MinuteNotFound,
+    NotForThisStore,
     ReaderGone,
     StoreFull,
     StoreLocked,
+    StoreNotFound,
     StoreReadOnly,
     ViewExists,
     ViewNotFound,
@@ -75,6 +81,7 @@ from store.format.batch import Batch
 from store.format.event import Event, new_event_id
 from store.interruption import is_reader_gone
 from store.matching.pattern import Pattern, compile_pattern
+from store.opening import backend_of, open_store
 from store.query import (
     AtLevel,
     During,
@@ -88,6 +95,7 @@ from store.query import (
     Stream,
     Untagged,
 )
+from store.snapshot import Answer, Changes, Snapshot
 from store.theia import (
     DataFile,
     EventParser,
@@ -107,8 +115,10 @@ __all__ = [
     "Answer",
     "AtLevel",
     "Audit",
+    "Backend",
     "Backup",
     "Batch",
+    "Changes",
     "DataFile",
     "During",
     "EOFException",
@@ -137,20 +147,25 @@ __all__ = [
     "MinuteNotFound",
     "NaiveEventStore",
     "Not",
+    "NotForThisStore",
+    "Opening",
     "Pattern",
     "PeriodicTimer",
     "Query",
     "ReaderGone",
     "SequentialEventReader",
+    "Snapshot",
     "Span",
     "StoreFull",
     "StoreLocked",
+    "StoreNotFound",
     "StoreReadOnly",
     "Stream",
     "Untagged",
     "View",
     "ViewExists",
     "ViewNotFound",
+    "backend_of",
     "compile_pattern",
     "in_decimal",
     "is_reader_gone",
@@ -158,5 +173,4 @@ __all__ = [
     "open_store",
     "reindex",
     "remove_minute_files",
-    "wait_until_closed",
 ]

@@ -1,7 +1,8 @@
 """The interface of an event store: all that the filesystem knows of it.
 
 A store on another engine implements the five abstract methods. The others have defaults that are correct on any
-engine and as slow as its search; an engine overrides those that it can answer faster.
+engine and as slow as its search; an engine overrides those that it can answer faster. One that is asked over a network needs no more
+of the answers than :meth:`EventStore.snapshot`: with a recent one, a listing and all that is asked for after it cost one query.
 """
 
 import contextlib
@@ -12,64 +13,28 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from store.defaults import SelectedSnapshot, changes_since, shown
 from store.errors import EventWriteException, MinuteNotFound, ViewNotFound
 from store.format.batch import Batch
-from store.format.event import Event, encode_event
+from store.format.event import Event
 from store.format.levels import LEVELS
 from store.matching.event import level_of_event, matches
 from store.matching.pattern import compile_pattern
-from store.query import MINUTE_S, DiskUsage, Query, Span, Stream
-from store.ticks import TICKS_PER_S, in_seconds
+from store.query import DiskUsage, Query, Span, Stream, minute_name
+from store.snapshot import Answer, Changes, Snapshot
+from store.ticks import in_seconds
 from store.view import View
 
-__all__ = ["Answer", "EventStore"]
+__all__ = ["EventStore"]
 
 Integers = npt.NDArray[np.int64]
 
 
-class Answer(ABC):
-    """The bytes of all events that answer a query: records in theia's format, in order of arrival.
-
-    It grows at its end while events arrive, and never shrinks: every event keeps its offset. Bytes of a minute that was
-    removed, or that an event was removed from, may fail to be read; what arrives later stands at the end all the same.
-
-    Attributes:
-        span: the answer's size and events when it was opened; None for a minute that has no matching event.
-        version: a number; answers to the same query with the same span and version have the same bytes.
-        generation: a number; answers to the same query with the same generation differ only in what one of them lacks at its end.
-            None if that cannot be said.
-    """
-
-    def __init__(self, span: Span | None, version: int = 0, generation: int | None = None) -> None:
-        self.span = span
-        self.version = version
-        self.generation = generation
-
-    @abstractmethod
-    def size(self) -> int:
-        """Return the size in bytes: that when the answer was opened, and what has arrived for it since."""
-
-    @abstractmethod
-    def read(self, offset: int, size: int) -> bytes:
-        """Read *size* bytes at *offset*; fewer only at the end.
-
-        Raises:
-            EventReadException: if the store cannot read them.
-        """
-
-    def read_last(self, size: int) -> bytes:
-        """Read the last *size* bytes that were there at the opening, fewer if there were fewer, and find nothing before them.
-
-        Raises:
-            EventReadException: if the store cannot read them.
-        """
-        end = self.span.size if self.span is not None else 0
-        start = max(end - size, 0)
-        return self.read(start, end - start)
-
-
 class EventStore(ABC):
     """An event store. Any number of threads may use it.
+
+    All that is asked sees what was saved here before, and what others saved at least a second before. Tags, sources and levels,
+    which nearly every path asks for, are answered from what the store keeps: at most a second old, own writes at once.
 
     Attributes:
         is_writable: whether events can be saved; every method that writes raises StoreReadOnly otherwise.
@@ -135,7 +100,7 @@ class EventStore(ABC):
             MinuteNotFound: if there is none.
             EventWriteException: if that failed: it is still there, or may come back after a loss of power.
         """
-        found = [event.id for event in self.select(Query()) if _minute_name(event) == name]
+        found = [event.id for event in self.select(Query()) if minute_name(event.ticks) == name]
         if not found:
             raise MinuteNotFound(f"there is no minute {name!r}")
         for event_id in dict.fromkeys(found):
@@ -168,7 +133,7 @@ class EventStore(ABC):
         Raises:
             EventWriteException: if that failed: some are still there, or may come back after a loss of power.
         """
-        found = [event.id for event in self.select(query) if _minute_name(event) == minute]
+        found = [event.id for event in self.select(query) if minute_name(event.ticks) == minute]
         for event_id in found:
             self.delete(event_id)
         return len(found)
@@ -218,11 +183,17 @@ class EventStore(ABC):
         return [Stream(*stream, events) for stream, events in found.items()]
 
     def tags(self, query: Query | None = None) -> frozenset[str]:
-        """Return the tags of the events that answer *query*; without one, declared tags as well."""
+        """Return the tags of the events that answer *query*; without one, declared tags as well.
+
+        At most a second old, own writes at once.
+        """
         return frozenset(tag for each in self.streams(query or Query()) for tag in each.tags)
 
     def sources(self, query: Query | None = None) -> frozenset[str]:
-        """Return the sources of the events that answer *query*; without one, declared sources as well."""
+        """Return the sources of the events that answer *query*; without one, declared sources as well.
+
+        At most a second old, own writes at once.
+        """
         return frozenset(each.source for each in self.streams(query or Query()))
 
     def has_tag(self, tag: str) -> bool:
@@ -234,7 +205,10 @@ class EventStore(ABC):
         return source in self.sources()
 
     def levels(self, query: Query) -> dict[str, int]:
-        """Count the events that answer *query* by level; those without one are not counted."""
+        """Count the events that answer *query* by level; those without one are not counted.
+
+        At most a second old, own writes at once.
+        """
         return Counter(
             LEVELS[level - 1] for event in self.select(query) if (level := level_of_event(event))
         )
@@ -266,7 +240,7 @@ class EventStore(ABC):
             Whole records one after the other, and their edges: the offset of each, and the end of the last.
         """
         for event in self.select(query):
-            record = _record(event)
+            record = shown(event, None)
             yield record, np.array([0, len(record)])
 
     def declare_tag(self, tag: str) -> None:
@@ -328,7 +302,7 @@ class EventStore(ABC):
         return b""
 
     def write_state(self, name: str, data: bytes) -> None:  # noqa: B027 - an engine may have no place for it
-        """Keep *data*, which is small, as the state *name* of the user of the store, for its next opening.
+        """Keep *data*, a few megabytes at most, as the state *name* of the user of the store, for its next opening.
 
         Raises:
             EventWriteException: if that failed; the next opening may find what was there before.
@@ -341,106 +315,51 @@ class EventStore(ABC):
 
     # A view has the events shown as lines; sizes are in bytes of lines then. Damage has no line.
 
-    def spans(self, query: Query, view: View | None = None) -> list[Span]:
-        """Return the minutes that hold at least one event that answers *query*, sorted by start; sizes are those in *view*.
+    def snapshot(self, query: Query, view: View | None = None) -> Snapshot:
+        """Return the answer to *query* as it is now, its sizes those in *view*.
 
-        For the query for everything: all minutes.
+        Without a view, the answer to the query for everything is the minutes byte for byte, damage included.
         """
-        spans: dict[str, Span] = {}
-        for event in self.select(query):
-            name = _minute_name(event)
-            old = spans.get(name, Span(name, 0, 0, 0, 0.0))
-            spans[name] = Span(
-                name,
-                old.size + len(_shown(event, view)),
-                old.events + 1,
-                max(old.newest, event.ticks),
-                event.timestamp,
-            )
-        return sorted(spans.values(), key=lambda span: int(span.name.partition("-")[0]))
+        return SelectedSnapshot(self, query, view)
+
+    # What a snapshot has, asked for alone: a store may know it faster.
 
     def minutes(self, query: Query) -> Iterator[str]:
         """Yield the names of the minutes that answer *query*, in their order."""
-        return (span.name for span in self.spans(query))
+        return (span.name for span in self.snapshot(query).spans)
 
     def span(self, query: Query, minute: str, view: View | None = None) -> Span | None:
         """Return the part of the answer to *query* in *minute*, its size that in *view*; None when there is none."""
-        return next((span for span in self.spans(query, view) if span.name == minute), None)
+        return self.snapshot(query, view).span(minute)
 
     def whole(self, query: Query, view: View | None = None) -> Span:
         """Return all of the answer to *query*, as a span without a name, its size that in *view*."""
-        spans = self.spans(query, view)
-        return Span(
-            "",
-            sum(span.size for span in spans),
-            sum(span.events for span in spans),
-            max((span.newest for span in spans), default=0),
-            max((span.changed for span in spans), default=0.0),
-        )
+        return self.snapshot(query, view).whole
 
     def answer(self, query: Query, minute: str | None = None, view: View | None = None) -> Answer:
-        """Open the answer to *query*, in one *minute* or in all; it is empty when nothing matches.
-
-        Its bytes are the lines of its events in *view*. Without one, the answer to the query for everything is the minutes
-        byte for byte, damage included.
-        """
-        return _SelectedAnswer(self, query, minute, view)
+        """Open the answer to *query*, in one *minute* or in all; its bytes are the lines of its events in *view*."""
+        return self.snapshot(query, view).answer(minute)
 
     def latest(self) -> str | None:
         """Return the name of the minute that starts last; None when there is none."""
-        spans = self.spans(Query())
+        spans = self.snapshot(Query()).spans
         return spans[-1].name if spans else None
 
+    def has_settled(self, span: Span, rest_s: float) -> bool:
+        """Return whether it is known that *span*, which this store gave, has been the same for *rest_s* seconds, or since the opening.
+
+        Only the store compares times of changes, which may be those of another machine's clock.
+        """
+        del span, rest_s
+        return False
+
+    def follow(self, cursor: bytes = b"") -> Changes:
+        """Return what has changed since *cursor*, that of an earlier call, before the store was opened perhaps; by default, all.
+
+        A cursor of another store counts as that of the beginning.
+        """
+        return changes_since(self, cursor)
+
     def usage(self) -> DiskUsage | None:
-        """Return the usage of the file system under the store; None when there is no file system."""
+        """Return the usage of what the store is on; None when it cannot say."""
         return None
-
-
-class _SelectedAnswer(Answer):
-    """An answer that selects its events at every call, and keeps their records or lines."""
-
-    def __init__(
-        self, store: EventStore, query: Query, minute: str | None, view: View | None
-    ) -> None:
-        super().__init__(store.span(query, minute, view) if minute else store.whole(query, view))
-        self._store = store
-        self._query = query
-        self._minute = minute
-        self._view = view
-        self._counts: Counter[bytes] = Counter()
-        self._data = b""
-        self._update()
-
-    def size(self) -> int:
-        self._update()
-        return len(self._data)
-
-    def read(self, offset: int, size: int) -> bytes:
-        self._update()
-        return self._data[offset : offset + size]
-
-    def _update(self) -> None:
-        """Append the events that have arrived, as they are shown; those that were removed stay."""
-        counts: Counter[bytes] = Counter()
-        for event in self._store.select(self._query):
-            if self._minute in (None, _minute_name(event)):
-                shown = _shown(event, self._view)
-                counts[shown] += 1
-                if counts[shown] > self._counts[shown]:
-                    self._data += shown
-        self._counts |= counts
-
-
-def _minute_name(event: Event) -> str:
-    start = event.ticks // (MINUTE_S * TICKS_PER_S) * MINUTE_S
-    return f"{start}-{start + MINUTE_S}"
-
-
-def _record(event: Event) -> bytes:
-    return encode_event(event)[0]
-
-
-def _shown(event: Event, view: View | None) -> bytes:
-    """Return *event* as it is shown in *view*; its record without one."""
-    record = _record(event)
-    return record if view is None else view.render(record, np.array([0, len(record)]))

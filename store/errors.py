@@ -19,9 +19,11 @@ __all__ = [
     "MalformedEvent",
     "MinuteGone",
     "MinuteNotFound",
+    "NotForThisStore",
     "ReaderGone",
     "StoreFull",
     "StoreLocked",
+    "StoreNotFound",
     "StoreReadOnly",
     "ViewExists",
     "ViewNotFound",
@@ -50,6 +52,10 @@ class InvalidPattern(InvalidQuery):
 
 class ReaderGone(EventStoreException):
     """The reader went away, and waits for no answer; see :data:`store.interruption.is_reader_gone`."""
+
+
+class NotForThisStore(EventStoreException):
+    """A store of this kind has nothing of what was asked for."""
 
 
 class StoreLocked(EventStoreException):
@@ -98,6 +104,10 @@ class MinuteGone(EventReadException):
 
 class EventNotFound(EventReadException):
     """No event has this id."""
+
+
+class StoreNotFound(EventReadException):
+    """There is no store at this address."""
 
 
 class MinuteNotFound(EventReadException):

@@ -1,11 +1,12 @@
 """Queries and the shape of their answers: plain values, without any knowledge of a store."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import UnionType
 from typing import NamedTuple
 
-from store.ticks import TICKS_MAX
+from store.ticks import TICKS_MAX, TICKS_PER_S
 
 __all__ = [
     "MINUTE_S",
@@ -16,6 +17,7 @@ __all__ = [
     "Filter",
     "FromSource",
     "HasTag",
+    "Inodes",
     "Matches",
     "Not",
     "Query",
@@ -23,10 +25,12 @@ __all__ = [
     "Stream",
     "StreamFilter",
     "Untagged",
+    "joined",
+    "minute_name",
 ]
 
 MINUTE_S = 60
-"""How many seconds a new minute file spans, unless the next file starts earlier."""
+"""How many seconds a minute spans. In a directory of minute files, it is cut short where the next one starts."""
 
 
 @dataclass(frozen=True)
@@ -172,14 +176,15 @@ def _is(kind: UnionType | type, found: Filter) -> bool:
 
 
 class Span(NamedTuple):
-    """The part of an answer that lies in one minute file, or all of an answer.
+    """The part of an answer that lies in one minute, or all of an answer.
 
     Attributes:
         name: the name of the minute, ``<start>-<end>``; empty for all of an answer.
         size: the exact size of the part, in bytes.
         events: how many it has.
         newest: the time of the newest of them, in ticks since the epoch; 0 when there are none.
-        changed: when its bytes last changed, or may have, in seconds since the epoch; 0 if it has none.
+        changed: when its bytes last changed, or may have, in seconds since the epoch by the clock of the store, to be shown; 0 if
+            it has none.
     """
 
     name: str
@@ -187,6 +192,27 @@ class Span(NamedTuple):
     events: int
     newest: int
     changed: float
+
+
+def joined(spans: Iterable[Span], name: str = "") -> Span:
+    """Return the span that *spans* are together, with this *name*."""
+    found = list(spans)
+    return Span(
+        name,
+        sum(span.size for span in found),
+        sum(span.events for span in found),
+        max((span.newest for span in found), default=0),
+        max((span.changed for span in found), default=0.0),
+    )
+
+
+def minute_name(ticks: int) -> str:
+    """Return the name of the minute of an event at *ticks* since the epoch.
+
+    So it is in every store but a directory of minute files, whose names are those of its files.
+    """
+    start = ticks // (MINUTE_S * TICKS_PER_S) * MINUTE_S
+    return f"{start}-{start + MINUTE_S}"
 
 
 class Stream(NamedTuple):
@@ -203,13 +229,27 @@ class Stream(NamedTuple):
     events: int
 
 
+class Inodes(NamedTuple):
+    """The numbers of inodes that statvfs(3) gives: all, those that are free, and those that are free for users."""
+
+    files: int
+    files_free: int
+    files_available: int
+
+
 class DiskUsage(NamedTuple):
-    """The file system under a directory: block size in bytes, and the counts that statvfs(3) gives."""
+    """The usage of the disks that a store is on, as statvfs(3) gives it.
+
+    Attributes:
+        block_size: the size of a block, in bytes.
+        blocks: how many there are.
+        blocks_free: how many of them are free.
+        blocks_available: how many of them are free for users.
+        inodes: the inodes; None if files do not matter.
+    """
 
     block_size: int
     blocks: int
     blocks_free: int
     blocks_available: int
-    files: int
-    files_free: int
-    files_available: int
+    inodes: Inodes | None = None

@@ -21,8 +21,6 @@ from store import (
     Not,
     Query,
     Untagged,
-    ViewExists,
-    ViewNotFound,
 )
 from store.format.levels import LEVELS
 from store.matching.event import level_of_event, matches
@@ -294,143 +292,11 @@ class StoreContract:
         assert filled.has_tag("db")
         assert not filled.has_tag("new")
 
-    @pytest.mark.parametrize("kind", ["tag", "source"])
-    def test_declaring(self, filled: EventStore, kind: str) -> None:
-        """A declared name is there without an event, however often it is declared, but answers no query."""
-        names = f"declare_{kind}", f"has_{kind}", f"{kind}s"
-        declare, has, all_of = (getattr(filled, name) for name in names)
-        before = all_of()
-        for _ in range(2):
-            declare("new")
-            assert has("new")
-            assert all_of() == before | {"new"}
-        assert "new" not in all_of(Query().tagged("web"))
-        with pytest.raises(InvalidEvent):
-            declare("a\nb")
-
-    def test_views(self, store: EventStore) -> None:
-        """Each has a name, and a target that means nothing to the store."""
-        assert store.views() == {}
-        store.save_view("a", "../by-tag/web")
-        store.save_view(".b", "x\ny")
-        with pytest.raises(ViewExists):
-            store.save_view("a", "other")
-        with pytest.raises(ViewExists):
-            store.rename_view("a", ".b", replaces=False)
-        with pytest.raises(ViewNotFound):
-            store.rename_view("none", "a")
-        with pytest.raises(ViewNotFound):
-            store.remove_view("none")
-        with pytest.raises(InvalidQuery):
-            store.save_view("a/b", "x")
-        assert store.views() == {"a": "../by-tag/web", ".b": "x\ny"}
-        store.rename_view("a", "c", replaces=False)
-        store.rename_view("c", ".b")
-        assert store.views() == {".b": "../by-tag/web"}
-        store.remove_view(".b")
-        assert store.views() == {}
-
-    def test_state(self, store: EventStore) -> None:
-        """It is what was written last."""
-        assert store.read_state("s") == b""
-        store.write_state("s", b"\x00one\n")
-        store.write_state("other", b"x")
-        store.write_state("s", b"two")
-        assert store.read_state("s") == b"two"
-        store.write_state("s", b"")
-        assert store.read_state("s") == b""
-
     def test_status(self, filled: EventStore) -> None:
         """The numbers of what there is, at least."""
         status = filled.status()
         whole = filled.whole(Query())
         assert (status["events"], status["bytes"]) == (whole.events, whole.size)
-
-    @pytest.mark.parametrize("query", QUERIES, ids=repr)
-    def test_answers_have_exactly_the_sizes_of_their_spans(
-        self, filled: EventStore, query: Query
-    ) -> None:
-        """Whole, in each minute, and in any piece."""
-        spans = filled.spans(query)
-        whole = filled.whole(query)
-        data = filled.answer(query).read(0, EVERYTHING)
-        assert (
-            whole.size
-            == len(data)
-            == filled.answer(query).size()
-            == sum(span.size for span in spans)
-        )
-        assert whole.events == sum(span.events for span in spans) == len(list(filled.select(query)))
-        assert whole.newest == max((span.newest for span in spans), default=0)
-        assert [span.name for span in spans] == sorted(
-            (span.name for span in spans), key=lambda name: int(name.split("-")[0])
-        )
-        for span in spans:
-            assert filled.span(query, span.name) == span
-            assert len(filled.answer(query, span.name).read(0, EVERYTHING)) == span.size
-        for size in (1, 3, 50, 1000):
-            pieces = [
-                filled.answer(query).read(offset, size)
-                for offset in range(0, len(data) + size, size)
-            ]
-            assert b"".join(pieces) == data
-            assert filled.answer(query).read_last(size) == data[-size:]
-        assert filled.answer(query).read(len(data), 10) == b""
-        assert filled.span(query, "1-2") is None
-        assert filled.answer(query, "1-2").read(0, 10) == b""
-
-    def test_an_answer_grows_at_its_end(self, store: EventStore) -> None:
-        """Bytes that were read once stay, while events arrive in order."""
-        answer = store.answer(Query().tagged("web"))
-        before = b""
-        for number in range(10):
-            last = store.answer(Query().tagged("web"))
-            store.save(Event(str(number), "s", 10 + number * 20, ["web"], "x"))
-            assert last.read_last(100) == before[-100:]
-            store.save(Event(f"other {number}", "s", 10 + number * 20, ["db"], "x"))
-            data = answer.read(0, EVERYTHING)
-            assert data.startswith(before)
-            assert data.count(b"event: ") == number + 1
-            before = data
-
-    def test_an_answer_outlives_a_removal(self, filled: EventStore) -> None:
-        """It keeps its size, and every event its offset: bytes that it still gives are those that it gave before."""
-        query = Query().tagged("web")
-        answer = filled.answer(query)
-        before = answer.read(0, EVERYTHING)
-        filled.delete("a")
-        filled.delete("f")
-        assert answer.size() == len(before)
-        for offset in range(len(before)):
-            assert read_available(answer, offset) in (None, before[offset:])
-        again = filled.answer(query).read(0, EVERYTHING)
-        assert sorted(ids_in(again)) == ["b", "e"]
-
-    def test_an_answer_grows_after_a_removal(self, filled: EventStore) -> None:
-        """Events that arrive stand at the end of an answer that is followed, each once, in order of arrival."""
-        query = Query().tagged("web")
-        answers = [filled.answer(query), filled.answer(Query())]
-        positions = [len(answer.read(0, EVERYTHING)) for answer in answers]
-        added: list[list[str]] = [[], []]
-        for number, time in enumerate([10, 80, 501, 10.5]):
-            filled.delete(["a", "f", "b", "e"][number])
-            filled.save(Event(f"new{number}", "s", time, ["web"], "x"))
-            for place, answer in enumerate(answers):
-                data = answer.read(positions[place], EVERYTHING)
-                positions[place] += len(data)
-                assert answer.size() == positions[place]
-                added[place] += ids_in(data)
-        everywhere = ["new0", "new1", "new2", "new3"]
-        assert added == [everywhere, everywhere]
-        assert sorted(ids_in(filled.answer(query).read(0, EVERYTHING))) == everywhere
-
-    def test_latest(self, store: EventStore) -> None:
-        """The minute that starts last; none in an empty store."""
-        assert store.latest() is None
-        store.save(Event("a", "s", 500))
-        latest = store.latest()
-        store.save(Event("b", "s", 100))
-        assert store.latest() == latest == store.spans(Query())[-1].name
 
     def test_sync_and_close(self, filled: EventStore) -> None:
         """Both can be repeated."""

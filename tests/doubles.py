@@ -1,72 +1,28 @@
 """Test doubles: a store that is as simple as possible, a clock that stands still, a disk that counts, a lock, a copy of new tables."""
 
-import re
 from collections.abc import Callable, Iterator
 
-from store import (
-    Event,
-    EventNotFound,
-    EventSerializer,
-    EventStore,
-    InvalidQuery,
-    Query,
-    ViewExists,
-    ViewNotFound,
-)
+from store import Event, InvalidQuery, Query, ViewExists, ViewNotFound
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.disk.lock import Lock
 from store.index.tables import Tables
+from store.matching.event import matches
+from tests.memory_store import MemoryStore
 
 
-class ListStore(EventStore):
-    """A store that keeps events in a list; the interface's defaults do the rest."""
+class ListStore(MemoryStore):
+    """A store in memory that keeps the order of arrival, with a place for declared names, views and states."""
 
     def __init__(self) -> None:
-        self._events: list[Event] = []
+        super().__init__()
         self._declared: set[str] = set()
         self._sources: set[str] = set()
         self._views: dict[str, str] = {}
         self._states: dict[str, bytes] = {}
 
-    def save(self, event: Event) -> None:
-        EventSerializer().serialize(event)  # raises InvalidEvent
-        self._events.append(event)
-
-    def search(
-        self,
-        ts_start: float,
-        ts_end: float | None = None,
-        flags: list[str] | None = None,
-        match: str | None = None,
-        order: str = "asc",
-    ) -> Iterator[Event]:
-        if order not in ("asc", "desc"):
-            raise InvalidQuery(order)
-        try:
-            pattern = re.compile(match or "")
-        except re.error as error:
-            raise InvalidQuery(str(error)) from error
-        found = [
-            event
-            for event in self._events
-            if event.match(start=ts_start, end=ts_end, tags=flags)
-            and pattern.search(event.content or "")
-        ]
-        found.sort(key=lambda event: event.ticks)
-        return iter(found if order == "asc" else found[::-1])
-
-    def get(self, event_id: object) -> Event:
-        for event in self._events:
-            if event.id == str(event_id):
-                return event
-        raise EventNotFound(event_id)
-
-    def delete(self, event_id: object) -> None:
-        self._events.remove(self.get(event_id))
-
-    def close(self) -> None:
-        pass
+    def select(self, query: Query) -> Iterator[Event]:
+        return (event for event in list(self.events) if matches(query, event))
 
     def tags(self, query: Query | None = None) -> frozenset[str]:
         return super().tags(query) | (self._declared if query is None else frozenset())

@@ -53,6 +53,7 @@ class FaultyDisk(Disk):
         cut_phase: "before" it, in the "middle" of it (of a write; else before) or "after" it.
         failing: the operations that fail, as long as they can fail so.
         error_number: with which error: EIO, or ENOSPC for those that need room.
+        is_full: whether there is no room for new files and bytes; those that are there can still be synced, renamed and removed.
         on_cut: is given, at each operation, each phase and the disk that a power cut would leave to its fate then.
         has_read_temporary: whether a temporary file was opened to read, or its size was read.
     """
@@ -63,6 +64,7 @@ class FaultyDisk(Disk):
         self.cut_phase = "before"
         self.failing: range = range(0)
         self.error_number = errno.EIO
+        self.is_full = False
         self.failures = 0
         self._can_fail: set[int] = set()
         self._is_off = False
@@ -160,6 +162,7 @@ class FaultyDisk(Disk):
         *,
         is_reading: bool = False,
         room: bool = False,
+        grows: bool = False,
         half: tuple[Inode, bytes] | None = None,
         on_failure: Callable[[], object] | None = None,
     ) -> None:
@@ -188,6 +191,8 @@ class FaultyDisk(Disk):
                 raise DiskUnreadable(f"operation {self.operations}: {self.error_number}")
             kind = StoreFull if self.error_number == errno.ENOSPC else EventWriteException
             raise kind(f"operation {self.operations}: {self.error_number}")
+        if grows and self.is_full:
+            raise StoreFull(f"operation {self.operations}: the disk is full")
         action()
         if self.on_cut is not None:
             self.on_cut("after", self._copy({}))
@@ -248,7 +253,7 @@ class FaultyDisk(Disk):
             raise FileChanged(path)
         self._last_inode += 1
         inode = Inode(number=self._last_inode, target=target)
-        self.do(lambda: directory.change(Change(name, inode)), room=True)
+        self.do(lambda: directory.change(Change(name, inode)), room=True, grows=True)
 
     def read_link(self, path: str) -> str | None:
         above, _, name = path.rpartition("/")
@@ -265,8 +270,8 @@ class FaultyDisk(Disk):
 
     def stat(self, path: str) -> FileStat | None:
         self.do(lambda: None, is_reading=True)
-        directory, name = self._split(path)
-        inode = directory.seen.get(name)
+        above, _, name = path.rpartition("/")
+        inode = self._directories.get(above, Directory()).seen.get(name)
         return None if inode is None else inode.stat(name, self._note_size)
 
     def inode(self, directory: str) -> int:
@@ -306,7 +311,7 @@ class FaultyDisk(Disk):
             # The log has inode numbers in it: they are equal in all runs.
             self._last_inode += 1
             inode = Inode(number=self._last_inode)
-            self.do(lambda: directory.change(Change(name, inode)), room=True)
+            self.do(lambda: directory.change(Change(name, inode)), room=True, grows=True)
         return FaultyWritable(self, path, inode)
 
     def rename(self, old: str, new: str) -> None:
@@ -360,7 +365,7 @@ class FaultyDisk(Disk):
         return None
 
     def usage(self, path: str) -> DiskUsage:
-        return DiskUsage(1, 1, 1, 1, 1, 1, 1)
+        return DiskUsage(1, 1, 1, 1)
 
 
 def _name(item: tuple[str, object]) -> str:
@@ -405,7 +410,7 @@ class FaultyWritable(WritableFile):
     def write(self, *pieces: bytes) -> None:
         data = b"".join(pieces)
         half = self._inode, data[: len(data) // 2]
-        self._disk.do(lambda: self._inode.write(data), room=True, half=half)
+        self._disk.do(lambda: self._inode.write(data), room=True, grows=True, half=half)
 
     def copy(self, source: ReadableFile, size: int) -> None:
         data = source.read(0, size)

@@ -109,7 +109,7 @@ def test_minutes_that_the_store_has_no_more(store: NaiveEventStore, tmp_path: Pa
     store.save_view("changed", "../by-tag/u")
     run(source, target)
     opened = NaiveEventStore(str(target), NEVER_MS)
-    assert len(opened.spans(Query())) == 3
+    assert len(opened.snapshot(Query()).spans) == 3
     assert opened.views() == {"old": "../by-tag/t", "changed": "../by-tag/u"}
     assert opened.tags() == {"declared", "t"}
     opened.close()

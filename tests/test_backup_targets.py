@@ -19,6 +19,7 @@ from store import (
     EventStoreException,
     EventWriteException,
     NaiveEventStore,
+    Opening,
     StoreLocked,
     open_store,
     reindex,
@@ -26,6 +27,7 @@ from store import (
 from tests.backups import counts, event, ids, make_store, run
 from tests.endings import end_process
 from tests.survivors import NEVER_MS
+from theiafs import cli
 
 
 @pytest.fixture
@@ -78,24 +80,29 @@ def test_permissions_and_owners_are_those_of_the_store(tmp_path: Path) -> None:
     assert facts(target / "120-180") == (stat.S_IFREG | 0o600, 12_345, 12_346)
 
 
-class TestABackupThatIsOpenedAsAStore:
-    """It is no backup any more: what is saved to it may be nowhere else."""
+class TestABackupThatEventsAreSavedTo:
+    """It is no backup any more: they may be nowhere else."""
 
-    def save_to(self, root: Path) -> None:
-        """Open *root* as mounts and imports do, and save an event."""
-        opened = open_store(str(root), NEVER_MS)
+    def save_to(self, root: Path) -> NaiveEventStore:
+        """Save an event to *root*."""
+        opened = NaiveEventStore(str(root), NEVER_MS)
         opened.save_all([event(0, 9)])
-        opened.close()
+        return opened
+
+    def refuse(self, source: Path, target: Path) -> str:
+        """Return the command by which a backup that is refused says that it is a backup again."""
+        with pytest.raises(EventWriteException) as refused:
+            run(source, target, deletes=True)
+        [command] = re.findall(r"\(if .*: (ln .*)\)", str(refused.value))
+        assert "9-0" in ids(target)
+        return str(command)
 
     def test_the_next_backup_is_refused(self, store: NaiveEventStore, tmp_path: Path) -> None:
         """It says how to go on with the same directory; then what is only there goes."""
         source, target = tmp_path / "store", tmp_path / "backup"
         run(source, target)
-        self.save_to(target)
-        with pytest.raises(EventWriteException) as refused:
-            run(source, target, deletes=True)
-        assert "9-0" in ids(target)
-        [command] = re.findall(r"\(if .*: (ln .*)\)", str(refused.value))
+        self.save_to(target).close()
+        command = self.refuse(source, target)
         subprocess.run(shlex.split(command), check=True)
         assert counts(run(source, target, deletes=True))[2] == 1
         assert "9-0" not in ids(target)
@@ -104,32 +111,34 @@ class TestABackupThatIsOpenedAsAStore:
         """It is the store that was lost, and no backup of what is in its place."""
         run(tmp_path / "store", tmp_path / "backup")
         shutil.copytree(tmp_path / "backup", tmp_path / "restored", symlinks=True)
-        self.save_to(tmp_path / "restored")
-        with pytest.raises(EventWriteException):
-            run(tmp_path / "store", tmp_path / "restored")
-        assert "9-0" in ids(tmp_path / "restored")
+        self.save_to(tmp_path / "restored").close()
+        self.refuse(tmp_path / "store", tmp_path / "restored")
 
-    def test_looking_keeps_it(self, store: NaiveEventStore, tmp_path: Path) -> None:
-        """To read it, to check it and to repair it saves nothing."""
-        source, target = tmp_path / "store", tmp_path / "backup"
-        run(source, target)
-        open_store(str(target), is_read_only=True).close()
-        assert [*Audit(str(target)).run()] == [*Audit(str(target), to_repair=True).run()] == []
-        assert reindex(str(target)) == 3
-        run(source, target)
-
-    def test_a_killed_process_that_had_it_open(
+    def test_looking_removing_and_mending_keep_it(
         self, store: NaiveEventStore, tmp_path: Path
     ) -> None:
-        """While it is open, it is locked; what is in a log that was left is flushed first, and stays."""
-        run(tmp_path / "store", tmp_path / "backup")
-        used = NaiveEventStore(str(tmp_path / "backup"), NEVER_MS)
-        used.save(event(0, 9))
+        """Nothing is saved by opening it to write, by checking, repairing, pruning, and building its index."""
+        source, target = tmp_path / "store", tmp_path / "backup"
+        run(source, target)
+        for is_read_only in (True, False):
+            open_store(str(target), Opening(is_read_only=is_read_only)).close()
+        assert [*Audit(str(target)).run()] == [*Audit(str(target), to_repair=True).run()] == []
+        assert cli.main(["prune", str(target), "--older", "1d"]) == 0
+        assert reindex(str(target)) == 0
+        assert counts(run(source, target)) == (3, 0, 0)
+
+    def test_a_process_that_is_killed(self, store: NaiveEventStore, tmp_path: Path) -> None:
+        """While it is open, it is locked. Where it is to be a backup again, what is only in its log is flushed first, and stays."""
+        source, target = tmp_path / "store", tmp_path / "backup"
+        run(source, target)
+        used = self.save_to(target)
+        again = shlex.split(f"ln -sfn {source} {target}/.theiafs/backup-of")
+        subprocess.run(again, check=True)
         with pytest.raises(StoreLocked):
-            list(Backup(str(tmp_path / "store"), str(tmp_path / "backup")).run())
+            run(source, target)
         end_process(used)
-        run(tmp_path / "store", tmp_path / "backup")
-        assert "9-0" in ids(tmp_path / "backup")
+        run(source, target)
+        assert "9-0" in ids(target)
 
 
 class TestRefusals:

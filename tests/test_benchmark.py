@@ -106,7 +106,7 @@ def test_every_event_is_as_it_was_ordered() -> None:
 def test_the_store_reads_what_was_made(data: Data) -> None:
     path = data.store(Extent(minutes=3, events=100))
     assert len(list(path.iterdir())) == 3
-    store = open_store(str(path), 1000, is_read_only=False)
+    store = open_store(str(path))
     try:
         assert len(list(store.search(ts_start=0))) == 300
         assert len(list(store.search(ts_start=0, flags=["rare"]))) == RARE_EVENTS

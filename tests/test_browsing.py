@@ -151,7 +151,7 @@ def test_a_store_that_is_not_there(
     assert (status, output, errors) == (
         1,
         b"",
-        f"theiafs: there is no store {tmp_path / 'x'}: give the directory of its minute files\n",
+        f"theiafs: there is no store {tmp_path / 'x'}: give the directory of its minute files, or mount it without -o ro to make it\n",
     )
     assert not (tmp_path / "x").exists()
 

@@ -6,20 +6,31 @@ from pathlib import Path
 import pytest
 
 from store import Event, EventStore, EventWriteException, NaiveEventStore, Query
-from tests.contract import EVENTS, StoreContract
+from tests.contract import EVENTS
+from tests.contract_answers import AnswerContract
+from tests.contract_keeping import KeepingContract
 from tests.doubles import ListStore
+from tests.memory_store import MemoryStore
 from tests.reading import EVERYTHING, ids_in
 
 
-class TestListStore(StoreContract):
+class TestMemoryStore(AnswerContract):
     """The interface's defaults, over a store that implements nothing else."""
+
+    @pytest.fixture
+    def store(self) -> EventStore:
+        return MemoryStore()
+
+
+class TestListStore(KeepingContract):
+    """The same, in the order of arrival."""
 
     @pytest.fixture
     def store(self) -> EventStore:
         return ListStore()
 
 
-class TestNaiveEventStore(StoreContract):
+class TestNaiveEventStore(KeepingContract):
     """Minute files: flushed at every save, every 20 ms, or never."""
 
     @pytest.fixture(params=[0, 20, 1e9])
@@ -44,15 +55,6 @@ class TestNaiveEventStore(StoreContract):
         for query, size in sizes.items():
             assert again.whole(query).size == size
         again.close()
-
-    def test_an_answer_keeps_the_order_of_arrival(self, store: EventStore) -> None:
-        """Late events come last, for any minute."""
-        answer = store.answer(Query())
-        for event in EVENTS:
-            before = answer.read(0, EVERYTHING)
-            store.save(event)
-            assert answer.read(0, EVERYTHING).startswith(before)
-        assert ids_in(answer.read(0, EVERYTHING)) == ["a", "b", "c", "d", "e", "f"]
 
     def test_an_answer_that_nothing_read_grows_after_a_removal(self, filled: EventStore) -> None:
         """Events that arrive stand at its end in order of arrival, in the minute that has changed as in others."""

@@ -12,7 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from store import Audit, Event, EventSerializer, NaiveEventStore, Query, new_event_id, open_store
+from store import (
+    Audit,
+    Event,
+    EventSerializer,
+    NaiveEventStore,
+    Opening,
+    Query,
+    new_event_id,
+    open_store,
+)
 from store.disk.disk import Disk
 from store.query import MINUTE_S
 from store.ticks import TICKS_PER_S
@@ -202,7 +211,7 @@ def test_opening(new_directory: NewDirectory, ending: str) -> None:
 
         def open_it() -> None:
             if ending == "read only":
-                store = open_store(str(directory), is_read_only=True)
+                store = open_store(str(directory), Opening(is_read_only=True))
             else:
                 disk = RebootedDisk() if ending == "power cut" else None
                 store = NaiveEventStore(str(directory), NEVER_MS, disk)

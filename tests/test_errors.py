@@ -44,6 +44,8 @@ EXPECTED = {
     errors.FilesystemError: errno.EIO,
     errors.ImportFailed: errno.EIO,
     errors.MountError: errno.EIO,
+    store.NotForThisStore: errno.EIO,
+    store.StoreNotFound: errno.EIO,
 }
 
 

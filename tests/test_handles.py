@@ -13,7 +13,7 @@ class RemovableAnswer(Answer):
     """Bytes, the first of which can be removed."""
 
     def __init__(self, data: bytes) -> None:
-        super().__init__(Span("", len(data), 1, 0, 0.0))
+        super().__init__(Span("", len(data), 1, 0, 0.0), len(data))
         self.data = data
         self.removed_size = 0
 

@@ -297,7 +297,7 @@ def test_a_destination_that_is_no_store_is_refused(tmp_path: Path) -> None:
     log = write(tmp_path / "app.log", dated(0, "x"))
     done = import_into(log, log)
     assert (done.status, done.output) == (1, "")
-    assert "is neither a store nor a mount" in done.errors
+    assert "is not a directory" in done.errors
     assert stat.S_ISREG(log.stat().st_mode)
 
 

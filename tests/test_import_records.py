@@ -1,7 +1,9 @@
 """Records in pieces, as an import reads them: those that a scan finds, however the bytes are cut."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,8 +101,13 @@ def test_many_records_are_read_in_blocks(count: int) -> None:
     assert read(iter([data])) == scanned(data)
 
 
-def test_a_part_of_records_is_those_in_it() -> None:
+@given(st.lists(st.booleans(), min_size=10, max_size=10))
+def test_runs_of_records_are_those_that_are_chosen(flags: list[bool]) -> None:
+    """Together if they follow each other."""
     data = b"".join(record_of(number, b"content") for number in range(10))
     found = next(read_records([data]))
     assert not isinstance(found, Damage)
-    assert found.part(3, 5).ids == [b"id-3", b"id-4"]
+    runs = list(found.runs(np.array(flags)))
+    wanted = [b"id-%d" % number for number, is_chosen in enumerate(flags) if is_chosen]
+    assert [each for run in runs for each in run.ids] == wanted
+    assert len(runs) == sum(last and not before for before, last in pairwise([False, *flags]))

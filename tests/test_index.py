@@ -53,7 +53,7 @@ def looks(store: EventStore, in_order: bool = True) -> list[object]:
     for query in QUERIES:
         answer = store.answer(query)
         shown += [
-            [span._replace(changed=0) for span in store.spans(query)],
+            [span._replace(changed=0) for span in store.snapshot(query).spans],
             store.whole(query)._replace(changed=0),
             list(store.minutes(query)),
             store.tags(query),

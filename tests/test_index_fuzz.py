@@ -107,7 +107,11 @@ def asked(store: EventStore) -> dict[str, object]:
     names = list(store.minutes(Query()))
     for number, query in enumerate(ALL_QUERIES):
         ask(f"{number} minutes", store.minutes, query)
-        ask(f"{number} spans", lambda query: [each[:3] for each in store.spans(query)], query)
+        ask(
+            f"{number} spans",
+            lambda query: [each[:3] for each in store.snapshot(query).spans],
+            query,
+        )
         ask(f"{number} whole", lambda query: store.whole(query)[:3], query)
         ask(f"{number} tags", store.tags, query)
         ask(f"{number} events", store.select, query)

@@ -19,7 +19,7 @@ def shown(store: NaiveEventStore) -> int:
 
 
 def held(store: NaiveEventStore) -> int:
-    return sum(each.size for each in store.spans(Query(), LOG))
+    return sum(each.size for each in store.snapshot(Query(), LOG).spans)
 
 
 @pytest.mark.parametrize("is_before", [True, False])

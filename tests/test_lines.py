@@ -17,6 +17,7 @@ from store import (
     EventSerializer,
     EventStore,
     NaiveEventStore,
+    Opening,
     Query,
     View,
     open_store,
@@ -91,7 +92,7 @@ def test_a_size_of_a_measured_store(new_directory: NewDirectory, query: Query, e
         fill(directory, n)
         measure(directory)
         if ending == "read only":
-            store = open_store(str(directory), is_read_only=True)
+            store = open_store(str(directory), Opening(is_read_only=True))
         else:
             store = NaiveEventStore(str(directory), math.inf, measured_views=LINE_VIEWS)
         with contextlib.closing(store):

@@ -121,8 +121,8 @@ def test_a_new_stream_while_summaries_are_read(store: NaiveEventStore, count: in
     store.save_all(event(each, 10) for each in range(count))
     new = event(99, 12, source="another")
     meanwhile(store._state.database, "find_summaries", lambda: store.save(new))
-    assert [span.events for span in store.spans(TAGGED)] in ([count], [count + 1])
-    assert [span.events for span in store.spans(TAGGED)] == [count + 1]
+    assert [span.events for span in store.snapshot(TAGGED).spans] in ([count], [count + 1])
+    assert [span.events for span in store.snapshot(TAGGED).spans] == [count + 1]
 
 
 def test_what_could_not_be_read_is_counted_later(
@@ -138,9 +138,9 @@ def test_what_could_not_be_read_is_counted_later(
         context.setattr(store._state.database, "_read", lambda *_arguments: [])
         disk.is_failing = True
         with pytest.raises(DiskUnreadable):
-            store.spans(TAGGED)
+            store.snapshot(TAGGED)
         disk.is_failing = False
-    assert [span.events for span in store.spans(TAGGED)] == [5]
+    assert [span.events for span in store.snapshot(TAGGED).spans] == [5]
     assert store.answer(TAGGED, "10-70").read(0, 1 << 16).count(b"event: ") == 5
 
 

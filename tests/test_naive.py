@@ -121,7 +121,7 @@ def test_a_minute_file_that_is_removed(tmp_path: Path) -> None:
         answer.read(0, 1 << 20)
     store._tick()
     assert [event.id for event in store.search(0)] == ["id10", "id1000"]
-    assert [span.name for span in store.spans(Query())] == ["10-70", "1000-1060"]
+    assert [span.name for span in store.snapshot(Query()).spans] == ["10-70", "1000-1060"]
     assert store.answer(Query().tagged("t")).read(0, 1 << 20).count(b"event: ") == 2
     store.save(Event("again", "s", 101, ["t"], "x"))
     store.close()
@@ -418,7 +418,7 @@ def test_a_batch_that_cannot_be_written_leaves_nothing(
             store.save_batch(batch)
     assert store.whole(Query()).events == 1
     assert store.tags() == {"old"}
-    assert [span.name for span in store.spans(Query())] == ["10-70"]
+    assert [span.name for span in store.snapshot(Query()).spans] == ["10-70"]
     store.save_batch(batch)
     assert store.whole(Query()).events == 3
     store.close()

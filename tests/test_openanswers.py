@@ -15,7 +15,7 @@ class FakeAnswer(Answer):
     """An answer whose size is set."""
 
     def __init__(self, size: int, generation: int | None = None) -> None:
-        super().__init__(Span("", size, 1, 0, 0.0), generation=generation)
+        super().__init__(Span("", size, 1, 0, 0.0), size, generation)
         self.now = size
 
     def size(self) -> int:

@@ -28,7 +28,7 @@ PATHS = [
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NaiveEventStore]:
     """Return a store in which two events have arrived out of order, and which counts as settled."""
-    monkeypatch.setattr("theiafs.handles._SETTLED_AFTER_S", -3600)
+    monkeypatch.setattr("theiafs.nodes.REST_S", -3600)
     with opened(tmp_path) as store:
         store.save(Event("later", "app", WEB_S + 300, ["web"], "arrived first"))
         store.save(Event("earlier", "app", WEB_S, ["web"], "arrived after the first"))

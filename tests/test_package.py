@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.box import Box
+from tests.mount.daemons.recipes import recipes
 from tests.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[1]
@@ -37,6 +38,24 @@ printf '[Unit]\nRequiresMountsFor=/srv/disk/events\n' > /etc/systemd/system/thei
 systemctl daemon-reload
 systemctl start theiafs@disk
 """
+DROP_BOX = """
+rm -rf /srv/events
+cat > /etc/theiafs/events.conf <<'CONF'
+{conf}CONF
+printf '#!/bin/sh\necho of the shop\n' > /usr/local/bin/shop
+chmod 755 /usr/local/bin/shop
+cat > /etc/systemd/system/shop.service <<'UNIT'
+{unit}User=daemon
+Type=oneshot
+UNIT
+systemctl daemon-reload
+systemctl start theiafs@events
+{tags}
+systemctl stop theiafs@events
+systemctl start shop
+"""
+STRANGER = "setpriv --reuid daemon --regid daemon --clear-groups sh -c"
+MEMBER = "setpriv --reuid daemon --regid adm --clear-groups sh -c"
 COMMIT = """
 git init --quiet
 git add --all
@@ -185,6 +204,23 @@ def test_a_store_on_a_file_system_of_its_own(running: Box) -> None:
     assert not running.is_true(f"{MOUNTED} /mnt/disk")
     assert not running.is_true("systemctl is-failed theiafs@disk")
     assert running.output("ls -A /srv/disk") == ""
+
+
+def test_a_drop_box_as_a_service(running: Box) -> None:
+    """As the recipes set it up: a unit that needs it starts it, all users append, and the members of a group read."""
+    [conf], [tags] = recipes("For all of them", "conf"), recipes("For all of them", "sh")
+    [needs], [unit] = recipes("For all of them", "ini"), recipes("systemd units", "ini")
+    unit = unit.replace("[Unit]\nRequiresMountsFor=/mnt/events\n", needs)
+    assert "theiafs@events" in unit
+    running.run(f"systemctl stop {SERVICE}{DROP_BOX.format(conf=conf, unit=unit, tags=tags)}")
+    assert running.output(f"{MOUNTED} --output SOURCE /mnt/events") == "/srv/events"
+    running.run(f"{STRANGER} 'echo of a stranger >> /mnt/events/by-tag/web/ingest'")
+    read = "cat /mnt/events/events.log"
+    assert not running.is_true(f"{STRANGER} '{read}'")
+    lines = running.output(f"{MEMBER} '{read}'").splitlines()
+    assert [line.split("] ")[1] for line in lines] == ["of the shop", "of a stranger"]
+    assert "[shop]" in lines[0]
+    running.run("systemctl stop theiafs@events")
 
 
 def test_the_indexer_of_locate_keeps_out(running: Box) -> None:

@@ -36,8 +36,8 @@ def answers(store: NaiveEventStore) -> dict[str, object]:
     """Return what *store* says of its minutes, streams and events."""
     some = Query().tagged("7", "t").where(Not(HasTag(frozenset({"2000"}))))
     return {
-        "spans": [each._replace(changed=0) for each in store.spans(Query())],
-        "some": [each._replace(changed=0) for each in store.spans(some)],
+        "spans": [each._replace(changed=0) for each in store.snapshot(Query()).spans],
+        "some": [each._replace(changed=0) for each in store.snapshot(some).spans],
         "whole": store.whole(some)._replace(changed=0),
         "tags": store.tags(),
         "tags of some": store.tags(some),

@@ -1,16 +1,12 @@
 """The permissions that are shown, for every kind of node."""
 
 import itertools
-import logging
-import os
 import stat
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from store import Matches, Not, Untagged
-from theiafs import mounting
 from theiafs.config import parse_options
 from theiafs.errors import FilesystemError
 from theiafs.nodes import AnswerFile, Directory, IngestFile, Link
@@ -87,21 +83,3 @@ def test_any_path_of_directories() -> None:
             assert passes == leads_somewhere, path
             seen[passes] += 1
     assert min(seen.values()) > 100
-
-
-@pytest.mark.parametrize(
-    ("owner", "mode", "warned_of"),
-    [(0, 0o755, ""), (0, 0o700, ""), (1, 0o755, "user 1"), (0, 0o775, "its group"), (0, 0o777, "its group and everybody")],
-)  # fmt: skip
-def test_root_is_warned_of_a_store_that_others_can_write_to(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, owner: int, mode: int, warned_of: str
-) -> None:
-    """The warning says of whom, and what to do; the tests are root's."""
-    os.chown(tmp_path, owner, 0)
-    tmp_path.chmod(mode)
-    with caplog.at_level(logging.WARNING):
-        mounting._warn_of_others(str(tmp_path))
-    assert bool(caplog.messages) == bool(warned_of)
-    for message in caplog.messages:
-        assert f"served by root, but {warned_of} may write to it" in message
-        assert f"chmod go-w {tmp_path}" in message

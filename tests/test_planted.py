@@ -17,6 +17,7 @@ from store import (
     EventStoreException,
     EventWriteException,
     NaiveEventStore,
+    Opening,
     open_store,
     reindex,
 )
@@ -67,7 +68,7 @@ def check_untouched(outside: Path) -> None:
 
 def contents(root: Path) -> list[object]:
     """Return the contents of all events in the store at *root*, which is only read."""
-    store = open_store(str(root), is_read_only=True)
+    store = open_store(str(root), Opening(is_read_only=True))
     found: list[object] = [event.content for event in store.search(0)]
     store.close()
     return found
@@ -165,7 +166,7 @@ def test_a_hidden_directory_elsewhere(tmp_path: Path, outside: Path, name: str) 
     address = str(root)
     for attempt in (
         lambda: NaiveEventStore(address),
-        lambda: open_store(address, is_read_only=True),
+        lambda: open_store(address, Opening(is_read_only=True)),
         lambda: reindex(address),
         lambda: list(Audit(address).run()),
         lambda: list(Audit(address, to_repair=True).run()),
@@ -249,7 +250,7 @@ def test_a_view_that_leads_out(tmp_path: Path, outside: Path, target: str) -> No
         store.save_view("web", "../count")
         (root / ".theiafs" / "views" / "planted").symlink_to(target)
     for is_read_only in (False, True):
-        with contextlib.closing(open_store(str(root), is_read_only=is_read_only)) as opened:
+        with contextlib.closing(open_store(str(root), Opening(is_read_only))) as opened:
             operations = Operations(opened, Settings(), lambda: None)
             assert list(operations.readdir("/views"))[-1].names == ["web"]
             for request in (operations.getattr, operations.readlink):

@@ -27,12 +27,12 @@ def test_a_removed_index_is_written_again(tmp_path: Path) -> None:
         with contextlib.closing(sqlite3.connect(index_path(directory))) as connection:
             [(count,)] = connection.execute("SELECT count(*) FROM minutes")
         assert count == MINUTES
-        shown = store.spans(Query())
+        shown = store.snapshot(Query()).spans
     told: list[int] = []
     with contextlib.closing(
         NaiveEventStore(directory, NEVER_MS, progress=lambda done, _total: told.append(done))
     ) as again:
         assert told == []
-        assert [each._replace(changed=0) for each in again.spans(Query())] == [
+        assert [each._replace(changed=0) for each in again.snapshot(Query()).spans] == [
             each._replace(changed=0) for each in shown
         ]

@@ -66,7 +66,7 @@ QUESTIONS: dict[str, Ask] = {
     "count": lambda store, query: store.whole(query).events,
     "events": _bytes,
     "events.log": _lines,
-    "minutes": lambda store, query: [each[:4] for each in store.spans(query)],
+    "minutes": lambda store, query: [each[:4] for each in store.snapshot(query).spans],
     "events of minutes": _by_minute,
     "levels": lambda store, query: store.levels(query),
     "tags": lambda store, query: sorted(store.streams(query)),

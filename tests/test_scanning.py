@@ -20,6 +20,7 @@ from store import (
     Matches,
     NaiveEventStore,
     Not,
+    Opening,
     Query,
     ReaderGone,
     is_reader_gone,
@@ -102,7 +103,7 @@ def test_levels_are_found_out_once(new_directory: NewDirectory, ending: str) -> 
         os.waitpid(child, 0)
     else:
         searched(directory, ERRORS)
-    store = open_store(str(directory), 1e9, is_read_only=ending == "read only")
+    store = open_store(str(directory), Opening(ending == "read only", 1e9))
     range_of_half = (150 * MINUTE_S * TICKS_PER_S, (150 * MINUTE_S + 4) * TICKS_PER_S)
     with contextlib.closing(store):
         for query, expected in [
@@ -197,7 +198,7 @@ def test_a_word_that_is_nowhere_reads_nothing(new_directory: NewDirectory, way: 
     else:
         reindex(str(directory))
     for is_read_only in (False, True):
-        store = open_store(str(directory), 1e9, is_read_only=is_read_only)
+        store = open_store(str(directory), Opening(is_read_only, 1e9))
         with contextlib.closing(store):
             for query, expected in [
                 (RARE, 0),

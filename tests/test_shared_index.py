@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from store import Event, Matches, NaiveEventStore, Query, open_store
+from store import Event, Matches, NaiveEventStore, Opening, Query, open_store
 from store.disk.disk import Disk
 from store.filenames import index_path
 from store.index.shared import SharedDatabase
@@ -68,7 +68,7 @@ def test_an_index_that_cannot_be_used_is_closed(
 
 def test_an_index_that_is_used_holds_nothing_either(store: NaiveEventStore) -> None:
     """Neither after the opening nor after what is read later."""
-    with contextlib.closing(open_store(store.root_dir, is_read_only=True)) as reader:
+    with contextlib.closing(open_store(store.root_dir, Opening(is_read_only=True))) as reader:
         assert reader.whole(Query().where(Matches("word"))).events == 300
         save(store, 1)
         with contextlib.closing(sqlite3.connect(index_path(store.root_dir))) as index:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from store import Event, EventStore, NaiveEventStore, open_store
+from store import Event, EventStore, NaiveEventStore, Opening, open_store
 from tests.counting import Cost, assert_constant, cost_of
 from tests.doubles import ListStore
 from theiafs.config import Settings, parse_options
@@ -50,7 +50,7 @@ def read_status(store: EventStore) -> dict[str, str]:
 def test_its_keys_are_stable(store: NaiveEventStore) -> None:
     """Programs rely on them; a store that is only read has nothing to flush."""
     assert list(read_status(store)) == [*STORE_KEYS, *WRITER_KEYS]
-    follower = open_store(store.root_dir, is_read_only=True)
+    follower = open_store(store.root_dir, Opening(is_read_only=True))
     assert list(read_status(follower)) == STORE_KEYS
     follower.close()
     assert list(read_status(ListStore())) == ["events", "bytes"]
@@ -125,7 +125,7 @@ def test_the_lock_and_the_changes_of_others(store: NaiveEventStore, tmp_path: Pa
     store._watcher._watch = watch
     other = NaiveEventStore(str(tmp_path / "other"), NEVER_MS)
     other.close()
-    follower = open_store(other.root_dir, is_read_only=True)
+    follower = open_store(other.root_dir, Opening(is_read_only=True))
     assert read_status(follower)["lock_holder"] == "none"
     follower.close()
 

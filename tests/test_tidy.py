@@ -73,6 +73,11 @@ def mentions() -> Counter[str]:
     return found
 
 
+CANNOT_FAIL = re.compile(r"""\(\?:\\\\\.\?\+\[[^\]]*\]\*\+\)\*\+""")
+"""Escaped bytes with what follows them: ``(?:\\\\.?+[^"]*+)*+``."""
+POSSESSIVE_GROUP = re.compile(r"\)[*+?]\+|\(\?>")
+
+
 def relative(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
@@ -126,6 +131,15 @@ def test_nothing_sleeps(path: Path) -> None:
     """To wait is to poll for a condition, or to wait for an event."""
     for node in nodes_of(path):
         assert not (isinstance(node, ast.Attribute) and node.attr == "sleep"), f"line {node.lineno}"
+
+
+@pytest.mark.parametrize(
+    "path", [each for each in SOURCES if each.relative_to(ROOT).parts[0] in PACKAGES], ids=relative
+)
+def test_no_possessive_group_can_fail_after_its_first_byte(path: Path) -> None:
+    """Python before 3.11.5, such as that of Debian 12, does not go back to where the group began."""
+    text = CANNOT_FAIL.sub("", text_of(path))
+    assert not POSSESSIVE_GROUP.findall(text)
 
 
 @pytest.mark.parametrize("path", [each for each in SOURCES if "tests" in each.parts], ids=relative)

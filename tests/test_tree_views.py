@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from store import Event, NaiveEventStore, ViewExists, ViewNotFound, open_store
+from store import Event, NaiveEventStore, Opening, ViewExists, ViewNotFound, open_store
 from theiafs.config import Settings
 from theiafs.doors import Doors
 from theiafs.errors import InvalidName, NameTooLong, NotFound, NotPermitted
@@ -184,7 +184,7 @@ def test_what_is_kept_can_be_missing_or_unreadable(
 def test_a_mount_that_only_reads_keeps_nothing(store: NaiveEventStore) -> None:
     """Its errors are in memory, and those of the writer are not its own."""
     store.write_state("errors", b"of the writer\n")
-    follower = open_store(store.root_dir, is_read_only=True)
+    follower = open_store(store.root_dir, Opening(is_read_only=True))
     operations = Operations(follower, Settings(is_read_only=True), lambda: None)
     assert read(operations, "/errors") == ""
     operations.note_refusal("open", b"/x", os.getpid(), NotPermitted("x"))

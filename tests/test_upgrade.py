@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from store import Event, EventStoreException, NaiveEventStore, Query, open_store
+from store import Event, EventStoreException, NaiveEventStore, Opening, Query, open_store
 
 FORMAT_1 = Path(__file__).parent / "data" / "format-1"
 NEVER_MS = 1e9
@@ -43,7 +43,7 @@ def test_declared_tags_and_the_quarantine_are_kept(left: Path) -> None:
     after = {path.name: path.read_bytes() for path in (left / ".theiafs/quarantine").iterdir()}
     assert before.items() <= after.items()
     assert not (left / ".theiafs" / "tags").exists()
-    follower = open_store(str(left), is_read_only=True)
+    follower = open_store(str(left), Opening(is_read_only=True))
     assert follower.tags() >= {"declared", "of an earlier release", "of this one"}
     follower.close()
 

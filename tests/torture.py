@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from store import Event, EventSerializer, wait_until_closed
+from store import Event, EventSerializer, backend_of
 from tests.mount.commands import command_server
 from tests.waiting import eventually
 
@@ -111,7 +111,7 @@ class KilledMount:
         process_id = int((self.store / ".theiafs" / "lock").read_text())
         os.kill(process_id, signal.SIGKILL)
         # Its locks go when it is gone; its entry in the list of processes may take longer.
-        wait_until_closed(str(self.store))
+        backend_of(str(self.store)).wait_until_closed()
         self.clear()
 
     def clear(self) -> None:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from store import Backup, EventStoreException
+from store import Backup, EventStoreException, backend_of
 from theiafs.progress import Progress, copy_of_terminal
 from theiafs.rendering.escaping import printable
 from theiafs.stores import add_store_argument, store_at
@@ -52,7 +52,8 @@ def run_backup(parsed: argparse.Namespace) -> int:
     """Run the command with the arguments *parsed*, and return its exit status."""
     failures = 0
     try:
-        backup = Backup(store_at(parsed.store), parsed.target, parsed.delete, parsed.verify)
+        source, target = store_at(parsed.store).directory, backend_of(parsed.target).directory
+        backup = Backup(source, target, parsed.delete, parsed.verify)
         with Progress("copying", copy_of_terminal()) as progress:
             for error in backup.run(progress):
                 failures += 1

@@ -13,11 +13,12 @@ from functools import partial
 
 from tqdm import tqdm
 
-from store import Audit, EventStoreException, open_store, reindex
+from store import Audit, EventStoreException, Opening, backend_of, open_store, reindex
 from theiafs import __version__
 from theiafs.backup import add_backup_parser, run_backup
 from theiafs.browsing import Browser
 from theiafs.config import parse_options
+from theiafs.copying.command import add_copy_parser, run_copy
 from theiafs.errors import FilesystemError, MountError
 from theiafs.importing import command as importing
 from theiafs.mounting import mount
@@ -128,6 +129,8 @@ def _run(parsed: argparse.Namespace) -> int:
             return importing.run(parsed)
         case "backup":
             return run_backup(parsed)
+        case "copy":
+            return run_copy(parsed)
         case "prune":
             return run_prune(parsed)
         case "reindex":
@@ -150,7 +153,7 @@ def _check(store: str, to_repair: bool) -> int:
     """
     findings = 0
     try:
-        audit = Audit(store, to_repair)
+        audit = Audit(backend_of(store).directory, to_repair)
         # disable=None: only on a terminal.
         with tqdm(total=audit.size, unit="B", unit_scale=True, disable=None, leave=False) as bar:
             for finding in audit.run(bar.update):
@@ -172,7 +175,7 @@ def _reindex(store: str) -> int:
     """Rebuild the index of *store*, and return the exit status."""
     try:
         with Progress("indexing", copy_of_terminal()) as progress:
-            minutes = reindex(store, progress)
+            minutes = reindex(backend_of(store).directory, progress)
     except EventStoreException as error:
         print(f"theiafs: {printable(str(error))}", file=sys.stderr)
         return 1
@@ -183,14 +186,8 @@ def _reindex(store: str) -> int:
 def _browse(store: str, paths: Sequence[str], show: Callable[[Browser, str], None]) -> int:
     """Call *show* for each of *paths* of *store*, and return the exit status: 1 if one of them failed."""
     failures = 0
-    if not os.path.isdir(store):
-        print(
-            f"theiafs: there is no store {printable(store)}: give the directory of its minute files",
-            file=sys.stderr,
-        )
-        return 1
     try:
-        with contextlib.closing(open_store(store, is_read_only=True)) as opened:
+        with contextlib.closing(open_store(store, Opening(is_read_only=True))) as opened:
             browser = Browser(opened)
             for path in paths:
                 try:
@@ -266,6 +263,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.Argume
     )
     importing.add_arguments(importer)
     add_backup_parser(commands)
+    add_copy_parser(commands)
     add_prune_parser(commands)
     reindexing = commands.add_parser(
         "reindex",

@@ -7,6 +7,7 @@ in a line ends it or steers a terminal, whatever the names in it are.
 
 import errno
 import logging
+import math
 import os
 import threading
 import time
@@ -86,6 +87,7 @@ class ErrorLog:
         for line in kept.split(b"\n")[-_LINES_KEPT - 1 :]:
             if line:
                 self._append(_cut(escape(line), _LINE_SIZE_MAX))
+        self._grown = -math.inf  # in seconds of the monotonic clock
         self._keep = keep
         self._keep_lock = threading.Lock()
         self._kept_size = len(self._text)
@@ -156,6 +158,10 @@ class ErrorLog:
             self._next_keep = 0.0
         self._keep_if_due(waits=True)
 
+    def has_settled(self, rest_s: float) -> bool:
+        """Return whether the text has been the same for *rest_s* seconds, or since the mount."""
+        return time.monotonic() - self._grown >= rest_s
+
     @property
     def _is_full(self) -> bool:
         """Whether there is no room for another line."""
@@ -194,6 +200,7 @@ class ErrorLog:
 
     def _append(self, line: str) -> None:
         self._lines += 1
+        self._grown = time.monotonic()
         self._last_starts.append(len(self._text))
         self._text += f"{line}\n".encode()
         if self._lines == _LINES_MAX - 1:

@@ -5,13 +5,11 @@ import itertools
 import logging
 import mmap
 import threading
-import time
 from collections.abc import Callable, Hashable, Iterable
 
 from xxhash import xxh3_128_digest
 
 from store import (
-    TICKS_PER_S,
     Answer,
     Batch,
     EventReadException,
@@ -25,42 +23,25 @@ from theiafs.errorlog import ErrorLog
 from theiafs.errors import NotPermitted
 from theiafs.origin import Origin
 from theiafs.processes import Process, process_of
-from theiafs.steps import ClockSteps
 from theiafs.timerange import now_in_ticks
 
 __all__ = [
+    "REST_S",
     "AnswerHandle",
     "ErrorsHandle",
     "Handle",
     "HandleTable",
     "IngestHandle",
     "TextHandle",
-    "has_settled",
 ]
 
 log = logging.getLogger(__name__)
 
-_SETTLED_AFTER_S = 2.0
-"""A file that has not grown for this long counts as settled. The kernel caches attributes for less, so a cached size is the
-size at the opening."""
+REST_S = 2.0
+"""A file that has not grown for this long, in seconds, counts as settled. The kernel caches attributes for less, so a cached size is
+the size at the opening."""
 
 _NO_PROCESS = Process(0, "unknown")
-_steps = ClockSteps()
-
-
-def has_settled(changed: float, began: float) -> bool:
-    """Return whether a file that last *changed* then may be cached.
-
-    Args:
-        changed: in seconds since the epoch.
-        began: when files began to be shown: the kernel knows nothing of what they were before.
-    """
-    # After a step of the clock, what has just grown looks as if it had rested for long.
-    if _steps.is_recent(_SETTLED_AFTER_S):
-        return False
-    now = time.time()
-    # A clock that was set back says nothing of what was before.
-    return changed < now - _SETTLED_AFTER_S or changed < began <= now
 
 
 class Handle:
@@ -110,13 +91,13 @@ class TextHandle(Handle):
 
 
 class ErrorsHandle(Handle):
-    """The text of *errors*, which grows while it is open; *began* is as in :func:`has_settled`."""
+    """The text of *errors*, which grows while it is open."""
 
-    def __init__(self, errors: ErrorLog, began: float) -> None:
+    def __init__(self, errors: ErrorLog) -> None:
         self._errors = errors
-        newest = errors.newest
-        if has_settled(newest / TICKS_PER_S, began):
-            self.version = newest, errors.size()
+        size = errors.size()
+        if errors.has_settled(REST_S):
+            self.version = size
 
     def read(self, offset: int, size: int) -> bytes:
         """See :meth:`Handle.read`."""
@@ -134,7 +115,7 @@ class AnswerHandle(Handle):
         query: the query.
         span: the answer as it was at the opening.
         on_release: is called with the handle when it is released.
-        began: see :func:`has_settled`.
+        is_settled: whether the kernel may cache it, because it has not changed for a while.
 
     Attributes:
         peers: the files that share the kernel's cache with this one: they have the same bytes.
@@ -147,7 +128,7 @@ class AnswerHandle(Handle):
         query: Query,
         span: Span,
         on_release: Callable[["AnswerHandle"], object] = lambda _handle: None,
-        began: float = 0.0,
+        is_settled: bool = True,
     ) -> None:
         self._answer = answer
         self.lineage = None if answer.generation is None else (query, answer.generation)
@@ -158,9 +139,9 @@ class AnswerHandle(Handle):
         self._position = 0
         self._end: int | None = None
         self.peers: Iterable[AnswerHandle] = ()
-        if has_settled(span.changed, began):
+        if is_settled:
             # Includes the query: the bytes at the path of a moving range change.
-            self.version = (query, span.size, span.changed, answer.version)
+            self.version = (query, answer.version)
 
     def size(self) -> int:
         """Return the size now, in bytes."""

@@ -5,12 +5,10 @@ import ctypes
 import logging
 import logging.handlers
 import os
-import stat
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TextIO
 
-from store import EventStoreException, StoreLocked, open_store
+from store import Backend, EventStoreException, Opening, StoreLocked, backend_of
 from theiafs.background import run_in_background
 from theiafs.binding import load_binding
 from theiafs.config import Settings
@@ -21,12 +19,16 @@ from theiafs.mounts import mounted_on, mounts
 from theiafs.progress import Progress, copy_of_terminal
 from theiafs.service import Service
 from theiafs.session import serve
+from theiafs.stores import named_store
 from theiafs.unmounting import is_stale, remove_mount
 
 __all__ = ["check", "mount"]
 
 _M_ARENA_MAX = -8
 """As in glibc's malloc.h."""
+
+_END_S = 2.0
+"""How long a process that was killed may still have the store, in seconds: the kernel ends its mount before it closes all files."""
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +44,15 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
     Raises:
         MountError: if that is not possible.
     """
-    store_address, mountpoint = check(store_address, mountpoint, settings)
+    backend, mountpoint = check(store_address, mountpoint, settings)
     while is_stale(mountpoint):
         remove_mount(mountpoint)
         log.warning("removed a mount on %s whose process has ended", mountpoint)
         _check_mountpoint(mountpoint)  # what is there was hidden
+        if not settings.is_read_only:
+            # Opening the store says what is wrong.
+            with contextlib.suppress(EventStoreException):
+                backend.wait_until_closed(_END_S)
     if in_foreground:
         _log_to(logging.StreamHandler())
         service = Service(mountpoint)
@@ -55,64 +61,44 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
             log.info("mounted on %s", mountpoint)
             service.note_up()
 
-        _serve(store_address, mountpoint, settings, copy_of_terminal(), note_up, service.note_end)
-    elif not _in_background(store_address, mountpoint, settings):
+        _serve(backend, mountpoint, settings, copy_of_terminal(), note_up, service.note_end)
+    elif not _in_background(backend, mountpoint, settings):
         # It is mounted, but the kernel delays all requests until libfuse has answered the first.
         os.stat(mountpoint)
 
 
-def check(store_address: str, mountpoint: str, settings: Settings) -> tuple[str, str]:
+def check(store_address: str, mountpoint: str, settings: Settings) -> tuple[Backend, str]:
     """Check that the store at *store_address* can be mounted on *mountpoint* with *settings*.
 
     Nothing is changed. The mount of a process that has ended is no obstacle.
 
     Returns:
-        Both, as absolute paths.
+        The store, and the mountpoint as an absolute path.
 
     Raises:
         MountError: if it cannot.
     """
-    for path in (store_address, mountpoint):
-        if not path:
+    for given in (store_address, mountpoint):
+        if not given:
             raise MountError(
-                f"the name of a directory is empty: {store_address!r}, {mountpoint!r}; give a store and a mountpoint"
+                f"the name of a store or a directory is empty: {store_address!r}, {mountpoint!r}; give both"
             )
-        if "\n" in path or not _is_utf8(path):
+        if "\n" in given or not _is_utf8(given):
             raise MountError(
-                f"not a name that can be mounted: {path!r}; give one in UTF-8 without a newline"
+                f"not a name that can be mounted: {given!r}; give one in UTF-8 without a newline"
             )
     # The kernel lists mounts by their real paths. realpath() keeps a dead mount: it is no link.
     mountpoint = os.path.realpath(absolute(mountpoint))
-    store_address = absolute(store_address)
-    _check_apart(store_address, mountpoint)
-    _check_mountpoint(mountpoint)
-    _check_store_address(store_address, settings.is_read_only)
+    try:
+        backend = backend_of(store_address)
+        backend.check_mountpoint(mountpoint)
+        _check_mountpoint(mountpoint)
+        backend.check(is_read_only=settings.is_read_only)
+    except EventStoreException as error:
+        raise MountError(str(error)) from error
     load_binding(settings.binding)
     _check_device()
-    return store_address, mountpoint
-
-
-def _check_apart(store_address: str, mountpoint: str) -> None:
-    """Check that neither of *store_address* and *mountpoint* is in the other: the mount would hide the store.
-
-    Raises:
-        MountError: if they are the same directory, or one is inside the other.
-    """
-    if _contains(store_address, mountpoint) or _contains(mountpoint, store_address):
-        raise MountError(
-            f"store {store_address} and mountpoint {mountpoint} are the same directory, or one is inside the other:"
-            " the mount would hide the store; choose another mountpoint"
-        )
-
-
-def _contains(outer: str, inner: str) -> bool:
-    """Return whether *outer* is *inner* or a directory above it, by this name or that of a link or bind mount."""
-    path = Path(os.path.realpath(inner))
-    for each in (path, *path.parents):
-        with contextlib.suppress(OSError):  # one that does not exist is not the same
-            if os.path.samefile(outer, each):
-                return True
-    return False
+    return backend, mountpoint
 
 
 def _check_mountpoint(mountpoint: str) -> None:
@@ -144,50 +130,6 @@ def _check_mountpoint(mountpoint: str) -> None:
         raise MountError(f"mountpoint {mountpoint} is not empty: give an empty directory")
 
 
-def _check_store_address(address: str, is_read_only: bool) -> None:
-    """Check that *address* can be opened as a store, with clear messages.
-
-    Raises:
-        MountError: if it cannot.
-    """
-    if not os.path.lexists(address):
-        if is_read_only:
-            raise MountError(f"store {address} does not exist: mount it without -o ro to make it")
-        return
-    if not os.path.isdir(address):
-        raise MountError(
-            f"store {address} is not a directory: give the directory of its minute files"
-        )
-    if is_read_only:
-        return
-    if not os.access(address, os.W_OK | os.X_OK):
-        raise MountError(
-            f"store {address} is not writable: mount it with -o ro, or as a user that may write to it"
-        )
-
-
-def _warn_of_others(address: str) -> None:
-    """Log a warning if this is root's process, and another user can write to the directory *address*.
-
-    Such a user can put links there while the process runs, and have it write elsewhere as root.
-    """
-    if os.geteuid() != 0 or not os.path.isdir(address):
-        return
-    status = os.stat(address)
-    others = [f"user {status.st_uid}"] if status.st_uid else []
-    others += ["its group"] if status.st_mode & stat.S_IWGRP else []
-    others += ["everybody"] if status.st_mode & stat.S_IWOTH else []
-    if others:
-        log.warning(
-            "store %s is served by root, but %s may write to it: serve it as the user that owns it, or give it to root"
-            " (chown root %s; chmod go-w %s)",
-            address,
-            " and ".join(others),
-            address,
-            address,
-        )
-
-
 def _check_device() -> None:
     try:
         os.close(os.open(_DEVICE, os.O_RDWR))
@@ -201,8 +143,8 @@ def _check_device() -> None:
         ) from error
 
 
-def _in_background(store_address: str, mountpoint: str, settings: Settings) -> bool:
-    """Serve the store at *store_address* on *mountpoint* in a background process.
+def _in_background(backend: Backend, mountpoint: str, settings: Settings) -> bool:
+    """Serve the store of *backend* on *mountpoint* in a background process.
 
     Returns:
         Whether this is that process, at its end.
@@ -215,7 +157,7 @@ def _in_background(store_address: str, mountpoint: str, settings: Settings) -> b
     def work(terminal: TextIO | None, note_up: Callable[[], None]) -> None:
         _log_to(_log_file(settings))
         try:
-            _serve(store_address, mountpoint, settings, terminal, note_up)
+            _serve(backend, mountpoint, settings, terminal, note_up)
         except MountError as error:
             log.error("%s", error)  # noqa: TRY400 - the message says everything
             raise
@@ -232,17 +174,17 @@ def _in_background(store_address: str, mountpoint: str, settings: Settings) -> b
 
 
 def _serve(
-    store_address: str,
+    backend: Backend,
     mountpoint: str,
     settings: Settings,
     terminal: TextIO | None,
     on_up: Callable[[], None],
     on_end: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve the store at *store_address* on *mountpoint* until it is unmounted.
+    """Serve the store of *backend* on *mountpoint* until it is unmounted.
 
     Args:
-        store_address: where the store is.
+        backend: the store.
         mountpoint: the directory.
         settings: how to mount.
         terminal: shows the progress of long work; None for none.
@@ -253,20 +195,21 @@ def _serve(
         MountError: if it cannot be mounted, or libfuse fails later.
     """
     _share_memory()
-    _warn_of_others(store_address)
-    with _as_mount_error(store_address):
+    for warning in backend.warnings():
+        log.warning("%s", warning)
+    with _as_mount_error(backend):
         with Progress("indexing", terminal) as progress:
-            store = open_store(
-                store_address,
-                settings.flush_interval_ms,
+            opening = Opening(
                 settings.is_read_only,
-                progress,
+                settings.flush_interval_ms,
                 settings.memory_size,
                 settings.log_keep_size,
                 LINE_VIEWS,
+                progress,
             )
+            store = backend.open(opening)
         try:
-            serve(store, mountpoint, store_address, settings, on_up)
+            serve(store, mountpoint, backend.name, settings, on_up)
         finally:
             on_end()
             store.close()
@@ -286,8 +229,8 @@ def _share_memory() -> None:
 
 
 @contextlib.contextmanager
-def _as_mount_error(store_address: str) -> Iterator[None]:
-    """Raise MountError for what is wrong with the store at *store_address*.
+def _as_mount_error(backend: Backend) -> Iterator[None]:
+    """Raise MountError for what is wrong with the store of *backend*.
 
     Raises:
         MountError: for every error of the store.
@@ -298,11 +241,11 @@ def _as_mount_error(store_address: str) -> Iterator[None]:
         mountpoints = [
             each.mountpoint
             for each in mounts()
-            if each.is_ours and each.source == store_address and each.may_be_of(store_address)
+            if each.is_ours and each.source == backend.name and named_store(each) is not None
         ]
         shown = "".join(f", and it is mounted on {mountpoint}" for mountpoint in mountpoints)
         raise MountError(
-            f"store {store_address} is in use: {error}{shown} (to mount it read-only as well: -o ro)"
+            f"store {backend.name} is in use: {error}{shown} (to mount it read-only as well: -o ro)"
         ) from error
     except EventStoreException as error:
         raise MountError(str(error)) from error

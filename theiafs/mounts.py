@@ -21,7 +21,7 @@ class Mount(NamedTuple):
         device: major and minor number of the filesystem; all bind mounts of it have the same.
         mountpoint: path of the directory that it is mounted on.
         type: type of the filesystem, such as "fuse.theiafs".
-        source: the device or, for theiafs, the address of the store.
+        source: the device or, for theiafs, the name of the store, which is an address without a password.
         is_read_only: whether the filesystem, not only this mount of it, is read-only.
         owner: the id of the user that mounted it, which only FUSE tells; -1 if it is not told.
         namespace: suffix for messages that names a process of another mount namespace; empty for our own.
@@ -48,19 +48,6 @@ class Mount(NamedTuple):
             return pwd.getpwuid(self.owner).pw_name
         except KeyError:
             return f"user {self.owner}"
-
-    def may_be_of(self, store: str) -> bool:
-        """Return whether it is to be believed that this theiafs mount is one of the directory *store*.
-
-        Any user can mount a filesystem of any name and source. The word of root, of the caller, and of the owner of the
-        directory is taken.
-        """
-        if self.owner in (0, os.geteuid()):
-            return True
-        try:
-            return self.owner == os.stat(store).st_uid
-        except OSError:
-            return False  # what is not there, or not for the caller, has no owner to be believed
 
 
 def mounts(process: str = "self") -> list[Mount]:

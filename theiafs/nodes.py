@@ -12,12 +12,12 @@ from theiafs.doors import Buffer
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import NotFound
 from theiafs.handles import (
+    REST_S,
     AnswerHandle,
     ErrorsHandle,
     Handle,
     IngestHandle,
     TextHandle,
-    has_settled,
 )
 from theiafs.openanswers import Extent, OpenAnswers
 from theiafs.processes import Process
@@ -169,14 +169,13 @@ class StatusFile(File):
 
 
 class ErrorsFile(File):
-    """The text of *errors*; *began* is as in :func:`has_settled`."""
+    """The text of *errors*."""
 
     MODE = stat.S_IFREG | 0o444
     grows_with = "errors"
 
-    def __init__(self, errors: ErrorLog, began: float) -> None:
+    def __init__(self, errors: ErrorLog) -> None:
         self._errors = errors
-        self._began = began
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`."""
@@ -185,7 +184,7 @@ class ErrorsFile(File):
 
     def open(self) -> ErrorsHandle:
         """See :meth:`File.open`."""
-        return ErrorsHandle(self._errors, self._began)
+        return ErrorsHandle(self._errors)
 
 
 class SummaryFile(File):
@@ -194,17 +193,20 @@ class SummaryFile(File):
     Args:
         text: computes it.
         events: returns what is known, without reading contents, of the events that it may be about.
-        began: see :func:`has_settled`; None if the text changes with time.
+        has_settled: returns whether the text of these events will be the same for a while.
     """
 
     MODE = stat.S_IFREG | 0o444
 
     def __init__(
-        self, text: Callable[[], bytes], events: Callable[[], Span], began: float | None
+        self,
+        text: Callable[[], bytes],
+        events: Callable[[], Span],
+        has_settled: Callable[[Span], bool],
     ) -> None:
         self._text = text
         self._events = events
-        self._began = began
+        self._has_settled = has_settled
         self.grows_with = ""
 
     def attributes(self) -> Attributes:
@@ -214,8 +216,8 @@ class SummaryFile(File):
 
     def open(self) -> TextHandle:
         """See :meth:`File.open`."""
-        changed, began = self._events().changed, self._began
-        return TextHandle(self._text(), changes=began is None or not has_settled(changed, began))
+        events = self._events()  # before the text: what arrives between them has not settled
+        return TextHandle(self._text(), changes=not self._has_settled(events))
 
 
 class ScanFile(SummaryFile):
@@ -235,7 +237,7 @@ class ScanFile(SummaryFile):
         sizes: Recent[str, int],
         path: str,
     ) -> None:
-        super().__init__(text, events, None)
+        super().__init__(text, events, lambda _events: False)
         self._sizes = sizes
         self._path = path
 
@@ -310,7 +312,7 @@ class AnswerFile(File):
             self._query,
             answer.span,
             lambda closed: open_answers.remove(path, closed),
-            open_answers.began,
+            self._store.has_settled(answer.span, REST_S),
         )
         open_answers.add(path, handle, answer.span)
         if not self._minute:  # a minute that is removed grows no more

@@ -5,7 +5,6 @@ So what leaves an open path (removed minutes, the start of a moving range) stays
 """
 
 import threading
-import time
 from typing import NamedTuple
 
 from store import Span
@@ -45,14 +44,9 @@ class _OpenAt:
 
 
 class OpenAnswers:
-    """The open answers, by their paths. Any number of threads may use it.
-
-    Attributes:
-        began: when it was made, in seconds since the epoch; nothing was open before.
-    """
+    """The open answers, by their paths. Any number of threads may use it."""
 
     def __init__(self) -> None:
-        self.began = time.time()
         self._lock = threading.Lock()
         self._by_path: dict[str, _OpenAt] = {}
 

@@ -207,17 +207,19 @@ class Operations:
         usage = self._store.usage()
         if usage is None:
             return {"f_namemax": NAME_SIZE_MAX}
-        return {
+        found = {
             "f_bsize": usage.block_size,
             "f_frsize": usage.block_size,
             "f_blocks": usage.blocks,
             "f_bfree": usage.blocks_free,
             "f_bavail": usage.blocks_available,
-            "f_files": usage.files,
-            "f_ffree": usage.files_free,
-            "f_favail": usage.files_available,
             "f_namemax": NAME_SIZE_MAX,
         }
+        if usage.inodes is not None:
+            found["f_files"] = usage.inodes.files
+            found["f_ffree"] = usage.inodes.files_free
+            found["f_favail"] = usage.inodes.files_available
+        return found
 
     def getattr(self, path: str, number: int | None = None) -> Stat:
         """Return the attributes of the node at *path*; *number* is that of its handle, if the kernel says one."""

@@ -10,7 +10,7 @@ from tqdm import tqdm
 __all__ = ["Progress", "copy_of_terminal"]
 
 _LOGGED_FROM = 1000
-"""Minimum number of files for lines in the log; less work is too short."""
+"""Minimum number of units for lines in the log; less work is too short."""
 
 _DELAY_S = 0.5
 """Minimum duration of work that shows a bar; a shorter one would only flicker."""
@@ -24,21 +24,23 @@ class Progress:
     Args:
         what: heading of the bar and of the lines.
         terminal: the terminal; None for no bar.
+        unit: what the work is counted in.
     """
 
-    def __init__(self, what: str, terminal: TextIO | None) -> None:
+    def __init__(self, what: str, terminal: TextIO | None, unit: str = "files") -> None:
         self._what = what
+        self._unit = unit
         self._tenths = 0
         self._terminal = terminal
         self._bar: tqdm[Never] | None = None
 
     def __call__(self, done: int, total: int) -> None:
-        """Show that *done* of *total* files are done."""
+        """Show that *done* of *total* units are done."""
         if self._bar is None and self._terminal is not None:
             self._bar = tqdm(
                 desc=self._what,
                 total=total,
-                unit=" files",
+                unit=f" {self._unit}",
                 file=self._terminal,
                 delay=_DELAY_S,
                 leave=False,
@@ -49,7 +51,7 @@ class Progress:
             self._bar.update(done - self._bar.n)
         tenths = 10 * done // total
         if tenths != self._tenths and total >= _LOGGED_FROM:
-            log.info("%s: %d of %d files", self._what, done, total)
+            log.info("%s: %d of %d %s", self._what, done, total, self._unit)
         self._tenths = tenths
 
     def close(self) -> None:

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 from store import (
     TICKS_PER_S,
+    Backend,
     EventStoreException,
     EventWriteException,
+    Opening,
     Query,
     Span,
     StoreLocked,
     in_decimal,
-    open_store,
     remove_minute_files,
 )
 from theiafs.config import parse_size
@@ -37,7 +38,7 @@ delete for that; otherwise unmount it first.
 """
 
 _EPILOG = """\
-exit status: 0 if everything that was to be removed is, 1 if not, 2 if the arguments are wrong or there is no such store
+exit status: 0 if everything that was to be removed is, 1 if not, 2 if the arguments are wrong
 """
 
 _SIZE_MAX = 1 << 62
@@ -125,29 +126,22 @@ def run_prune(parsed: argparse.Namespace) -> int:
     oldest = 0 if parsed.older is None else now_in_ticks() - parsed.older
     limits = _Limits(oldest, _SIZE_MAX if parsed.larger is None else parsed.larger)
     try:
-        store = store_at(parsed.store)
-        if not os.path.isdir(store):
-            print(
-                f"theiafs: there is no store {printable(store)}: give the directory of its minute files",
-                file=sys.stderr,
-            )
-            return 2
-        _prune(store, limits, parsed.tag, parsed.dry_run)
+        _prune(store_at(parsed.store), limits, parsed.tag, parsed.dry_run)
     except EventStoreException as error:
         print(f"theiafs: {printable(str(error))}", file=sys.stderr)
         return 1
     return 0
 
 
-def _prune(store: str, limits: _Limits, tag: str | None, is_dry_run: bool) -> None:
+def _prune(store: Backend, limits: _Limits, tag: str | None, is_dry_run: bool) -> None:
     """Prune *store* to *limits*, all of it or the events with *tag*.
 
     Raises:
         EventStoreException: if that was not possible.
     """
     query = Query() if tag is None else Query().tagged(tag)
-    with contextlib.closing(open_store(store, is_read_only=True)) as opened:
-        surplus = limits.surplus(opened.spans(query))
+    with contextlib.closing(store.open(Opening(is_read_only=True))) as opened:
+        surplus = limits.surplus(opened.snapshot(query).spans)
     if is_dry_run:
         for each in surplus:
             print(f"{each.name}\t{each.events}\t{each.size}")
@@ -159,7 +153,7 @@ def _prune(store: str, limits: _Limits, tag: str | None, is_dry_run: bool) -> No
 
 
 def _remove(
-    store: str, limits: _Limits, query: Query, tag: str | None, surplus: list[Span]
+    store: Backend, limits: _Limits, query: Query, tag: str | None, surplus: list[Span]
 ) -> list[Span]:
     """Remove what answers *query*, the events with *tag* if there is one, in the minutes *surplus*.
 
@@ -171,15 +165,16 @@ def _remove(
     """
     with Progress("removing", copy_of_terminal()) as progress:
         try:
-            opened = open_store(store)
+            opened = store.open(Opening())
         except StoreLocked:
             if tag is None:
-                _in_batches(lambda names: remove_minute_files(store, names), surplus, progress)
+                directory = store.directory
+                _in_batches(lambda names: remove_minute_files(directory, names), surplus, progress)
             else:
                 _remove_through_mount(store, tag, surplus, progress)
             return surplus
         with contextlib.closing(opened):
-            surplus = limits.surplus(opened.spans(query))
+            surplus = limits.surplus(opened.snapshot(query).spans)
             if tag is None:
                 _in_batches(opened.remove_minutes, surplus, progress)
             else:
@@ -201,7 +196,7 @@ def _in_batches(
 
 
 def _remove_through_mount(
-    store: str, tag: str, surplus: Sequence[Span], progress: Progress
+    store: Backend, tag: str, surplus: Sequence[Span], progress: Progress
 ) -> None:
     """Remove the events with *tag* in the minutes *surplus* through the mount of *store*.
 
@@ -210,7 +205,7 @@ def _remove_through_mount(
     """
     mount = mount_of(store)
     if mount is None:
-        raise StoreLocked(f"{store} is in use by another process: end that, to remove by tag")
+        raise StoreLocked(f"{store.name} is in use by another process: end that, to remove by tag")
     directory = os.path.join(mount.mountpoint, "by-tag", escape(tag), "range")
     for done, each in enumerate(surplus, 1):
         start = int(each.name.partition("-")[0]) * TICKS_PER_S
@@ -222,7 +217,7 @@ def _remove_through_mount(
             continue  # no event has the tag any more
         except PermissionError as error:
             raise EventWriteException(
-                f"{store} is mounted on {mount.mountpoint} without -o delete:"
+                f"{store.name} is mounted on {mount.mountpoint} without -o delete:"
                 " unmount it, or mount it with that, to remove by tag"
             ) from error
         except OSError as error:

@@ -1,12 +1,12 @@
-"""The stores that users name: by their directories, or by where they are mounted."""
+"""The stores that users name: by their addresses, or by where they are mounted."""
 
 import argparse
 import os
 
-from store import EventReadException
+from store import Backend, EventReadException, EventStoreException, backend_of
 from theiafs.mounts import Mount, mount_at, mounts
 
-__all__ = ["add_store_argument", "mount_of", "store_at"]
+__all__ = ["add_store_argument", "mount_of", "named_store", "store_at"]
 
 
 def add_store_argument(parser: argparse.ArgumentParser) -> None:
@@ -16,36 +16,44 @@ def add_store_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def store_at(path: str) -> str:
-    """Return the directory of the store that is meant by *path*: that itself, or the store that is mounted there.
+def store_at(given: str) -> Backend:
+    """Return the store that is meant by *given*: its address, or the path that it is mounted on.
 
     Raises:
-        EventReadException: if the mount may be of another store than it says.
+        EventStoreException: if it is no address of a store, or the mount may be of another store than it says.
     """
     # A mount that does not answer is known by its path as it was given.
-    for each in (os.path.abspath(path), os.path.realpath(path)):
-        mount = mount_at(each)
+    for path in (os.path.abspath(given), os.path.realpath(given)):
+        mount = mount_at(path)
         if mount is not None and mount.is_ours:
-            if not mount.may_be_of(mount.source):
+            store = named_store(mount)
+            if store is None:
                 raise EventReadException(
-                    f"{path} was mounted by user {mount.owner}, whose word that it is of {mount.source} is not taken:"
+                    f"{given} was mounted by user {mount.owner}, whose word that it is of {mount.source} is not taken:"
                     " give the directory of the store"
                 )
-            return mount.source
-    return path
+            return store
+    return backend_of(given)
 
 
-def mount_of(store: str) -> Mount | None:
-    """Return a mount through which the directory *store* is written; None if there is none."""
-    real = os.path.realpath(store)
-    return next(
-        (
-            each
-            for each in mounts()
-            if each.is_ours
-            and not each.is_read_only
-            and each.may_be_of(real)
-            and os.path.realpath(each.source) == real
-        ),
-        None,
-    )
+def mount_of(store: Backend) -> Mount | None:
+    """Return a mount through which *store* is written; None if there is none."""
+    for each in mounts():
+        if each.is_ours and not each.is_read_only:
+            named = named_store(each)
+            if named is not None and named.identity == store.identity:
+                return each
+    return None
+
+
+def named_store(mount: Mount) -> Backend | None:
+    """Return the store that *mount*, a theiafs mount, says that it is of; None if that is not to be believed.
+
+    Any user can mount a filesystem of any name and source. The word of root, of the caller, and of the owner of the store is
+    taken.
+    """
+    try:
+        store = backend_of(mount.source)
+    except EventStoreException:
+        return None  # another release, which knows more stores, has mounted it
+    return store if mount.owner in (0, os.geteuid(), store.owner()) else None

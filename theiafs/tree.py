@@ -25,7 +25,7 @@ from theiafs.doors import Doors
 from theiafs.errorlog import ErrorLog
 from theiafs.errors import AlreadyThere, InvalidName, NotFound, NotPermitted
 from theiafs.guide import GUIDE
-from theiafs.handles import Handle
+from theiafs.handles import REST_S, Handle
 from theiafs.lineviews import VIEW_OF
 from theiafs.listings import Listings
 from theiafs.moments import Moments
@@ -130,7 +130,7 @@ class Tree:
             NodeKind.STATUS: lambda *_: StatusFile(
                 {**status(), **doors.status(), **store.status()}
             ),
-            NodeKind.ERRORS: lambda *_: ErrorsFile(self._errors, self._open_answers.began),
+            NodeKind.ERRORS: lambda *_: ErrorsFile(self._errors),
             NodeKind.LATEST: self._latest,
             NodeKind.VIEW: self._view,
             NodeKind.SIGNPOST: self._signpost,
@@ -387,9 +387,12 @@ class Tree:
 
         if kind in SCANS or query.content_filters:
             return ScanFile(text, events, self._scanned_sizes, path)
-        # A range may move with the clock.
-        began = None if query.is_bounded else self._open_answers.began
-        return SummaryFile(text, events, began)
+
+        def has_settled(events: Span) -> bool:
+            # A range may move with the clock.
+            return not query.is_bounded and self._store.has_settled(events, REST_S)
+
+        return SummaryFile(text, events, has_settled)
 
     def _latest(self, path: str, _location: Location, _query: Query) -> Link:
         newest = self._store.latest()

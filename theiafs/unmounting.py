@@ -8,13 +8,17 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
-from store import EventStoreException, StoreLocked, wait_until_closed
+from store import EventStoreException, StoreLocked
 from theiafs.directories import absolute
 from theiafs.errors import MountError
 from theiafs.mounts import Mount, mount_at, mounted_on, mounts_of_all_processes
+from theiafs.stores import named_store
 
 __all__ = ["is_stale", "remove_mount", "remove_stale", "unmount"]
+
+_Answer = TypeVar("_Answer")
 
 _ANSWER_S = 5.0
 """How long a mount may take to answer, in seconds, before it counts as one that does not."""
@@ -51,7 +55,8 @@ def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf)
             f"{mountpoint} does not answer: is its process stopped? (theiafs umount --lazy {mountpoint})"
         )
     _run_umount(mountpoint)
-    if mounted.is_read_only or not _within(_ANSWER_S, lambda: mounted.may_be_of(mounted.source)):
+    store = _within(_ANSWER_S, lambda: named_store(mounted))
+    if mounted.is_read_only or store is None:
         return
     others = _mounts_of(mounted.source)
     if others and not answers:
@@ -68,7 +73,7 @@ def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf)
             f" on {held[0].mountpoint}{held[0].namespace}, and stays in use until that is unmounted too"
         )
     try:
-        is_all_written = wait_until_closed(mounted.source, timeout_s)
+        is_all_written = store.wait_until_closed(timeout_s)
     except StoreLocked as error:
         raise MountError(
             f"{mountpoint} is unmounted, but not everything is written after {timeout_s:g} s: {error};"
@@ -167,9 +172,9 @@ def _answers(mountpoint: str, timeout_s: float) -> bool | None:
     return _within(timeout_s, lambda: _is_served(mountpoint))
 
 
-def _within(timeout_s: float, ask: Callable[[], bool]) -> bool | None:
+def _within(timeout_s: float, ask: Callable[[], _Answer]) -> _Answer | None:
     """Return what *ask* returns; None if that takes more than *timeout_s* seconds, because a mount does not answer."""
-    answers: list[bool] = []
+    answers: list[_Answer] = []
     # A thread that waits for a mount ends with this process, whatever becomes of the mount.
     thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
     thread.start()

@@ -50,7 +50,7 @@ function _shtab_theiafs_using
   test "$_shtab_theiafs_cmdpath" = "$argv"
 end
 
-set -g _shtab_theiafs_commands mount umount import backup prune reindex ls cat check
+set -g _shtab_theiafs_commands mount umount import backup copy prune reindex ls cat check
 set -g _shtab_theiafs_opts_with_value --format --keys --larger --max-event --multiline --older --source --tag --timeout --tz -o
 
 complete -c theiafs -e
@@ -87,6 +87,11 @@ complete -c theiafs -n '_shtab_theiafs_using backup' -s h -l help -d 'show this 
 complete -c theiafs -n '_shtab_theiafs_using backup' -l delete -d 'remove from DEST what STORE has no more: minutes, and saved views'
 complete -c theiafs -n '_shtab_theiafs_using backup' -l verify -d 'compare files that are in DEST already byte by byte, not only by size and time'
 complete -c theiafs -n '_shtab_theiafs_using backup; and test $_shtab_theiafs_npos -eq 0' -ka "(__fish_complete_directories)" -d 'directory of the minute files, or where it is mounted'
+complete -c theiafs -n '_shtab_theiafs_using; and test $_shtab_theiafs_npos -eq 0' -a copy -d 'Copy the events of a store into another one, which may have others, and may be a store of another kind. Each is copied'
+complete -c theiafs -n '_shtab_theiafs_using copy' -s h -l help -d 'show this help message and exit'
+complete -c theiafs -n '_shtab_theiafs_using copy' -l all -d 'compare all events, not only those that have arrived since the last copy'
+complete -c theiafs -n '_shtab_theiafs_using copy' -s f -d 'go on with what arrives, until interrupted'
+complete -c theiafs -n '_shtab_theiafs_using copy; and test $_shtab_theiafs_npos -eq 0' -ka "(__fish_complete_directories)" -d 'directory of the minute files, or where it is mounted'
 complete -c theiafs -n '_shtab_theiafs_using; and test $_shtab_theiafs_npos -eq 0' -a prune -d 'Remove old events: minutes all of whose events are older than a time, and the oldest ones of a store that is larger than a'
 complete -c theiafs -n '_shtab_theiafs_using prune' -s h -l help -d 'show this help message and exit'
 complete -c theiafs -n '_shtab_theiafs_using prune' -l older -x -d 'what is older, such as 30d (s, m, h, d, w)'

@@ -11,10 +11,10 @@ from store.answers.arrivals import Run
 from store.answers.extent_map import ExtentMap
 from store.answers.selection import select, select_all
 from store.answers.version import Minute, Version
-from store.api import Answer
 from store.errors import EventReadException, MinuteGone
 from store.index.extents import Extents, find_extents, flagged_extents
 from store.query import Query, Span
+from store.snapshot import Answer
 
 __all__ = ["MinuteAnswer", "MinuteBytes", "WholeAnswer"]
 
@@ -32,7 +32,7 @@ class MinuteBytes(Answer):
     """
 
     def __init__(self, minute: Minute, access: Access, span: Span | None) -> None:
-        super().__init__(span, minute.id, minute.id)
+        super().__init__(span, (minute.id, span and span.size), minute.id)
         self._minute = minute
         self._access = access
 
@@ -60,7 +60,7 @@ class MinuteAnswer(Answer):
     def __init__(
         self, query: Query, minute: Minute, access: Access, span: Span | None, entries: int
     ) -> None:
-        super().__init__(span, minute.id, minute.id)
+        super().__init__(span, (minute.id, span and span.size), minute.id)
         self._opening_size = span.size if span is not None else 0
         self._opening_entries = entries
         self._query = query
@@ -119,7 +119,7 @@ class WholeAnswer(Answer):
     """
 
     def __init__(self, version: Version, access: Access, span: Span) -> None:
-        super().__init__(span, version.order, version.epoch)
+        super().__init__(span, (span.size, span.changed, version.order), version.epoch)
         self._version = version
         self._access = access
         self._opening_size = span.size

@@ -3,6 +3,7 @@
 import threading
 from abc import abstractmethod
 from collections import deque
+from collections.abc import Hashable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,9 @@ from store.answers.line_reader import LineReader
 from store.answers.line_window import LineBlock, LineWindow
 from store.answers.selection import count_selected
 from store.answers.version import Minute, Version
-from store.api import Answer
 from store.errors import EventReadException
 from store.query import Query, Span
+from store.snapshot import Answer
 from store.view import View
 
 __all__ = ["MinuteLines", "WholeLines"]
@@ -30,8 +31,8 @@ class _Lines(Answer):
         view: the view.
         access: the access to minutes.
         span: the answer at its opening.
-        version: see :class:`store.api.Answer`.
-        generation: see :class:`store.api.Answer`.
+        order: tells apart the orders in which the same events can stand in the answer.
+        generation: see :class:`store.snapshot.Answer`.
     """
 
     def __init__(
@@ -40,10 +41,10 @@ class _Lines(Answer):
         view: View,
         access: Access,
         span: Span | None,
-        version: int,
+        order: Hashable,
         generation: int,
     ) -> None:
-        super().__init__(span, version, generation)
+        super().__init__(span, (span and span.size, order), generation)
         self._query = query
         self._view = view
         self._access = access
@@ -137,7 +138,8 @@ class WholeLines(_Lines):
         span: Span,
         sizes: NDArray[np.int64],
     ) -> None:
-        super().__init__(version.query, view, access, span, version.order, version.epoch)
+        order = version.changed, version.order
+        super().__init__(version.query, view, access, span, order, version.epoch)
         self._version: Version | None = version
         self._sizes = sizes
         self._arrivals = version.arrivals

@@ -16,7 +16,7 @@ from store.disk import lock, renaming, watch
 from store.disk.file import FileStat, ReadableFile, WritableFile, file_stat
 from store.disk.os_errors import read_failure, reading, writing
 from store.errors import EventWriteException, FileChanged
-from store.query import DiskUsage
+from store.query import DiskUsage, Inodes
 
 __all__ = ["PRIVATE", "Disk"]
 
@@ -221,6 +221,11 @@ class Disk:
                     emptied = os.open(path, _CREATE_FLAGS, 0o644)
                 return WritableFile(path, emptied)
 
+    def create_in_memory(self, path: str) -> WritableFile:
+        """Create an empty file in memory, which ends with its last descriptor; *path* is for messages only."""
+        with writing("create in memory", path):
+            return WritableFile(path, os.memfd_create("theiafs", os.MFD_CLOEXEC))
+
     def map_unnamed(self, directory: str, size: int) -> mmap.mmap:
         """Map *size* bytes of zeros in a file in *directory* that has no name, and ends with the mapping.
 
@@ -351,6 +356,20 @@ class Disk:
         """
         lock.wait(root_dir, lock_path, timeout_s)
 
+    def owner(self, path: str) -> int:
+        """Return the id of the user that owns what is at *path*."""
+        with reading("stat", path):
+            return os.stat(path).st_uid
+
+    def other_writers(self, directory: str) -> list[str]:
+        """Return the users except root that may write to *directory*, as far as its owner and its mode say."""
+        with reading("stat", directory):
+            status = os.stat(directory)
+        found = [f"user {status.st_uid}"] if status.st_uid else []
+        found += ["its group"] if status.st_mode & stat.S_IWGRP else []
+        found += ["everybody"] if status.st_mode & stat.S_IWOTH else []
+        return found
+
     def watch(self, directory: str) -> watch.DirectoryWatch | None:
         """Watch *directory* for changes by any process; None where the system cannot tell all of them."""
         return watch.watch(directory)
@@ -364,9 +383,7 @@ class Disk:
             found.f_blocks,
             found.f_bfree,
             found.f_bavail,
-            found.f_files,
-            found.f_ffree,
-            found.f_favail,
+            Inodes(found.f_files, found.f_ffree, found.f_favail),
         )
 
 

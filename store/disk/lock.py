@@ -7,13 +7,14 @@ directories. There the lock holds as long as the file is the one that was locked
 import contextlib
 import errno
 import fcntl
+import logging
 import os
 import threading
 import time
 from collections.abc import Iterator
 
 from store.disk.os_errors import reading, writing
-from store.errors import EventWriteException, StoreLocked
+from store.errors import EventWriteException, StoreFull, StoreLocked
 
 __all__ = ["Lock", "holder", "is_locked", "wait"]
 
@@ -30,6 +31,8 @@ _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # What others put there may be a link, or block.
 _SAFELY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _FILE_FLAGS = os.O_RDWR | os.O_CREAT | _SAFELY
+
+log = logging.getLogger(__name__)
 
 
 class Lock:
@@ -94,8 +97,9 @@ class Lock:
         """
         if not self._is_file_there():
             self._open_file()
-        with writing("set the time of", self._path):
-            os.utime(self._file)
+        if self._file >= 0:
+            with writing("set the time of", self._path):
+                os.utime(self._file)
 
     def close(self) -> None:
         """Release the lock."""
@@ -105,6 +109,16 @@ class Lock:
         self._directory = self._file = -1
 
     def _open_file(self) -> None:
+        """Lock the file, and note this process in it; on a full disk, the lock on the directory is enough."""
+        try:
+            self._lock_file()
+            self._note_holder()
+        except StoreFull as error:
+            if not self.is_held():
+                raise
+            log.info("locked without a note of this process: %s", error)
+
+    def _lock_file(self) -> None:
         with writing("lock", self._path):
             file = os.open(self._path, _FILE_FLAGS, 0o644)
             try:
@@ -121,10 +135,18 @@ class Lock:
             if self._file >= 0:
                 os.close(self._file)
             self._file = file
-            os.ftruncate(file, 0)
-            os.pwrite(file, b"%d\n" % os.getpid(), 0)
         if not self._is_file_there():  # it was removed between opening and locking it
             raise StoreLocked(f"{self._path} was removed while it was locked")
+
+    def _note_holder(self) -> None:
+        number = b"%d\n" % os.getpid()
+        with writing("write", self._path):
+            try:
+                os.pwrite(self._file, number, 0)  # a block that it has already needs no room
+                os.ftruncate(self._file, len(number))
+            except OSError:
+                os.ftruncate(self._file, 0)  # the number of another process would mislead
+                raise
 
     def _lock(self, descriptor: int, path: str) -> None:
         pause = threading.Event()
@@ -141,6 +163,8 @@ class Lock:
         raise StoreLocked(f"{_holder(self._path, descriptor)} holds {path}")
 
     def _is_file_there(self) -> bool:
+        if self._file < 0:
+            return False
         with reading("stat", self._path), contextlib.suppress(FileNotFoundError):
             found, ours = os.lstat(self._path), os.fstat(self._file)
             return (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)

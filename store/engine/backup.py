@@ -10,7 +10,7 @@ from store.checksum import crc32
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.engine.backup_mark import BackupMark
-from store.engine.declared import DeclaredNames
+from store.engine.declared import Declared
 from store.engine.links import check_links
 from store.engine.naive import NaiveEventStore
 from store.engine.saved_views import SavedViews
@@ -21,7 +21,6 @@ from store.filenames import (
     hidden_path,
     journal_path,
     lock_path,
-    old_declared_tags_path,
     quarantine_path,
     states_path,
     views_path,
@@ -110,7 +109,7 @@ class Backup:
         self._disk.make_directory_like(self._target_dir, self._root_dir)
         self._disk.make_directory_like(hidden_path(self._target_dir), hidden_path(self._root_dir))
         if list_segments(self._disk, journal_path(self._target_dir)):
-            # It was in use as a store: from here on, it has no log.
+            # It was open as a store: from here on, it has no log.
             NaiveEventStore(self._target_dir, math.inf, self._disk).close()
         lock = self._disk.lock_store(self._target_dir, lock_path(self._target_dir))
         with contextlib.closing(lock):
@@ -298,8 +297,7 @@ class Backup:
         for path_of in (declared_tags_path, declared_sources_path, views_path):
             self._copy_directories(path_of(self._root_dir), path_of(self._target_dir))
         tags, wanted_tags = (
-            DeclaredNames(self._disk, declared_tags_path(each), old_declared_tags_path(each))
-            for each in (self._target_dir, self._root_dir)
+            Declared(self._disk, each).tags for each in (self._target_dir, self._root_dir)
         )
         views, wanted_views = (
             SavedViews(self._disk, each) for each in (self._target_dir, self._root_dir)

@@ -1,7 +1,7 @@
 """The mark of a backup: a symbolic link in its hidden directory to the store that it is of.
 
-It means that the next backup may replace the minute files, and remove them. A directory that is opened as a store may have
-events that are nowhere else: so it loses the mark, be it a backup or restored from one.
+It means that the next backup may replace the minute files, and remove them. A directory to which events are saved has some that
+are nowhere else: so it loses the mark before the first one, be it a backup or restored from one.
 """
 
 from store.disk.disk import Disk
@@ -24,6 +24,7 @@ class BackupMark:
         self._root_dir = root_dir
         self._hidden = hidden_path(root_dir)
         self._path = backup_path(root_dir)
+        self._is_dropped = False
 
     def claim(self, store: str) -> None:
         """Mark the directory, which is made if it is missing, as a backup of *store*, by its path.
@@ -43,7 +44,7 @@ class BackupMark:
         # A backup that was killed at once may have left a hidden directory.
         if self._names(self._root_dir) - {HIDDEN_DIRECTORY} or self._names(self._hidden):
             raise EventWriteException(
-                f"{self._root_dir} is not empty, and no backup that theiafs has made, or one that was opened as a store since:"
+                f"{self._root_dir} is not empty, and no backup that theiafs has made, or events were saved to it since:"
                 f" give another directory (if what is only there may go: {how})"
             )
         self._disk.make_directory(self._hidden)
@@ -51,14 +52,17 @@ class BackupMark:
         self._disk.sync_directory(self._hidden)
 
     def drop(self) -> None:
-        """Remove the mark, durably, if there is one.
+        """Remove the mark, durably, if there is one; from then on, this costs nothing.
 
         Raises:
-            EventWriteException: if that failed.
+            EventStoreException: if that failed.
         """
+        if self._is_dropped:
+            return
         if self._disk.read_link(self._path) is not None:
             self._disk.remove(self._path)
             self._disk.sync_directory(self._hidden)
+        self._is_dropped = True
 
     def _names(self, directory: str) -> set[str]:
         """Return the names of all that is in *directory*, none if it is not there."""

@@ -7,8 +7,9 @@ import os
 import urllib.parse
 
 from store.disk.disk import Disk
+from store.filenames import declared_sources_path, declared_tags_path, old_declared_tags_path
 
-__all__ = ["DeclaredNames"]
+__all__ = ["Declared", "DeclaredNames"]
 
 _PIECE_SIZE = 200
 _CONTINUED = "+"
@@ -16,6 +17,34 @@ _CONTINUED = "+"
 
 _EMPTY = "%"
 """The directory of the empty name, which a source can have."""
+
+
+class Declared:
+    """All that is declared in a store. Any number of threads may use it.
+
+    Args:
+        disk: the disk the store is on.
+        root_dir: the directory of the store.
+
+    Attributes:
+        tags: the declared tags.
+        sources: the declared sources.
+    """
+
+    def __init__(self, disk: Disk, root_dir: str) -> None:
+        old_path = old_declared_tags_path(root_dir)
+        self.tags = DeclaredNames(disk, declared_tags_path(root_dir), old_path)
+        self.sources = DeclaredNames(disk, declared_sources_path(root_dir))
+
+    def load(self) -> None:
+        """See :meth:`DeclaredNames.load`."""
+        for names in (self.tags, self.sources):
+            names.load()
+
+    def restore(self) -> None:
+        """See :meth:`DeclaredNames.restore`."""
+        for names in (self.tags, self.sources):
+            names.restore()
 
 
 class DeclaredNames:

@@ -99,7 +99,7 @@ class Deleter:
                 if deleted:
                     # Durable or not, the deletion shows.
                     self._disk.sync_directory(self._state.root_dir)
-                    self._log.sync()
+                    self._log.sync_notes()
         except EventReadException as error:
             raise EventWriteException(str(error)) from error
         return deleted
@@ -123,7 +123,7 @@ class Deleter:
                 self._log.reset({name: b""}, {name: minute.entries.size})
         if not is_resting:
             self._flusher.flush_one(found)  # with a flush mark, which does that, too
-        self._log.sync()
+        self._log.sync_notes()
         with self._disk.open_to_read(f"{self._state.root_dir}/{name}") as old:
             positions = choose(minute, old)
             if not len(positions):

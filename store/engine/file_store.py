@@ -7,34 +7,29 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from store.api import Answer, EventStore
+from store.api import EventStore
 from store.disk.atomic import replace_file
 from store.disk.disk import Disk
-from store.engine.declared import DeclaredNames
+from store.engine.backup_mark import BackupMark
+from store.engine.cursors import changes_since
+from store.engine.declared import Declared
 from store.engine.links import check_links
 from store.engine.reading import Reader
 from store.engine.saved_views import SavedViews
+from store.engine.settling import Settling
 from store.engine.state import State
 from store.engine.watcher import Watcher
 from store.errors import InvalidEvent, InvalidQuery
-from store.filenames import (
-    declared_sources_path,
-    declared_tags_path,
-    lock_path,
-    old_declared_tags_path,
-    state_path,
-)
+from store.filenames import lock_path, state_path
 from store.format.event import Event
 from store.format.faults import line_fault, tag_fault
 from store.matching.event import content_filter
 from store.query import DiskUsage, Query, Span, Stream
+from store.snapshot import Answer, Changes, Snapshot
 from store.ticks import TICKS_MAX, bound_in_ticks
 from store.view import View
 
-__all__ = ["MEMORY_SIZE", "FileStore"]
-
-MEMORY_SIZE = 256 << 20
-"""The default memory budget, in bytes."""
+__all__ = ["FileStore"]
 
 
 class FileStore(EventStore):
@@ -46,6 +41,7 @@ class FileStore(EventStore):
     """
 
     _reader: Reader
+    _settling: Settling
     _state: State
     _watcher: Watcher
 
@@ -53,12 +49,14 @@ class FileStore(EventStore):
         self.root_dir = os.path.abspath(root_dir)
         self._disk = disk
         check_links(disk, self.root_dir)
-        self._declared_tags = DeclaredNames(
-            disk, declared_tags_path(self.root_dir), old_declared_tags_path(self.root_dir)
-        )
-        self._declared_sources = DeclaredNames(disk, declared_sources_path(self.root_dir))
-        self._declared = self._declared_tags, self._declared_sources
+        self._declared = Declared(disk, self.root_dir)
         self._views = SavedViews(disk, self.root_dir)
+        self._backup_mark = BackupMark(disk, self.root_dir)
+
+    def _load_names(self) -> None:
+        """Load the declared names and the saved views, as they are now."""
+        self._declared.load()
+        self._views.load()
 
     @abstractmethod
     def _check_open(self) -> None:
@@ -104,22 +102,22 @@ class FileStore(EventStore):
     def tags(self, query: Query | None = None) -> frozenset[str]:
         """See :meth:`EventStore.tags`."""
         if query is None or query.asks_everything:
-            return self._reader.tags() | self._declared_tags.names()
+            return self._reader.tags() | self._declared.tags.names()
         return super().tags(query)
 
     def sources(self, query: Query | None = None) -> frozenset[str]:
         """See :meth:`EventStore.sources`."""
         if query is None or query.asks_everything:
-            return self._reader.sources() | self._declared_sources.names()
+            return self._reader.sources() | self._declared.sources.names()
         return super().sources(query)
 
     def has_tag(self, tag: str) -> bool:
         """See :meth:`EventStore.has_tag`."""
-        return self._reader.has_tag(tag) or self._declared_tags.has(tag)
+        return self._reader.has_tag(tag) or self._declared.tags.has(tag)
 
     def has_source(self, source: str) -> bool:
         """See :meth:`EventStore.has_source`."""
-        return self._reader.has_source(source) or self._declared_sources.has(source)
+        return self._reader.has_source(source) or self._declared.sources.has(source)
 
     def records(self, query: Query) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
         """See :meth:`EventStore.records`."""
@@ -137,9 +135,9 @@ class FileStore(EventStore):
         """See :meth:`EventStore.minutes`."""
         return self._reader.minutes(query)
 
-    def spans(self, query: Query, view: View | None = None) -> list[Span]:
-        """See :meth:`EventStore.spans`."""
-        return self._reader.spans(query, view)
+    def snapshot(self, query: Query, view: View | None = None) -> Snapshot:
+        """See :meth:`EventStore.snapshot`."""
+        return self._reader.snapshot(query, view)
 
     def span(self, query: Query, minute: str, view: View | None = None) -> Span | None:
         """See :meth:`EventStore.span`."""
@@ -157,6 +155,14 @@ class FileStore(EventStore):
         """See :meth:`EventStore.latest`."""
         return self._reader.latest()
 
+    def has_settled(self, span: Span, rest_s: float) -> bool:
+        """See :meth:`EventStore.has_settled`."""
+        return self._settling.has_settled(span.changed, rest_s)
+
+    def follow(self, cursor: bytes = b"") -> Changes:
+        """See :meth:`EventStore.follow`."""
+        return changes_since(self._state.lookup, cursor)
+
     def _check_hidden(self) -> None:
         """Check that the store can be written, and that what is not in its minutes goes nowhere else.
 
@@ -170,13 +176,13 @@ class FileStore(EventStore):
         """See :meth:`EventStore.declare_tag`; the tag survives a restart."""
         self._check_hidden()
         _check_name("tag", tag, tag_fault(tag))
-        self._declared_tags.add(tag)
+        self._declared.tags.add(tag)
 
     def declare_source(self, source: str) -> None:
         """See :meth:`EventStore.declare_source`; the source survives a restart."""
         self._check_hidden()
         _check_name("source", source, line_fault(source))
-        self._declared_sources.add(source)
+        self._declared.sources.add(source)
 
     def views(self) -> Mapping[str, str]:
         """See :meth:`EventStore.views`."""

@@ -220,7 +220,7 @@ class Flusher:
         changed: list[str] = []
         if minutes and self._has_moved:
             try:
-                self._log.sync()
+                self._log.sync_notes()
             except EventWriteException as error:
                 return FlushResult(changed, error)
             self._has_moved = False

@@ -8,11 +8,13 @@ from typing import NoReturn
 import numpy as np
 
 from store.answers.version import Minute
+from store.backend import MEMORY_SIZE
 from store.disk.disk import Disk
 from store.disk.file import FileStat
-from store.engine.file_store import MEMORY_SIZE, FileStore
+from store.engine.file_store import FileStore
 from store.engine.reading import Reader
 from store.engine.scanner import Scanned
+from store.engine.settling import Settling
 from store.engine.state import State
 from store.engine.watcher import Watcher
 from store.errors import EventStoreException, StoreReadOnly
@@ -69,12 +71,11 @@ class FollowingStore(FileStore):
             self._state.refresh = self._watcher.refresh
             self._watcher.begin()
             on_failure.callback(self._watcher.close)
-            for names in self._declared:
-                names.load()
-            self._views.load()
+            self._load_names()
             self._state.load(progress)
             on_failure.pop_all()
         self._watcher.start()
+        self._settling = Settling()
         self._timer = PeriodicTimer(max(refresh_interval, 1) / 1000, self._refresh)
         self._timer.start()
 
@@ -85,9 +86,7 @@ class FollowingStore(FileStore):
         """Apply all changes since the last call."""
         try:
             self._watcher.look()
-            for names in self._declared:
-                names.load()
-            self._views.load()
+            self._load_names()
         except EventStoreException as error:
             log.info("will check for changes again: %s", error)
 

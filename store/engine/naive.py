@@ -8,15 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from store.answers.version import Minute
+from store.backend import MEMORY_SIZE
 from store.disk.disk import PRIVATE, Disk
 from store.disk.file import FileStat
 from store.engine.deleter import Deleter
-from store.engine.file_store import MEMORY_SIZE, FileStore
+from store.engine.file_store import FileStore
 from store.engine.flusher import Flusher, FlushResult
 from store.engine.measurer import Measurer
 from store.engine.partition import Part, Partition
 from store.engine.reading import Reader
 from store.engine.remover import Remover
+from store.engine.settling import Settling
 from store.engine.state import State
 from store.engine.tails import LoggedTails
 from store.engine.upkeep import Upkeep
@@ -117,20 +119,17 @@ class NaiveEventStore(FileStore):
         self.flush_interval = flush_interval
         self._closed = False
         self._upkeep = Upkeep(self._disk, self.root_dir)
-        journal_directory = journal_path(self.root_dir)
         self._disk.make_directory(self.root_dir, PRIVATE)
-        self._disk.make_directory(journal_directory)
+        self._disk.make_directory(journal_path(self.root_dir))
         self._store_lock = self._disk.lock_store(self.root_dir, lock_path(self.root_dir))
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._store_lock.close)
-            for names in self._declared:
-                names.load()
-            self._views.load()
+            self._load_names()
             self._log, recovered = open_log(
                 self._disk,
                 self.root_dir,
                 hidden_path(self.root_dir),
-                journal_directory,
+                journal_path(self.root_dir),
                 keep_size=log_keep_size,
                 split=split_records,
                 first_number=int(time.time() * _SEGMENTS_PER_S),
@@ -160,7 +159,7 @@ class NaiveEventStore(FileStore):
         self._must_flush = bool(recovered)
         self._flush_recovered()
         with contextlib.suppress(EventWriteException):
-            self._declared_tags.convert()
+            self._declared.tags.convert()
         self._timer: PeriodicTimer | None = None
         self._measurer = Measurer(self._state, measured_views)
         self._measurer.begin()
@@ -168,6 +167,7 @@ class NaiveEventStore(FileStore):
             self._watcher.start()
             if measured_views:
                 self._measurer.start(_MEASURING_INTERVAL_S)
+        self._settling = Settling()
         if 0 < flush_interval < math.inf:
             self._timer = PeriodicTimer(flush_interval / 1000, self._tick_in_background)
             self._timer.start()
@@ -183,9 +183,10 @@ class NaiveEventStore(FileStore):
         self.save_batch(Batch.of(events))
 
     def save_batch(self, batch: Batch) -> None:
-        """See :meth:`EventStore.save_batch`; all of them or, when that is not possible, none."""
+        """See :meth:`EventStore.save_batch`; all of them or, when that is not possible, none. A backup is none any more then."""
         if not len(batch):
             return
+        self._backup_mark.drop()
         self._log.limit_unsynced()
         self._state.gate.go_through()
         with self._state.append_lock:
@@ -317,8 +318,7 @@ class NaiveEventStore(FileStore):
         try:
             # Another program may have removed all of the hidden directory, which the log has made again then.
             self._store_lock.keep()
-            for names in self._declared:
-                names.restore()
+            self._declared.restore()
             self._views.restore()
             self._watcher.look()
             self._upkeep.keep()

@@ -9,13 +9,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from store.answers.answer import MinuteAnswer, MinuteBytes, WholeAnswer
+from store.answers.answer import WholeAnswer
 from store.answers.fetch import IdSearch, sorted_events
 from store.answers.group_counts import GroupCounts
-from store.answers.lines import MinuteLines, WholeLines
 from store.answers.selection import count_minute
+from store.answers.snapshot import VersionSnapshot, open_minute, open_whole
 from store.answers.version import Version
-from store.api import Answer
 from store.disk.disk import Disk
 from store.engine.record_judge import contents_of
 from store.engine.selected import SelectedMinutes
@@ -33,6 +32,7 @@ from store.index.summary import NOTHING, Summaries, Total
 from store.index.times import are_inside
 from store.interruption import check_reader
 from store.query import Query, Span, Stream
+from store.snapshot import Answer, EmptyAnswer, Snapshot
 from store.view import View
 
 __all__ = ["Reader"]
@@ -256,16 +256,21 @@ class Reader:
                 names = self._lookup.catalog.names(minutes[first : first + _NAMES_AT_ONCE])
             yield from names
 
-    def spans(self, query: Query, view: View | None) -> list[Span]:
-        """See :meth:`EventStore.spans`."""
+    def snapshot(self, query: Query, view: View | None) -> Snapshot:
+        """See :meth:`EventStore.snapshot`."""
         version = self._lookup.version(query)
         totals = self._totals(version, view)
+        if (query.is_bounded or query.content_filters) and self._selected.gone(version):
+            # What has replaced minutes counts, which were known as they had been until they were read.
+            version = self._lookup.version(query)
+            totals = self._totals(version, view)
         with self._lookup.lock:
             names = self._lookup.catalog.names(version.minutes)
             changes = self._lookup.catalog.changes(version.minutes)
         rows = zip(names, *totals.tolist(), changes.tolist(), strict=True)
-        spans = itertools.starmap(Span, rows)
-        return [span for span in spans if span.events or query.asks_everything]
+        spans = list(itertools.starmap(Span, rows))
+        whole = _joined(totals, version.changed)
+        return VersionSnapshot(version, spans, whole, view, self._lookup)
 
     def span(self, query: Query, name: str, view: View | None) -> Span | None:
         """See :meth:`EventStore.span`."""
@@ -294,30 +299,18 @@ class Reader:
                 return WholeAnswer(version, self._lookup, self._whole(version))
             totals = self._totals(version, view)
             span = _joined(totals, version.changed)
-            if query.content_filters:
-                # A rare word costs what its minutes cost.
-                has_some = totals[1] > 0
-                version, totals = version.only(has_some), totals[:, has_some]
-            if view is None:
-                return WholeAnswer(version, self._lookup, span)
-            if not query.is_bounded and not query.content_filters:
+            if view is not None and not query.is_bounded and not query.content_filters:
                 self._lookup.line_totals.check(version, view, span.size)
-            return WholeLines(version, view, self._lookup, span, totals[0])
+            return open_whole(version, span, totals[0], view, self._lookup)
         row = self._current(name)
         if row is not None:
             try:
                 minute, part = self._lookup.minute(row.id), self._span(query, row, view)
-                if view is not None:
-                    return MinuteLines(query, view, minute, self._lookup, part, row.entries)
-                if query.asks_everything:
-                    return MinuteBytes(minute, self._lookup, part)
-                return MinuteAnswer(query, minute, self._lookup, part, row.entries)
+                return open_minute(query, view, minute, row.entries, part, self._lookup)
             except EventReadException:
                 if self._current(name) is not None:
                     raise
-        return WholeAnswer(
-            self._lookup.version(Query().within(1, 0)), self._lookup, Span("", 0, 0, 0, 0.0)
-        )
+        return EmptyAnswer()
 
     def latest(self) -> str | None:
         """See :meth:`EventStore.latest`."""

@@ -14,6 +14,7 @@ from store.errors import (
     EventWriteException,
     FileChanged,
     MinuteNotFound,
+    StoreFull,
 )
 from store.wal.log import WriteAheadLog
 
@@ -50,8 +51,8 @@ class Remover:
     """Removes minutes. Any number of threads may use it.
 
     A minute file goes at once, so all of its minute goes or nothing: first the minute is flushed, and it is made durable
-    that the log has nothing of it to bring back. After that it is as if another program had removed the file. Threads that
-    wait for the flush lock share all fsyncs.
+    that the log has nothing of it to bring back (on a full disk, after the removal, which makes room for that). After that it
+    is as if another program had removed the file. Threads that wait for the flush lock share all fsyncs.
 
     Args:
         state: the state of the store.
@@ -113,12 +114,18 @@ class Remover:
 
     def _serve(self, wanted: dict[str, _Request]) -> None:
         """Remove the minutes *wanted*, by name; those that fail are taken out."""
+        has_room = True
         self._flush(wanted)
         ids = self._find(wanted)
         if not self._log.sync_marks():
             self._tails.note_removed(ids.values())
             self._flush(wanted)  # those that have grown again get flush marks of this process
-            self._log.sync()
+            try:
+                self._log.sync_notes()
+            except StoreFull:
+                # The removal makes room for them. Until then, the marks of earlier processes keep the minutes away.
+                has_room = False
+                self._log.sync_earlier()
             ids = self._find(wanted)
         for name in list(wanted):
             try:
@@ -130,6 +137,8 @@ class Remover:
         finally:
             # Durable or not, the removal shows.
             self._disk.sync_directory(self._state.root_dir)
+        if not has_room:
+            self._log.sync_notes()
         for each in wanted.values():
             each.error = None
 

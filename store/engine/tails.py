@@ -100,7 +100,7 @@ class LoggedTails:
         with self._state.append_lock:
             if not self.has_tail(minute.id):
                 return False
-            [lsn] = self._log.append([LogRecord(minute.name, minute.entries.size, added)])
+            [lsn] = self._log.note([LogRecord(minute.name, minute.entries.size, added)])
             file.extend(len(added), lsn)
             file.accept(stat)
             with self._state.lock:

@@ -15,7 +15,7 @@ from store.disk.file import FileStat
 from store.disk.watch import DirectoryWatch
 from store.engine.scanner import Scanned
 from store.engine.state import State
-from store.errors import EventStoreException
+from store.errors import EventReadException, EventStoreException, EventWriteException
 from store.index.stamp import Stamp
 from store.minutes.names import parse_name
 
@@ -144,14 +144,17 @@ class Watcher:
         self._errors = errors
 
     def refresh(self, name: str) -> None:
-        """Compare the minute file *name* with the catalog now.
+        """Compare the minute file *name* with the catalog now, because a reader found it changed.
 
         Raises:
-            EventStoreException: if that was not possible.
+            EventReadException: if that was not possible; the next look tries again.
         """
-        with self._tails.exclusive():
-            for error in self._compare({name}).values():
-                raise error
+        try:
+            with self._tails.exclusive():
+                for error in self.show({name}).values():
+                    raise error
+        except EventWriteException as error:
+            raise EventReadException(str(error)) from error
 
     def show(self, names: Iterable[str]) -> dict[str, EventStoreException]:
         """Compare the minute files *names*, and show every change; the caller keeps minutes from being flushed.

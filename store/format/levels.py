@@ -97,11 +97,11 @@ _COMMON_KEYS = (
     rb"error_severity"
 )
 # Members before it that are no objects and no lists are skipped without a parser: for most lines this is all.
-_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_STRING = rb'"[^"\\]*+(?:\\.?+[^"\\]*+)*+"'
 _JSON_LEVEL = re.compile(
     rb"""(?sx) \{\s*+
     (?: (?! "(?: %(keys)b | severityNumber )" ) %(string)b \s*+:\s*+
-        (?: %(string)b | [^"{}\[\],\s]++ ) \s*+,\s*+ )*+
+        (?: %(string)b | [^"{}\[\],\s]++ ) \s*+,\s*+ )*
     "(?: %(keys)b )" \s*+:\s*+ (?: "([^"\\]*+)" | (\d{1,3})(?=[\s,}]) )"""
     % {b"keys": _COMMON_KEYS, b"string": _STRING}
 )

@@ -4,21 +4,23 @@ It is a directory of segments (see :mod:`store.wal.segment`). A record in it has
 read until its segment is removed: the number of bytes of records before it.
 """
 
-import bisect
+import contextlib
 import itertools
 import logging
 import threading
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from store.disk.disk import Disk
-from store.errors import EventReadException, EventWriteException, StoreFull
+from store.errors import EventWriteException, StoreFull
 from store.locks import new_lock
 from store.wal.log_directory import LogDirectory
+from store.wal.log_reader import LogReader
 from store.wal.log_segment import LogSegment
+from store.wal.lost_segments import write_lost_again
 from store.wal.segment import FirstLine, LogRecord
 from store.wal.segment_list import LogUsage, SegmentList
+from store.wal.unsynced import UnsyncedRecords
 
 __all__ = ["WriteAheadLog"]
 
@@ -72,21 +74,21 @@ class WriteAheadLog:
         self._rotate_s = keep_s / _SEGMENTS_KEPT
         self._segments = SegmentList(disk, keep_s, keep_size, segments, self._names)
         self._end = segments[-1].end if segments else 0  # the LSN of the next record
-        # Everything before this LSN is durable. Later appends stay in `_unsynced` as (LSN at their end, pieces).
+        # Everything before this LSN is durable. Later appends stay in `_unsynced`.
         self._synced = self._end
-        self._unsynced: deque[tuple[int, list[bytes]]] = deque()
+        self._unsynced = UnsyncedRecords()
         self._must_rewrite = False  # the unsynced records, to a new segment, before anything else
         self._failures = 0
-        # The last segment of an earlier process, until all of those are known to be flushed.
-        self._left_number = last_number if segments else 0
+        # The last segment of an earlier process, until all of those are known to be flushed; and for good, because it may
+        # have left them unsynced.
+        self._left_number = self._opened_number = last_number if segments else 0
         # The last number of a flushed segment, as the first line of the last one says.
         self._flushed = self._last_number if not segments else 0
-        self._opened_number = self._left_number  # the last one that it may have left unsynced
         self._marked = 0  # the LSN after the last flush mark
-        # The sizes of flush marks that could not be written.
-        self._unmarked: dict[str, int] = {}
+        self._unmarked: dict[str, int] = {}  # the sizes of flush marks that could not be written
         self._sync_lock = new_lock("log-sync")
         self._lock = new_lock("log")
+        self._reader = LogReader(disk, directory, self._segments, self._lock)
         self._syncing = threading.Thread()  # the last background sync
 
     def append(self, records: list[LogRecord]) -> list[int]:
@@ -100,6 +102,33 @@ class WriteAheadLog:
         with self._lock:
             return self._append(records, encoded)
 
+    def note(self, records: list[LogRecord]) -> list[int]:
+        """Append *records* that the next opening can do without, because of the minute files, and return the LSN of each.
+
+        Without room, they wait for it in memory, and everything that is appended later waits for them.
+
+        Raises:
+            StoreFull: if too many wait.
+            EventWriteException: if anything else fails.
+        """
+        encoded = [record.encode() for record in records]
+        with self._lock:
+            return self._note(records, encoded)
+
+    def _note(self, records: list[LogRecord], encoded: list[tuple[bytes, bytes]]) -> list[int]:
+        try:
+            return self._append(records, encoded)
+        except StoreFull as error:
+            waiting = self._segments.waiting
+            if waiting is None:
+                log.warning("noted in memory until there is room: %s", error)
+                self._last_number += 1
+                waiting = self._segments.wait(self._last_number, self._end)
+            elif waiting.size > _UNSYNCED_SIZE_MAX:
+                raise
+            waiting.append(list(itertools.chain.from_iterable(encoded)))
+            return self._count(waiting, records, encoded)
+
     def _append(self, records: list[LogRecord], encoded: list[tuple[bytes, bytes]]) -> list[int]:
         pieces = list(itertools.chain.from_iterable(encoded))
         try:
@@ -109,11 +138,17 @@ class WriteAheadLog:
             if not self._segments.remove_released(self._synced, self._end, is_full=True):
                 raise
             segment = self._write(pieces)
+        return self._count(segment, records, encoded)
+
+    def _count(
+        self, segment: LogSegment, records: list[LogRecord], encoded: list[tuple[bytes, bytes]]
+    ) -> list[int]:
+        """Count *records*, which were appended to *segment* as *encoded*; return their LSNs."""
         sizes = [len(line) + len(data) for line, data in encoded]
         lsns = list(itertools.accumulate(sizes, initial=self._end))
         segment.size += lsns[-1] - self._end
         self._end = lsns.pop()
-        self._unsynced.append((self._end, pieces))
+        self._unsynced.add(self._end, encoded)
         for record in records:
             if record.data:
                 segment.ends[record.minute] = record.end
@@ -145,48 +180,11 @@ class WriteAheadLog:
                     self._syncing.start()
 
     def read(self, starts: list[int], stops: list[int]) -> Iterator[bytes | memoryview]:
-        """Read parts of the log as they are in the segments, each of which is opened once.
-
-        Args:
-            starts: the LSNs where they start, in ascending order.
-            stops: the LSNs before which they stop; what is in another segment is a part of its own.
-
-        Yields:
-            The parts, as far as the log has them.
-
-        Raises:
-            EventReadException: if they cannot be read.
-        """
-        index = 0
-        lsn = starts[0] if starts else 0
-        while index < len(starts):
-            with self._lock:
-                segment = self._segments.find(lsn)
-                if segment is None:
-                    return
-                if lsn < segment.first:
-                    raise EventReadException(f"{self._directory}: {lsn} was removed")
-                end, shift = segment.end, segment.start - segment.first
-                file = segment.source.duplicate() if segment.source is not None else None
-            try:
-                file = file or self._disk.open_to_read(segment.path)
-            except EventReadException:
-                with self._lock:
-                    if self._segments.find(lsn) is segment:
-                        raise
-                continue  # it was removed meanwhile, its records perhaps rewritten
-            last = bisect.bisect_left(starts, end, index)
-            begins = [lsn + shift, *(start + shift for start in starts[index + 1 : last])]
-            with file:
-                ends = [min(stop, end) + shift for stop in stops[index:last]]
-                yield from file.parts(begins, ends)
-            # The last may go on in the next segment.
-            index, lsn = (last - 1, end) if stops[last - 1] > end else (last, end)
-            if index < len(starts):
-                lsn = max(lsn, starts[index])
+        """Read parts of the log; see :meth:`LogReader.read`."""
+        return self._reader.read(starts, stops)
 
     def sync(self) -> None:
-        """Make everything that was appended so far durable.
+        """Make everything that was appended so far durable, but for notes that still wait for room.
 
         One fsync serves all callers that wait for it. When it fails, all of them get the error, and the unsynced
         records are rewritten to a new segment, for the state of a file after a failed fsync is unknown
@@ -196,14 +194,37 @@ class WriteAheadLog:
             EventWriteException: if it failed.
         """
         with self._lock:
-            target, failures = self._end, self._failures
+            with contextlib.suppress(StoreFull):
+                self._write_waiting()
+            target, failures = self._segments.written(self._end), self._failures
         with self._sync_lock:
             if failures != self._failures:
                 raise EventWriteException(f"{self._directory} could not be synced meanwhile")
             if self._synced < target:
                 self._sync()
             else:
-                self._write_lost_again()
+                write_lost_again(self._segments, self._names, self._lock)
+
+    def sync_notes(self) -> None:
+        """Make everything durable, notes that wait for room included; see :meth:`sync`.
+
+        Raises:
+            StoreFull: if there is no room for them.
+            EventWriteException: if anything else fails.
+        """
+        with self._lock:
+            self._write_waiting()
+        self.sync()
+
+    def sync_earlier(self) -> None:
+        """Fsync what earlier processes appended: their flush marks, unless an fsync of theirs has failed.
+
+        Raises:
+            EventWriteException: if that failed.
+        """
+        with self._lock:
+            earlier = [each for each in self._segments if each.number <= self._opened_number]
+        self._names.sync_files(earlier)
 
     def note_unsynced_directory(self) -> None:
         """Remove no segment before the directory was synced: segments that were removed earlier may come back."""
@@ -222,7 +243,7 @@ class WriteAheadLog:
             stored_sizes: how many bytes of each minute are in its file.
 
         Raises:
-            EventWriteException: if a segment could not be begun or removed; that is harmless, and is tried again.
+            EventWriteException: if a segment could not be removed; that is harmless, and is tried again.
         """
         self.mark(stored_sizes)
         with self._sync_lock:
@@ -231,11 +252,8 @@ class WriteAheadLog:
                     if not self._segments.remove_released(self._synced, self._end):
                         break
                 self._names.sync()
-            with self._lock:
-                unread = [
-                    each.size for each in self._segments.flushed() if each.number > self._flushed
-                ]
-                if sum(unread[:-1]) >= _SEGMENT_SIZE_MAX // 2:
+            with self._lock, contextlib.suppress(StoreFull):
+                if self._segments.unread_size(self._flushed) >= _SEGMENT_SIZE_MAX // 2:
                     self._begin()  # its first line says so, and the next opening need not read them
 
     def intend(self, intents: Sequence[LogRecord]) -> None:
@@ -300,7 +318,7 @@ class WriteAheadLog:
     ) -> dict[str, int]:
         """Make the records of minutes void whose files were removed or changed, and begin them again.
 
-        It does not sync: until the next sync a loss of power may leave the old records.
+        It does not sync: until the next sync a loss of power may leave the old records. It needs no room; see :meth:`note`.
 
         Args:
             tails: for each minute the data it has instead, in one record.
@@ -324,7 +342,7 @@ class WriteAheadLog:
             with self._lock:
                 if not self._segments and not any(tails.values()):
                     return dict.fromkeys(tails, self._end)
-                lsns = self._append(records, encoded)
+                lsns = self._note(records, encoded)
                 for minute, data in batch:
                     self._unmarked.pop(minute, None)
                     for segment in self._segments:
@@ -378,9 +396,10 @@ class WriteAheadLog:
             self._segments.close()
 
     def _begin(self) -> LogSegment:
-        """Begin a segment with the records that have to be rewritten; the caller holds the lock."""
-        unsynced = self._unsynced if self._must_rewrite else ()
-        carried = [piece for _, pieces in unsynced for piece in pieces]
+        """Begin a segment with the records that have to be rewritten, or wait for room; the caller holds the lock."""
+        carried = self._unsynced.after(
+            -1 if self._must_rewrite else self._segments.written(self._end)
+        )
         first = self._end - sum(map(len, carried))
         self._last_number += 1
         flushed = max((each.number for each in self._segments.flushed()), default=0)
@@ -392,18 +411,23 @@ class WriteAheadLog:
         self._must_rewrite = False
         return begun
 
+    def _write_waiting(self) -> None:
+        """Write the records that wait for room to a new segment, if there are any; the caller holds the lock."""
+        if self._segments.waiting is not None:
+            self._begin()
+
     def _sync(self) -> None:
         with self._lock:
             if self._must_rewrite:
                 self._begin()
-            end = self._end
-            waiting = [each for each in self._segments if each.size and each.end > self._synced]
-            files = [each.file for each in waiting if each.file is not None]
+            end = self._segments.written(self._end)
+            unsynced = [each for each in self._segments if each.size and each.end > self._synced]
+            files = [each.file for each in unsynced if each.file is not None]
         try:
             for file in files:
                 file.sync()
             # Not before that: it takes long, and a file may be removed meanwhile.
-            self._write_lost_again()
+            write_lost_again(self._segments, self._names, self._lock)
         except EventWriteException:
             with self._lock:
                 self._failures += 1
@@ -413,34 +437,10 @@ class WriteAheadLog:
             raise
         with self._lock:
             self._synced = max(self._synced, end)
-            while self._unsynced and self._unsynced[0][0] <= self._synced:
-                self._unsynced.popleft()
+            self._unsynced.forget(self._synced)
             for segment in self._segments:
                 if segment is not self._segments.current and segment.end <= self._synced:
                     segment.seal()
-
-    def _write_lost_again(self) -> None:
-        """Write segments again that another program removed although they are needed.
-
-        Raises:
-            EventWriteException: if that was not possible, or they cannot be found.
-        """
-        with self._lock:
-            held = self._segments.held()
-        lost = self._names.find_lost(held)
-        with self._lock:
-            if self._segments.current in lost:
-                self._segments.current = None
-        for segment in lost:
-            with self._lock:
-                source = self._names.duplicate(segment)
-            if source is None:
-                continue  # a full disk took it meanwhile, because it is only kept
-            written = self._names.write_again(segment, source)
-            with self._lock:
-                self._segments.reopen(segment, written)
-        if not self._names.is_synced:
-            self._names.sync()
 
     def _sync_in_background(self) -> None:
         try:

@@ -49,9 +49,13 @@ class LogDirectory:
         self._changes += 1
         self._removed = self._changes
 
+    def path_of(self, number: int) -> str:
+        """Return the path of the segment *number*."""
+        return segment_path(self.path, number)
+
     def create(self, number: int, first: int, line: FirstLine, pieces: list[bytes]) -> LogSegment:
         """Create the segment *number*; see :func:`create_segment`. The directory is made again if it is not there."""
-        path = segment_path(self.path, number)
+        path = self.path_of(number)
         try:
             created = create_segment(self._disk, number, path, first, line, pieces)
         except EventWriteException:
@@ -100,6 +104,16 @@ class LogDirectory:
             raise EventWriteException(str(error)) from error
         self._changes += 1
         return written
+
+    def sync_files(self, segments: Iterable[LogSegment]) -> None:
+        """Fsync the files of *segments* that are still there.
+
+        Raises:
+            EventWriteException: if that failed.
+        """
+        for each in segments:
+            if self._disk.stat(each.path) is not None:
+                self._disk.sync_file(each.path)
 
     def sync(self) -> None:
         """Make all names durable.

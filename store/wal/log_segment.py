@@ -9,7 +9,7 @@ from store.disk.file import ReadableFile, WritableFile
 from store.errors import EventReadException, EventStoreException, EventWriteException
 from store.wal.segment import FirstLine, with_identity
 
-__all__ = ["LogSegment", "create_segment"]
+__all__ = ["LogSegment", "create_segment", "wait_in_memory"]
 
 _TEMPORARY = ".tmp"
 
@@ -27,6 +27,7 @@ class LogSegment:
         file: the file, to append and to sync; None once neither is needed.
         source: the file, to read even if another program removed its name; None once it is flushed, and so are those before it.
         is_pinned: whether it must stay, whatever is flushed.
+        is_waiting: whether it is in memory, because there was no room at its path.
         begun: when it was begun, or found when the log was opened, in seconds of the monotonic clock.
         released: None as long as records in it are not flushed; then since when they are, by the same clock.
         released_at: the LSN that has to be durable before it may be removed.
@@ -50,6 +51,7 @@ class LogSegment:
         self.file = file
         self.source = source
         self.is_pinned = False
+        self.is_waiting = False
         self.begun = time.monotonic()
         self.released: float | None = None
         self.released_at = 0
@@ -99,7 +101,7 @@ class LogSegment:
         Another thread may close it meanwhile: then it is not needed.
         """
         source = self.source
-        if source is None:
+        if source is None or self.is_waiting:
             return False
         try:
             there = disk.stat(self.path)
@@ -161,6 +163,14 @@ def create_segment(
     created = LogSegment(number, path, first, len(encoded), file, source)
     created.size = sum(map(len, pieces))
     return created
+
+
+def wait_in_memory(disk: Disk, number: int, path: str, first: int) -> LogSegment:
+    """Create the segment *number* in memory, because *disk* has no room at *path*; its records begin at the LSN *first*."""
+    file = disk.create_in_memory(path)
+    waiting = LogSegment(number, path, first, 0, file, file.to_read(path))
+    waiting.is_waiting = True
+    return waiting
 
 
 @contextlib.contextmanager

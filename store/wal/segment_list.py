@@ -10,7 +10,7 @@ from typing import NamedTuple
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.wal.log_directory import LogDirectory
-from store.wal.log_segment import LogSegment
+from store.wal.log_segment import LogSegment, wait_in_memory
 
 __all__ = ["LogUsage", "SegmentList"]
 
@@ -91,6 +91,29 @@ class SegmentList:
     def flushed(self) -> Iterator[LogSegment]:
         """Yield the segments before the first that is not flushed."""
         return itertools.takewhile(LogSegment.is_flushed, self._segments)
+
+    @property
+    def waiting(self) -> LogSegment | None:
+        """The segment of the records that wait for room; None for none. It is the last one."""
+        last = self._segments[-1] if self._segments else None
+        return last if last is not None and last.is_waiting else None
+
+    def written(self, end: int) -> int:
+        """Return the LSN after the last record that does not wait for room, in a log with the LSN *end* at its end."""
+        waiting = self.waiting
+        return end if waiting is None else waiting.first
+
+    def wait(self, number: int, first: int) -> LogSegment:
+        """Begin the segment *number* in memory, from the LSN *first* on; the next one that is begun replaces it."""
+        waiting = wait_in_memory(self._disk, number, self._names.path_of(number), first)
+        self._segments.append(waiting)
+        self.current = None
+        return waiting
+
+    def unread_size(self, number: int) -> int:
+        """Return the size of the flushed segments, the last one aside, after that of the *number*, in bytes."""
+        unread = [each.size for each in self.flushed() if each.number > number]
+        return sum(unread[:-1])
 
     def begin(self, begun: LogSegment) -> None:
         """Append to *begun* from now on, which replaces everything from its first LSN on."""

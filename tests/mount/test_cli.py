@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from store import NaiveEventStore, wait_until_closed
+from store import NaiveEventStore, backend_of
 from tests.mount.conftest import COMMAND_LINE, ENVIRONMENT, NO_LOG, Mount, is_mounted, theiafs
 from tests.waiting import eventually
 from theiafs import __version__
@@ -361,7 +361,7 @@ def test_umount_of_a_mount_that_another_namespace_has(mounted: Mount) -> None:
         told = refused("umount", mounted.path)
         assert f"in the mount namespace of process {process.pid}" in told
         process.stdin.close()
-    wait_until_closed(str(mounted.store_path))
+    backend_of(str(mounted.store_path)).wait_until_closed()
 
 
 def test_umount_of_a_stale_mount_whose_store_is_mounted_again(
@@ -370,7 +370,7 @@ def test_umount_of_a_stale_mount_whose_store_is_mounted_again(
     """It does not wait for the process that serves the store now."""
     mount = make_mount()
     os.kill(mount.process_id, signal.SIGKILL)
-    wait_until_closed(str(mount.store_path))
+    backend_of(str(mount.store_path)).wait_until_closed()
     theiafs("mount", mount.store_path, mountpoint, "-o", f"log={tmp_path}/log")
     theiafs("umount", mount.path)
     assert not is_mounted(mount.path)
@@ -384,7 +384,7 @@ def test_a_stale_mount_elsewhere_is_no_hindrance(
     """Every command works while another mount is dead."""
     other = make_mount(name="stale")
     os.kill(other.process_id, signal.SIGKILL)
-    wait_until_closed(str(other.store_path))
+    backend_of(str(other.store_path)).wait_until_closed()
     mounted.shell("echo line >> ingest")
     mounted.remount()
     assert mounted.contents() == [b"line"]
@@ -424,7 +424,7 @@ def test_a_line_that_was_not_ended_when_the_mount_ends(make_mount: Callable[...,
     ingest = os.open(mount.path / "ingest", os.O_WRONLY)
     os.write(ingest, b"partial")
     os.kill(mount.process_id, signal.SIGTERM)
-    wait_until_closed(str(mount.store_path))
+    backend_of(str(mount.store_path)).wait_until_closed()
     with pytest.raises(OSError, match="not connected"):
         os.close(ingest)
     mount.clean_up()

@@ -235,7 +235,7 @@ def test_a_read_only_mount_needs_a_store(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert (
         done.stderr
-        == f"theiafs: store {tmp_path}/none does not exist: mount it without -o ro to make it\n"
+        == f"theiafs: there is no store {tmp_path}/none: give the directory of its minute files, or mount it without -o ro to make it\n"
     )
 
 

@@ -171,6 +171,6 @@ def test_every_command_of_the_document_works(make_mount: MakeMount, tmp_path: Pa
         )
         if command.startswith("theiafs mount"):
             assert sorted(mount.contents()) == [b"one", b"two"]
-    for copied in ("copy", "copy-2", "backup", "damaged"):
+    for copied in ("copy", "copy-2", "backup", "damaged", "all"):
         assert contents(mount.store_path.parent / copied) == ["one", "two"]
     mount.umount()

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.conftest import Mount
+from store import backend_of
+from store.disk.disk import Disk
+from store.filenames import lock_path
+from tests.mount.conftest import Mount, is_mounted
 from tests.waiting import eventually
 from theiafs.unmounting import is_stale
 
@@ -49,6 +52,23 @@ def test_a_mount_whose_process_ends_while_it_is_asked_is_stale(
         os.kill(process_id, signal.SIGKILL)
         assert found.result()
     mount.mount()
+    assert mount.events("count") == b"0\n"
+
+
+def test_a_process_that_has_the_store_for_another_moment_is_waited_for(
+    make_mount: Callable[..., Mount],
+) -> None:
+    """The kernel ends the mount of a process that was killed before it closes all of its files."""
+    mount = make_mount()
+    os.kill(mount.process_id, signal.SIGKILL)
+    store = str(mount.store_path)
+    backend_of(store).wait_until_closed()
+    lock = Disk().lock_store(store, lock_path(store))
+    with ThreadPoolExecutor(1) as mounting:
+        mounted = mounting.submit(mount.mount)
+        eventually(lambda: not is_mounted(mount.path))
+        lock.close()
+        mounted.result()
     assert mount.events("count") == b"0\n"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from store import Event, EventSerializer, StoreLocked, wait_until_closed
+from store import Event, EventSerializer, StoreLocked, backend_of
 from tests.mount.conftest import ENVIRONMENT, Mount, is_mounted
 from tests.waiting import eventually
 
@@ -132,7 +132,7 @@ def test_interrupted_while_it_starts(unmounted: Mount, flags: tuple[str, ...], s
     _, said = process.communicate(timeout=60)
     assert "Traceback" not in said
     assert process.returncode in (INTERRUPTED, -signal.SIGINT)
-    wait_until_closed(str(unmounted.store_path))
+    backend_of(str(unmounted.store_path)).wait_until_closed()
     assert not is_mounted(unmounted.path)
     unmounted.mount()
     assert (unmounted.path / "count").read_text() == "2000\n"
@@ -154,7 +154,7 @@ def test_umount_of_a_mount_that_does_not_answer(unmounted: Mount) -> None:
         assert not is_mounted(unmounted.path)
     finally:
         os.kill(process_id, signal.SIGCONT)
-    wait_until_closed(str(unmounted.store_path))
+    backend_of(str(unmounted.store_path)).wait_until_closed()
     unmounted.mount()
     assert unmounted.contents() == [b"line"]
 
@@ -168,7 +168,7 @@ def test_umount_of_what_is_in_use(mounted: Mount) -> None:
         assert run("umount", "--lazy", mounted.path).returncode == 0
         assert not is_mounted(mounted.path)
         assert (first + file.read()).count(b"event: ") == 1000
-    wait_until_closed(str(mounted.store_path))
+    backend_of(str(mounted.store_path)).wait_until_closed()
     mounted.check_store()
 
 
@@ -182,10 +182,10 @@ def test_a_time_limit_of_umount(unmounted: Mount) -> None:
         holder = unmounted.process_id
         try:
             with pytest.raises(StoreLocked, match=f"process {holder} "):
-                wait_until_closed(str(unmounted.store_path), 0.1)
+                backend_of(str(unmounted.store_path)).wait_until_closed(0.1)
         finally:
             tail.terminate()
-    wait_until_closed(str(unmounted.store_path))
+    backend_of(str(unmounted.store_path)).wait_until_closed()
 
 
 @pytest.mark.one_binding

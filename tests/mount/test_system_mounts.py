@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from store import wait_until_closed
+from store import backend_of
 from tests.mount.conftest import Mount, theiafs
 from tests.namespaces import WITHOUT_COPIES
 
@@ -63,7 +63,7 @@ def machine(tmp_path: Path) -> Iterator[Callable[[str], subprocess.CompletedProc
     yield run
     store = tmp_path / "events"
     if store.exists():
-        wait_until_closed(str(store))
+        backend_of(str(store)).wait_until_closed()
 
 
 def test_mount_findmnt_and_umount(

@@ -20,14 +20,15 @@ from theiafs.formats.times import read_times
 __all__ = ["Combined"]
 
 _PATTERNS_KEPT = 64
-# Possessive, as are all repeats of groups: going back costs memory for each of them.
-_QUOTED = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
+# Possessive: going back costs memory for each repeat. Of groups, only those are that cannot fail after their first byte, for
+# Python before 3.11.5 does not go back to where such a group began (python/cpython#106052).
+_QUOTED = rb'[^"\\]*+(?:\\.?+[^"\\]*+)*+'
 _START = (
     rb"(?:(?P<vhost>[^ ]{1,255}) )??(?P<host>[^ ]{1,255}) (?:-|[^ ]{1,255}(?= [^ \[]{1,255} \[)) "
     rb'(?P<user>[^\[]{1,255}) \[(?P<time>[^\]]{1,40})\] "'
 )
 _REQUEST = (
-    rb'(?:(?P<method>[A-Za-z_-]{1,32}) (?P<path>[^ "?\\]*+(?:\\.[^ "?\\]*+)*+)[^ "\\]*+(?:\\.[^ "\\]*+)*+'
+    rb'(?:(?P<method>[A-Za-z_-]{1,32}) (?P<path>[^ "?\\]*+(?:\\.?+[^ "?\\]*+)*+)[^ "\\]*+(?:\\.?+[^ "\\]*+)*+'
     rb'(?: (?P<protocol>[A-Z]{1,8}/[0-9.]{1,8})(?="))?)?'
 )
 _RESULT = _QUOTED + rb'" (?P<status>[0-9]{3}) (?P<size>[0-9]{1,20}|-)(?![^ ])'
@@ -68,5 +69,5 @@ def _pattern(keys: frozenset[str]) -> re.Pattern[bytes]:
     for part, fields in reversed(_PARTS):
         # A request none of whose fields is asked for is passed over like any other text in quotes, in less time.
         if keys & fields or (rest and part != _REQUEST):
-            rest = b"(?:%b%b)?+" % (part, rest)
+            rest = b"(?:%b%b)?" % (part, rest)
     return capture_only(_START + rest, {*keys, "time"})

@@ -23,7 +23,7 @@ __all__ = ["Logfmt"]
 _TIMES = ("ts", "time", "t", "timestamp", "at")
 _SOURCES = ("source", "service", "service.name", "logger", "name", "app", "component")
 _START = re.compile(rb'\s*+[^\s="]++=')
-_VALUE = rb'[^\s"]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+["\\]?[^\s"]*+)*+'
+_VALUE = rb'[^\s"]*+(?:"[^"\\]*+(?:\\.?+[^"\\]*+)*+"?+[^\s"]*+)*'
 """Up to a blank that is not in quotes, or to the end of the line where a quote is not closed."""
 _QUOTE = b'"'
 _PATTERNS_MAX = 64
@@ -71,7 +71,7 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[bytes]:
     All that is between them is skipped in one step, which is never taken back, so that the time is linear.
     """
     name = b"|".join(re.escape(each.encode()) for each in names)
-    skipped = rb"\s*+(?:(?!(?:%b)=|\Z)%b\s*+)*+" % (name, _VALUE)
+    skipped = rb"\s*+(?:(?!(?:%b)=|\Z)%b\s*+)*" % (name, _VALUE)
     return re.compile(rb"%b(?:(%b)=(%b)|\Z)" % (skipped, name, _VALUE), re.DOTALL)
 
 

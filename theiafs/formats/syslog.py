@@ -25,13 +25,13 @@ from theiafs.formats.times import read_times
 __all__ = ["Syslog"]
 
 _PATTERNS_KEPT = 64
-# All repeats are possessive: each ends before a byte that it excludes. A third of the time went into keeping the way back.
+# Repeats of bytes are possessive: each ends before one that it excludes. A third of the time went into keeping the way back.
 _IN_FILES = (
     rb"(?:<(?P<priority>[0-9]{1,3}+)>)?"
     # Reading a time checks it. The last form has a year or a fraction.
     rb"(?P<time>[A-Z].{5} .{8}|[0-9]{4}-[^ ]{6,40}+|[A-Z][a-z]{2} [ 0-9][0-9](?: [0-9]{4})? [0-9:]{8}(?:\.[0-9]{1,9}+)?) "
-    rb"(?:(?P<host>[^ \n\[]{1,255}+(?<!:)) )?+"
-    rb"(?:(?P<app>[^ \n\[:]{1,255}+)(?:\[(?P<pid>[^\] ]{0,128}+)\]|:))?+(?P<msgid>(?!))?+"
+    rb"(?:(?P<host>[^ \n\[]{1,255}+(?<!:)) )?"
+    rb"(?:(?P<app>[^ \n\[:]{1,255}+)(?:\[(?P<pid>[^\] ]{0,128}+)\]|:))?(?P<msgid>(?!))?"
 )
 _RFC_5424 = (
     rb"(?:<(?P<priority>[0-9]{1,3}+)>)?[0-9]{1,2}+ (?P<time>-|[0-9]{4}-[^ ]{6,40}+) "

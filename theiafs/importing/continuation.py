@@ -40,7 +40,7 @@ _SPECIAL = re.compile(
     rb"|(?P<closing>[]})][]}),;]*[ \t]*$)"
     rb"|(?P<exception>(?:"
     + "|".join(_PACKAGES).encode()
-    + rb")\.(?:[a-z][a-z0-9_]*\.)*+[A-Z][\w$]*(?:Exception|Error|Throwable)(?::|$))"
+    + rb")\.(?:[a-z][a-z0-9_]*+\.)*[A-Z][\w$]*(?:Exception|Error|Throwable)(?::|$))"
 )
 """A line that may continue the one before; the name of the group says how."""
 _BEGINNINGS = {

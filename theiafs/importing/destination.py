@@ -11,13 +11,16 @@ import numpy as np
 
 from store import (
     TICKS_PER_S,
+    Backend,
     Batch,
     EventReadException,
     EventStore,
     EventStoreException,
     EventWriteException,
+    Opening,
     Query,
-    open_store,
+    StoreNotFound,
+    backend_of,
 )
 from theiafs.errors import ImportFailed
 from theiafs.mounts import Mount, mount_at, mounts
@@ -46,6 +49,17 @@ class Destination(ABC):
     @abstractmethod
     def save(self, batch: Batch) -> None:
         """Save the events of *batch*."""
+
+    def sync(self) -> None:  # noqa: B027 - what is nowhere needs none
+        """Make durable what was saved so far."""
+
+    def read_state(self, name: str) -> bytes:
+        """Return the state *name*, see :meth:`store.EventStore.read_state`; empty where it cannot be told."""
+        del name
+        return b""
+
+    def write_state(self, name: str, data: bytes) -> None:  # noqa: B027 - a mount has no place for it
+        """Keep *data* as the state *name*, where that is possible."""
 
     @abstractmethod
     def close(self) -> None:
@@ -83,6 +97,18 @@ class StoreDestination(Destination):
     def save(self, batch: Batch) -> None:
         """See :meth:`Destination.save`."""
         self._store.save_batch(batch)
+
+    def sync(self) -> None:
+        """See :meth:`Destination.sync`."""
+        self._store.sync()
+
+    def read_state(self, name: str) -> bytes:
+        """See :meth:`Destination.read_state`."""
+        return self._store.read_state(name)
+
+    def write_state(self, name: str, data: bytes) -> None:
+        """See :meth:`Destination.write_state`."""
+        self._store.write_state(name, data)
 
     def close(self) -> None:
         """See :meth:`Destination.close`."""
@@ -140,6 +166,12 @@ class MountDestination(Destination):
                 while start < end:
                     start += os.write(self._ingest, data[start:end])
 
+    def sync(self) -> None:
+        """See :meth:`Destination.sync`."""
+        if self._ingest is not None:
+            with self._failing(EventWriteException):
+                os.fsync(self._ingest)
+
     def close(self) -> None:
         """See :meth:`Destination.close`."""
         ingest, self._ingest = self._ingest, None
@@ -170,25 +202,24 @@ class MountDestination(Destination):
 
 
 def open_destination(address: str, is_dry_run: bool) -> Destination:
-    """Open the destination at *address*: a mountpoint, or the directory of a store, which may be mounted.
+    """Open the destination at *address*: a mountpoint, or a store, which may be mounted.
 
     Args:
-        address: the path; a store is made there if there is nothing.
+        address: the path of the mountpoint, or the address of the store, which is made if there is none.
         is_dry_run: whether nothing will be saved, and nothing is to be made.
 
     Raises:
-        ImportFailed: if it is something else.
+        ImportFailed: if it is within a mount, or cannot be written.
         EventStoreException: if it cannot be opened.
     """
-    path = os.path.realpath(address)
-    mount = _mount_of(path, is_dry_run)
+    store = backend_of(address)
+    mount = _mount_of(store, is_dry_run)
     if mount is not None:
         return MountDestination(mount.mountpoint, to_save=not is_dry_run)
-    if os.path.lexists(path) and not os.path.isdir(path):
-        raise ImportFailed(f"{address} is neither a store nor a mount: it is not a directory")
-    if is_dry_run and not os.path.lexists(path):
+    try:
+        return StoreDestination(store.open(Opening(is_dry_run)))
+    except StoreNotFound:
         return _Nothing()
-    return StoreDestination(open_store(path, is_read_only=is_dry_run))
 
 
 class _Nothing(Destination):
@@ -209,16 +240,17 @@ class _Nothing(Destination):
         """See :meth:`Destination.close`."""
 
 
-def _mount_of(path: str, is_dry_run: bool) -> Mount | None:
-    """Return the mount at *path*, a real path, or of the store there; None if there is none.
+def _mount_of(store: Backend, is_dry_run: bool) -> Mount | None:
+    """Return the mount where *store* is, if that is a mountpoint, or the mount of *store*; None if there is none.
 
     Args:
-        path: the path.
+        store: the store.
         is_dry_run: whether nothing will be appended, so that a read-only mount will do.
 
     Raises:
         ImportFailed: if the path is within a mount, or that is read-only.
     """
+    path = store.identity
     mount = mount_at(path)
     if mount is not None and mount.is_ours:
         if mount.is_read_only and not is_dry_run:
@@ -229,4 +261,4 @@ def _mount_of(path: str, is_dry_run: bool) -> Mount | None:
     for each in mounts():
         if each.is_ours and path.startswith(f"{each.mountpoint}/"):
             raise ImportFailed(f"{path} is within a mount: give {each.mountpoint} instead")
-    return mount_of(path)
+    return mount_of(store)

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from store import Batch
 from theiafs.addition import Addition
 from theiafs.errors import ImportFailed
 from theiafs.importing.destination import Destination
 from theiafs.importing.interruption import Interruption
-from theiafs.importing.known import KnownIds
+from theiafs.importing.known import Known, hashes_of
 from theiafs.importing.lines import LineImport, LineRules
 from theiafs.importing.logfile import LogFile
 from theiafs.importing.multiline import Joiner, Multiline
@@ -49,7 +48,7 @@ class Importer:
         self._event_size_max = event_size_max
         self._interruption = interruption
         self._is_dry_run = is_dry_run
-        self._selection = Selection(KnownIds(destination))
+        self._selection = Selection(Known(destination, lambda records: hashes_of(records.ids)))
         self._tallies = Tallies()
 
     def run(self, file: LogFile, summary: Summary, progress: Callable[[int], object]) -> None:
@@ -108,17 +107,10 @@ class Importer:
             is_new = self._selection.are_new(each.ids, each.block.ticks)
             summary.known += int(np.count_nonzero(~is_new))
             batch = Batch()
-            for first, last in _runs(is_new):
-                new = each.part(first, last)
+            for new in each.runs(is_new):
                 if self._addition.changes_nothing:
                     batch.add_block(new.data, new.block)
                 else:
                     for event in new.events():
                         batch.add(self._addition.to_event(event))
             yield batch
-
-
-def _runs(flags: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return where each run of true *flags* begins and ends."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags, [0]))))
-    return list(zip(edges[0::2].tolist(), edges[1::2].tolist(), strict=True))

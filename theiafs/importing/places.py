@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Places"]
+__all__ = ["Places", "occurrences"]
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -47,7 +47,7 @@ class Places:
         for run in self._runs:
             some = np.flatnonzero((ticks >= run.oldest) & (ticks <= run.newest))
             if len(some):
-                places[some] += _occurrences(run.hashes, hashes[some])
+                places[some] += occurrences(run.hashes, hashes[some])
         self._add(_Run(ordered, int(ticks.min()), int(ticks.max())))
         return places
 
@@ -60,7 +60,7 @@ class Places:
         self._runs.append(run)
 
 
-def _occurrences(ordered: Hashes, wanted: Hashes) -> npt.NDArray[np.int64]:
-    """Return how often each of *wanted* is in *ordered*."""
+def occurrences(ordered: Hashes, wanted: Hashes) -> npt.NDArray[np.int64]:
+    """Return how often each of *wanted* is in *ordered*, which is sorted."""
     ends = np.searchsorted(ordered, wanted, "right")
     return ends - np.searchsorted(ordered, wanted, "left")

@@ -3,6 +3,9 @@
 from collections.abc import Generator, Iterable, Iterator
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from store import Event, MalformedEvent
 from store.format.block import RecordBlock, read_block
 from store.format.event import decode_event, encode_event
@@ -38,9 +41,11 @@ class Records(NamedTuple):
             assert record is not None, "it was parsed before"
             yield decode_event(self.data, record, start)
 
-    def part(self, first: int, last: int) -> "Records":
-        """Return the records from *first* to before *last*."""
-        return Records(self.data, self.block.part(first, last))
+    def runs(self, flags: npt.NDArray[np.bool_]) -> "Iterator[Records]":
+        """Yield the records whose *flags* are true, those together that follow each other."""
+        edges = np.flatnonzero(np.diff(np.concatenate(([0], flags, [0]))))
+        for first, last in zip(edges[0::2].tolist(), edges[1::2].tolist(), strict=True):
+            yield Records(self.data, self.block.part(first, last))
 
 
 class Damage(NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from theiafs.importing.ids import ContentIds
-from theiafs.importing.known import KnownIds, hashes_of
+from theiafs.importing.known import Known, hashes_of
 from theiafs.importing.places import Places
 
 __all__ = ["Selection"]
@@ -16,10 +16,10 @@ class Selection:
     """The events of one import that its destination does not have.
 
     Args:
-        known: the ids that the destination has.
+        known: the records that the destination has, by their ids.
     """
 
-    def __init__(self, known: KnownIds) -> None:
+    def __init__(self, known: Known) -> None:
         self._known = known
         self._content_ids = ContentIds()
         self._own_ids = Places()
@@ -33,9 +33,10 @@ class Selection:
     ) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.bool_]]:
         """Return the ids of events without one, and whether each is new; see :meth:`theiafs.importing.ids.ContentIds.of`."""
         ids = self._content_ids.of(contents, ticks, streams, keys)
-        return ids, ~self._known.include(ids.tolist(), ticks)
+        return ids, ~np.isin(hashes_of(ids.tolist()), self._known.near(ticks))
 
     def are_new(self, ids: Sequence[bytes], ticks: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Return whether each of the events that have *ids* of their own, of the times *ticks*, is new, to this import too."""
-        is_first: npt.NDArray[np.bool_] = self._own_ids.count(hashes_of(ids), ticks) == 0
-        return is_first & ~self._known.include(ids, ticks)
+        hashes = hashes_of(ids)
+        is_first: npt.NDArray[np.bool_] = self._own_ids.count(hashes, ticks) == 0
+        return is_first & ~np.isin(hashes, self._known.near(ticks))

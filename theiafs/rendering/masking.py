@@ -47,7 +47,7 @@ _INSIDE_ID = re.compile(rb"0(?:-0){0,4}-?[a-fA-F][a-fA-F-]*0(?:[a-fA-F-]+0)*")
 """A part of an id in hexadecimal digits, from its first to its last digit."""
 
 # Possessive, and matched without its end as well: otherwise each quote of a line without pairs would search all of the rest.
-_STRING = rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+'
+_STRING = rb'"[^"\\\n]*+(?:\\.?+[^"\\\n]*+)*+'
 _SINGLE_QUOTED = rb"'(?<![\w'].)[^'\n]*'(?!\w)"
 _STRINGS = re.compile(rb"(%b)(?:(\")(?:( ?: ?)(%b\")?)?)?|%b" % (_STRING, _STRING, _SINGLE_QUOTED))
 _STRINGS_IN_MESSAGES = re.compile(_SINGLE_QUOTED)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents import section
+from tests.documents import ROOT, section
 from tests.mount.daemons.recipes import RECIPES, recipes
 
-USES = "".join(path.read_text() for path in Path(__file__).parent.glob("*.py"))
+USERS = [*Path(__file__).parent.glob("*.py"), ROOT / "tests" / "test_package.py"]
+USES = "".join(path.read_text() for path in USERS)
 TITLES = re.findall(r"^## (.*)$", RECIPES, re.M)
 UNTESTED = {"syslog-ng"}
 """Its package, and that of rsyslog, exclude each other."""

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from store import NaiveEventStore
+from store.engine.settling import ClockSteps
 from theiafs.config import Settings
 from theiafs.operations import Operations
-from theiafs.steps import ClockSteps
 
 
 class TwoClocks:
@@ -29,7 +29,7 @@ class TwoClocks:
 def test_a_step_is_noticed_and_then_passes(monkeypatch: pytest.MonkeyPatch, step_s: float) -> None:
     """Also if no call came for long; drift is no step."""
     clocks = TwoClocks()
-    monkeypatch.setattr("theiafs.steps.time", clocks)
+    monkeypatch.setattr("store.engine.settling.time", clocks)
     steps = ClockSteps()
     assert not steps.is_recent(2)
     clocks.now_s += 100
@@ -56,11 +56,9 @@ def test_after_a_step_a_file_that_has_just_grown_is_not_cached(
 ) -> None:
     """The kernel may still have its old size, and would fill the rest of a page with zeros."""
     clocks = TwoClocks()
-    monkeypatch.setattr("theiafs.steps.time", clocks)
-    monkeypatch.setattr("theiafs.handles.time", clocks)
-    monkeypatch.setattr("theiafs.openanswers.time", clocks)
+    monkeypatch.setattr("store.engine.settling.time", clocks)
     monkeypatch.setattr("store.engine.state.time", clocks)
-    monkeypatch.setattr("theiafs.handles._steps", ClockSteps())
+    monkeypatch.setattr("store.index.database.time", clocks)
     store = NaiveEventStore(str(tmp_path), 3_600_000)
     operations = Operations(store, Settings(), lambda: None)
     try:

@@ -1,0 +1,109 @@
+"""Backends: what a kind of store makes of an address, before it is open and after it is closed."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from store.api import EventStore
+from store.errors import NotForThisStore
+from store.progress import Progress, show_nothing
+from store.view import View
+
+__all__ = ["MEMORY_SIZE", "Backend", "Opening"]
+
+MEMORY_SIZE = 256 << 20
+"""The default memory budget, in bytes."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a store is opened. A backend ignores what means nothing to it.
+
+    Attributes:
+        is_read_only: follow a store that another process may be writing.
+        flush_interval_ms: milliseconds between flushes; 0 or less flushes at every save. For a store that is only
+            read, milliseconds between checks for what another process has flushed.
+        memory_size: the memory budget, in bytes; caches get what the catalog and the streams leave of it.
+        log_keep_size: maximum size of the flushed records that the log keeps, in bytes.
+        measured_views: the views whose lines are measured in the background, so that the sizes of answers are known. In
+            any other, and in a store that is only read, they are measured when they are asked for.
+        progress: called with the number of minute files read so far, and the number to read.
+    """
+
+    is_read_only: bool = False
+    flush_interval_ms: float = 1000
+    memory_size: int = MEMORY_SIZE
+    log_keep_size: int = 1 << 30
+    measured_views: Sequence[View] = ()
+    progress: Progress = show_nothing
+
+
+class Backend(ABC):
+    """The store at an address, which is open or not, and may not even exist.
+
+    Attributes:
+        address: the address, which means the same in any working directory.
+        name: the address as it is shown, also in the table of mounts: it is an address as well, but never has a password.
+        identity: the same for all addresses of one store.
+    """
+
+    address: str
+    name: str
+    identity: str
+
+    @abstractmethod
+    def check(self, *, is_read_only: bool = False) -> None:
+        """Check that the store can be opened, as far as that can be told without opening it; change nothing.
+
+        Raises:
+            StoreNotFound: if there is none, and it is only to be read.
+            EventStoreException: if it cannot be opened; the message says what to do.
+        """
+
+    @abstractmethod
+    def open(self, opening: Opening) -> EventStore:
+        """Open the store as *opening* says; it is made if there is none, unless it is only read.
+
+        Raises:
+            StoreNotFound: if there is none, and it is only read.
+            StoreLocked: if another process has it open.
+            EventStoreException: if it cannot be opened.
+        """
+
+    def check_mountpoint(self, mountpoint: str) -> None:  # noqa: B027 - most stores are in no directory
+        """Check that a mount of the store on the directory *mountpoint*, an absolute path, would not hide the store itself.
+
+        Raises:
+            EventStoreException: if it would.
+        """
+
+    def warnings(self) -> Sequence[str]:
+        """Return what is dangerous about serving the store, a sentence for each."""
+        return ()
+
+    def owner(self) -> int | None:
+        """Return the id of the user of this machine that owns the store; None if there is none, or it cannot be told."""
+        return None
+
+    def wait_until_closed(self, timeout_s: float = math.inf) -> bool:
+        """Wait until no process has the store open to write, where only one may have, at most *timeout_s* seconds.
+
+        Returns:
+            Whether everything that was saved is where it belongs; otherwise, it will be when the store is opened again.
+
+        Raises:
+            StoreLocked: if one still has after that time.
+            EventStoreException: if that cannot be found out.
+        """
+        del timeout_s
+        return True
+
+    @property
+    def directory(self) -> str:
+        """The directory of the minute files.
+
+        Raises:
+            NotForThisStore: if it has none.
+        """
+        raise NotForThisStore(f"{self.name} is no directory of minute files, and this is for those")

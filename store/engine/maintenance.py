@@ -1,0 +1,61 @@
+"""Maintenance of directories of minute files: rebuilding the index, and removing files."""
+
+import contextlib
+import os
+from collections.abc import Iterable
+
+from store.disk.disk import Disk
+from store.engine.directory import DirectoryBackend
+from store.engine.links import check_links
+from store.engine.naive import NaiveEventStore
+from store.filenames import index_path, lock_path
+from store.index.database import remove_database
+from store.minutes.names import parse_name
+from store.progress import Progress, show_nothing
+from store.query import Query
+
+__all__ = ["reindex", "remove_minute_files"]
+
+
+def reindex(directory: str, progress: Progress = show_nothing) -> int:
+    """Rebuild the index of the store in *directory*, and the filters of texts that searches for words need.
+
+    Args:
+        directory: its path.
+        progress: called with the number of minute files read so far, and the number to read.
+
+    Returns:
+        The number of minute files.
+
+    Raises:
+        EventStoreException: if there is no store there, or another process has it open.
+    """
+    DirectoryBackend(directory).check(is_read_only=True)
+    disk = Disk()
+    check_links(disk, directory)
+    disk.make_directory(os.path.dirname(lock_path(directory)))
+    with contextlib.closing(disk.lock_store(directory, lock_path(directory))):
+        remove_database(disk, index_path(directory))
+    with contextlib.closing(NaiveEventStore(directory, progress=progress)) as store:
+        store.filter_texts()
+        return sum(1 for _name in store.minutes(Query()))
+
+
+def remove_minute_files(directory: str, minutes: Iterable[str]) -> int:
+    """Remove the files of *minutes*, by name, from the store in *directory*, durably, as any other program may.
+
+    The process that has the store open, whichever it is, notices. Events of these minutes that it has not flushed yet stay.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        EventStoreException: if one could not be removed; some may have been.
+    """
+    disk = Disk()
+    paths = [os.path.join(directory, name) for name in minutes if parse_name(name) is not None]
+    found = [path for path in paths if disk.stat(path) is not None]
+    for path in found:
+        disk.remove(path)
+    disk.sync_directory(directory)
+    return len(found)
