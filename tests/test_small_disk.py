@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from store import Event, NaiveEventStore, Query, StoreFull, open_store
+from store import Event, NaiveEventStore, Opening, Query, StoreFull, open_store
 from store.filenames import index_path, lock_path
 from tests.endings import end_process
 from tests.small_disks import SmallDisk, small_disk
@@ -105,8 +105,14 @@ def test_room_that_removals_make(disk: SmallDisk) -> None:
 
 
 # Each prints the number of events.
-READER = "from store import Query, open_store; print(open_store(sys.argv[1], is_read_only=True).whole(Query()).events)"
-WRITER = "from store import Query, open_store; print(open_store(sys.argv[1], math.inf).whole(Query()).events)"
+READER = """
+from store import Opening, Query, open_store
+print(open_store(sys.argv[1], Opening(is_read_only=True)).whole(Query()).events)
+"""
+WRITER = """
+from store import Opening, Query, open_store
+print(open_store(sys.argv[1], Opening(flush_interval_ms=math.inf)).whole(Query()).events)
+"""
 PAGES = """
 from store.disk.disk import Disk
 mapped = Disk().map_unnamed(sys.argv[1], 256 << 10)
@@ -171,7 +177,7 @@ def test_the_index_of_a_small_disk_is_shared(disk: SmallDisk) -> None:
     store = opened(disk)
     store.save_all(Event(f"{n}", "s", 60.0 * n, ["t"], "content") for n in range(20))
     store._flush_all()
-    with contextlib.closing(open_store(store.root_dir, is_read_only=True)) as reader:
+    with contextlib.closing(open_store(store.root_dir, Opening(is_read_only=True))) as reader:
         assert reader.status()["index"] == "of the writing process, and in memory"
         store.save(Event("new", "s", 60.0, ["t"], "content"))
         store._flush_all()
