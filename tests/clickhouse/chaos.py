@@ -30,6 +30,7 @@ from store import (
 )
 from store.backend import Opening
 from tests.clickhouse.proxy import Proxy, Troubles
+from tests.waiting import eventually
 
 __all__ = ["Outcome", "run"]
 
@@ -37,6 +38,8 @@ _WRITERS = 3
 """Threads that write through each store."""
 
 _STORES = 2
+_SENT_WITHIN_S = 60.0
+"""How long the spool may take to be empty once there is no trouble any more."""
 _TIMEOUT_S = 30.0
 _LIFE_S = 3.0
 """How long a server lives, at most."""
@@ -144,6 +147,7 @@ class _Chaos:
             each.join()
         for store in (*stores, spool):
             store.close()
+        self._empty_spool()
         self._count()
         return self.outcome
 
@@ -151,6 +155,13 @@ class _Chaos:
         """End the server."""
         self._proxy.close()
         self._server.stop()
+
+    def _empty_spool(self) -> None:
+        """Send what the closing of the spool has left in it, as the next process does."""
+        host = f"127.0.0.1:{self._server.port}"
+        store = self._open(host, spool_directory=str(self._directory / "spool"))
+        eventually(lambda: not store.status()["spool_bytes"], _SENT_WITHIN_S)
+        store.close()
 
     def _write(self, store: EventStore, name: str) -> None:
         chance = random.Random(f"{self._seed} {name}")
