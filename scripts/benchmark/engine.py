@@ -2,12 +2,12 @@
 
 import itertools
 import shutil
-import subprocess
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -40,7 +40,10 @@ _LOADED_SIZE = 8 << 20
 _TIMEOUT_S = 60.0
 _WRITERS = 16
 _MOUNTS, _LINES_A_SECOND = 8, 1000
+_TURNS_A_SECOND = 10
 _STALENESS_MAX_S, _PARTS_MAX = 2.0, 300
+_POLL_S = 0.01
+_PARTS = "SELECT count() FROM system.parts WHERE database = currentDatabase() AND table = 'events' AND active"
 
 
 class Engine:
@@ -236,38 +239,17 @@ def echoing(made: Engine, _data: Data, scale: Scale) -> Result:
 def sharing(made: Engine, _data: Data, scale: Scale) -> Result:
     """Let several mounts append to one database; find out how late one of them is, and how many parts there are."""
     address, duration_s = made.empty(), 60 if scale.repetitions > 3 else 10
-    wire = made.wire(address)
-    lateness, parts = [0.0], [0]
+    lateness, parts = [], []
     with ExitStack() as stack:
+        wire = stack.enter_context(closing(made.wire(address)))
         mountpoints = [stack.enter_context(mounts.mounted(address)) for _ in range(_MOUNTS)]
-        line = "x" * 30
-        script = f"import sys,time\nfor n in range({duration_s * 10}):\n open(sys.argv[1],'ab').write(b'{line}\\n'*{_LINES_A_SECOND // 10})\n time.sleep(0.1)"
-        writers = [
-            stack.enter_context(
-                subprocess.Popen(["python3", "-c", script, str(mountpoint / "ingest")])
-            )
-            for mountpoint in mountpoints
-        ]
-        seen = mountpoints[0] / "by-tag"
-        while any(writer.poll() is None for writer in writers):
-            tag = f"t{uuid.uuid4().hex}"
-            door = mountpoints[-1] / "by-tag" / tag
-            door.mkdir()
-            (door / "ingest").write_bytes(b"x\n")
-            began = time.perf_counter()
-            while tag not in {each.name for each in seen.iterdir()}:
-                time.sleep(0.01)
-            lateness.append(time.perf_counter() - began)
-            parts.append(
-                int(
-                    wire.fetch(
-                        "SELECT count() FROM system.parts WHERE database = currentDatabase() AND table = 'events' AND active"
-                    )
-                )
-            )
-        failed = sum(writer.wait() != 0 for writer in writers)
+        with ThreadPoolExecutor(_MOUNTS) as pool:
+            writers = [pool.submit(_append_lines, each, duration_s) for each in mountpoints]
+            while not all(writer.done() for writer in writers):
+                lateness.append(_lateness_s(mountpoints[-1], mountpoints[0]))
+                parts.append(int(wire.fetch(_PARTS)))
+        failed = sum(writer.exception() is not None for writer in writers)
         memory = max(map(mounts.memory_mib, mountpoints))
-    wire.close()
     return Result(
         [],
         (
@@ -276,6 +258,41 @@ def sharing(made: Engine, _data: Data, scale: Scale) -> Result:
             f" {max(parts)} parts at most (to be below {_PARTS_MAX}); {memory:.0f} MiB of memory a mount at most",
         ),
     )
+
+
+def _append_lines(mountpoint: Path, duration_s: int) -> None:
+    """Append lines to *mountpoint* for *duration_s* seconds, as many a second as there are to be: some at each turn."""
+    began, pause = time.monotonic(), threading.Event()
+    lines = (b"x" * 30 + b"\n") * (_LINES_A_SECOND // _TURNS_A_SECOND)
+    for turn in range(duration_s * _TURNS_A_SECOND):
+        pause.wait(max(began + turn / _TURNS_A_SECOND - time.monotonic(), 0))
+        with (mountpoint / "ingest").open("ab", buffering=0) as file:
+            file.write(lines)
+
+
+def _lateness_s(written: Path, seen: Path) -> float:
+    """Append an event with a tag of its own to the mount *written*; return the seconds until the mount *seen* shows it.
+
+    Raises:
+        TimeoutError: if it does not.
+    """
+    tag = f"t{uuid.uuid4().hex}"
+    door = written / "by-tag" / tag
+    door.mkdir()
+    (door / "ingest").write_bytes(b"x\n")
+    began, pause = time.perf_counter(), threading.Event()
+    while not _has_event(seen / "by-tag" / tag):
+        if time.perf_counter() - began > _TIMEOUT_S:
+            raise TimeoutError(f"{seen} does not show after {_TIMEOUT_S:g} s what {written} has")
+        pause.wait(_POLL_S)
+    return time.perf_counter() - began
+
+
+def _has_event(directory: Path) -> bool:
+    try:
+        return int((directory / "count").read_text()) > 0
+    except FileNotFoundError:  # the tag is not known there yet
+        return False
 
 
 ENGINE_CASES: dict[str, Callable[[Engine, Data, Scale], Result]] = {

@@ -17,6 +17,7 @@ CLUSTER = "theiafs"
 _HOST = "127.0.0.1"
 _START_TIMEOUT_S = 60
 _STOP_TIMEOUT_S = 10
+_POLL_S = 0.05
 _CONFIG = """<clickhouse>
     <listen_host>{host}</listen_host>
     <http_port>{http_port}</http_port>
@@ -91,12 +92,14 @@ class Server:
             )
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            # Ends at once with the process, and otherwise after a pause.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_POLL_S)
+            if self._process.returncode is not None or time.monotonic() > deadline:
                 self.kill()
                 raise OSError(
                     f"ClickHouse does not start; see {self.directory}/output and server.log there"
                 )
-            time.sleep(0.05)
 
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection(_HOST, self.port, timeout=1)
