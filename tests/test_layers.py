@@ -24,7 +24,7 @@ STORE: dict[str, set[str]] = {
     "format": {"errors", "ticks"},
     "disk": {"checksum", "errors", "query"},
     "theia": {"disk", "errors", "format"},
-    "matching": {"errors", "format", "query"},
+    "matching": {"errors", "format", "query", "ticks"},
     "snapshot": {"query"},
     "defaults": {"format", "query", "snapshot", "view"},
     "api": {"defaults", "errors", "format", "matching", "query", "snapshot", "ticks", "view"},
