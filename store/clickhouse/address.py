@@ -52,6 +52,13 @@ def parse_address(text: str) -> Address:
     Raises:
         EventStoreException: if it is not the address of a database.
     """
+    user, colon, _ = _authority(text).rpartition("@")[0].partition(":")
+    if colon:
+        # Not shown: the message may go to a log.
+        raise EventStoreException(
+            f"the address has a password, which all users of the machine could see: put it into the environment as"
+            f" {PASSWORD_VARIABLE}, or into a file, and name that: ?password_file=FILE"
+        )
     try:
         parts = urlsplit(text)
         hosts = tuple(_host(each) for each in parts.netloc.rpartition("@")[2].split(","))
@@ -60,15 +67,8 @@ def parse_address(text: str) -> Address:
         )
     except ValueError as error:
         raise _invalid(text, str(error)) from error
-    user, colon, _ = parts.netloc.rpartition("@")[0].partition(":")
     if parts.scheme != SCHEME:
         raise _invalid(text, f"it does not begin with {SCHEME}://")
-    if colon:
-        # Not shown: the message may go to a log.
-        raise EventStoreException(
-            f"the address has a password, which all users of the machine could see: put it into the environment as"
-            f" {PASSWORD_VARIABLE}, or into a file, and name that: ?password_file=FILE"
-        )
     database = unquote(parts.path.removeprefix("/")) or "default"
     if not _NAME.fullmatch(database):
         raise _invalid(text, f"no name of a database: {database!r}")
@@ -96,6 +96,13 @@ def parse_address(text: str) -> Address:
         password_path,
         cluster,
     )
+
+
+def _authority(text: str) -> str:
+    """Return what is before the path in the address *text*, or up to its last at sign: a password may have slashes in it."""
+    rest = text.partition("://")[2].partition("?")[0]
+    before, at, after = rest.rpartition("@")
+    return before + at + after.partition("/")[0]
 
 
 def _host(text: str) -> tuple[str, int]:

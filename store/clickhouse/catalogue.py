@@ -47,6 +47,7 @@ class Catalogue:
         self._reader = reader
         self._shard = tables.shard
         self._arrivals = arrivals
+        self._asking = threading.Lock()  # one thread asks the engine, for all
         self._lock = threading.Lock()
         self._names = Names(frozenset(), frozenset())
         self._keys: set[bytes] = set()  # the streams whose names were added
@@ -59,23 +60,34 @@ class Catalogue:
         Raises:
             EventReadException: if the engine does not answer.
         """
-        if time.monotonic() - self._asked < STALENESS_S:
-            return self._names
+        # While another thread asks, what is known is enough, if anything is.
+        if self._asking.acquire(blocking=self._cursor is None):
+            try:
+                if time.monotonic() - self._asked >= STALENESS_S:
+                    self._ask()
+            finally:
+                self._asking.release()
+        return self._names
+
+    def _ask(self) -> None:
         asked, cursor, now = time.monotonic(), self._cursor, self._arrivals.seen()
         if cursor is not None:
             now = cursor.advanced(now)
         if cursor is None or cursor.removals != now.removals:
-            found = self.names_of(EVERYTHING)
             with self._lock:
                 self._keys.clear()
-                self._names = found
+                before = self._names
+            found = self.names_of(EVERYTHING)
+            with self._lock:
+                # Those that this process has added meanwhile stay.
+                tags, sources = self._names.tags - before.tags, self._names.sources - before.sources
+                self._names = Names(found.tags | tags, found.sources | sources)
         elif cursor != now:
             found = self.names_of(
                 EVERYTHING & f"{cursor.after(self._shard)} AND {now.up_to(self._shard)}"
             )
             self._add(found)
         self._cursor, self._asked = now, asked
-        return self._names
 
     def has_tag(self, tag: str) -> bool:
         """Return whether some event has *tag*; while the engine is away, whether one had it before."""
@@ -106,7 +118,8 @@ class Catalogue:
 
     def forget(self) -> None:
         """Ask for all names again, for some may be gone."""
-        self._asked, self._cursor = -math.inf, None
+        with self._asking:
+            self._asked, self._cursor = -math.inf, None
 
     def _add(self, names: Names) -> None:
         with self._lock:

@@ -7,7 +7,7 @@ from store.clickhouse.compiler import EVERYTHING
 from store.clickhouse.reader import Reader
 from store.clickhouse.tables import EVENTS, Tables
 from store.clickhouse.wire import Wire
-from store.query import MINUTE_S
+from store.query import minute_at
 from store.snapshot import Changes
 
 __all__ = ["Follower"]
@@ -38,7 +38,7 @@ class Follower:
             seen = tuple((shard, block) for shard, block in json.loads(blocks))
             condition &= Cursor(seen, ()).after(self._shard)
         (starts,) = self._reader.numbers(["minute"], condition, "GROUP BY minute ORDER BY minute")
-        names = [f"{start}-{start + MINUTE_S}" for start in starts.tolist()]
+        names = [minute_at(start) for start in starts.tolist()]
         return Changes(b"%b\n%b" % (identity, json.dumps(now.blocks).encode()), names)
 
     def _identity(self) -> bytes:

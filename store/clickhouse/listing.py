@@ -10,7 +10,7 @@ from store.clickhouse.arrivals import Arrivals, Cursor
 from store.clickhouse.compiler import compile_query
 from store.clickhouse.reader import Minutes, Reader
 from store.clickhouse.tables import Tables
-from store.query import MINUTE_S, Query, Span, joined
+from store.query import Query, Span, joined, minute_at
 from store.view import View
 
 __all__ = ["Listing", "Listings"]
@@ -45,7 +45,7 @@ class Listing(Sequence[Span]):
         if isinstance(place, slice):
             return [self[each] for each in range(*place.indices(len(self)))]
         start, size, events, newest, changed = (int(column[place]) for column in self.minutes)
-        return Span(f"{start}-{start + MINUTE_S}", size, events, newest, changed / _NS_PER_S)
+        return Span(minute_at(start), size, events, newest, changed / _NS_PER_S)
 
     def at(self, start: int) -> Span | None:
         """Return the span of the minute that starts at *start*, in seconds since the epoch; None when it has no event."""

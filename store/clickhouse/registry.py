@@ -3,6 +3,7 @@
 It is a log too: the last entry of a name counts, one that removes it included.
 """
 
+import threading
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -33,9 +34,10 @@ class Registry:
     def __init__(self, wire: Wire, kind: str) -> None:
         self._wire = wire
         self._kind = kind
-        self._known: tuple[dict[bytes, bytes], float] | None = (
-            None  # the values, and when they were asked for
-        )
+        self._lock = threading.Lock()
+        self._writes = 0
+        # The values, when they were asked for, and the number of own writes at that time.
+        self._known: tuple[dict[bytes, bytes], float, int] | None = None
 
     def read(self) -> Mapping[bytes, bytes]:
         """Return the values by name, at most STALENESS_S old.
@@ -43,9 +45,13 @@ class Registry:
         Raises:
             EventReadException: if the engine does not answer.
         """
-        known, now = self._known, time.monotonic()
-        if known is None or now - known[1] > STALENESS_S:
-            known = self._known = self._ask(), now
+        with self._lock:
+            known, writes = self._known, self._writes
+        now = time.monotonic()
+        if known is None or known[2] != writes or now - known[1] > STALENESS_S:
+            known = self._ask(), now, writes
+            with self._lock:
+                self._known = known
         return known[0]
 
     def _ask(self) -> dict[bytes, bytes]:
@@ -78,4 +84,5 @@ class Registry:
                 sql, encode_block(len(names), columns), self._wire.timeout_s, async_insert="0"
             )
         finally:
-            self._known = None
+            with self._lock:
+                self._writes += 1

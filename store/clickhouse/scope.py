@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from store.clickhouse.compiler import Condition, compile_query
-from store.query import MINUTE_S, Query
+from store.query import MINUTE_S, Query, minute_at
 from store.view import View
 
 __all__ = ["Scope", "minute_start"]
@@ -37,7 +37,7 @@ class Scope:
     @property
     def name(self) -> str:
         """A name for messages."""
-        return "an answer" if self.minute is None else f"{self.minute}-{self.minute + MINUTE_S}"
+        return "an answer" if self.minute is None else minute_at(self.minute)
 
     def within(self, minute: int) -> "Scope":
         """Return the part of the scope in *minute*."""
@@ -47,9 +47,5 @@ class Scope:
 def minute_start(name: str) -> int | None:
     """Return the start of the minute *name* in seconds since the epoch; None if it is not the name of one."""
     start = name.partition("-")[0]
-    is_one = (
-        start.isdecimal()
-        and int(start) % MINUTE_S == 0
-        and name == f"{int(start)}-{int(start) + MINUTE_S}"
-    )
+    is_one = start.isdecimal() and int(start) % MINUTE_S == 0 and name == minute_at(int(start))
     return int(start) if is_one else None

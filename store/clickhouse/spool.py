@@ -5,6 +5,7 @@ its token as well, and once the engine has it, it counts as flushed. So a proces
 sends the same INSERTs again under the same tokens.
 """
 
+import contextlib
 import itertools
 import logging
 import threading
@@ -147,9 +148,10 @@ class Spool:
             self._is_closing = True
             self._changed.notify_all()
         self._thread.join()
-        self._log.sync()
-        self._log.close()
-        self._lock_file.close()
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._lock_file.close)
+            stack.callback(self._log.close)
+            self._log.sync()
 
     def status(self) -> dict[str, int]:
         """Return how much waits, by stable keys."""

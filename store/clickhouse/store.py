@@ -1,5 +1,6 @@
 """The store on ClickHouse: it puts the parts together."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from store.cache import Cache
 from store.clickhouse.ahead import ReadAhead
 from store.clickhouse.answer import EngineSnapshot, Source
 from store.clickhouse.arrivals import Arrivals
-from store.clickhouse.catalogue import Catalogue
+from store.clickhouse.catalogue import Catalogue, Names
 from store.clickhouse.compiler import EVERYTHING, Condition, compile_query
 from store.clickhouse.declared import DeclaredNames
 from store.clickhouse.follower import Follower
@@ -29,7 +30,6 @@ from store.clickhouse.wire import Wire
 from store.clickhouse.writer import Writer
 from store.errors import (
     EventReadException,
-    InvalidQuery,
     MinuteNotFound,
     StoreReadOnly,
 )
@@ -37,10 +37,9 @@ from store.format.batch import Batch
 from store.format.event import Event
 from store.format.faults import line_fault, tag_fault
 from store.format.record import encode_text
-from store.matching.event import content_filter
+from store.matching.search import compile_search
 from store.query import DiskUsage, Query, Span, Stream, minute_name
 from store.snapshot import Changes, Snapshot
-from store.ticks import TICKS_MAX, bound_in_ticks
 from store.view import View
 
 __all__ = ["ClickHouseStore"]
@@ -113,11 +112,12 @@ class ClickHouseStore(EventStore):
 
     def close(self) -> None:
         """See :meth:`EventStore.close`."""
-        if self._writer is not None:
-            self._writer.close()
-        self._source.windows.close()
-        for each in self._shards.values():
-            each.close()
+        with contextlib.ExitStack() as stack:
+            for each in self._shards.values():
+                stack.callback(each.close)
+            stack.callback(self._source.windows.close)
+            if self._writer is not None:
+                self._writer.close()
 
     def search(
         self,
@@ -128,15 +128,10 @@ class ClickHouseStore(EventStore):
         order: str = "asc",
     ) -> Iterator[Event]:
         """See :meth:`EventStore.search`."""
-        if order not in ("asc", "desc"):
-            raise InvalidQuery(f"order {order!r}: must be 'asc' or 'desc'")
-        content_matches = content_filter(match)
-        end = TICKS_MAX if ts_end is None else bound_in_ticks(ts_end)
-        query = Query().within(bound_in_ticks(ts_start), end)
-        for flag in flags or ():
-            query = query.tagged(flag)
-        events = self._queries.by_time(query, newest_first=order == "desc")
-        return (event for event in events if content_matches(event.content or ""))
+        search = compile_search(ts_start, ts_end, flags, match, order)
+        return search.filtered(
+            self._queries.by_time(search.query, newest_first=search.newest_first)
+        )
 
     def select(self, query: Query) -> Iterator[Event]:
         """See :meth:`EventStore.select`."""
@@ -210,13 +205,17 @@ class ClickHouseStore(EventStore):
         """See :meth:`EventStore.tags`."""
         if query is None or query.asks_everything:
             return self._catalogue.names().tags | self._declared_tags.names()
-        return self._catalogue.names_of(compile_query(query)).tags
+        return self._names_of(query).tags
 
     def sources(self, query: Query | None = None) -> frozenset[str]:
         """See :meth:`EventStore.sources`."""
         if query is None or query.asks_everything:
             return self._catalogue.names().sources | self._declared_sources.names()
-        return self._catalogue.names_of(compile_query(query)).sources
+        return self._names_of(query).sources
+
+    def _names_of(self, query: Query) -> Names:
+        self._source.arrivals.settle()
+        return self._catalogue.names_of(compile_query(query))
 
     def has_tag(self, tag: str) -> bool:
         """See :meth:`EventStore.has_tag`."""
@@ -270,8 +269,10 @@ class ClickHouseStore(EventStore):
         if self._writer is not None:
             found |= self._writer.status()
         try:
-            whole = self.whole(Query())
-            found |= {"events": whole.events, "bytes": whole.size, **self._statistics.status()}
+            found |= self._statistics.status()
+            # What waits in a spool would be waited for.
+            whole = self.glance(Query()) if found.get("spool_bytes") else self.whole(Query())
+            found |= {"events": whole.events, "bytes": whole.size}
         except EventReadException as error:
             found["engine_error"] = str(error)
         return found

@@ -4,7 +4,6 @@ A request is answered as a whole, or it fails: the engine buffers an answer unti
 known of a change: that it was not made (:class:`Refused`, :class:`Away`), or nothing (:class:`Unknown`).
 """
 
-import contextlib
 import http.client
 import ssl
 import threading
@@ -67,7 +66,11 @@ class Wire:
         self.address = address
         self.timeout_s = timeout_s
         self._host, self._port = address.hosts[0]
-        self._headers = {"X-ClickHouse-User": address.user, "X-ClickHouse-Key": password}
+        # As bytes: http.client would encode them otherwise.
+        self._headers = {
+            "X-ClickHouse-User": address.user.encode(),
+            "X-ClickHouse-Key": password.encode("utf-8", "surrogateescape"),
+        }
         self._tls = (
             ssl.create_default_context(cafile=address.ca_path or None) if address.has_tls else None
         )
@@ -183,10 +186,13 @@ def _is_alive(connection: http.client.HTTPConnection) -> bool:
     if connection.sock is None:
         return False
     connection.sock.settimeout(0)
-    with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError):
+    try:
         connection.sock.recv(1)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return True
+    except OSError:  # it was reset
         return False
-    return True
+    return False
 
 
 def _shown(error: Exception) -> str:

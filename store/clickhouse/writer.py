@@ -10,7 +10,7 @@ from collections import deque
 from store.clickhouse.arrivals import Arrivals
 from store.clickhouse.columns import rows_of
 from store.clickhouse.inserter import INSERT_SIZE_MAX, Inserter
-from store.errors import EventWriteException, StoreAway
+from store.errors import EventWriteException, StoreAway, WriteUnknown
 from store.format.batch import Batch
 
 __all__ = ["Writer"]
@@ -78,14 +78,18 @@ class Writer:
 
     def _send(self, deadline: float) -> None:
         """Send what waits first, in one INSERT as far as it fits."""
-        group, size = [self._queue.popleft()], 0
+        group = [self._queue.popleft()]
         size = len(group[0].batch.data)
         while self._queue and (size := size + len(self._queue[0].batch.data)) <= INSERT_SIZE_MAX:
             group.append(self._queue.popleft())
-        error = None
+        # Until it is known otherwise: what is not foreseen may end this at any step.
+        error: EventWriteException | None = WriteUnknown(
+            f"an INSERT into {self._inserter.address} was not made to its end: the log says why"
+        )
         try:
             for rows in rows_of([each.batch for each in group]).divided(INSERT_SIZE_MAX):
                 self._inserter.insert(rows, next(self._tokens), deadline)
+            error = None
         except EventWriteException as failure:
             error = failure
         finally:

@@ -62,10 +62,13 @@ def test_what_is_no_address(text: str) -> None:
         parse_address(text)
 
 
-def test_a_password_is_not_repeated() -> None:
-    """Neither by the address, nor by the message that refuses it."""
-    with pytest.raises(EventStoreException) as caught:
-        backend_of("clickhouse://me:geheim@h/x")
+@pytest.mark.parametrize(
+    "text", ["me:geheim@h/x", "me:geheim@h:x/y", "me:ge/geheim@h/x", "me:geheim@h/a b?nothing=1"]
+)
+def test_a_password_is_not_repeated(text: str) -> None:
+    """Neither by the address, nor by the message that refuses it, whatever else is wrong."""
+    with pytest.raises(EventStoreException, match="has a password") as caught:
+        backend_of(f"clickhouse://{text}")
     assert "geheim" not in str(caught.value)
 
 

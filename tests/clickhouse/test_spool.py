@@ -17,6 +17,7 @@ from store import (
     StoreLocked,
 )
 from store.clickhouse.inserter import INSERT_SIZE_MAX
+from store.ticks import TICKS_MAX
 from tests.clickhouse.proxy import Proxy, Troubles
 from tests.reading import EVERYTHING, ids_in
 from tests.waiting import eventually
@@ -34,6 +35,13 @@ def test_what_is_written_is_read(open_at: Callable[..., EventStore], tmp_path: P
         assert ids_in(store.answer(Query()).read(0, EVERYTHING)) == [
             f"{each}" for each in range(number + 1)
         ]
+        assert store.get(f"{number}").content == "x"
+        assert sum(each.events for each in store.streams(Query())) == number + 1
+        assert store.histogram(Query(), TICKS_MAX) == {0: number + 1}
+    store.save(Event("other", "s", 20, ["level=err", "other"], "x"))
+    assert store.levels(Query()) == {"err": 1}
+    assert store.tags(Query().tagged("other")) == {"level=err", "other"}
+    store.delete("other")
     events = [
         Event(f"large {number}", "s", 1, [], "x" * (INSERT_SIZE_MAX // 3)) for number in range(5)
     ]
