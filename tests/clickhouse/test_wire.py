@@ -42,8 +42,10 @@ class ResettingServer:
                 connection, _ = self._socket.accept()
             except OSError:  # closed
                 return
-            with connection:
-                self.requests.append(connection.recv(1 << 16))
+            with connection, connection.makefile("rb") as request:
+                head = b"".join(iter(request.readline, b"\r\n"))
+                length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+                self.requests.append(head + request.read(length))
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
 
