@@ -73,12 +73,14 @@ from store.errors import (
     NameInUse,
     NotForThisStore,
     ReaderGone,
+    StoreAway,
     StoreFull,
     StoreLocked,
     StoreNotFound,
     StoreReadOnly,
     ViewExists,
     ViewNotFound,
+    WriteUnknown,
 )
 from store.format.batch import Batch
 from store.format.event import Event, new_event_id
@@ -161,6 +163,7 @@ __all__ = [
     "SequentialEventReader",
     "Snapshot",
     "Span",
+    "StoreAway",
     "StoreFull",
     "StoreLocked",
     "StoreNotFound",
@@ -171,6 +174,7 @@ __all__ = [
     "View",
     "ViewExists",
     "ViewNotFound",
+    "WriteUnknown",
     "backend_of",
     "compile_pattern",
     "in_decimal",

@@ -30,6 +30,9 @@ class Opening:
         measured_views: the views whose lines are measured in the background, so that the sizes of answers are known. In
             any other, and in a store that is only read, they are measured when they are asked for.
         progress: called with the number of minute files read so far, and the number to read.
+        timeout_s: how long an engine on the network may take for an answer, and to store what is written, in seconds.
+        spool_directory: a directory of this machine in which what is written waits for such an engine; empty for none.
+        ttl_days: how long such an engine keeps events, in days; 0 leaves that as it is.
     """
 
     is_read_only: bool = False
@@ -38,6 +41,9 @@ class Opening:
     log_keep_size: int = 1 << 30
     measured_views: Sequence[View] = ()
     progress: Progress = show_nothing
+    timeout_s: float = 30
+    spool_directory: str = ""
+    ttl_days: int = 0
 
 
 class Backend(ABC):
@@ -93,8 +99,7 @@ class Backend(ABC):
         """Wait until no other process adds what is missing to the store, and be the one that does, until the context ends.
 
         Two that search at once for what is missing would both add it. A process has its turn before it opens the store, or finds that
-        it is mounted; those that go through the mount take turns at the mountpoint. A store needs no turns if it refuses an event
-        that it has.
+        it is mounted; those that go through the mount take turns at the mountpoint. A store that several machines have open has no turns.
 
         Args:
             on_wait: called with the process that has the turn, before it is waited for.

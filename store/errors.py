@@ -21,12 +21,14 @@ __all__ = [
     "MinuteNotFound",
     "NotForThisStore",
     "ReaderGone",
+    "StoreAway",
     "StoreFull",
     "StoreLocked",
     "StoreNotFound",
     "StoreReadOnly",
     "ViewExists",
     "ViewNotFound",
+    "WriteUnknown",
 ]
 
 
@@ -84,6 +86,14 @@ class StoreFull(EventWriteException):
 
 class StoreReadOnly(EventWriteException):
     """The store is one that another process writes; it is only read here."""
+
+
+class StoreAway(EventWriteException):
+    """The engine of the store could not be reached in time; nothing was written."""
+
+
+class WriteUnknown(EventWriteException):
+    """The engine of the store did not say in time whether it has written; it has written all, or nothing."""
 
 
 class ViewExists(EventWriteException):

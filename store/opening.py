@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from store.api import EventStore
 from store.backend import Backend, Opening
+from store.clickhouse.backend import ClickHouseBackend
 from store.engine.directory import DirectoryBackend
 from store.errors import EventStoreException
 
@@ -12,6 +13,7 @@ __all__ = ["backend_of", "open_store"]
 
 _BACKENDS: Mapping[str, Callable[[str], Backend]] = {
     "": DirectoryBackend,
+    "clickhouse": ClickHouseBackend,
 }
 """The backends, by the schemes of their addresses; what has none is the path of a directory."""
 

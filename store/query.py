@@ -26,6 +26,7 @@ __all__ = [
     "StreamFilter",
     "Untagged",
     "joined",
+    "minute_at",
     "minute_name",
 ]
 
@@ -211,7 +212,11 @@ def minute_name(ticks: int) -> str:
 
     So it is in every store but a directory of minute files, whose names are those of its files.
     """
-    start = ticks // (MINUTE_S * TICKS_PER_S) * MINUTE_S
+    return minute_at(ticks // (MINUTE_S * TICKS_PER_S) * MINUTE_S)
+
+
+def minute_at(start: int) -> str:
+    """Return the name of the minute that starts at *start*, in seconds since the epoch; see :func:`minute_name`."""
     return f"{start}-{start + MINUTE_S}"
 
 

@@ -354,7 +354,7 @@ class FaultyDisk(Disk):
         return None
 
     def usage(self, path: str) -> DiskUsage:
-        return DiskUsage(1, 1, 1, 1)
+        return DiskUsage(4096, 1, 1, 1)
 
 
 def _name(item: tuple[str, object]) -> str:

@@ -22,6 +22,7 @@ class SmallDisk:
 
     def fill(self, free: int = 0) -> None:
         """Fill it until only *free* bytes are left."""
+        os.sync()  # what was removed has left its room then
         with open(self._filler, "ab", buffering=0) as file:
             for size in (1 << 16, 1 << 10, 1):
                 with contextlib.suppress(OSError):

@@ -201,9 +201,10 @@ def test_minutes_that_others_change_meanwhile(
     source, destination = Replaced(reads, change), ListStore()
     source.save_all(mixed_events(0))
     before = records_in(source)
-    copy(source, destination)
+    made = copy(source, destination)
     assert source.reads_left < 1
     found = records_in(destination)
+    assert (made.copied, made.known, made.damaged_size) == (found.total(), 0, 0)
     assert records_in(source) <= found <= before
     if change == "replaced":
         assert found == before

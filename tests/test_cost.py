@@ -67,7 +67,7 @@ def write_minutes(directory: Path, minutes: Iterable[int], events: int = 2) -> N
 
 def remove_minutes(directory: Path, minutes: Iterable[int]) -> None:
     for minute in minutes:
-        os.unlink(directory / name_of(minute))
+        os.unlink(os.path.join(directory, name_of(minute)))  # pathlib would intern the name
 
 
 @contextlib.contextmanager

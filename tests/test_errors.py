@@ -30,6 +30,8 @@ EXPECTED = {
     store.StoreFull: errno.ENOSPC,
     store.StoreLocked: errno.EBUSY,
     store.StoreReadOnly: errno.EROFS,
+    store.StoreAway: errno.EAGAIN,
+    store.WriteUnknown: errno.ETIMEDOUT,
     store.EventStoreException: errno.EIO,
     store.EventReadException: errno.EIO,
     store.EventWriteException: errno.EIO,

@@ -38,7 +38,9 @@ def test_the_scheme_decides(tmp_path: Path, memory: None) -> None:
     assert isinstance(backend_of("MEMORY://host/x"), MemoryBackend)
     for path in (str(tmp_path), "relative", "./memory://host", "a:b", "://", "1a://x"):
         assert backend_of(path).directory == os.path.abspath(path)
-    with pytest.raises(EventStoreException, match=r"memroy://: give memory://, the path of a dir"):
+    with pytest.raises(
+        EventStoreException, match=r"memroy://: give .*memory://, the path of a dir"
+    ):
         backend_of("memroy://host/x")
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from store import Event, EventSerializer, backend_of
+from tests.clickhouse import chaos
 from tests.mount.commands import command_server
 from tests.waiting import eventually
 
@@ -268,10 +269,27 @@ def main() -> int:
         action="store_true",
         help="instead, let one minute grow to 500 MB, and show the cost",
     )
+    parser.add_argument(
+        "--store",
+        choices=["clickhouse"],
+        help="instead, kill servers of ClickHouse and cut connections to them: a round is ten seconds of it",
+    )
     parsed = parser.parse_args()
+    seed = random.randrange(10**6) if parsed.seed is None else parsed.seed
     if parsed.hot:
         return _hot(HOT_SIZE)
-    return _kill(parsed.rounds, random.randrange(10**6) if parsed.seed is None else parsed.seed)
+    if parsed.store:
+        return _chaos(parsed.rounds, seed)
+    return _kill(parsed.rounds, seed)
+
+
+def _chaos(rounds: int, seed: int) -> int:
+    """Kill servers and cut connections, for *rounds* times ten seconds."""
+    print(f"seed {seed}")
+    with tempfile.TemporaryDirectory(prefix="theiafs-torture-") as directory:
+        outcome = chaos.run(Path(directory), seed, 10.0 * rounds)
+    print(outcome)
+    return 1 if outcome.lost or outcome.doubled or outcome.appeared or outcome.changes else 0
 
 
 if __name__ == "__main__":

@@ -42,6 +42,10 @@ options after -o, separated by commas:
   flush=MS               milliseconds between flushes to the minute files (default: 1000); 0: at every write
   memory=SIZE            memory for what is known of the store, and caches (default: 256M)
   log_keep=SIZE          the write-ahead log keeps at most this much of what is flushed (default: 1G)
+  timeout=SECONDS        how long ClickHouse may take to answer, and to store what is written (default: 30)
+  spool=DIR              what is written for ClickHouse is stored in this directory first, and sent on in the background,
+                         so that it can be written while ClickHouse is away
+  ttl=DAYS               ClickHouse removes events this long after they arrived, such as 30d; without it, that stays as it is
   attr_timeout=SECONDS   how long the kernel may show a size or a time of a file that has grown since (default: 1);
                          with 0, tail(1) and stat(1) see at once what was just appended, which costs a request each
   tz=ZONE                zone of times without an offset, such as Europe/Berlin, and of the days in by-date (default: UTC)

@@ -79,6 +79,8 @@ _DROP_BOX_UMASK = 0o077
 _ATTR_TIMEOUT_MAX_S = 1.0
 """What follows files relies on it that their sizes are at most this old, in seconds."""
 
+_TIMEOUT_MAX_S, _DAYS_MAX = 3600.0, 36_500
+
 _ID_MAX = (1 << 32) - 2
 """The largest number of a user or a group: the next one means none, and larger ones would be cut to others."""
 
@@ -108,6 +110,9 @@ class Settings:
         keys: the names of the fields of lines in a format that become tags.
         log_path: log file of a mount in the background; the default one if empty.
         binding: name of the FUSE binding to load; if empty, the first that works.
+        timeout_s: how long an engine on the network may take, in seconds.
+        spool_directory: where what is written waits for such an engine; empty for nowhere.
+        ttl_days: how long such an engine keeps events, in days; 0 leaves that as it is.
         attr_timeout_s: how long the kernel may keep sizes and times of files, in seconds.
         fuse_options: options for libfuse, by name.
     """
@@ -127,6 +132,9 @@ class Settings:
     keys: tuple[str, ...] = ()
     log_path: str = ""
     binding: str = ""
+    timeout_s: float = 30
+    spool_directory: str = ""
+    ttl_days: int = 0
     attr_timeout_s: float = 1
     fuse_options: frozenset[str] = frozenset()
 
@@ -145,6 +153,8 @@ class Settings:
             *(f"{name}={getattr(self, attribute)}" for name, (attribute, _) in _SIZES.items()),
             f"attr_timeout={self.attr_timeout_s:g}",
             *([f"tz={self.zone}"] if self.zone is not UTC else []),
+            f"timeout={self.timeout_s:g}",
+            *([f"ttl={self.ttl_days}d"] if self.ttl_days else []),
             *([f"keys={':'.join(self.keys)}"] if self.keys else []),
             *sorted(self.fuse_options),
         ]
@@ -268,6 +278,16 @@ def _keys(value: str) -> tuple[str, ...]:
     return keys
 
 
+def _days(value: str) -> int:
+    if not value.endswith("d"):
+        raise ValueError(value)
+    return _in_range(int(value[:-1]), _DAYS_MAX, 1)
+
+
+def _path(value: str) -> str:
+    return os.path.abspath(_text(value))
+
+
 def _text(value: str) -> str:
     if not value:
         raise ValueError(value)
@@ -283,7 +303,10 @@ _VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
     "attr_timeout": ("attr_timeout_s", lambda value: _in_range(float(value), _ATTR_TIMEOUT_MAX_S)),
     "tz": ("zone", _zone),
     "keys": ("keys", _keys),
-    "log": ("log_path", lambda value: os.path.abspath(_text(value))),
+    "log": ("log_path", _path),
+    "timeout": ("timeout_s", lambda value: _in_range(float(value), _TIMEOUT_MAX_S, 1)),
+    "spool": ("spool_directory", _path),
+    "ttl": ("ttl_days", _days),
     "binding": ("binding", _text),
 }
 """Options that have values: the attribute of the settings, and what reads its value."""
@@ -298,6 +321,9 @@ _FORMS = {
     "tz": "the name of a time zone, such as Europe/Berlin or UTC",
     "keys": "names of fields separated by commas, such as status,method",
     "log": "the path of a file",
+    "timeout": "seconds from 1 to 3600",
+    "spool": "the path of a directory",
+    "ttl": "a number of days, such as 30d",
     "binding": "fusepy or mfusepy",
     **{
         name: f"a size from 1 to {largest >> 30}G, such as 64K, 10M or 1G"

@@ -11,11 +11,13 @@ from store import (
     MinuteNotFound,
     NameInUse,
     ReaderGone,
+    StoreAway,
     StoreFull,
     StoreLocked,
     StoreReadOnly,
     ViewExists,
     ViewNotFound,
+    WriteUnknown,
 )
 
 __all__ = [
@@ -87,6 +89,8 @@ _ERRNO_BY_EXCEPTION: tuple[tuple[type[Exception], int], ...] = (
     (StoreFull, errno.ENOSPC),
     (StoreLocked, errno.EBUSY),
     (StoreReadOnly, errno.EROFS),
+    (StoreAway, errno.EAGAIN),
+    (WriteUnknown, errno.ETIMEDOUT),
     (InvalidQuery, errno.EINVAL),
     (EventNotFound, errno.ENOENT),
     (MinuteNotFound, errno.ENOENT),

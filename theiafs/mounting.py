@@ -206,6 +206,9 @@ def _serve(
                 settings.log_keep_size,
                 LINE_VIEWS,
                 progress,
+                settings.timeout_s,
+                settings.spool_directory,
+                settings.ttl_days,
             )
             store = backend.open(opening)
         try:

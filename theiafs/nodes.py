@@ -372,7 +372,7 @@ class IngestFile(File):
 
     def attributes(self) -> Attributes:
         """See :meth:`Node.attributes`; however much was appended, an ingest file is empty."""
-        events = self._store.whole(self._addition.query.without_contents)
+        events = self._store.glance(self._addition.query.without_contents)
         return Attributes(self.MODE, 0, events.newest, events.changed)
 
     def open(self) -> IngestHandle:

@@ -39,7 +39,7 @@ delete for that; otherwise unmount it first.
 """
 
 _EPILOG = """\
-exit status: 0 if everything that was to be removed is, 1 if not, 2 if the arguments are wrong
+exit status: 0 if everything that was to be removed is, 1 if not, as where there is no such store, 2 if the arguments are wrong
 """
 
 _SIZE_MAX = 1 << 62

@@ -396,7 +396,7 @@ class Tree:
         self._errors.add(writer, "release", path, error)
 
     def _directory(self, entries: Callable[[], Iterable[Entries]], query: Query) -> Directory:
-        return Directory(entries, lambda: self._events(query))
+        return Directory(entries, lambda: self._store.glance(query.without_contents))
 
     def _events(self, query: Query) -> Span:
         """Return what is known, without reading contents, of the events that may answer *query*."""

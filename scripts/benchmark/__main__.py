@@ -1,18 +1,23 @@
 """The command: ``scripts/bench``."""
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from benchmark import machine, mounts, peers
 from benchmark.cases import CASES
+from benchmark.comparisons import Result
 from benchmark.data import Data
 from benchmark.document import document, figures
+from benchmark.engine import ENGINE_CASES, engine
 from benchmark.growth import growths
 from benchmark.scale import FULL, QUICK, Scale
 from benchmark.table import Growth, Row, WrongAnswer
@@ -41,13 +46,24 @@ class Outcome:
 def main() -> int:
     """Run the comparisons, print the table, and return the exit status."""
     arguments = _parser().parse_args()
-    names = arguments.only.split(",") if arguments.only else [*CASES, _GROWTH]
-    unknown = set(names) - {*CASES, _GROWTH}
+    known = [*ENGINE_CASES] if arguments.store else [*CASES, _GROWTH]
+    names = arguments.only.split(",") if arguments.only else known
+    unknown = set(names) - {*known}
     if unknown:
         _parser().error(f"no such comparison: {', '.join(sorted(unknown))}")
     scale = QUICK if arguments.quick else FULL
     data = Data(arguments.directory.absolute(), arguments.lines, mounts.open_once)
-    outcome = _run(names, data, scale)
+    with (
+        engine(data.directory / "engine")
+        if arguments.store
+        else contextlib.nullcontext() as started
+    ):
+        cases = (
+            {name: partial(case, started) for name, case in ENGINE_CASES.items()}
+            if started
+            else CASES
+        )
+        outcome = _run(names, cases, data, scale)
     measured = figures(outcome.rows, outcome.remarks, outcome.growths, scale)
     print(measured)
     if outcome.failures:
@@ -68,7 +84,9 @@ def main() -> int:
     return 0
 
 
-def _run(names: list[str], data: Data, scale: Scale) -> Outcome:
+def _run(
+    names: list[str], cases: Mapping[str, Callable[[Data, Scale], Result]], data: Data, scale: Scale
+) -> Outcome:
     outcome = Outcome()
     for name in names:
         started = time.monotonic()
@@ -78,7 +96,7 @@ def _run(names: list[str], data: Data, scale: Scale) -> Outcome:
                     data, scale.small, scale.large, scale.lines_size, scale.growth_repetitions
                 )
             else:
-                result = CASES[name](data, scale)
+                result = cases[name](data, scale)
                 outcome.rows += result.rows
                 outcome.remarks += result.remarks
         except (WrongAnswer, subprocess.SubprocessError, OSError) as error:
@@ -104,6 +122,11 @@ def _parser() -> argparse.ArgumentParser:
     default = Path(os.environ.get("TMPDIR") or tempfile.gettempdir(), "theiafs-bench")
     lines = os.environ.get("THEIAFS_BENCH_LINES")
     parser.add_argument("--quick", action="store_true", help="less data, within five minutes")
+    parser.add_argument(
+        "--store",
+        choices=["clickhouse"],
+        help="instead, compare a mount of ClickHouse with one of minute files",
+    )
     parser.add_argument("--only", metavar="NAME[,NAME]", help="only these comparisons")
     parser.add_argument(
         "--directory",

@@ -40,10 +40,12 @@ def theiafs(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "theiafs", *map(str, arguments)]
 
 
-def mount_command(store: Path, mountpoint: Path) -> list[str]:
-    """Return the command that mounts *store* on *mountpoint*, with default options."""
+def mount_command(store: Path | str, mountpoint: Path, options: str = "") -> list[str]:
+    """Return the command that mounts *store*, a directory or an address, on *mountpoint* with *options*."""
     log = mountpoint.with_name(f"{mountpoint.name}.log")
-    return theiafs("mount", store, mountpoint, "-o", f"log={log}")
+    return theiafs(
+        "mount", store, mountpoint, "-o", ",".join(filter(None, [f"log={log}", options]))
+    )
 
 
 def unmount(mountpoint: Path) -> None:
@@ -52,10 +54,10 @@ def unmount(mountpoint: Path) -> None:
 
 
 @contextlib.contextmanager
-def mounted(store: Path) -> Iterator[Path]:
-    """Mount *store* for as long as the context lasts; yield the mountpoint."""
+def mounted(store: Path | str, options: str = "") -> Iterator[Path]:
+    """Mount *store* with *options* for as long as the context lasts; yield the mountpoint."""
     with _mountpoint() as mountpoint:
-        run(mount_command(store, mountpoint))
+        run(mount_command(store, mountpoint, options))
         try:
             yield mountpoint
         finally:

@@ -41,7 +41,7 @@ LISTED_NAMES = 10
 """The number of names that head shows."""
 
 
-def on_mount(store: Path, do: Callable[[Path], Measurement]) -> Measurement:
+def on_mount(store: Path | str, do: Callable[[Path], Measurement]) -> Measurement:
     """Call *do* on a new mount of *store*, whose caches are cold."""
     with mounts.mounted(store) as mountpoint:
         return do(mountpoint)

@@ -49,6 +49,7 @@ line and for lines of /etc/fstab. umount(8) unmounts.
 """
 
 _HELPER_EXAMPLES = """\
+mkdir -p /mnt/events
 mount -t theiafs /srv/events /mnt/events -o allow_other
 echo '/srv/events /mnt/events theiafs defaults,nofail 0 0' >> /etc/fstab
 """

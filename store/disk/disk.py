@@ -36,6 +36,9 @@ _CREATE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
+_PAGE_SIZE = 4096
+"""The pages in which SQLite extends the file of its shared memory, in bytes."""
+
 _BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id"
 
 
@@ -246,6 +249,13 @@ class Disk:
                 return mmap.mmap(descriptor, size)
             finally:
                 os.close(descriptor)
+
+    def fills_pages(self, directory: str) -> bool:
+        """Return whether one byte written makes room for a whole page of it, in a file in *directory*.
+
+        If not, a process that maps a file which was extended by one byte a page is ended by SIGBUS once the disk is full.
+        """
+        return self.usage(directory).block_size >= _PAGE_SIZE
 
     def check_no_link(self, path: str) -> None:
         """Check that *path* is no symbolic link: what is read and written below it would be somewhere else.

@@ -20,14 +20,13 @@ from store.engine.saved_views import SavedViews
 from store.engine.settling import Settling
 from store.engine.state import State
 from store.engine.watcher import Watcher
-from store.errors import InvalidEvent, InvalidQuery, NameInUse
+from store.errors import InvalidEvent, NameInUse
 from store.filenames import lock_path, state_path
 from store.format.event import Event
 from store.format.faults import line_fault, tag_fault
-from store.matching.event import content_filter
+from store.matching.search import compile_search
 from store.query import DiskUsage, Query, Span, Stream
 from store.snapshot import Answer, Changes, Snapshot
-from store.ticks import TICKS_MAX, bound_in_ticks
 from store.view import View
 
 __all__ = ["FileStore"]
@@ -76,17 +75,8 @@ class FileStore(EventStore):
         order: str = "asc",
     ) -> Iterator[Event]:
         """See :meth:`EventStore.search`."""
-        if order not in ("asc", "desc"):
-            raise InvalidQuery(f"order {order!r}: must be 'asc' or 'desc'")
-        content_matches = content_filter(match)
-        end = TICKS_MAX if ts_end is None else bound_in_ticks(ts_end)
-        query = Query().within(bound_in_ticks(ts_start), end)
-        for flag in flags or ():
-            query = query.tagged(flag)
-        if ts_end is not None and ts_end < 0:
-            return iter(())
-        events = self._reader.select(query, newest_first=order == "desc")
-        return (event for event in events if content_matches(event.content or ""))
+        search = compile_search(ts_start, ts_end, flags, match, order)
+        return search.filtered(self._reader.select(search.query, newest_first=search.newest_first))
 
     def select(self, query: Query) -> Iterator[Event]:
         """See :meth:`EventStore.select`."""

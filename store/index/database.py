@@ -6,6 +6,7 @@ contradicts neither itself nor another row.
 
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, TypeVar
@@ -383,7 +384,10 @@ class Database:
         return rows
 
     def _open(self) -> Tables:
-        return Tables.open(self._disk.database_path(self._path) if self._path else "")
+        if not self._path:
+            return Tables.open("")
+        shares_memory = self._disk.fills_pages(os.path.dirname(self._path))
+        return Tables.open(self._disk.database_path(self._path), shares_memory=shares_memory)
 
     def _reopen(self) -> None:
         """Reopen the index after a failure. Rows that it missed are outdated by their stamps, or still to be written."""

@@ -1,14 +1,16 @@
 """The index of another process, to be read only."""
 
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from store.disk.disk import Disk
 from store.disk.file import FileStat
+from store.errors import EventReadException
 from store.index.loading import Loaded, load
 from store.index.rows import CORRUPT
-from store.index.tables import IDS_AT_ONCE, Select, Tables, TablesError
+from store.index.tables import HEADER_SIZE, IDS_AT_ONCE, Select, Tables, TablesError
 from store.locks import new_lock
 
 __all__ = ["SharedDatabase"]
@@ -25,6 +27,7 @@ class SharedDatabase:
     """
 
     def __init__(self, disk: Disk, path: str) -> None:
+        self._disk = disk
         self._path = disk.database_path(path)
         self._lock = new_lock("shared-index")
         self._tables: Tables | None = None
@@ -34,15 +37,29 @@ class SharedDatabase:
         """Return what the index has of *files*, all of the directory; None if there is no usable index."""
         with self._lock:
             try:
+                self._check_memory()
                 self._tables = Tables.open_to_read(self._path)
                 with self._tables.transaction():
                     loaded = load(self._tables, files)
-            except (TablesError, *CORRUPT) as error:
+            except (TablesError, EventReadException, *CORRUPT) as error:
                 log.info("not using the index %s: %s", self._path, error)
                 self._close()
                 return None
             self._minutes = set(loaded.catalog.ids().tolist())
             return loaded
+
+    def _check_memory(self) -> None:
+        """Check that the index can be opened on a full disk, too.
+
+        Raises:
+            EventReadException: if not.
+        """
+        if not self._disk.fills_pages(os.path.dirname(self._path)):
+            with self._disk.open_to_read(self._path) as file:
+                if Tables.share_memory(file.read(0, HEADER_SIZE)):
+                    raise EventReadException(
+                        f"the shared memory of {self._path} would end this process on a full disk"
+                    )
 
     def forget(self, minutes: Iterable[int]) -> None:
         """Drop the rows of *minutes*, whose files have changed."""

@@ -28,7 +28,16 @@ from store.index.summary import checksum_of
 from store.index.text_filters import TextFilterRow
 from store.view import View
 
-__all__ = ["IDS_AT_ONCE", "VERSION", "WITH_ENTRIES", "Select", "Tables", "TablesError", "is_busy"]
+__all__ = [
+    "HEADER_SIZE",
+    "IDS_AT_ONCE",
+    "VERSION",
+    "WITH_ENTRIES",
+    "Select",
+    "Tables",
+    "TablesError",
+    "is_busy",
+]
 
 TablesError = sqlite3.Error
 """The error of every failure here."""
@@ -36,12 +45,29 @@ TablesError = sqlite3.Error
 VERSION = 8
 """Schema version; an index of any other is rebuilt."""
 
-_SETTINGS = """
+_SETTINGS_SHARED = """
 PRAGMA page_size = 16384;
 -- Where there is no shared memory (NFS, 9p), SQLite stays with a rollback journal.
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 """
+
+_SETTINGS_UNSHARED = """
+-- First, because the database may be in the other mode: what SQLite would share is in the memory of this process then.
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA page_size = 16384;
+PRAGMA journal_mode = DELETE;
+PRAGMA synchronous = NORMAL;
+PRAGMA locking_mode = NORMAL;
+-- The lock is released by the next statement that reads.
+SELECT count(*) FROM sqlite_master;
+"""
+
+_MODES, _WAL_MODE = slice(18, 20), b"\2\2"
+"""Where a database file says whether it has a write-ahead log."""
+
+HEADER_SIZE = 100
+"""The size of the header of a database file, in bytes."""
 
 _SCHEMA = """
 BEGIN;
@@ -99,11 +125,22 @@ class Tables:
         self._connection = connection
 
     @classmethod
-    def open(cls, path: str) -> "Tables":
-        """Open the database file *path*, made if it is missing; an empty *path* is a private one."""
+    def open(cls, path: str, *, shares_memory: bool = True) -> "Tables":
+        """Open the database file *path*, made if it is missing; an empty *path* is a private one.
+
+        Args:
+            path: its path.
+            shares_memory: whether to share memory with readers, which SQLite maps from another file; else, it has a rollback
+                journal, which is slower.
+        """
         connection = sqlite3.connect(path, timeout=1, check_same_thread=False)
-        connection.executescript(_SETTINGS)
+        connection.executescript(_SETTINGS_SHARED if shares_memory else _SETTINGS_UNSHARED)
         return cls(connection)
+
+    @staticmethod
+    def share_memory(header: bytes) -> bool:
+        """Return whether opening the database file with *header*, to read, would map shared memory."""
+        return header[_MODES] == _WAL_MODE
 
     @classmethod
     def open_to_read(cls, path: str) -> "Tables":

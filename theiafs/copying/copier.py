@@ -100,6 +100,8 @@ class Copier:
 
     def _copy_minute(self, minute: str, known: Known) -> None:
         """Save those events of *minute* that are not *known*."""
+        known_before, damaged_before, added_before = self.known, self.damaged_size, self._added
+        added = 0  # by tries that failed
         for tries_left in reversed(range(_TRIES)):
             try:
                 self._copy_records(minute, known)
@@ -108,8 +110,11 @@ class Copier:
                     raise
                 # Some of it may have been copied, which is to be known when it is read again.
                 self._save()
+                added = self._added - added_before
+                self.known, self.damaged_size = known_before, damaged_before
                 known = Known(self._destination, _hashes_of_records)
             else:
+                self.known = max(self.known - added, known_before)
                 return
 
     def _copy_records(self, minute: str, known: Known) -> None:
@@ -136,6 +141,11 @@ class Copier:
         size = answer.span.size if answer.span is not None else 0
         for offset in range(0, size, _PIECE_SIZE):
             yield answer.read(offset, min(_PIECE_SIZE, size - offset))
+
+    @property
+    def _added(self) -> int:
+        """How many events were added so far, those that are not saved yet included."""
+        return self.copied + len(self._batch)
 
     def _add(self, records: Records) -> None:
         """Save *records*, together with others."""

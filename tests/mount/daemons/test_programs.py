@@ -71,6 +71,15 @@ def test_handlers_of_python_lose_nothing(shared: Mount, tmp_path: Path, name: st
         assert its[-1].endswith(f"\nValueError: {word} raised".encode())
 
 
+def test_a_record_of_a_shell_script(shared: Mount) -> None:
+    """It is one event of several lines."""
+    script = recipe("Shell scripts", "sh", shared, {"backup failed": "word-of-shell: failed"})
+    subprocess.run(["sh", "-euc", script], check=True)
+    [record] = arrived(shared, "by-tag/backup", "word-of-shell")
+    assert record.startswith(b"word-of-shell: failed: the disk is full\nFilesystem ")
+    assert len(record.splitlines()) == 3
+
+
 def test_a_unit_of_systemd(shared: Mount, tmp_path: Path) -> None:
     """systemd finds nothing wrong with it, and a program that has the files open as systemd opens them, loses nothing."""
     program = tmp_path / "shop"

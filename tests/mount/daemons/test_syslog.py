@@ -76,7 +76,9 @@ def test_rsyslog_goes_on_after_a_crash(mounted: Mount, tmp_path: Path) -> None:
         send(numbers[10:20])
         mounted.mount()
         send(numbers[20:])
-        eventually(lambda: len(found()) >= len(numbers))
+        eventually(
+            lambda: len(found()) >= len(numbers), 60
+        )  # it tries again after ever longer pauses
     assert found() == list(numbers)
 
 

@@ -1,0 +1,148 @@
+"""The cursor: up to which INSERT the engine has come, and whether anything was removed."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from store.clickhouse.native import decode_blocks
+from store.clickhouse.tables import EVENTS, Tables
+from store.clickhouse.wire import Wire
+
+__all__ = ["STALENESS_S", "Arrivals", "Cursor"]
+
+STALENESS_S = 0.5
+"""What other processes change shows after this time, in seconds; what this one changes, at once."""
+
+_NS_PER_S = 10**9
+
+
+class Cursor(NamedTuple):
+    """A place in the order of arrival.
+
+    Attributes:
+        blocks: for each shard its number, and the number of its last block.
+        removals: changes whenever events are removed.
+    """
+
+    blocks: tuple[tuple[int, int], ...]
+    removals: tuple[tuple[int, int, int], ...]
+
+    def advanced(self, later: "Cursor") -> "Cursor":
+        """Return *later*, but on no shard before this one: answers to two questions may overtake each other."""
+        blocks = dict(self.blocks)
+        for number, block in later.blocks:
+            blocks[number] = max(block, blocks.get(number, block))
+        return Cursor(tuple(sorted(blocks.items())), later.removals)
+
+    def up_to(self, shard: str) -> str:
+        """Return the condition that an event arrived up to here; *shard* is the number of its shard, in SQL."""
+        return _either(
+            f"({shard} = {number} AND _block_number <= {block})" for number, block in self.blocks
+        )
+
+    def after(self, shard: str) -> str:
+        """Return the condition that an event arrived after this; *shard* is the number of its shard, in SQL."""
+        known = [number for number, _ in self.blocks]
+        others = [f"({shard} NOT IN ({', '.join(map(str, known))}))"] if known else ["1"]
+        later = [
+            f"({shard} = {number} AND _block_number > {block})" for number, block in self.blocks
+        ]
+        return _either([*later, *others])
+
+
+def _either(conditions: Iterable[str]) -> str:
+    return f"({' OR '.join(conditions) or '0'})"
+
+
+class Arrivals:
+    """Asks the engine how far it has come. Any number of threads may use it.
+
+    Args:
+        wire: the engine.
+        tables: its tables.
+
+    Attributes:
+        settle: called before a cursor is given, to wait until the engine has what this process has accepted.
+    """
+
+    def __init__(self, wire: Wire, tables: Tables) -> None:
+        self.settle: Callable[[], object] = lambda: None
+        self._wire = wire
+        self._sql = (
+            f"SELECT toInt64({tables.parts_shard}) AS shard, toInt64(max(max_block_number)) AS block,"
+            # The number of the last removal in it follows the number of the block in a part, where there was one.
+            " toInt64(max(if(data_version = min_block_number, 0, data_version))) AS removal,"
+            " toInt64(min(min_block_number)) AS first, toUnixTimestamp64Nano(now64(9)) AS now"
+            f" FROM {tables.parts} WHERE database = currentDatabase() AND table = '{EVENTS}' AND active"
+            " GROUP BY shard ORDER BY shard FORMAT Native"
+        )
+        self._lock = threading.Lock()
+        self._changes = 0
+        # The cursor, when it was asked for, and the number of own changes at that time.
+        self._known: tuple[Cursor, float, int] | None = None
+        # The engine's clock, in nanoseconds since the epoch: when it was asked last, and first.
+        self._clock_ns = self._opened_ns = int(wire.fetch("SELECT toUnixTimestamp64Nano(now64(9))"))
+
+    def note_change(self) -> None:
+        """Note that this process has changed something: what was known before is out of date."""
+        with self._lock:
+            self._changes += 1
+
+    def now(self) -> Cursor:
+        """Return the cursor, at most STALENESS_S old and after every change of this process.
+
+        Raises:
+            EventReadException: if the engine does not say.
+        """
+        self.settle()
+        return self.seen()
+
+    def seen(self) -> Cursor:
+        """Return the cursor without waiting for what this process has accepted; see :meth:`now`."""
+        with self._lock:
+            known, changes = self._known, self._changes
+        if known is not None and known[2] == changes and time.monotonic() - known[1] < STALENESS_S:
+            return known[0]
+        return self._ask()
+
+    def poll(self) -> Cursor:
+        """Ask for the cursor.
+
+        Raises:
+            EventReadException: if the engine does not say.
+        """
+        self.settle()
+        return self._ask()
+
+    def _ask(self) -> Cursor:
+        with self._lock:
+            changes = self._changes
+        asked = time.monotonic()
+        rows = [
+            tuple(row)
+            for block in decode_blocks(self._wire.fetch(self._sql))
+            for row in np.array([*block.values()]).T.tolist()
+        ]
+        cursor = Cursor(
+            tuple((shard, block) for shard, block, *_ in rows),
+            tuple((shard, removal, first) for shard, _, removal, first, _ in rows),
+        )
+        with self._lock:
+            if self._known is not None and self._known[0].removals == cursor.removals:
+                cursor = self._known[0].advanced(cursor)
+            if self._known is None or self._known[1] <= asked:
+                self._known = cursor, asked, changes
+            if rows:
+                self._clock_ns = max(self._clock_ns, *(row[-1] for row in rows))
+        return cursor
+
+    def has_settled(self, changed: float, rest_s: float) -> bool:
+        """Return whether *changed*, in seconds of the engine's clock, is *rest_s* seconds ago, or before the first cursor.
+
+        The engine's clock is only compared with itself: with what it showed when it was asked last.
+        """
+        changed_ns = changed * _NS_PER_S
+        return changed_ns < max(self._opened_ns, self._clock_ns - rest_s * _NS_PER_S)

@@ -1,0 +1,156 @@
+"""Windows: the bytes of an answer, some neighbouring blocks at a time, as they were read last."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import NamedTuple
+
+import numpy as np
+
+from store.cache import Cache
+from store.clickhouse.arrivals import Cursor
+from store.clickhouse.reader import Arrived, Reader, Records
+from store.clickhouse.scope import Scope
+from store.clickhouse.tables import Tables
+from store.errors import MinuteGone
+
+__all__ = ["WINDOW_SIZE", "Window", "Windows"]
+
+WINDOW_SIZE = 8 << 20
+"""About this many bytes are read at once from what is read in order."""
+
+_ARRIVED_SIZE = 1 << 10
+_THREADS = 2
+"""That many windows are read ahead at a time: the engine answers one while another is read."""
+
+
+class Window(NamedTuple):
+    """Some blocks of an answer.
+
+    Attributes:
+        last: the row after those of its blocks.
+        data: the bytes.
+    """
+
+    last: int
+    data: bytes
+
+
+class Windows:
+    """Reads windows, and keeps the last ones. Any number of threads may use it.
+
+    Args:
+        reader: asks the engine.
+        tables: its tables.
+        cache: keeps the windows.
+    """
+
+    def __init__(self, reader: Reader, tables: Tables, cache: Cache) -> None:
+        self._reader = reader
+        self._shard = tables.shard
+        self._cache = cache
+        self._pool = ThreadPoolExecutor(_THREADS, "ahead")
+        self._lock = threading.Lock()
+        self._coming: dict[_Place, Future[None]] = {}  # the windows that are being read ahead
+
+    def arrived(self, scope: Scope, until: Cursor) -> Arrived:
+        """Return the blocks of *scope* that arrived until the cursor *until*.
+
+        Raises:
+            EventReadException: if the engine does not answer.
+        """
+        key = "arrived", scope, until
+        found: Arrived | None = self._cache.get(key)
+        if found is None:
+            found = self._reader.arrived(scope.condition & until.up_to(self._shard), scope.view)
+            self._cache.put(key, found, _ARRIVED_SIZE + sum(column.nbytes for column in found))
+        return found
+
+    def read(self, scope: Scope, arrived: Arrived, first: int, size: int) -> Window:
+        """Read a window of about *size* bytes.
+
+        Args:
+            scope: the answer.
+            arrived: its blocks.
+            first: the row of the first block to read.
+            size: how much to read, in bytes.
+
+        Raises:
+            MinuteGone: if events in it were removed.
+            EventReadException: if the engine does not answer.
+        """
+        place = _Place.of(scope, arrived, first, size)
+        with self._lock:
+            coming = self._coming.get(place)
+        if coming is not None:
+            wait([coming])  # if it failed, it is tried again
+        data: bytes | None = self._cache.get(place)
+        return Window(place.last, self._load(place) if data is None else data)
+
+    def read_ahead(self, scope: Scope, arrived: Arrived, first: int, size: int) -> None:
+        """Begin to read a window, as :meth:`read` will ask for it."""
+        if first >= len(arrived.blocks):
+            return
+        place = _Place.of(scope, arrived, first, size)
+        with self._lock:
+            if place not in self._coming and self._cache.get(place) is None:
+                self._coming[place] = self._pool.submit(self._load_ahead, place)
+
+    def _load_ahead(self, place: "_Place") -> None:
+        try:
+            self._load(place)
+        finally:
+            with self._lock:
+                del self._coming[place]
+
+    def _load(self, place: "_Place") -> bytes:
+        data = self._fetch(place).data
+        if len(data) != place.size:
+            raise MinuteGone(f"{place.scope.name}: events were removed that stood there")
+        self._cache.put(place, data, len(data))
+        return data
+
+    def close(self) -> None:
+        """End the threads that read ahead."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def records(self, scope: Scope, arrived: Arrived) -> Iterator[Records]:
+        """Yield the records of *scope* in the blocks *arrived*, some blocks at a time.
+
+        Raises:
+            EventReadException: if the engine does not answer.
+        """
+        first = 0
+        while first < len(arrived.blocks):
+            place = _Place.of(scope, arrived, first, WINDOW_SIZE)
+            yield self._fetch(place)
+            first = place.last
+
+    def _fetch(self, place: "_Place") -> Records:
+        blocks = f"_block_number BETWEEN {place.first_block} AND {place.last_block}"
+        condition = place.scope.condition & f"{self._shard} = {place.shard} AND {blocks}"
+        return self._reader.records(condition).shown(place.scope.view)
+
+
+class _Place(NamedTuple):
+    """Neighbouring blocks of a scope on one shard, which have *size* bytes; *last* is the row after theirs."""
+
+    scope: Scope
+    shard: int
+    first_block: int
+    last_block: int
+    size: int
+    last: int
+
+    @classmethod
+    def of(cls, scope: Scope, arrived: Arrived, first: int, size: int) -> "_Place":
+        """Find the blocks of *arrived* from the row *first* on that have about *size* bytes."""
+        ends = np.cumsum(arrived.sizes[first:])
+        last = first + max(int(np.searchsorted(ends, size, "right")), 1)
+        shards, blocks = arrived.shards[first:last], arrived.blocks[first:last]
+        breaks = np.flatnonzero((shards[1:] != shards[:-1]) | (blocks[1:] <= blocks[:-1]))
+        last = first + int(breaks[0]) + 1 if len(breaks) else last
+        total = int(ends[last - first - 1])
+        return cls(
+            scope, int(shards[0]), int(blocks[0]), int(arrived.blocks[last - 1]), total, last
+        )

@@ -1,0 +1,1 @@
+"""Tests of the store on ClickHouse, on a real server."""

@@ -1,0 +1,99 @@
+"""The order of arrival, and how soon it shows in another process."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from store import Event, EventReadException, EventStore, Query
+from store.clickhouse.arrivals import STALENESS_S
+from tests.reading import EVERYTHING, ids_in
+from tests.waiting import eventually
+
+BOUND_S = 1.0
+
+
+def shuffled(count: int) -> list[Event]:
+    """Return events whose order is none of those that the engine sorts by."""
+    return [
+        Event(
+            f"e{number}",
+            "zyx"[number % 3],
+            (number * 7) % 50,
+            [["b"], ["a", "c"], []][number % 3],
+            "x" * (number % 5),
+        )
+        for number in range(count)
+    ]
+
+
+def test_one_insert_keeps_its_order(open_at: Callable[..., EventStore]) -> None:
+    """Several sources, tags and times: in the order in which they were given, in all events and in a minute."""
+    store, events = open_at(), shuffled(100)
+    store.save_all(events)
+    wanted = [event.id for event in events]
+    assert ids_in(store.answer(Query()).read(0, EVERYTHING)) == wanted
+    assert ids_in(store.answer(Query(), "0-60").read(0, EVERYTHING)) == wanted
+    assert [event.id for event in store.select(Query())] == wanted
+    tagged = [event.id for event in events if "c" in event.tags]
+    assert ids_in(store.answer(Query().tagged("c")).read(0, EVERYTHING)) == tagged
+
+
+def test_merging_keeps_the_order(
+    open_at: Callable[..., EventStore], server_sql: Callable[[str], str]
+) -> None:
+    """The engine joins what was stored one after the other, and sorts it: an answer that is open stays what it was."""
+    store, events = open_at(), shuffled(60)
+    answer = store.answer(Query())
+    for first in range(0, len(events), 6):
+        store.save_all(events[first : first + 6])
+    before = answer.read(0, EVERYTHING)
+    server_sql("OPTIMIZE TABLE tests.events FINAL SETTINGS optimize_throw_if_noop = 1")
+    assert (
+        server_sql(
+            "SELECT count() FROM system.parts WHERE database = 'tests' AND table = 'events' AND active"
+        )
+        == "1"
+    )
+    for each in (answer, store.answer(Query()), open_at().answer(Query())):
+        assert each.read(0, EVERYTHING) == before
+    assert ids_in(before) == [event.id for event in events]
+
+
+def test_two_stores(open_at: Callable[..., EventStore]) -> None:
+    """One that shares the database shows within the bound what this one appends, declares, saves and removes."""
+    here, there = open_at(), open_at()
+    followed = there.answer(Query())
+    assert STALENESS_S < BOUND_S
+    for number in range(5):
+        assert there.whole(Query()).events == number
+        here.save(Event(f"e{number}", f"s{number}", number * 60, [f"t{number}"], "x"))
+        began = time.monotonic()
+        assert here.whole(Query()).events == number + 1
+        eventually(lambda: there.whole(Query()).events == number + 1)  # noqa: B023 - called at once
+        eventually(lambda: there.has_tag(f"t{number}"))  # noqa: B023
+        assert time.monotonic() - began < 10 * BOUND_S, "this is not about load"
+        assert followed.size() == here.whole(Query()).size
+        assert len(there.snapshot(Query()).spans) == number + 1
+    here.declare_tag("declared")
+    here.declare_source("declared too")
+    here.save_view("v", "x")
+    eventually(lambda: there.has_tag("declared") and there.has_source("declared too"))
+    eventually(lambda: there.views() == {"v": "x"})
+    here.delete("e0")
+    eventually(lambda: there.whole(Query()).events == 4)
+    eventually(lambda: not there.has_tag("t0"))
+
+
+def test_what_was_removed_before_it_was_read(open_at: Callable[..., EventStore]) -> None:
+    """Its place in an answer that is open cannot be read; what arrives later stands at the end."""
+    store = open_at()
+    store.save_all(shuffled(10))
+    answer = store.answer(Query())
+    size = answer.span.size if answer.span is not None else 0
+    store.delete("e3")
+    store.save(Event("later", "s", 1, [], "x"))
+    with pytest.raises(EventReadException):
+        answer.read(0, size)
+    assert answer.size() > size
+    assert ids_in(answer.read(size, EVERYTHING)) == ["later"]

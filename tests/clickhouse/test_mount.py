@@ -1,0 +1,188 @@
+"""A mount of the store on ClickHouse, with the tools that people use, on a real server that may die."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from engines.server import Server, free_ports
+
+from tests.mount.conftest import is_mounted, theiafs
+from tests.waiting import eventually
+
+TIMEOUT_S = 3
+LATE_S = 60
+"""Much later than any timeout here."""
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """A server that a test may kill."""
+    started = Server(tmp_path / "engine")
+    started.start()
+    yield started
+    started.stop()
+
+
+class EngineMount:
+    """A mount of a database of a server.
+
+    Attributes:
+        path: the mountpoint.
+    """
+
+    def __init__(self, base: Path, server: Server) -> None:
+        self.path = base / "mnt"
+        self.path.mkdir()
+        self._address = f"clickhouse://{server.host}/mounted"
+        self._log = base / "log"
+
+    def mount(self, options: str = "") -> None:
+        """Mount with *options*."""
+        theiafs(
+            "mount",
+            self._address,
+            self.path,
+            "-o",
+            ",".join(filter(None, [f"log={self._log}", options])),
+        )
+
+    def umount(self) -> None:
+        """Unmount."""
+        theiafs("umount", self.path)
+        assert not is_mounted(self.path)
+
+    def shell(self, command: str, check: bool = True) -> str:
+        """Run *command* in the mount; return what it printed."""
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=self.path, capture_output=True, text=True, timeout=LATE_S
+        )
+        assert done.returncode == 0 or not check, done.stderr
+        return done.stdout if check else done.stderr
+
+
+@pytest.fixture
+def mount(tmp_path: Path, own_server: Server) -> Iterator[EngineMount]:
+    made = EngineMount(tmp_path, own_server)
+    yield made
+    if is_mounted(made.path):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            theiafs("umount", made.path, check=False)
+
+
+def test_tools(mount: EngineMount) -> None:
+    """An event that is appended is there at once, in every place where it belongs; what is removed is gone."""
+    mount.mount("delete")
+    mount.shell(
+        "mkdir by-tag/web; echo 'ERROR: disk is full' >> by-tag/web/ingest; printf 'one\ntwo\n' >> ingest"
+    )
+    assert mount.shell("ls by-tag; cat by-tag/web/count count").split() == ["web", "1", "3"]
+    assert mount.shell("cut -d' ' -f4- by-tag/web/events.log") == "ERROR: disk is full\n"
+    assert (
+        mount.shell("grep -rh disk minutes")
+        == mount.shell("grep -h disk by-level/err/events")
+        == "ERROR: disk is full\n"
+    )
+    assert mount.shell("cat minutes/*-*[0-9] | wc -c") == mount.shell("stat -c %s events")
+    assert mount.shell("cat match/^two$/count not/by-tag/web/count").split() == ["1", "2"]
+    assert mount.shell(
+        "for file in $(find . -name 'events*'); do cmp -s $file <(cat $file) && stat -c %s $file; done | wc -l"
+    )
+    for path in (mount.path / "events", mount.path / "events.jsonl"):
+        assert path.stat().st_size == len(path.read_bytes())
+    mount.shell("ln -s ../by-tag/web views/w; ls views/w/ > /dev/null")
+    mount.shell("rm minutes/*-*[0-9]")
+    assert mount.shell("cat count; ls minutes") == "0\n"
+    mount.umount()
+    mount.mount()
+    assert mount.shell("cat count; ls by-tag; readlink views/w").split() == [
+        "0",
+        "web",
+        "../by-tag/web",
+    ]
+
+
+def test_following(mount: EngineMount) -> None:
+    """``tail -f`` prints each line once, in order, also while the engine is away for a while."""
+    mount.mount("delete")
+    mount.shell("echo first >> ingest")
+    with subprocess.Popen(
+        ["tail", "-n", "+1", "-f", "events.log"], cwd=mount.path, stdout=subprocess.PIPE, text=True
+    ) as tail:
+        assert tail.stdout is not None
+        for number in range(3):
+            mount.shell(f"echo {number} >> ingest")
+        lines = [tail.stdout.readline().split(" ", 3)[3] for _ in range(4)]
+        tail.terminate()
+    assert lines == ["first\n", "0\n", "1\n", "2\n"]
+
+
+def test_the_engine_dies_and_comes_back(mount: EngineMount, own_server: Server) -> None:
+    """Meanwhile reads fail with EIO, and appends wait, and fail in time; what was acknowledged is there afterwards."""
+    mount.mount(f"timeout={TIMEOUT_S}")
+    mount.shell("mkdir by-tag/web; echo before >> by-tag/web/ingest")
+    own_server.kill()
+    for path in ("events", "by-tag/web/events.log", "count"):
+        assert "Input/output error" in mount.shell(f"cat {path}", check=False)
+    assert "Resource temporarily unavailable" in mount.shell("echo lost >> ingest", check=False)
+    assert "engine_error" in mount.shell("cat status")
+    with subprocess.Popen(
+        ["bash", "-c", "echo waits >> by-tag/web/ingest"], cwd=mount.path
+    ) as waiting:
+        own_server.start()
+    assert waiting.returncode == 0
+    assert mount.shell("cut -d' ' -f4 events.log").split() == ["before", "waits"]
+
+
+def test_an_engine_that_hangs(mount: EngineMount, own_server: Server) -> None:
+    """It costs the timeout, and an append says that its outcome is unknown; it is stored once or not at all."""
+    mount.mount(f"timeout={TIMEOUT_S}")
+    mount.shell("echo before >> ingest")
+    own_server.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    assert "Connection timed out" in mount.shell("echo unknown >> ingest", check=False)
+    assert "Input/output error" in mount.shell("cat events", check=False)
+    assert time.monotonic() - began < LATE_S
+    own_server.send_signal(signal.SIGCONT)
+    assert mount.shell("cut -d' ' -f4 events.log").split() in (["before"], ["before", "unknown"])
+
+
+def test_a_spool(mount: EngineMount, own_server: Server, tmp_path: Path) -> None:
+    """Events that are written while the engine is away are there when it is back, once, even if the mount is killed meanwhile."""
+    options = f"timeout={TIMEOUT_S},spool={tmp_path / 'spool'}"
+    mount.mount(options)
+    mount.shell("mkdir by-tag/web; echo 1 >> by-tag/web/ingest; cat by-tag/web/count")
+    own_server.kill()
+    mount.shell("echo 2 >> ingest; echo 3 >> by-tag/web/ingest")
+    process_id = int(mount.shell("sed -n 's/^process: //p' status"))
+    os.kill(process_id, signal.SIGKILL)
+    eventually(lambda: not Path(f"/proc/{process_id}").exists())
+    own_server.start()
+    mount.mount(options)
+    assert mount.shell("cut -d' ' -f4 events.log").split() == ["1", "2", "3"]
+    mount.shell("echo 4 >> ingest")
+    assert mount.shell("cat count") == "4\n"
+    mount.umount()
+    mount.mount(options)
+    assert mount.shell("cat count; grep spool_bytes status").split() == ["4", "spool_bytes:", "0"]
+
+
+def test_the_password_is_nowhere(mount: EngineMount) -> None:
+    """An address with one is refused, and not repeated; the environment has it, which the engine checks."""
+    refused = theiafs("mount", "clickhouse://me:geheim@127.0.0.1:1/x", mount.path, check=False)
+    assert refused.returncode != 0
+    assert "geheim" not in refused.stderr
+    assert "THEIAFS_CLICKHOUSE_PASSWORD" in refused.stderr
+
+
+def test_nothing_there(mount: EngineMount) -> None:
+    """Mounting fails where nothing listens, and says so."""
+    refused = theiafs(
+        "mount", f"clickhouse://127.0.0.1:{free_ports(1)[0]}/x", mount.path, check=False
+    )
+    assert refused.returncode != 0
+    assert "cannot be reached" in refused.stderr
