@@ -113,7 +113,9 @@ def test_what_arrives_during_a_flush_is_not_flushed(
     assert int(status["unflushed_bytes"]) == int(status["bytes"]) - size
 
 
-def test_the_lock_and_the_changes_of_others(store: NaiveEventStore, tmp_path: Path) -> None:
+def test_the_lock_and_the_changes_of_others(
+    store: NaiveEventStore, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """The process that writes the store, and how it is watched."""
     save(store, 1)
     status = read_status(store)
@@ -123,7 +125,7 @@ def test_the_lock_and_the_changes_of_others(store: NaiveEventStore, tmp_path: Pa
     store._watcher._watch, watch = None, store._watcher._watch
     assert read_status(store)["watch"] == "passes of stat"
     store._watcher._watch = watch
-    other = NaiveEventStore(str(tmp_path / "other"), NEVER_MS)
+    other = NaiveEventStore(str(tmp_path_factory.mktemp("other")), NEVER_MS)
     other.close()
     follower = open_store(other.root_dir, Opening(is_read_only=True))
     assert read_status(follower)["lock_holder"] == "none"

@@ -48,10 +48,16 @@ def test_a_summary_of_nothing(store: NaiveEventStore) -> None:
 )
 @pytest.mark.parametrize("are_more", [False, True])
 def test_contents_that_another_program_has_just_changed_are_shown_as_they_are(
-    store: NaiveEventStore, tmp_path: Path, kind: NodeKind, query: Query, are_more: bool
+    store: NaiveEventStore,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    kind: NodeKind,
+    query: Query,
+    are_more: bool,
 ) -> None:
     """Also where the summary is the first to read them, and so to notice."""
-    changed = NaiveEventStore(str(tmp_path / "changed"), 1e9)
+    changed_path = tmp_path_factory.mktemp("changed")
+    changed = NaiveEventStore(str(changed_path), 1e9)
     for each, level, count in ((store, "INFO", 30), (changed, "ERROR", 30 + 20 * are_more)):
         each.save_all(
             Event(f"e{number}", level, None, [level], f"{level}: content", ticks=number)
@@ -62,5 +68,5 @@ def test_contents_that_another_program_has_just_changed_are_shown_as_they_are(
     changed.close()
     [name] = store.minutes(Query())
     store._watcher.stop()
-    (tmp_path / "changed" / name).rename(tmp_path / name)
+    (changed_path / name).rename(tmp_path / name)
     assert SUMMARIES[kind](store, query) == wanted

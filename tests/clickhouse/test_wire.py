@@ -15,7 +15,7 @@ from store.clickhouse.columns import Rows
 from store.clickhouse.inserter import Inserter
 from store.clickhouse.registry import Entry, Registry
 from store.clickhouse.tables import Tables
-from store.clickhouse.wire import Wire
+from store.clickhouse.wire import Unknown, Wire
 from store.clickhouse.writer import Writer
 from tests.waiting import eventually
 
@@ -23,14 +23,27 @@ _TIMEOUT_S = 10.0
 _NO_LINGERING = struct.pack("ii", 1, 0)
 
 
+_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"
+_HEADERS = b"Connection: Keep-Alive\r\nTransfer-Encoding: chunked\r\nX-ClickHouse-Format: TSV\r\n"
+_CHUNKED = b"HTTP/1.1 200 OK\r\n" + _HEADERS + b"\r\n2\r\n11\r\n"
+_REFUSED = (
+    b"HTTP/1.1 404 Not Found\r\nX-ClickHouse-Exception-Code: 319\r\n"
+    + _HEADERS
+    + b"\r\n2\r\nno\r\n"
+)
+_LAST_CHUNK = b"0\r\n\r\n"
+
+
 class ResettingServer:
-    """A server that answers each request by "1", and resets the connection after that.
+    """A server that answers each request, and resets the connection after that.
 
     Attributes:
+        answer: its answers.
         requests: what it was asked.
     """
 
     def __init__(self) -> None:
+        self.answer = _ANSWER
         self.requests: list[bytes] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
@@ -46,8 +59,9 @@ class ResettingServer:
                 head = b"".join(iter(request.readline, b"\r\n"))
                 length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
                 self.requests.append(head + request.read(length))
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+                connection.sendall(self.answer)
+                if self.answer == _ANSWER:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
 
     def close(self) -> None:
         self._socket.close()
@@ -74,6 +88,20 @@ def test_users_and_passwords_have_any_letters(resetting: ResettingServer) -> Non
         wire.fetch("SELECT 1")
     assert b"X-ClickHouse-User: \xc3\xa9\r\n" in resetting.requests[0]
     assert b"X-ClickHouse-Key: \xe2\x82\xac\xff\r\n" in resetting.requests[0]
+
+
+@pytest.mark.parametrize("answer", [_CHUNKED, _REFUSED])
+def test_an_answer_that_was_cut_is_none(resetting: ResettingServer, answer: bytes) -> None:
+    """Wherever: in its headers, or after them."""
+    address = parse_address(f"clickhouse://127.0.0.1:{resetting.port}/x")
+    with closing(Wire(address, "", _TIMEOUT_S)) as wire:
+        for size in range(len(answer)):
+            resetting.answer = answer[:size]
+            with pytest.raises(Unknown):
+                wire.insert("INSERT", b"data", _TIMEOUT_S)
+        resetting.answer = answer + _LAST_CHUNK
+        if answer == _CHUNKED:
+            assert wire.fetch("SELECT 11") == b"11"
 
 
 class FailingInserter(Inserter):
