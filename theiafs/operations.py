@@ -282,8 +282,9 @@ class Operations:
         handle = self._tree.open(path, to_write)
         # O_SYNC includes O_DSYNC; here both mean the same.
         handle.syncs_writes = self._settings.syncs_writes or bool(flags & os.O_DSYNC)
-        job = process_group_of(thread_id)
-        if not to_write and job in self._appenders.values():
+        # A list, because others may be opened and closed meanwhile.
+        appenders = list(self._appenders.values())
+        if not to_write and appenders and process_group_of(thread_id) in appenders:
             # What it reads may be what it appends. In the kernel's cache, that would have no end.
             handle.version = None
         # Reads of a file that grows bypass the kernel's cache, which would keep the end of it as it was.
@@ -291,7 +292,7 @@ class Operations:
         is_cached = not grows and self._cached.put(path, handle.version) == handle.version
         number = self._handles.add(handle)
         if to_write:
-            self._appenders[number] = job
+            self._appenders[number] = process_group_of(thread_id)
         return Opened(number, grows, is_cached)
 
     def read(self, number: int, size: int, offset: int) -> bytes:
