@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from store import TICKS_MAX, Batch, open_store
 from store.format.record import encode_key
-from theiafs.importing.ids import ContentIds
+from theiafs.importing.ids import ContentIds, digests_of
 
 MOMENTS = st.integers(0, 3) | st.integers(0, 1 << 60) | st.just(TICKS_MAX)
 EVENTS = st.lists(st.tuples(st.binary(max_size=3), MOMENTS, st.integers(0, 2)), max_size=20)
@@ -24,7 +24,7 @@ def ids_of(events: list[tuple[bytes, int, int]], size: int = 100) -> list[bytes]
         some = events[start : start + size]
         ticks = np.array([event[1] for event in some], np.int64)
         streams = np.array([event[2] for event in some], np.intp)
-        found += ids.of([event[0] for event in some], ticks, streams, KEYS).tolist()
+        found += ids.of(digests_of([event[0] for event in some]), ticks, streams, KEYS).tolist()
     return found
 
 
@@ -72,7 +72,7 @@ def test_an_event_is_found_by_such_an_id(tmp_path: Path) -> None:
     batch = Batch()
     ticks = np.array([event[1] for event in events], np.int64)
     streams = np.zeros(3, np.intp)
-    ids = ContentIds().of([event[0] for event in events], ticks, streams, KEYS)
+    ids = ContentIds().of(digests_of([event[0] for event in events]), ticks, streams, KEYS)
     batch.add_identified([event[0] for event in events], ticks, streams, KEYS, ids)
     store = open_store(str(tmp_path))
     store.save_batch(batch)

@@ -21,6 +21,7 @@ from theiafs.importing.inputs import Input
 from theiafs.importing.interruption import Interruption
 from theiafs.importing.logfile import AUTO, FORMAT_NAMES, LogFile
 from theiafs.importing.multiline import Multiline
+from theiafs.importing.reader_process import ReaderProcess
 from theiafs.importing.rotation import in_order
 from theiafs.importing.summary import Summary
 from theiafs.rendering.escaping import printable
@@ -151,8 +152,12 @@ class _Command:
         for file in files:
             print(f"{printable(file.input.name)}: {file.note}", file=sys.stderr)
         if files:
-            with self._turn(), open_destination(self._address, self._is_dry_run) as destination:
-                self._import(destination, files)
+            with (
+                ReaderProcess() as reader,
+                self._turn(),
+                open_destination(self._address, self._is_dry_run) as destination,
+            ):
+                self._import(destination, reader, files)
         return 0 if Summary.total(self._summaries.values()).is_complete else 1
 
     def _open(self) -> list[LogFile]:
@@ -178,12 +183,15 @@ class _Command:
                 self._refuse(name, error)
         return [files[each] for each in in_order(list(files), lambda each: files[each].first_ticks)]
 
-    def _import(self, destination: Destination, files: Sequence[LogFile]) -> None:
-        """Import *files* into *destination*, and print the summary of all that were, or were begun."""
+    def _import(
+        self, destination: Destination, reader: ReaderProcess, files: Sequence[LogFile]
+    ) -> None:
+        """Import *files*, whose lines *reader* reads, into *destination*, and print the summary of all that were, or were begun."""
         total = sum(file.input.size or 0 for file in files)
         with Interruption() as interruption:
             importer = Importer(
                 destination,
+                reader,
                 self._addition,
                 self._multiline,
                 self._event_size_max,

@@ -16,7 +16,7 @@ from xxhash import xxh3_128_digest
 
 from theiafs.importing.places import Places
 
-__all__ = ["ID_SIZE", "ContentIds"]
+__all__ = ["ID_SIZE", "ContentIds", "Words", "digests_of"]
 
 ID_SIZE = 36
 """The size of an id, in bytes."""
@@ -45,7 +45,7 @@ class ContentIds:
 
     def of(
         self,
-        contents: Sequence[bytes],
+        digests: Words,
         ticks: npt.NDArray[np.int64],
         streams: npt.NDArray[np.intp],
         keys: Sequence[bytes],
@@ -53,13 +53,13 @@ class ContentIds:
         """Return the ids of the next events.
 
         Args:
-            contents: their contents.
+            digests: the hashes of their contents, see :func:`digests_of`.
             ticks: their times, in ticks since the epoch.
             streams: for each of them, the index of its stream in *keys*.
             keys: stream keys, see :func:`store.format.record.encode_key`.
         """
         times = ticks.astype(np.uint64)
-        first, second = _mixed(_digests(contents), _digests(keys)[:, streams], times)
+        first, second = _mixed(digests, digests_of(keys)[:, streams], times)
         places = self._places.count(first, ticks).astype(np.uint64)
         first = _scramble(first + places)
         milliseconds = (times // np.uint64(_TICKS_PER_MS)) & _MILLISECONDS_MAX
@@ -67,7 +67,7 @@ class ContentIds:
         return _texts(high, _VARIANT | first & _RANDOM_B_MAX)
 
 
-def _digests(texts: Sequence[bytes]) -> Words:
+def digests_of(texts: Sequence[bytes]) -> Words:
     """Return the hash of each of *texts*, in two words: a row for the first, and one for the second."""
     joined = b"".join(map(xxh3_128_digest, texts))
     return np.frombuffer(joined, ">u8").astype(np.uint64).reshape(-1, 2).T

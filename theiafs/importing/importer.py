@@ -12,7 +12,8 @@ from theiafs.importing.interruption import Interruption
 from theiafs.importing.known import Known, hashes_of
 from theiafs.importing.lines import LineImport, LineRules
 from theiafs.importing.logfile import LogFile
-from theiafs.importing.multiline import Joiner, Multiline
+from theiafs.importing.multiline import Contents, Joiner, Multiline
+from theiafs.importing.reader_process import ReaderProcess
 from theiafs.importing.records import Damage, read_records
 from theiafs.importing.selection import Selection
 from theiafs.importing.summary import Summary
@@ -26,6 +27,7 @@ class Importer:
 
     Args:
         destination: where the events go.
+        reader: reads the fields of lines.
         addition: what is said of every event.
         multiline: says which lines continue the one before.
         event_size_max: size limit of a content, in bytes.
@@ -36,6 +38,7 @@ class Importer:
     def __init__(
         self,
         destination: Destination,
+        reader: ReaderProcess,
         addition: Addition,
         multiline: Multiline,
         event_size_max: int,
@@ -43,6 +46,7 @@ class Importer:
         is_dry_run: bool = False,
     ) -> None:
         self._destination = destination
+        self._reader = reader
         self._addition = addition
         self._multiline = multiline
         self._event_size_max = event_size_max
@@ -84,18 +88,26 @@ class Importer:
             pieces = (block.text for block in file.input.blocks())
             yield from self._read_records(pieces, summary)
             return
-        rules = LineRules(file.format, file.rules, file.source, self._addition, self._tallies)
+        rules = LineRules(file.rules.now, file.source, self._addition, self._tallies)
         lines = LineImport(rules, self._selection, summary)
+        failures: list[ImportFailed] = []
+        joined = self._contents(file, failures)
+        for contents, read in self._reader.read(joined, file.format, file.rules):
+            yield lines.batch(contents, read)
+        for each in failures:
+            raise each
+
+    def _contents(self, file: LogFile, failures: list[ImportFailed]) -> Iterator[Contents]:
+        """Yield the contents of the events of *file*, as far as it can be read; add to *failures* why it cannot be to its end."""
         joiner = Joiner(self._multiline, self._event_size_max)
-        failure: ImportFailed | None = None
         try:
             for block in file.input.blocks():
-                yield lines.batch(joiner.feed(block))
+                if (contents := joiner.feed(block)).texts:
+                    yield contents
         except ImportFailed as error:
-            failure = error
-        yield lines.batch(joiner.finish())
-        if failure is not None:
-            raise failure
+            failures.append(error)
+        if (contents := joiner.finish()).texts:
+            yield contents
 
     def _read_records(self, pieces: Iterator[bytes], summary: Summary) -> Iterator[Batch]:
         """Yield the new ones of the records in *pieces*, with their own ids."""

@@ -9,9 +9,10 @@ import numpy.typing as npt
 from store import Batch, Event
 from store.format.record import encode_key, encode_text
 from theiafs.addition import Addition
-from theiafs.formats.fields import Fields, Format, Kind, Rules
+from theiafs.formats.fields import Fields, Kind
 from theiafs.formatted import tags_of
 from theiafs.importing.multiline import Contents
+from theiafs.importing.reader_process import Lines
 from theiafs.importing.selection import Selection
 from theiafs.importing.summary import Guess, Summary
 from theiafs.tallies import Tallies
@@ -23,15 +24,13 @@ class LineRules(NamedTuple):
     """How the lines of one file are read.
 
     Attributes:
-        format: their format.
-        rules: the rules of the user; "now" is the time of the last change of the file.
+        now: the time of the last change of the file, in ticks since the epoch.
         source: the source of events that do not say theirs.
         addition: what is said of every event.
         tallies: limits the tags of fields.
     """
 
-    format: Format
-    rules: Rules
+    now: int
     source: str
     addition: Addition
     tallies: Tallies
@@ -47,8 +46,7 @@ class LineImport:
     """
 
     def __init__(self, rules: LineRules, selection: Selection, summary: Summary) -> None:
-        self._format = rules.format
-        self._rules = rules.rules
+        self._now = rules.now
         self._source = rules.source
         self._addition = rules.addition
         self._tallies = rules.tallies
@@ -56,21 +54,18 @@ class LineImport:
         self._summary = summary
         self._last_ticks: int | None = None
 
-    def batch(self, contents: Contents) -> Batch:
-        """Return the new ones of the events with *contents*, in the order of their times."""
+    def batch(self, contents: Contents, lines: Lines) -> Batch:
+        """Return the new ones of the events with *contents*, which were read as *lines*, in the order of their times."""
         batch = Batch()
-        if not contents.texts:
-            return batch
-        fields = self._format.read(contents.texts, self._rules)
+        fields = lines.fields
         ticks = self._times(fields)
-        events = fields.events
-        if not events:
-            self._add_lines(batch, contents.texts, ticks, fields)
+        if not fields.events:
+            self._add_lines(batch, contents.texts, ticks, lines)
         else:
-            self._add_events(batch, events)
-            rows = [row for row in range(len(ticks)) if row not in events]
+            self._add_events(batch, fields.events)
+            rows = [row for row in range(len(ticks)) if row not in fields.events]
             texts = [contents.texts[row] for row in rows]
-            self._add_lines(batch, texts, ticks[rows], _part(fields, rows))
+            self._add_lines(batch, texts, ticks[rows], lines.only(rows))
         self._summary.add_events(ticks)
         self._summary.known += len(ticks) - len(batch)
         if not fields.is_parsed.all():
@@ -90,20 +85,19 @@ class LineImport:
             guesses[Guess.BEFORE] += int(np.count_nonzero(~is_there[first:]))
         else:
             guesses[Guess.FILE] += len(is_there)
-            return fields.times(self._rules.now)
+            return fields.times(self._now)
         ticks = fields.times(before)
         self._last_ticks = int(ticks[-1])
         return ticks
 
     def _add_lines(
-        self, batch: Batch, texts: list[bytes], ticks: npt.NDArray[np.int64], fields: Fields
+        self, batch: Batch, texts: list[bytes], ticks: npt.NDArray[np.int64], lines: Lines
     ) -> None:
-        """Add the new ones of the lines *texts*, of the times *ticks*, to *batch*."""
+        """Add the new ones of the lines *texts*, of the times *ticks*, which were read as *lines*, to *batch*."""
         if not texts:
             return
-        streams, kinds = fields.kinds(0, len(texts))
-        keys = [self._key(kind) for kind in kinds]
-        ids, is_new = self._selection.identify(texts, ticks, streams, keys)
+        keys, streams = [self._key(kind) for kind in lines.kinds], lines.places
+        ids, is_new = self._selection.identify(lines.digests, ticks, streams, keys)
         # Events in the order of their times are in few runs of one minute each.
         is_ordered = bool((ticks[1:] >= ticks[:-1]).all())
         if not (is_ordered and is_new.all()):
@@ -127,14 +121,3 @@ class LineImport:
         ids = [encode_text(str(event.id)) for event in ordered]
         for row in np.flatnonzero(self._selection.are_new(ids, ticks)).tolist():
             batch.add(self._addition.to_event(ordered[row]))
-
-
-def _part(fields: Fields, rows: list[int]) -> Fields:
-    """Return the *rows* of *fields*, none of which is a whole event."""
-    return Fields(
-        fields.ticks[rows],
-        [fields.sources[row] for row in rows],
-        [fields.tags[row] for row in rows],
-        fields.is_parsed[rows],
-        {},
-    )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from theiafs.importing.ids import ContentIds
+from theiafs.importing.ids import ContentIds, Words
 from theiafs.importing.known import Known, hashes_of
 from theiafs.importing.places import Places
 
@@ -26,13 +26,13 @@ class Selection:
 
     def identify(
         self,
-        contents: Sequence[bytes],
+        digests: Words,
         ticks: npt.NDArray[np.int64],
         streams: npt.NDArray[np.intp],
         keys: Sequence[bytes],
     ) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.bool_]]:
         """Return the ids of events without one, and whether each is new; see :meth:`theiafs.importing.ids.ContentIds.of`."""
-        ids = self._content_ids.of(contents, ticks, streams, keys)
+        ids = self._content_ids.of(digests, ticks, streams, keys)
         return ids, ~np.isin(hashes_of(ids.tolist()), self._known.near(ticks))
 
     def are_new(self, ids: Sequence[bytes], ticks: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
