@@ -97,6 +97,9 @@ def _run(
                 )
             else:
                 result = cases[name](data, scale)
+                # A run that is cut short has said what it found.
+                for row in result.rows:
+                    print("|", " | ".join(row.cells()), "|", file=sys.stderr, flush=True)
                 outcome.rows += result.rows
                 outcome.remarks += result.remarks
         except (WrongAnswer, subprocess.SubprocessError, OSError) as error:

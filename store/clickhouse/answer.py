@@ -25,6 +25,9 @@ Integers = npt.NDArray[np.int64]
 _FIRST_SIZE = 1 << 20
 """Bytes that are read at once when it is not known yet whether a reader goes on."""
 
+_GROWTH = 4
+"""Each time that a reader goes on, this many times as many bytes are read at once."""
+
 _GONE = -1
 """The number of the shard of what was removed before it was read."""
 
@@ -107,7 +110,7 @@ class EngineAnswer(Answer):
         )
         self._arrived = _NOTHING
         self._ends = _NOTHING.sizes
-        self._window = _Reading(0, 0, _FIRST_SIZE)
+        self._window = _Reading(0, 0, _FIRST_SIZE // _GROWTH)
 
     def size(self) -> int:
         """See :meth:`Answer.size`."""
@@ -145,14 +148,14 @@ class EngineAnswer(Answer):
         ):
             return 0, minute.data
         windows, (first, last, size) = self._source.windows, self._window
-        goes_on = row == last > 0
+        # One that begins at the start goes on, usually.
+        goes_on = row == last
         if not first <= row < last:
-            # A reader that goes on gets more at once.
-            first, size = row, min(2 * size, WINDOW_SIZE) if goes_on else _FIRST_SIZE
+            first, size = row, _grown(size) if goes_on else _FIRST_SIZE
         try:
             window = windows.read(self._scope, arrived, first, size)
             if goes_on:
-                windows.read_ahead(self._scope, arrived, window.last, min(2 * size, WINDOW_SIZE))
+                windows.read_ahead(self._scope, arrived, window.last, _grown(size))
         except MinuteGone:
             first, size = row, 0
             window = windows.read(self._scope, arrived, first, size)
@@ -211,3 +214,8 @@ class EngineAnswer(Answer):
     def _append(self, found: Arrived) -> None:
         self._arrived = Arrived(*map(np.concatenate, zip(self._arrived, found, strict=True)))
         self._ends = np.cumsum(self._arrived.sizes)
+
+
+def _grown(size: int) -> int:
+    """Return how many bytes to read at once after *size*, by a reader that goes on."""
+    return min(_GROWTH * size, WINDOW_SIZE)
