@@ -19,6 +19,7 @@ __all__ = ["Arrived", "Minutes", "Reader", "Records"]
 Integers = npt.NDArray[np.int64]
 
 _NONE = np.zeros(0, np.int64)
+_RECORD = "concat(head, content, '\\n\\n')"
 _UNMEASURED = -1
 """Stands for the size of lines that were stored by a process which did not measure them."""
 
@@ -174,7 +175,7 @@ class Reader:
             f"{self._shard} AS shard",
             "_block_number",
             "size",
-            "concat(head, content, '\\n\\n')",
+            _RECORD,
         ]
         found = [
             list(block.values())
@@ -186,6 +187,14 @@ class Reader:
             np.concatenate([_NONE, *(block[place] for block in found)]) for place in range(4)
         )
         return Records(b"".join([block[4] for block in found]), sizes, minutes, shards, blocks)
+
+    def joined(self, condition: Condition) -> bytes:
+        """Return the records of the events that fulfil *condition*, in order of arrival, and nothing else of them."""
+        sql = (
+            f"SELECT {_RECORD} FROM {self._tables.events} WHERE {condition.sql}"
+            f" ORDER BY {self._shard}, _block_number, n FORMAT RawBLOB"
+        )
+        return self._wire.fetch(sql, condition.parameters)
 
     def _size(self, view: View | None) -> str:
         """Return the sum of the sizes of records, or of lines in *view*, in SQL."""
