@@ -10,8 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from store import Event, EventNotFound, EventWriteException, NaiveEventStore
+from store.answers.access import Access
+from store.answers.fetch import id_hashes
+from store.answers.version import Minute
 from tests.counting import Cost, NewDirectory, assert_constant, cost_of, only
 from tests.test_cost import opened
+from tests.waiting import eventually
 
 MINUTE = "10-70"
 
@@ -143,11 +147,11 @@ def test_an_event_is_found_while_its_minute_is_replaced(
     lookup = store._state.lookup
     search = lookup.minutes_with_id
 
-    def delayed(hashed: int) -> NDArray[np.int64]:
+    def delayed(hashed: int) -> Iterator[int]:
         lookup.minutes_with_id = search  # type: ignore[method-assign]
-        found = search(hashed)
+        found = list(search(hashed))
         store.delete("e2")
-        return found
+        yield from found
 
     lookup.minutes_with_id = delayed  # type: ignore[method-assign]
     if what == "get":
@@ -155,6 +159,62 @@ def test_an_event_is_found_while_its_minute_is_replaced(
     else:
         store.delete("e4")
         assert ids(store) == ["e0", "e1", "e3", "e5"]
+
+
+@pytest.mark.parametrize("count", [1, 6])
+def test_what_another_program_appends_meanwhile_stays(
+    store: NaiveEventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Even where the deletion would leave an empty file: it fails, and can be tried again."""
+    for number in range(count, 6):
+        store.delete(f"e{number}")
+    store._flush_all()
+    path = tmp_path / MINUTE
+    foreign = path.read_bytes().replace(b"e0", b"by")
+    totals = store._state.lookup.line_totals
+    measure = totals.measure
+
+    def delayed(minute: Minute) -> None:
+        measure(minute)
+        with path.open("ab") as file:
+            file.write(foreign)
+
+    monkeypatch.setattr(totals, "measure", delayed)
+    with pytest.raises(EventWriteException, match="changed by another program"):
+        store.delete("e0")
+    monkeypatch.undo()
+    store._watcher.look()
+    store.delete("e0")
+    assert path.read_bytes().count(foreign) == 1
+
+
+def test_the_newest_minutes_are_searched_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contents of no more minutes are read than it takes to find an event, whose id does not tell its time."""
+    with opened(tmp_path) as store:
+        for number in range(200):
+            store.save(Event(f"n{number}", "s", 100.0 * number, [], "x"))
+        store._flush_all()
+        eventually(lambda: is_settled(store))
+        read = []
+
+        def counted(access: Access, minute: int, size: int) -> NDArray[np.uint32]:
+            read.append(minute)
+            return id_hashes(access, minute, size)
+
+        monkeypatch.setattr("store.engine.id_hashes.id_hashes", counted)
+        assert store.get("n199").content == "x"
+        assert len(read) == 1
+        assert store.get("n190").content == "x"
+        assert len(read) == 10
+
+
+def is_settled(store: NaiveEventStore) -> bool:
+    """Return whether all files are old enough for their stamps to tell every change."""
+    lookup = store._state.lookup
+    rows, _ = lookup.rows(lookup.catalog.ids())
+    return all(row.stamp.is_settled for row in rows.values())
 
 
 def test_a_minute_that_goes_while_ids_are_looked_up(store: NaiveEventStore) -> None:

@@ -71,7 +71,7 @@ class TestAtomic:
 
     def prepared(self, disk: Disk, path: Path) -> atomic.Prepared:
         with disk.open_to_read(str(path)) as old:
-            return atomic.prepare(disk, str(path), [b" and", b" new"], old, 3)
+            return atomic.prepare(disk, str(path), [b" and", b" new"], (old, old.stat()), 3)
 
     def names(self, directory: Path) -> list[str]:
         return sorted(path.name for path in directory.iterdir())
@@ -89,6 +89,29 @@ class TestAtomic:
         assert stat == disk.stat(str(path))
         assert stat.inode == prepared.inode
         assert self.names(tmp_path) == ["0-60"]
+
+    def test_what_was_appended_since_it_was_read_stays(self, tmp_path: Path) -> None:
+        """Even if that was before the new file was written."""
+        path, disk = tmp_path / "0-60", Disk()
+        path.write_bytes(b"old")
+        with disk.open_to_read(str(path)) as old:
+            known = old.stat()
+            with path.open("ab") as file:
+                file.write(b" and other")
+            prepared = atomic.prepare(disk, str(path), [b" and new"], (old, known), 3)
+        with pytest.raises(FileChanged):
+            prepared.commit()
+        with pytest.raises(FileChanged):
+            atomic.remove_known(disk, str(path), known)
+        assert path.read_bytes() == b"old and other"
+        assert self.names(tmp_path) == ["0-60"]
+
+    def test_a_known_file_is_removed(self, tmp_path: Path, disk: Disk) -> None:
+        path = tmp_path / "0-60"
+        path.write_bytes(b"old")
+        with disk.open_to_read(str(path)) as old:
+            atomic.remove_known(disk, str(path), old.stat())
+        assert self.names(tmp_path) == []
 
     def test_a_file_is_new(self, tmp_path: Path, disk: Disk) -> None:
         path = tmp_path / "0-60"
@@ -277,6 +300,26 @@ class TestLock:
             lock.touch()
         assert not lock.is_held()
         assert other.is_held()
+
+    def test_a_file_with_another_name_that_cannot_be_made_anew(
+        self, paths: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """On a full disk: the lock on the directory is enough, and no descriptor is closed twice."""
+        Disk().lock_store(*paths).close()
+        os.link(paths[1], f"{paths[1]}.copy")
+        before, open_file = len(os.listdir("/proc/self/fd")), os.open
+
+        def open_on_a_full_disk(path: str, flags: int, *rest: int) -> int:
+            if flags & os.O_EXCL:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return open_file(path, flags, *rest)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "open", open_on_a_full_disk)
+            lock = Disk().lock_store(*paths)
+        assert lock.is_held()
+        lock.close()
+        assert len(os.listdir("/proc/self/fd")) == before
 
     def test_asking_keeps_no_writer_out(self, paths: tuple[str, str]) -> None:
         """`is_store_locked` takes a shared lock for a moment, and that never makes `lock_store` fail."""

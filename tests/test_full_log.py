@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from store import Event, EventStoreException, NaiveEventStore, StoreFull
+from store.minutes.logged_file import LoggedFile, PreparedFlush
 from store.wal.log import WriteAheadLog
 from store.wal.log_segment import LogSegment
 from tests.endings import end_process
@@ -98,3 +99,27 @@ def test_as_much_is_flushed_as_the_log_has_room_for(tmp_path: Path, room: Room) 
     again = NaiveEventStore(str(tmp_path), NEVER_MS)
     assert len(ids(again)) == 2 * len(TIMES)
     again.close()
+
+
+def test_minutes_get_the_room_of_what_is_only_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flush without room for its files is tried again in that of the log's flushed records."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    save(store, 0)
+    store._log._segments.current = None
+    store._flush_all()
+    store.sync()
+    assert store._log.usage().kept_size > 0
+    prepare = LoggedFile.prepare_flush
+
+    def without_room(file: LoggedFile, checksum: int = 0) -> PreparedFlush | None:
+        if store._log.usage().kept_size:
+            raise StoreFull("cannot write a minute file: No space left on device")
+        return prepare(file, checksum)
+
+    monkeypatch.setattr(LoggedFile, "prepare_flush", without_room)
+    save(store, 1)
+    store._flush_all()
+    assert stored(tmp_path, 1) == set(TIMES)
+    store.close()

@@ -1,10 +1,11 @@
 """The process that reads the lines of an import: what it answers, and how it ends."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ import pytest
 
 from tests.waiting import eventually
 from theiafs.errors import ImportFailed
-from theiafs.formats.fields import Rules
+from theiafs.formats.fields import Fields, Format, Rules
 from theiafs.formats.table import FORMATS
 from theiafs.importing.multiline import Contents
 from theiafs.importing.reader_process import ReaderProcess
@@ -65,6 +66,45 @@ def test_that_it_was_ended_is_no_end_of_the_file() -> None:
         os.kill(process_id, signal.SIGKILL)
         with pytest.raises(ImportFailed, match="import again"):
             list(reader.read(in_pieces(1), FORMATS["lines"], Rules(UTC, 0)))
+
+
+def test_that_it_was_ended_within_an_answer_is_no_end_of_the_file() -> None:
+    """Which is larger than what a pipe holds, so that the rest of it waits."""
+    texts = [b"%d 2025-11-24T16:00:00Z" % number for number in range(200_000)]
+    before = set(children(os.getpid()))
+    with ReaderProcess() as reader:
+        [process_id] = set(children(os.getpid())) - before
+        reader._send(texts, FORMATS["lines"], Rules(UTC, 0))
+        assert reader._connection.poll(60)
+        os.kill(process_id, signal.SIGKILL)
+        with pytest.raises(ImportFailed, match="import again"):
+            reader._receive()
+
+
+class Failing(Format):
+    """A format with a bug."""
+
+    name = "failing"
+
+    def read(self, lines: Sequence[bytes], rules: Rules) -> Fields:
+        raise ValueError("a bug")
+
+
+def test_a_bug_of_a_format_is_no_want_of_memory() -> None:
+    """It shows as what it is."""
+    with ReaderProcess() as reader, pytest.raises(ValueError, match="a bug"):
+        list(reader.read(in_pieces(1), Failing(), Rules(UTC, 0)))
+
+
+def test_a_process_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Says so: the output can be written."""
+
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", fork)
+    with pytest.raises(ImportFailed, match="Resource temporarily unavailable"):
+        ReaderProcess()
 
 
 def test_it_ends_with_the_process_that_started_it() -> None:

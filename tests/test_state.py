@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -79,6 +80,26 @@ def test_files_that_are_removed_when_nothing_is_known_of_them(tmp_path: Path) ->
     assert store.answer(Query()).size() == store.whole(Query()).size
     assert [each.id for each in store.search(0)] == ["id0", "id1", "id4", "id5"]
     store.close()
+
+
+def test_a_minute_that_cannot_be_read_for_a_moment_does_not_change_the_newest_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a removal, for which all minutes of a stream are asked."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    store.save_all(Event(f"e{number}", "s", 100.0 * number, ["t"], "x") for number in range(4))
+    store._flush_all()
+    store.delete("e3")
+    query = Query().tagged("t")
+    with monkeypatch.context() as patched:
+        patched.setattr(store._state.lookup.newest, "_completed", fail)
+        store.whole(query)
+    assert store.whole(query).newest == 200 * TICKS_PER_S
+    store.close()
+
+
+def fail(*_arguments: object) -> NoReturn:
+    raise EventReadException("a disk that fails for a moment")
 
 
 def test_the_newest_minute_of_a_tag_is_removed_before_the_end(tmp_path: Path) -> None:

@@ -7,10 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from store import Event, NaiveEventStore, Opening, ViewExists, ViewNotFound, open_store
+from store import (
+    Event,
+    EventReadException,
+    NaiveEventStore,
+    Opening,
+    Query,
+    ViewExists,
+    ViewNotFound,
+    open_store,
+)
 from theiafs.config import Settings
 from theiafs.doors import Doors
 from theiafs.errors import InvalidName, NameTooLong, NotFound, NotPermitted
+from theiafs.handles import Handle
 from theiafs.nodes import Directory, Link
 from theiafs.operations import Operations
 from theiafs.tree import Tree
@@ -192,3 +202,20 @@ def test_a_mount_that_only_reads_keeps_nothing(store: NaiveEventStore) -> None:
     operations.destroy("/")
     assert store.read_state("errors") == b"of the writer\n"
     follower.close()
+
+
+def test_lines_are_stored_at_the_end_although_a_file_cannot_be_closed(
+    store: NaiveEventStore,
+) -> None:
+    """The failure of one is logged, and all others are closed."""
+
+    class Unreadable(Handle):
+        def release(self) -> None:
+            raise EventReadException("a disk that fails")
+
+    operations = Operations(store, Settings(), lambda: None)
+    operations._handles.add(Unreadable())
+    number = operations.open("/ingest", os.O_WRONLY, os.getpid()).number
+    operations.write(number, b"without an end", os.getpid())
+    operations.destroy("/")
+    assert [event.content for event in store.select(Query())] == ["x", "without an end"]

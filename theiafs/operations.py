@@ -162,13 +162,25 @@ class Operations:
         growth, self._growth = self._growth, None
         if growth is not None:
             growth.close()
-        for handle in self._handles.remove_all():
-            handle.release()
-        self._errors.close()
+        try:
+            for handle in self._handles.remove_all():
+                try:
+                    handle.release()
+                except EventStoreException as error:
+                    log.error("closing a file at the end failed: %s", error)  # noqa: TRY400 - not a bug
+        finally:
+            self._errors.close()
 
-    def why_undecodable(self, path: bytes) -> FilesystemError:
-        """Return why nothing is at *path*, which is not UTF-8: what it should be the name of is written otherwise, or nothing is."""
+    def why_undecodable(self, path: bytes, *, is_new: bool = False) -> FilesystemError:
+        """Return why nothing is, or can be, at *path*, which is not UTF-8.
+
+        Args:
+            path: the path, or the target of a link.
+            is_new: whether it is to be made. Otherwise what it should be the name of is written in another way, or there is nothing.
+        """
         text = path.decode("utf-8", "surrogateescape")
+        if is_new:
+            return InvalidName(f"not in UTF-8: {text!r}; give a name that is")
         if posixpath.basename(posixpath.dirname(text)) in _WRITTEN_IN:
             try:
                 self._tree.resolve(text)

@@ -146,7 +146,8 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
             # Only symlink(2) has another string first.
             path = args[1 if operation == "symlink" else 0]
             if isinstance(error, UnicodeDecodeError):
-                error = session.operations.why_undecodable(path)
+                is_new = operation == "symlink" or error.object != args[0]
+                error = session.operations.why_undecodable(error.object, is_new=is_new)
             number = _report(operation, error)
             if number in REFUSALS:
                 session.operations.note_refusal(operation, path or b"-", get_context()[2], error)

@@ -1,6 +1,6 @@
 """Access to the minutes of a store by their ids: all that answers need of the engine."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -68,8 +68,8 @@ class Access(Protocol):
     def following(self, minute: int, window: ReadAhead) -> NDArray[np.int64]:
         """Return the ids of *minute* and, in the order of time, of the next ones in *window*."""
 
-    def minutes_with_id(self, hashed: int) -> NDArray[np.int64]:
-        """Return the ids of the minutes that may have an event whose id has the hash *hashed*; some may be gone."""
+    def minutes_with_id(self, hashed: int) -> Iterator[int]:
+        """Yield the ids of the minutes that may have an event whose id has the hash *hashed*; some may be gone."""
 
     def verdicts(self, each: Filter, minute: Minute, length: int) -> NDArray[np.bool_]:
         """Return for the first *length* entries of *minute* whether the filter *each*, of contents, selects them."""

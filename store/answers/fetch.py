@@ -169,7 +169,7 @@ class IdSearch:
     def _candidates(self, event_id: str, wanted: bytes) -> Iterator[int]:
         """Yield the ids of the minutes to search, the likely ones first."""
         yield from self._named(event_id).tolist()
-        yield from self._access.minutes_with_id(crc32(wanted)).tolist()
+        yield from self._access.minutes_with_id(crc32(wanted))
 
     def _named(self, event_id: str) -> NDArray[np.int64]:
         """Return the ids of the minutes at the time in *event_id*; none if it is no UUIDv7 or UUIDv8, as imports make them."""

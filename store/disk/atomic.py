@@ -14,7 +14,7 @@ from store.errors import (
     FileChanged,
 )
 
-__all__ = ["Prepared", "prepare", "replace_file"]
+__all__ = ["Prepared", "prepare", "remove_known", "replace_file"]
 
 log = logging.getLogger(__name__)
 
@@ -120,9 +120,9 @@ class Prepared:
         self.discard()
 
     def _check(self, kept: FileStat, path: str) -> None:
-        """Raise FileChanged unless the file at *path* is *kept*; renaming changes nothing but its ctime."""
+        """Raise FileChanged unless the file at *path* is *kept*."""
         found = self._disk.stat(path)
-        if found is None or found[1:3] != kept[1:3] or found.inode != kept.inode:
+        if found is None or not _is_same(found, kept):
             raise FileChanged(f"{self._path} was changed by another program")
 
 
@@ -130,7 +130,7 @@ def prepare(
     disk: Disk,
     path: str,
     chunks: Iterable[bytes],
-    kept: ReadableFile | None = None,
+    kept: tuple[ReadableFile, FileStat] | None = None,
     kept_size: int = 0,
 ) -> Prepared:
     """Write a new file for *path* under a hidden name in the same directory, and make it durable.
@@ -139,16 +139,43 @@ def prepare(
         disk: the disk it is on.
         path: the path of the file to replace or create.
         chunks: the content of the new file, after what it keeps.
-        kept: the file at *path*, the start of which the new one keeps; None when there is none.
+        kept: the file at *path*, the start of which the new one keeps, and its FileStat when its bytes were known; None when
+            there is none.
         kept_size: the size in bytes of that start.
 
     Raises:
         StoreFull: if there is no room.
         EventStoreException: if anything else fails; nothing has changed then.
     """
-    replaced = None if kept is None else kept.stat()
-    temporary, written = _write_temporary(disk, path, chunks, kept, kept_size)
-    return Prepared(disk, path, temporary, written, replaced)
+    file, known = (None, None) if kept is None else kept
+    temporary, written = _write_temporary(disk, path, chunks, file, kept_size)
+    return Prepared(disk, path, temporary, written, known)
+
+
+def remove_known(disk: Disk, path: str, known: FileStat) -> None:
+    """Remove the file at *path*, if it is still as it was when it had the FileStat *known*; the caller syncs the directory.
+
+    Raises:
+        FileChanged: if another program removed or changed it; what is there stays.
+        EventStoreException: if anything else fails; the same.
+    """
+    temporary = _temporary(path)
+    disk.rename(path, temporary)
+    found = disk.stat(temporary)
+    if found is None or not _is_same(found, known):
+        disk.rename_noreplace(temporary, path)
+        raise FileChanged(f"{path} was changed by another program")
+    disk.remove(temporary)
+
+
+def _is_same(found: FileStat, known: FileStat) -> bool:
+    """Return whether a file was not changed between *known* and *found*; renaming changes nothing but its ctime."""
+    return found[1:3] == known[1:3] and found.inode == known.inode
+
+
+def _temporary(path: str) -> str:
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{name}.tmp")
 
 
 def replace_file(
@@ -185,8 +212,7 @@ def replace_file(
 def _write_temporary(
     disk: Disk, path: str, chunks: Iterable[bytes], kept: ReadableFile | None, kept_size: int
 ) -> tuple[str, FileStat]:
-    directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".{name}.tmp")
+    temporary = _temporary(path)
     try:
         with disk.create(temporary) as file:
             if kept is not None:

@@ -129,8 +129,9 @@ class Lock:
                 if os.fstat(file).st_nlink > 1:
                     # Its other name may be that of any file, such as in a copy of the store by hard links.
                     os.unlink(self._path)
-                    os.close(file)
+                    linked = file
                     file = os.open(self._path, _FILE_FLAGS | os.O_EXCL, 0o644)
+                    os.close(linked)
                     self._lock(file, self._path)
             except (OSError, StoreLocked):
                 os.close(file)

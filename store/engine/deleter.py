@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from store.answers.fetch import positions_of
 from store.answers.selection import select
 from store.answers.version import Minute
-from store.disk.atomic import prepare
+from store.disk.atomic import prepare, remove_known
 from store.disk.disk import Disk
-from store.disk.file import ReadableFile
+from store.disk.file import FileStat, ReadableFile
 from store.engine.flusher import Flusher
 from store.engine.scanner import Scanned
 from store.engine.state import State
@@ -30,8 +30,8 @@ _PIECE_SIZE = 8 << 20
 """About how many bytes of a minute file are in memory while it is rewritten."""
 
 _Positions = NDArray[np.int64]
-_Choice = Callable[[Minute, ReadableFile], _Positions]
-"""Called with a minute and its file; returns the positions of the entries to be removed, in ascending order."""
+_Choice = Callable[[Minute, ReadableFile, int], _Positions]
+"""Called with a minute, its file and the size of that, in bytes; returns the positions of the entries to be removed, in ascending order."""
 
 
 class Deleter:
@@ -67,8 +67,9 @@ class Deleter:
         """
         wanted = encode_text(str(event_id))
 
-        def choose(minute: Minute, old: ReadableFile) -> _Positions:
-            return np.array([*itertools.islice(_find(minute, old, wanted), 1)], np.int64)
+        def choose(minute: Minute, old: ReadableFile, size: int) -> _Positions:
+            found = positions_of(partial(_read, old), minute.entries, size, wanted)
+            return np.array([*itertools.islice(found, 1)], np.int64)
 
         return self._delete(name, choose) > 0
 
@@ -81,8 +82,7 @@ class Deleter:
         # What knows contents may have to wait for a lock that is held here.
         assert not query.content_filters, "sources, tags and times decide"
 
-        def choose(minute: Minute, old: ReadableFile) -> _Positions:
-            size = _check(minute, old)
+        def choose(minute: Minute, _old: ReadableFile, size: int) -> _Positions:
             layout = minute.entries.layout(0, minute.entries.position_at(size))
             selected = select(self._state.lookup, query, minute, layout)
             positions: _Positions = (selected & (layout.streams != DAMAGED)).nonzero()[0]
@@ -125,24 +125,27 @@ class Deleter:
             self._flusher.flush_one(found)  # with a flush mark, which does that, too
         self._log.sync_notes()
         with self._disk.open_to_read(f"{self._state.root_dir}/{name}") as old:
-            positions = choose(minute, old)
+            known = _check(minute, old)
+            positions = choose(minute, old, known.size)
             if not len(positions):
                 return 0
             self._state.lookup.line_totals.measure(minute)
-            rewritten = self._rewrite(minute, old, positions)
+            rewritten = self._rewrite(minute, old, known, positions)
         self._tails.rebase(minute, rewritten, has_arrived=False)
         return len(positions)
 
-    def _rewrite(self, minute: Minute, old: ReadableFile, positions: _Positions) -> Scanned | None:
-        """Replace *old*, the file of *minute*, by one without the entries at *positions*; None if it would be empty."""
+    def _rewrite(
+        self, minute: Minute, old: ReadableFile, known: FileStat, positions: _Positions
+    ) -> Scanned | None:
+        """Replace *old*, the file of *minute* that is *known*, by one without the entries at *positions*; None if it would be empty."""
         count = minute.entries.position_at(minute.file.stored_size)
         if count == len(positions):
-            self._disk.remove(old.path)
+            remove_known(self._disk, old.path, known)
             return None
         first = int(positions[0])
         chunks = _without(old, minute, positions, count)
         start = minute.entries.offset(first)
-        prepared = prepare(self._disk, old.path, chunks, old, start)
+        prepared = prepare(self._disk, old.path, chunks, (old, known), start)
         with self._disk.open_to_read(prepared.temporary) as written:
             checksum = written.checksum(written.size())
         rest = MinuteEntries.of([minute.entries.without(positions, count)])
@@ -169,8 +172,8 @@ def _without(
         first = last
 
 
-def _check(minute: Minute, old: ReadableFile) -> int:
-    """Check that *old* is the file of *minute* as it was flushed, and return its size in bytes.
+def _check(minute: Minute, old: ReadableFile) -> FileStat:
+    """Check that *old* is the file of *minute* as it was flushed, and return its FileStat.
 
     Raises:
         FileChanged: if it is not.
@@ -178,7 +181,7 @@ def _check(minute: Minute, old: ReadableFile) -> int:
     now, stat = minute.file.snapshot(), old.stat()
     if stat.size != now.stored_size or not now.may_be(stat):
         raise FileChanged(f"{old.path} was changed by another program; try again")
-    return stat.size
+    return stat
 
 
 def _read(old: ReadableFile, start: int, end: int) -> bytes:
@@ -186,9 +189,3 @@ def _read(old: ReadableFile, start: int, end: int) -> bytes:
     if len(data) < end - start:
         raise FileChanged(f"{old.path} was truncated by another program; try again")
     return data
-
-
-def _find(minute: Minute, old: ReadableFile, wanted: bytes) -> Iterator[int]:
-    """Find the positions of the events of *minute* with the id *wanted* in *old*, which must be its file."""
-    size = _check(minute, old)
-    return positions_of(partial(_read, old), minute.entries, size, wanted)

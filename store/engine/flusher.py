@@ -9,7 +9,7 @@ from store.answers.version import Minute
 from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.engine.state import State
-from store.errors import EventStoreException, EventWriteException, FileChanged
+from store.errors import EventStoreException, EventWriteException, FileChanged, StoreFull
 from store.index.stamp import Stamp
 from store.locks import new_lock
 from store.minutes.logged_file import LoggedFile, PreparedFlush
@@ -177,7 +177,10 @@ class Flusher:
             with self._state.append_lock:
                 due = [each.minute for each in self._growths.values() if self._is_due(each)]
             self._log.rotate()
-            return self._flush(due)
+            result = self._flush(due)
+        # What was kept for a while is removed also when nothing arrives any more.
+        self._log.shrink()
+        return result
 
     def flush(self) -> FlushResult:
         """Flush all minutes."""
@@ -293,7 +296,14 @@ class Flusher:
                     raise EventWriteException(f"{minute.name} was not marked in the log")
                 # The entries cannot be loaded from the old file once it is replaced.
                 minute.entries.load()
-                return self._file(minute).prepare_flush(self._checksum(minute))
+                file, checksum = self._file(minute), self._checksum(minute)
+                try:
+                    return file.prepare_flush(checksum)
+                except StoreFull:
+                    # Room for minutes is worth more than what the log only keeps.
+                    if not self._log.shrink(is_full=True):
+                        raise
+                    return file.prepare_flush(checksum)
             except EventStoreException as error:
                 return error
 

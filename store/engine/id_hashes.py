@@ -1,6 +1,6 @@
 """The hashes of the ids of events: they are computed on demand, and kept in the index."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,12 @@ from store.answers.fetch import id_hashes
 from store.errors import MinuteGone
 from store.index.database import Database
 from store.index.row import MinuteRow
+from store.interruption import check_reader
 
 __all__ = ["IdHashes"]
 
-_SEARCHED_AT_ONCE = 1000
-"""Number of minutes whose id hashes are read from the index, or saved to it, in one transaction."""
+_SEARCHED_FIRST, _SEARCHED_AT_ONCE = 16, 1000
+"""Numbers of minutes whose id hashes are read from the index, or saved to it, in one transaction: for the first time, and at most."""
 
 
 class IdHashes:
@@ -36,27 +37,37 @@ class IdHashes:
         self._database = database
         self._rows = rows
 
-    def minutes_with(self, hashed: int, minutes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return those of *minutes*, by id, that may have an event whose id has the hash *hashed*, or are gone."""
-        found = []
-        for first in range(0, len(minutes), _SEARCHED_AT_ONCE):
-            some = minutes[first : first + _SEARCHED_AT_ONCE]
+    def minutes_with(self, hashed: int, minutes: NDArray[np.int64]) -> Iterator[int]:
+        """Yield those of *minutes*, by id, that may have an event whose id has the hash *hashed*, or are gone.
+
+        No more is read than it takes to find the next one.
+
+        Raises:
+            ReaderGone: if the reader has gone away.
+        """
+        first, count = 0, _SEARCHED_FIRST
+        while first < len(minutes):
+            some = minutes[first : first + count]
+            first, count = first + count, min(2 * count, _SEARCHED_AT_ONCE)
             known, _ = self._rows(some)
             hashes = self._database.find_id_hashes(known)
-            made = {}
-            for minute in some.tolist():
-                row = known.get(minute)
-                if row is None or row.size != row.bytes or not row.stamp.is_settled:
-                    found.append(minute)
-                    continue
-                if minute not in hashes:
-                    try:
-                        hashes[minute] = made[minute] = id_hashes(self._access, minute, row.size)
-                    except MinuteGone:
-                        found.append(minute)
+            made: dict[int, NDArray[np.uint32]] = {}
+            try:
+                for minute in some.tolist():
+                    row = known.get(minute)
+                    if row is None or row.size != row.bytes or not row.stamp.is_settled:
+                        yield minute
                         continue
-                there = hashes[minute]
-                if hashed in there[there.searchsorted(hashed) :][:1]:
-                    found.append(minute)
-            self._database.save_id_hashes({each: (known[each], made[each]) for each in made})
-        return np.array(found, np.int64)
+                    if minute not in hashes:
+                        check_reader()
+                        try:
+                            there = id_hashes(self._access, minute, row.size)
+                        except MinuteGone:
+                            yield minute
+                            continue
+                        hashes[minute] = made[minute] = there
+                    there = hashes[minute]
+                    if hashed in there[there.searchsorted(hashed) :][:1]:
+                        yield minute
+            finally:
+                self._database.save_id_hashes({each: (known[each], made[each]) for each in made})

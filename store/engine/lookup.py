@@ -5,7 +5,7 @@ while files or the index are read. See the protocols in :mod:`store.answers`.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -330,8 +330,8 @@ class Lookup:
         self.cache.put(key, series, series.memory_size)
         return series
 
-    def minutes_with_id(self, hashed: int) -> NDArray[np.int64]:
-        """Return the ids of the minutes that may have an event whose id has the hash *hashed*, the newest first."""
+    def minutes_with_id(self, hashed: int) -> Iterator[int]:
+        """Yield the ids of the minutes that may have an event whose id has the hash *hashed*, the newest first."""
         with self.lock:
             minutes = self.catalog.ids()[::-1]
         return self._ids.minutes_with(hashed, minutes)

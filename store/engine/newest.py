@@ -64,16 +64,19 @@ class Newest:
         if not stale:
             return
         found = np.zeros(max(stale) + 1, np.int64)
+        is_complete = True
         for minute, known in self._known(minutes):
             try:
                 summary = self._completed(minute, known)
             except EventReadException as error:
-                log.info("its newest events are not counted: %s", error)
+                log.info("its newest events are not counted yet: %s", error)
+                is_complete = isinstance(error, MinuteGone) and is_complete
                 continue
             rows = summary[summary["stream"] < len(found)]
             found[rows["stream"]] = np.maximum(found[rows["stream"]], rows["newest"])
-        with self._source.lock:
-            self._source.streams.set_newest(found, stale)
+        if is_complete:  # otherwise they stay stale, and the next time tries again
+            with self._source.lock:
+                self._source.streams.set_newest(found, stale)
 
     def summaries(self, minutes: NDArray[np.int64]) -> Iterator[NDArray[np.void]]:
         """Yield the summaries of all entries that *minutes* have now; none for one that is gone.

@@ -200,6 +200,10 @@ class Watcher:
                 self.look()
             except EventStoreException as error:
                 log.error("will check %s for changes again: %s", self._state.root_dir, error)  # noqa: TRY400
+            except (
+                Exception
+            ):  # whatever it was, changes by others must not go unnoticed from now on
+                log.exception("will check %s for changes again", self._state.root_dir)
 
     def _take_unsettled(self) -> set[str]:
         taken, self._unsettled = self._unsettled, set()

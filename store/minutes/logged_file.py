@@ -99,7 +99,7 @@ class LoggedFile(MinuteFile):
         with self._disk.open_to_read(self._path) as file:
             if file.stat() != stat:
                 raise FileChanged(f"{self._path} was changed by another program")
-            prepared = prepare(self._disk, self._path, chunks, file, start)
+            prepared = prepare(self._disk, self._path, chunks, (file, stat), start)
             return PreparedFlush(self, prepared, end, chunks.checksum)
 
     def _chunks(self, start: int, end: int) -> Iterator[bytes]:

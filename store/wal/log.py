@@ -246,15 +246,28 @@ class WriteAheadLog:
             EventWriteException: if a segment could not be removed; that is harmless, and is tried again.
         """
         self.mark(stored_sizes)
+        self.shrink()
+        with self._sync_lock, self._lock, contextlib.suppress(StoreFull):
+            if self._segments.unread_size(self._flushed) >= _SEGMENT_SIZE_MAX // 2:
+                self._begin()  # its first line says so, and the next opening need not read them
+
+    def shrink(self, *, is_full: bool = False) -> bool:
+        """Remove segments that are not needed any more; if the disk *is_full*, however short they were kept.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            EventWriteException: if a segment could not be removed; that is harmless, and is tried again.
+        """
+        has_shrunk = False
         with self._sync_lock:
             while True:
                 with self._lock:
-                    if not self._segments.remove_released(self._synced, self._end):
-                        break
+                    if not self._segments.remove_released(self._synced, self._end, is_full=is_full):
+                        return has_shrunk
+                has_shrunk = True
                 self._names.sync()
-            with self._lock, contextlib.suppress(StoreFull):
-                if self._segments.unread_size(self._flushed) >= _SEGMENT_SIZE_MAX // 2:
-                    self._begin()  # its first line says so, and the next opening need not read them
 
     def intend(self, intents: Sequence[LogRecord]) -> None:
         """Append *intents* to put files in place, before that is done; a flush mark for each has to follow, also if this fails.

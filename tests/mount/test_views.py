@@ -55,6 +55,29 @@ def test_a_view_is_made_used_renamed_and_removed(mounted: Mount) -> None:
     assert mounted.shell("ls -A views") == ""
 
 
+def test_names_that_are_not_utf_8(mounted: Mount) -> None:
+    """What is to be made by such a name is invalid; what has one is not there."""
+    mounted.shell("ln -s ../untagged views/a")
+    root = os.fsencode(mounted.path)
+    bad = root + b"/views/\xfe"
+    makes: list[Callable[[], None]] = [
+        lambda: os.rename(root + b"/views/a", bad),
+        lambda: os.symlink(b"../untagged", bad),
+        lambda: os.symlink(b"../by-tag/\xff", root + b"/views/b"),
+    ]
+    for make in makes:
+        with pytest.raises(OSError, match="Invalid argument"):
+            make()
+    with pytest.raises(FileNotFoundError):
+        os.rename(bad, root + b"/views/c")
+    assert mounted.shell("ls -A views") == "a\n"
+    assert [line[1:] for line in error_lines(mounted)] == [
+        ("rename", "/views/a", "EINVAL"),
+        ("symlink", "/views/\\xfe", "EINVAL"),
+        ("symlink", "/views/b", "EINVAL"),
+    ]
+
+
 def test_walks_do_not_follow_views(mounted: Mount) -> None:
     """Every event counts once, and those that follow links come to an end."""
     mounted.shell("echo needle >> ingest && ln -s .. views/all && ln -s ../minutes views/minutes")
@@ -72,8 +95,8 @@ def test_walks_do_not_follow_views(mounted: Mount) -> None:
         ("ln -s ../by-tg/x views/x", "Invalid argument", ("ln", "symlink", "/views/x", "EINVAL")),
         ("ln -s ../by-tag/web by-source/x", "Operation not permitted", ("ln", "symlink", "/by-source/x", "EPERM")),
         ("ln -sT .. views/v", "File exists", None),
-        (r"ln -sT .. $'views/\xff'", "No such file or directory", None),
-        (r"ln -sT $'\xff' views/x", "No such file or directory", None),
+        (r"ln -sT .. $'views/\xff'", "Invalid argument", ("ln", "symlink", r"/views/\xff", "EINVAL")),
+        (r"ln -sT $'\xff' views/x", "Invalid argument", ("ln", "symlink", "/views/x", "EINVAL")),
         ("mv views/v v", "Operation not permitted", ("mv", "rename", "/views/v", "EPERM")),
         ("mv README views/", "Operation not permitted", ("mv", "rename", "/README", "EPERM")),
         ("rm views/none", "No such file or directory", None),

@@ -42,15 +42,23 @@ class ReaderProcess:
     """Another process, in which formats read lines. It ends with the context, or with this process, however that ends.
 
     It is to be started before this process has threads and locks: it is a copy of this one.
+
+    Raises:
+        ImportFailed: if it cannot be started.
     """
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("fork")
-        self._connection, other = context.Pipe()
-        self._process = context.Process(
-            target=_serve, args=(other, self._connection), name="reader", daemon=True
-        )
-        self._process.start()
+        try:
+            self._connection, other = context.Pipe()
+            self._process = context.Process(
+                target=_serve, args=(other, self._connection), name="reader", daemon=True
+            )
+            self._process.start()
+        except OSError as error:
+            raise ImportFailed(
+                f"cannot start a process that reads lines: {error.strerror}; raise the limit, or end others"
+            ) from error
         other.close()
 
     def read(
@@ -77,15 +85,18 @@ class ReaderProcess:
 
     def _receive(self) -> Lines:
         with self._checking():
-            lines: Lines = self._connection.recv()
-        return lines
+            answer: Lines | Exception = self._connection.recv()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     @contextlib.contextmanager
     def _checking(self) -> Iterator[None]:
         """Raise ImportFailed if the process turns out to have ended."""
         try:
             yield
-        except (EOFError, ConnectionError) as error:
+        except (EOFError, OSError) as error:
+            # OSError: it ended within an answer.
             raise ImportFailed(
                 f"process {self._process.pid}, which reads the lines, was ended, perhaps for want of memory: import again to go on"
             ) from error
@@ -103,10 +114,17 @@ def _serve(connection: Connection, end_of_others: Connection) -> None:
     # Ctrl-C reaches all processes of a terminal. This one ends with the other.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_of_others.close()
-    with contextlib.suppress(EOFError, ConnectionError):
+    with contextlib.suppress(EOFError, OSError):  # OSError: it was closed within a request
         while True:
             lines, format_, rules = connection.recv()
-            fields = format_.read(lines, rules)
-            places, kinds = fields.kinds(0, len(lines))
-            fields = fields._replace(sources=(), tags=())
-            connection.send(Lines(fields, places, kinds, digests_of(lines)))
+            try:
+                answer: Lines | Exception = _read(lines, format_, rules)
+            except Exception as error:  # noqa: BLE001 - raised in the other process
+                answer = error
+            connection.send(answer)
+
+
+def _read(lines: list[bytes], format_: Format, rules: Rules) -> Lines:
+    fields = format_.read(lines, rules)
+    places, kinds = fields.kinds(0, len(lines))
+    return Lines(fields._replace(sources=(), tags=()), places, kinds, digests_of(lines))
