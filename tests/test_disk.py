@@ -301,7 +301,7 @@ class TestLock:
         assert not lock.is_held()
         assert other.is_held()
 
-    def test_a_file_with_another_name_that_cannot_be_made_anew(
+    def test_a_file_with_another_name_that_cannot_be_made_again(
         self, paths: tuple[str, str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """On a full disk: the lock on the directory is enough, and no descriptor is closed twice."""

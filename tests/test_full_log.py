@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,4 +123,22 @@ def test_minutes_get_the_room_of_what_is_only_kept(
     save(store, 1)
     store._flush_all()
     assert stored(tmp_path, 1) == set(TIMES)
+    store.close()
+
+
+def test_what_is_only_kept_goes_once_it_is_old_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether anything arrives or not."""
+    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+    save(store, 0)
+    store._log._segments.current = None
+    store._flush_all()
+    store._tick()
+    kept = store._log.usage().kept_size
+    assert kept > 0
+    later = time.monotonic() + 7 * 24 * 3600
+    monkeypatch.setattr("store.wal.segment_list.time.monotonic", lambda: later)
+    store._tick()
+    assert store._log.usage().kept_size < kept
     store.close()

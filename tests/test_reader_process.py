@@ -69,7 +69,7 @@ def test_that_it_was_ended_is_no_end_of_the_file() -> None:
 
 
 def test_that_it_was_ended_within_an_answer_is_no_end_of_the_file() -> None:
-    """Which is larger than what a pipe holds, so that the rest of it waits."""
+    """It is larger than what a pipe holds, so that the rest of it waits."""
     texts = [b"%d 2025-11-24T16:00:00Z" % number for number in range(200_000)]
     before = set(children(os.getpid()))
     with ReaderProcess() as reader:

@@ -228,21 +228,6 @@ def test_released_segments_are_kept(disk: FaultyDisk, monkeypatch: pytest.Monkey
     assert log.usage().kept_size < 2000
 
 
-def test_an_idle_log_shrinks(disk: FaultyDisk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once what was kept is old enough, whether anything arrives or not."""
-    now = 1000.0
-    monkeypatch.setattr("store.wal.segment_list.time.monotonic", lambda: now)
-    log = WriteAheadLog(disk, DIRECTORY, 0, 1, keep_s=600, keep_size=1 << 20)
-    log.append([record(0)])
-    log._segments.current = None
-    log.release({"0-60": 10})
-    log.sync()
-    assert not log.shrink()
-    now += 600
-    assert log.shrink()
-    assert log.usage().kept_size == 0
-
-
 def test_a_full_disk_takes_what_is_only_kept(disk: FaultyDisk) -> None:
     """New records are worth more."""
     log = log_on(disk, keep_s=600)

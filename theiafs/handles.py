@@ -289,7 +289,11 @@ class HandleTable:
     def __len__(self) -> int:
         return len(self._handles)
 
-    def remove_all(self) -> list[Handle]:
-        """Remove all handles and return them."""
+    def release_all(self) -> None:
+        """Remove all handles, and release each, whether the others fail or not."""
         handles, self._handles = self._handles, {}
-        return list(handles.values())
+        for each in handles.values():
+            try:
+                each.release()
+            except EventStoreException as error:
+                log.error("not closed as it should be: %s", error)  # noqa: TRY400 - not a bug

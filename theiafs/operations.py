@@ -162,14 +162,8 @@ class Operations:
         growth, self._growth = self._growth, None
         if growth is not None:
             growth.close()
-        try:
-            for handle in self._handles.remove_all():
-                try:
-                    handle.release()
-                except EventStoreException as error:
-                    log.error("closing a file at the end failed: %s", error)  # noqa: TRY400 - not a bug
-        finally:
-            self._errors.close()
+        self._handles.release_all()
+        self._errors.close()
 
     def why_undecodable(self, path: bytes, *, is_new: bool = False) -> FilesystemError:
         """Return why nothing is, or can be, at *path*, which is not UTF-8.

@@ -20,6 +20,7 @@ from store.wal.log_segment import LogSegment
 from store.wal.lost_segments import write_lost_again
 from store.wal.segment import FirstLine, LogRecord
 from store.wal.segment_list import LogUsage, SegmentList
+from store.wal.shrinking import shrink
 from store.wal.unsynced import UnsyncedRecords
 
 __all__ = ["WriteAheadLog"]
@@ -79,8 +80,7 @@ class WriteAheadLog:
         self._unsynced = UnsyncedRecords()
         self._must_rewrite = False  # the unsynced records, to a new segment, before anything else
         self._failures = 0
-        # The last segment of an earlier process, until all of those are known to be flushed; and for good, because it may
-        # have left them unsynced.
+        # The last segment of an earlier process: until all of those are known to be flushed, and for good, as they may be unsynced.
         self._left_number = self._opened_number = last_number if segments else 0
         # The last number of a flushed segment, as the first line of the last one says.
         self._flushed = self._last_number if not segments else 0
@@ -243,7 +243,7 @@ class WriteAheadLog:
             stored_sizes: how many bytes of each minute are in its file.
 
         Raises:
-            EventWriteException: if a segment could not be removed; that is harmless, and is tried again.
+            EventWriteException: see :func:`store.wal.shrinking.shrink`.
         """
         self.mark(stored_sizes)
         self.shrink()
@@ -252,22 +252,10 @@ class WriteAheadLog:
                 self._begin()  # its first line says so, and the next opening need not read them
 
     def shrink(self, *, is_full: bool = False) -> bool:
-        """Remove segments that are not needed any more; if the disk *is_full*, however short they were kept.
-
-        Returns:
-            Whether there was one.
-
-        Raises:
-            EventWriteException: if a segment could not be removed; that is harmless, and is tried again.
-        """
-        has_shrunk = False
+        """See :func:`store.wal.shrinking.shrink`."""
+        parts = self._segments, self._names, self._lock
         with self._sync_lock:
-            while True:
-                with self._lock:
-                    if not self._segments.remove_released(self._synced, self._end, is_full=is_full):
-                        return has_shrunk
-                has_shrunk = True
-                self._names.sync()
+            return shrink(*parts, lambda: (self._synced, self._end), is_full=is_full)
 
     def intend(self, intents: Sequence[LogRecord]) -> None:
         """Append *intents* to put files in place, before that is done; a flush mark for each has to follow, also if this fails.

@@ -24,7 +24,7 @@ class AlignedModel(Model):
 
 @pytest.mark.timeout(900)  # while other programs run, it takes minutes
 @settings(
-    max_examples=12,
+    max_examples=100,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

@@ -56,7 +56,7 @@ def test_a_view_is_made_used_renamed_and_removed(mounted: Mount) -> None:
 
 
 def test_names_that_are_not_utf_8(mounted: Mount) -> None:
-    """What is to be made by such a name is invalid; what has one is not there."""
+    """They are invalid for what is to be made, and nothing else has one."""
     mounted.shell("ln -s ../untagged views/a")
     root = os.fsencode(mounted.path)
     bad = root + b"/views/\xfe"
