@@ -5,6 +5,7 @@ import os
 import re
 import stat
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from store import Event
+from store import Event, open_store
 from tests.imports import events_in, import_into
 
 START_S = 1_764_000_000
@@ -322,3 +323,24 @@ def test_names_of_files_cannot_control_the_terminal(tmp_path: Path) -> None:
     assert done.status == 0
     assert "\x1b" not in done.output + done.errors
     assert [event.source for event in events_in(tmp_path / "events")] == ["a \x1b[2J.log"]
+
+
+@pytest.mark.parametrize("new", [1, 2, 3])
+@pytest.mark.parametrize("known", [0, 1, 2, 5])
+def test_a_log_of_several_programs_grows(tmp_path: Path, known: int, new: int) -> None:
+    """Whether the new events are of one of them, or of all."""
+    log, store = tmp_path / "app.log", tmp_path / "events"
+    lines = [
+        f"Nov 23 10:15:{number:02} host {program}[1]: x"
+        for number, program in enumerate(
+            ["sshd", "cron", "sshd", "sshd", "su", "cron", "cron", "su"]
+        )
+    ]
+    write(log, *lines[:known])
+    import_into(store, log)
+    write(log, *lines[: known + new])
+    assert f"{new} imported" in import_into(store, log).output
+    assert [event.content for event in events_in(store)] == lines[: known + new]
+    sources = {line.split()[4].partition("[")[0] for line in lines[: known + new]}
+    with closing(open_store(str(store))) as opened:
+        assert opened.sources() == sources

@@ -1,5 +1,6 @@
 """Directories in a store: no command takes one for a store, nor the hidden directory."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,3 +97,60 @@ def test_a_link_in_a_store_leads_out_of_it(store: Path, tmp_path: Path) -> None:
     log = write(tmp_path / "app.log", LOG)
     assert import_into(store / "link", log).status == 0
     assert [event.content for event in events_in(tmp_path / "other")] == [LOG]
+
+
+def plant_file(path: Path) -> None:
+    path.touch()
+
+
+def plant_directory(path: Path) -> None:
+    path.mkdir()
+
+
+def plant_link(path: Path) -> None:
+    path.symlink_to("/nowhere")
+
+
+def plant_link_to_a_store(path: Path) -> None:
+    import_into(path.parent.parent / "real", write(path.parent.parent / "app.log", LOG))
+    path.symlink_to(path.parent.parent / "real" / ".theiafs")
+
+
+def plant_store_of_another_user(path: Path) -> None:
+    path.mkdir()
+    (path / "lock").touch()
+    os.chown(path, 65534, 65534)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        plant_file,
+        plant_directory,
+        plant_link,
+        plant_link_to_a_store,
+        plant_store_of_another_user,
+    ],
+)
+def test_what_others_put_above_a_store_makes_nothing_of_it(
+    tmp_path: Path, plant: Callable[[Path], None]
+) -> None:
+    """As any user can in /tmp."""
+    above = tmp_path / "above"
+    above.mkdir()
+    plant(above / ".theiafs")
+    log = write(tmp_path / "app.log", LOG)
+    assert import_into(above / "events", log).status == 0
+    assert [event.content for event in events_in(above / "events")] == [LOG]
+
+
+def test_minute_files_are_a_store_wherever_they_are(store: Path) -> None:
+    """As theia has made them: of nothing else."""
+    (store / "made" / "60-120").write_bytes(b"")
+    assert import_into(store / "made", store.parent / "app.log").status == 0
+
+
+def test_an_empty_address_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    """As of a variable that is not set: it is not the working directory."""
+    assert main(["check", ""]) == 2
+    assert "is empty" in capsys.readouterr().err

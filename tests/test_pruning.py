@@ -293,3 +293,12 @@ def test_any_instant(fate: str) -> None:
     disk.on_cut = None
     check(others, others | {"10"})
     store.close()
+
+
+@pytest.mark.parametrize("tag", ["", "a,b"])
+def test_a_tag_that_no_event_has_is_refused(
+    tmp_path: Path, tag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of a variable that is not set: it does not mean the events without tags."""
+    assert cli.main(["prune", str(tmp_path), "--older", "1d", "--tag", tag]) == 2
+    assert "--tag" in capsys.readouterr().err

@@ -20,6 +20,7 @@ from store import (
     in_decimal,
     remove_minute_files,
 )
+from store.format.faults import tag_fault
 from theiafs.config import parse_size
 from theiafs.names import escape
 from theiafs.progress import Progress, copy_of_terminal
@@ -134,6 +135,12 @@ def run_prune(parsed: argparse.Namespace) -> int:
         return 2
     oldest = 0 if parsed.older is None else now_in_ticks() - parsed.older
     limits = _Limits(oldest, _SIZE_MAX if parsed.larger is None else parsed.larger)
+    if parsed.tag is not None and (fault := tag_fault(parsed.tag)):
+        print(
+            f"theiafs: --tag: the tag {parsed.tag!r} {fault}; give one that events have",
+            file=sys.stderr,
+        )
+        return 2
     try:
         _prune(store_at(parsed.store), limits, parsed.tag, parsed.dry_run)
     except EventStoreException as error:

@@ -1,5 +1,6 @@
 """The hashes of the ids of events: they are computed on demand, and kept in the index."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -51,23 +52,20 @@ class IdHashes:
             first, count = first + count, min(2 * count, _SEARCHED_AT_ONCE)
             known, _ = self._rows(some)
             hashes = self._database.find_id_hashes(known)
-            made: dict[int, NDArray[np.uint32]] = {}
-            try:
-                for minute in some.tolist():
-                    row = known.get(minute)
-                    if row is None or row.size != row.bytes or not row.stamp.is_settled:
-                        yield minute
-                        continue
+            made: dict[int, tuple[MinuteRow, NDArray[np.uint32]]] = {}
+            for minute in some.tolist():
+                row = known.get(minute)
+                if row is not None and row.size == row.bytes and row.stamp.is_settled:
                     if minute not in hashes:
                         check_reader()
-                        try:
-                            there = id_hashes(self._access, minute, row.size)
-                        except MinuteGone:
-                            yield minute
-                            continue
-                        hashes[minute] = made[minute] = there
-                    there = hashes[minute]
-                    if hashed in there[there.searchsorted(hashed) :][:1]:
-                        yield minute
-            finally:
-                self._database.save_id_hashes({each: (known[each], made[each]) for each in made})
+                        with contextlib.suppress(MinuteGone):
+                            hashes[minute] = id_hashes(self._access, minute, row.size)
+                            made[minute] = row, hashes[minute]
+                    there = hashes.get(minute)
+                    if there is not None and hashed not in there[there.searchsorted(hashed) :][:1]:
+                        continue
+                # Who has found an event asks for no more.
+                self._database.save_id_hashes(made)
+                made = {}
+                yield minute
+            self._database.save_id_hashes(made)

@@ -4,8 +4,9 @@ import os
 
 from store.disk.disk import Disk
 from store.engine.links import check_links
-from store.errors import EventReadException
-from store.filenames import hidden_path
+from store.errors import EventReadException, EventStoreException
+from store.filenames import hidden_path, lock_path
+from store.minutes.names import parse_name
 
 __all__ = ["check_location"]
 
@@ -23,7 +24,25 @@ def check_location(disk: Disk, root_dir: str) -> None:
     path = os.path.realpath(root_dir)
     while (above := os.path.dirname(path)) != path:
         path = above
-        if disk.exists(hidden_path(path)):
+        if _is_store(disk, path) and not _has_minutes(disk, root_dir):
             raise EventReadException(
                 f"{root_dir} is in the store {path}, and no store itself: give {path}, or a directory that is elsewhere"
             )
+
+
+def _is_store(disk: Disk, path: str) -> bool:
+    """Return whether a process of the caller, or of root, has had a store in the directory at *path* open to write."""
+    hidden = hidden_path(path)
+    try:
+        disk.check_no_link(hidden)
+        return disk.exists(lock_path(path)) and disk.owner(hidden) in (0, os.geteuid())
+    except EventStoreException:
+        return False  # what the caller cannot look into is none of the caller's
+
+
+def _has_minutes(disk: Disk, path: str) -> bool:
+    """Return whether there are minute files in the directory at *path*, as theia makes stores of nothing else."""
+    try:
+        return any(parse_name(each.name) is not None for each in disk.list_files(path))
+    except EventReadException:
+        return False

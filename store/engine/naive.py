@@ -241,7 +241,7 @@ class NaiveEventStore(FileStore):
 
     def _append_one(self, batch: Batch) -> None:
         """Append a *batch* of one event, without arrays: most programs write one line at a time."""
-        [ticks], [key] = batch.ticks, batch.keys
+        [ticks], [stream] = batch.ticks, batch.streams
         minute, is_new = self._find_minute(*self._state.catalog.find_home(ticks))
         ending = self._ending(minute)
         record = LogRecord(minute.name, minute.entries.size, ending + batch.data)
@@ -252,7 +252,7 @@ class NaiveEventStore(FileStore):
                 self._state.undo_make(minute)
             raise
         self._note_append(minute, 1, len(record.data), lsn, ending)
-        self._state.append(minute, key, len(batch.data), ticks)
+        self._state.append(minute, batch.keys[stream], len(batch.data), ticks)
 
     def _find_minute(self, start: int, end: int) -> tuple[Minute, bool]:
         """Find the minute from *start* to *end*, or make it; returns whether it was made, and is not shown yet."""

@@ -1,10 +1,13 @@
 """``theiafs copy`` and mounts: from what a mount has flushed, and into a store through its mount."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from store import Event, NaiveEventStore, Query
+from store import Event, NaiveEventStore, Query, Turn
 from tests.contract_answers import mixed_events
 from tests.copying import records_at, records_in
 from tests.mount.conftest import Mount, theiafs
@@ -51,6 +54,29 @@ def test_a_copy_into_a_mounted_store_goes_through_its_mount(
     assert "1 event copied" in theiafs("copy", source, mount.path).stdout
     mount.umount()
     assert records_at(mount.store_path) == wanted
+
+
+def test_a_copy_into_a_mount_waits_for_its_turn(
+    make_mount: Callable[..., Mount], tmp_path: Path
+) -> None:
+    """What it finds missing is missing until it is saved: an import, or another copy, may be adding it."""
+    source = tmp_path / "source"
+    with closing(NaiveEventStore(str(source), 1e9)) as store:
+        store.save_all(mixed_events(0))
+    mount = make_mount()
+    turn = Turn(str(mount.path), lambda _process: None)
+    with subprocess.Popen(
+        [sys.executable, "-m", "theiafs", "copy", source, mount.path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert f"until process {os.getpid()} has imported" in process.stderr.readline()
+        turn.close()
+        assert "200 events copied" in process.stdout.read()
+    assert process.returncode == 0
 
 
 def test_what_is_refused(make_mount: Callable[..., Mount], tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ import contextlib
 import signal
 import sys
 import threading
+from functools import partial
 
 from store import Backend, EventStoreException, Opening, StoreLocked
 from theiafs.copying.copier import Copier
 from theiafs.copying.position import state_name
 from theiafs.errors import ImportFailed
-from theiafs.importing.destination import open_destination
+from theiafs.importing.destination import open_destination, take_turn
 from theiafs.importing.interruption import Interruption
 from theiafs.progress import Progress, copy_of_terminal
 from theiafs.rendering.escaping import printable
@@ -88,20 +89,28 @@ def _copy(source: str, destination: str, *, compares_all: bool, follows: bool) -
     if origin.identity == store_at(destination).identity:
         raise ImportFailed(f"{source} and {destination} are one store: give two")
     _flush(origin)
-    with (
-        contextlib.closing(origin.open(Opening(is_read_only=True))) as opened,
-        open_destination(destination, is_dry_run=False) as target,
-        Interruption() as interruption,
-        Progress("copying", copy_of_terminal(), "minutes") as progress,
-    ):
-        copier = Copier(opened, target, state_name(origin.identity), interruption)
-        try:
+    turn = partial(take_turn, destination, partial(_say_that_it_waits, destination))
+    with contextlib.ExitStack() as stack:
+        opened = stack.enter_context(contextlib.closing(origin.open(Opening(is_read_only=True))))
+        with turn():
+            target = stack.enter_context(open_destination(destination, is_dry_run=False))
+            interruption = stack.enter_context(Interruption())
+            progress = stack.enter_context(Progress("copying", copy_of_terminal(), "minutes"))
+            copier = Copier(opened, target, state_name(origin.identity), interruption)
+            stack.callback(_print, copier, destination)
             copier.run(progress, compares_all=compares_all)
-            while follows:
-                threading.Event().wait(_INTERVAL_S)
+        while follows:
+            threading.Event().wait(_INTERVAL_S)
+            with turn():
                 copier.run(progress)
-        finally:
-            _print(copier, destination)
+
+
+def _say_that_it_waits(destination: str, process: str) -> None:
+    print(
+        f"theiafs: waiting until {process} has imported into {printable(destination)} (Ctrl-C to copy later)",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _flush(store: Backend) -> None:

@@ -105,6 +105,9 @@ class LineImport:
             order = order[is_new[order]]
             texts = [texts[row] for row in order.tolist()]
             ticks, streams, ids = ticks[order], streams[order], ids[order]
+            # Of a stream without a new event, nothing is known in the destination.
+            used, streams = np.unique(streams, return_inverse=True)
+            keys = [keys[each] for each in used.tolist()]
         if texts:
             batch.add_identified(texts, ticks, streams, keys, ids)
 

@@ -80,8 +80,13 @@ class ReaderProcess:
             yield before, self._receive()
 
     def _send(self, lines: list[bytes], format_: Format, rules: Rules) -> None:
-        with self._checking():
-            self._connection.send((lines, format_, rules))
+        # Its signal would end this process without a word.
+        before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        try:
+            with self._checking():
+                self._connection.send((lines, format_, rules))
+        finally:
+            signal.signal(signal.SIGPIPE, before)
 
     def _receive(self) -> Lines:
         with self._checking():
