@@ -29,7 +29,9 @@ def backend_of(address: str) -> Backend:
         EventStoreException: if there is no such scheme, or the address is not a valid one of its scheme.
     """
     if not address:
-        raise EventStoreException("the address of a store is empty: give the path of a directory")
+        raise EventStoreException(
+            f"no store has the address {address!r}: give the path of a directory"
+        )
     found = _SCHEME.match(address)
     scheme = found[1].lower() if found is not None else ""
     backend = _BACKENDS.get(scheme)

@@ -153,4 +153,4 @@ def test_minute_files_are_a_store_wherever_they_are(store: Path) -> None:
 def test_an_empty_address_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     """As of a variable that is not set: it is not the working directory."""
     assert main(["check", ""]) == 2
-    assert "is empty" in capsys.readouterr().err
+    assert "no store has the address ''" in capsys.readouterr().err

@@ -64,7 +64,7 @@ class IdHashes:
                     there = hashes.get(minute)
                     if there is not None and hashed not in there[there.searchsorted(hashed) :][:1]:
                         continue
-                # Who has found an event asks for no more.
+                # Before that, because a search that has found the event asks for no more.
                 self._database.save_id_hashes(made)
                 made = {}
                 yield minute

@@ -59,7 +59,7 @@ def test_a_copy_into_a_mounted_store_goes_through_its_mount(
 def test_a_copy_into_a_mount_waits_for_its_turn(
     make_mount: Callable[..., Mount], tmp_path: Path
 ) -> None:
-    """What it finds missing is missing until it is saved: an import, or another copy, may be adding it."""
+    """An import, or another copy, may be adding what it would find missing."""
     source = tmp_path / "source"
     with closing(NaiveEventStore(str(source), 1e9)) as store:
         store.save_all(mixed_events(0))

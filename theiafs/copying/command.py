@@ -107,7 +107,7 @@ def _copy(source: str, destination: str, *, compares_all: bool, follows: bool) -
 
 def _say_that_it_waits(destination: str, process: str) -> None:
     print(
-        f"theiafs: waiting until {process} has imported into {printable(destination)} (Ctrl-C to copy later)",
+        f"theiafs: waiting until {process} has imported into {printable(destination)} (Ctrl-C, and theiafs copy later)",
         file=sys.stderr,
         flush=True,
     )
