@@ -102,16 +102,22 @@ def test_as_much_is_flushed_as_the_log_has_room_for(tmp_path: Path, room: Room) 
     again.close()
 
 
-def test_minutes_get_the_room_of_what_is_only_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A flush without room for its files is tried again in that of the log's flushed records."""
-    store = NaiveEventStore(str(tmp_path), NEVER_MS)
+def with_kept_records(directory: Path) -> NaiveEventStore:
+    """Return a store whose log keeps records that are flushed."""
+    store = NaiveEventStore(str(directory), NEVER_MS)
     save(store, 0)
     store._log._segments.current = None
     store._flush_all()
     store.sync()
     assert store._log.usage().kept_size > 0
+    return store
+
+
+def test_minutes_get_the_room_of_what_is_only_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flush without room for its files is tried again in that of the log's flushed records."""
+    store = with_kept_records(tmp_path)
     prepare = LoggedFile.prepare_flush
 
     def without_room(file: LoggedFile, checksum: int = 0) -> PreparedFlush | None:
@@ -130,13 +136,8 @@ def test_what_is_only_kept_goes_once_it_is_old_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether anything arrives or not."""
-    store = NaiveEventStore(str(tmp_path), NEVER_MS)
-    save(store, 0)
-    store._log._segments.current = None
-    store._flush_all()
-    store._tick()
+    store = with_kept_records(tmp_path)
     kept = store._log.usage().kept_size
-    assert kept > 0
     later = time.monotonic() + 7 * 24 * 3600
     monkeypatch.setattr("store.wal.segment_list.time.monotonic", lambda: later)
     store._tick()

@@ -161,11 +161,14 @@ def remove_known(disk: Disk, path: str, known: FileStat) -> None:
     """
     temporary = _temporary(path)
     disk.rename(path, temporary)
-    found = disk.stat(temporary)
-    if found is None or not _is_same(found, known):
+    try:
+        found = disk.stat(temporary)
+        if found is None or not _is_same(found, known):
+            raise FileChanged(f"{path} was changed by another program")
+        disk.remove(temporary)
+    except EventStoreException:
         disk.rename_noreplace(temporary, path)
-        raise FileChanged(f"{path} was changed by another program")
-    disk.remove(temporary)
+        raise
 
 
 def _is_same(found: FileStat, known: FileStat) -> bool:

@@ -1,5 +1,6 @@
 """The flusher: it moves saved events from the log into the minute files."""
 
+import logging
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,8 @@ from store.ticks import utc
 from store.wal.log import WriteAheadLog
 
 __all__ = ["FlushResult", "Flusher"]
+
+log = logging.getLogger(__name__)
 
 _RELAXED_SIZE = 64 << 10
 """Maximum size of a minute file that is rewritten in each flush interval, in bytes; larger ones are flushed less often, because
@@ -178,8 +181,11 @@ class Flusher:
                 due = [each.minute for each in self._growths.values() if self._is_due(each)]
             self._log.rotate()
             result = self._flush(due)
-        # What was kept for a while is removed also when nothing arrives any more.
-        self._log.shrink()
+        try:
+            # What was kept for a while is removed also when nothing arrives any more.
+            self._log.shrink()
+        except EventWriteException as error:  # what was flushed is to be known all the same
+            log.warning("will remove what is only kept again: %s", error)
         return result
 
     def flush(self) -> FlushResult:
