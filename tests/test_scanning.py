@@ -5,7 +5,7 @@ import itertools
 import math
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from store import (
     open_store,
     reindex,
 )
-from store.engine.record_judge import RecordJudge
+from store.engine.record_judge import Judge, RecordJudge, Section
 from store.query import MINUTE_S
 from store.ticks import TICKS_PER_S
 from tests.counting import Cost, NewDirectory, assert_constant, cost_of, only
@@ -210,6 +210,31 @@ def test_a_word_that_is_nowhere_reads_nothing(new_directory: NewDirectory, way: 
             # Neither of two alternatives is needed.
             either = Query().where(Matches("needle|pin"))
             assert reads_of(cost_of(partial(store.whole, either)))
+
+
+def test_of_minutes_that_share_a_filter_those_without_the_word_are_not_judged(
+    new_directory: NewDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their bytes tell. A common word is judged at once, so that no minute is read twice."""
+    directory = new_directory()
+    fill(directory, 600, needle=123)
+    searched(directory, Query().where(Matches("haystack")))
+    judged: list[int] = []
+    judged_all = RecordJudge.judged_all
+
+    def noted(self: RecordJudge, judge: Judge, sections: Sequence[Section]) -> object:
+        judged.extend(each.minute for each in sections)
+        return judged_all(self, judge, sections)
+
+    monkeypatch.setattr(RecordJudge, "judged_all", noted)
+    with opened(directory) as store:
+        for query in (RARE, Query().where(Matches("(?i)A Ne+DLE s.*long"))):
+            judged.clear()
+            assert store.whole(query).events == 1
+            assert len(judged) == 1, query
+        common = Query().where(Matches("stac.*long"))
+        assert cost_of(lambda: store.whole(common))["open"] <= 600
+        assert store.whole(common).events == 600 * EVENTS
 
 
 def test_a_filter_counts_for_minutes_that_have_not_changed(new_directory: NewDirectory) -> None:

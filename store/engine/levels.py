@@ -26,7 +26,7 @@ _REST_S = 5.0
 _COLUMN_SIZE = 500
 """Approximate memory of a column besides its values, in bytes."""
 
-_WAITING_MAX = 256
+_WAITING_MAX = 1 << 12
 """Most minutes of which levels wait to be saved."""
 
 Codes = NDArray[np.uint8]
