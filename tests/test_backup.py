@@ -339,4 +339,6 @@ def test_the_command(
     assert cli.main([*arguments, "--delete", "--verify"]) == 0
     assert "1 removed" in capsys.readouterr().out
     assert cli.main(["backup", str(tmp_path / "missing"), str(tmp_path / "backup")]) == 2
-    assert capsys.readouterr().err == (f"theiafs: there is no store {tmp_path / 'missing'}\n")
+    assert capsys.readouterr().err == (
+        f"theiafs: there is no store {tmp_path / 'missing'}: give the directory of its minute files\n"
+    )

@@ -22,6 +22,7 @@ from store.engine.duplicates import DuplicateFinder
 from store.wal.segment import FirstLine, LogRecord, segment_path
 from tests.counting import disk_operations
 from tests.faults import FaultyDisk
+from theiafs import cli
 
 ROOT = Path(__file__).parents[1]
 IDS = [f"id{minute}{number}" for minute in range(3) for number in range(4)]
@@ -365,7 +366,7 @@ def test_the_command(root: Path) -> None:
     assert check(str(root)).returncode == 0
     missing = check(f"{root}-missing")
     assert (missing.returncode, missing.stdout) == (2, "")
-    assert "No such file" in missing.stderr
+    assert "there is no store" in missing.stderr
     store = NaiveEventStore(str(root))
     done = check(str(root), "--repair")
     assert done.returncode == 2
@@ -421,3 +422,18 @@ def terminal() -> Callable[[list[str]], bytes]:
         return shown
 
     return run
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["check", "--repair"], ["reindex"]])
+def test_what_has_nothing_of_a_store_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    """A mistyped name is an error, and stays as it is."""
+    (tmp_path / "notes.txt").write_text("not an event")
+    assert cli.main([*arguments, str(tmp_path)]) in (1, 2)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.endswith(
+        f"there is no store {tmp_path}: give the directory of its minute files\n"
+    )
+    assert [each.name for each in tmp_path.iterdir()] == ["notes.txt"]

@@ -11,7 +11,7 @@ from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.engine.backup_mark import BackupMark
 from store.engine.declared import Declared
-from store.engine.location import check_location
+from store.engine.location import check_location, check_there
 from store.engine.naive import NaiveEventStore
 from store.engine.saved_views import SavedViews
 from store.errors import EventReadException, EventStoreException, EventWriteException, FileChanged
@@ -137,11 +137,7 @@ class Backup:
     # The two directories
 
     def _check_source(self) -> None:
-        is_store = self._disk.exists(hidden_path(self._root_dir)) or (
-            self._disk.exists(self._root_dir) and self._list_minutes(self._root_dir)
-        )
-        if not is_store:
-            raise EventReadException(f"there is no store {self._root_dir}")
+        check_there(self._disk, self._root_dir)
         if os.path.commonpath([self._root_dir, self._target_dir]) in (
             self._root_dir,
             self._target_dir,

@@ -13,7 +13,7 @@ from store.disk.atomic import replace_file
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.engine.duplicates import DuplicateFinder
-from store.engine.location import check_location
+from store.engine.location import check_location, check_there
 from store.engine.naive import NaiveEventStore
 from store.errors import EventReadException
 from store.filenames import hidden_path, journal_path, lock_path
@@ -108,6 +108,7 @@ class Audit:
         self._names: list[str] = []
         self._size = 0
         check_location(self._disk, root_dir)
+        check_there(self._disk, root_dir)
         self._find_minutes()
         self._ids = DuplicateFinder(0, 0)
         self.is_in_use = False

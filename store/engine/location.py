@@ -1,14 +1,14 @@
-"""Locations of stores: a directory that is in another store is a mistyped name, such as that of a hidden directory."""
+"""Locations of stores: a directory that is in another store, or holds nothing of one, is a mistyped name."""
 
 import os
 
 from store.disk.disk import Disk
 from store.engine.links import check_links
-from store.errors import EventReadException, EventStoreException
+from store.errors import EventReadException, EventStoreException, StoreNotFound
 from store.filenames import hidden_path, lock_path
 from store.minutes.names import parse_name
 
-__all__ = ["check_location"]
+__all__ = ["check_location", "check_there"]
 
 
 def check_location(disk: Disk, root_dir: str) -> None:
@@ -28,6 +28,16 @@ def check_location(disk: Disk, root_dir: str) -> None:
             raise EventReadException(
                 f"{root_dir} is in the store {path}, and no store itself: give {path}, or a directory that is elsewhere"
             )
+
+
+def check_there(disk: Disk, root_dir: str) -> None:
+    """Check that a store is in the directory *root_dir* of *disk*, for what is of no use without one.
+
+    Raises:
+        StoreNotFound: if nothing of one is there.
+    """
+    if not disk.exists(hidden_path(root_dir)) and not _has_minutes(disk, root_dir):
+        raise StoreNotFound(f"there is no store {root_dir}: give the directory of its minute files")
 
 
 def _is_store(disk: Disk, path: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from store.disk.disk import Disk
 from store.engine.directory import DirectoryBackend
+from store.engine.location import check_there
 from store.engine.naive import NaiveEventStore
 from store.filenames import index_path, lock_path
 from store.index.database import remove_database
@@ -31,6 +32,7 @@ def reindex(directory: str, progress: Progress = show_nothing) -> int:
     """
     DirectoryBackend(directory).check(is_read_only=True)
     disk = Disk()
+    check_there(disk, directory)
     disk.make_directory(os.path.dirname(lock_path(directory)))
     with contextlib.closing(disk.lock_store(directory, lock_path(directory))):
         remove_database(disk, index_path(directory))
