@@ -187,6 +187,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "rendering",
         "stores",
         "tallies",
+        "unmounting",
         "store",
         "store.format",
     },

@@ -13,6 +13,7 @@ from store.disk.disk import Disk
 from store.filenames import lock_path
 from tests.mount.conftest import Mount, is_mounted
 from tests.waiting import eventually
+from theiafs import cli
 from theiafs.unmounting import is_stale
 
 
@@ -53,6 +54,22 @@ def test_a_mount_whose_process_ends_while_it_is_asked_is_stale(
         assert found.result()
     mount.mount()
     assert mount.events("count") == b"0\n"
+
+
+def test_an_import_says_how_to_remove_a_stale_mount(
+    make_mount: Callable[..., Mount], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whichever of the mount and its store it was given."""
+    mount = make_mount()
+    os.kill(mount.process_id, signal.SIGKILL)
+    eventually(lambda: is_stale(str(mount.path)))
+    log = tmp_path / "app.log"
+    log.write_text("2026-01-01T00:00:00Z web: ready\n")
+    for address in (mount.path, mount.store_path):
+        assert cli.main(["import", str(address), str(log)]) == 1
+        assert f"run theiafs umount {mount.path}" in capsys.readouterr().err
+    mount.umount()
+    assert cli.main(["import", str(mount.store_path), str(log)]) == 0
 
 
 def test_a_process_that_has_the_store_for_another_moment_is_waited_for(

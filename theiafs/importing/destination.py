@@ -26,6 +26,7 @@ from store import (
 from theiafs.errors import ImportFailed
 from theiafs.mounts import Mount, mount_at, mounts
 from theiafs.stores import mount_of
+from theiafs.unmounting import is_stale
 
 __all__ = ["Destination", "MountDestination", "StoreDestination", "open_destination", "take_turn"]
 
@@ -275,8 +276,18 @@ def _mount_of(store: Backend, is_dry_run: bool) -> Mount | None:
         is_dry_run: whether nothing will be appended, so that a read-only mount will do.
 
     Raises:
-        ImportFailed: if the path is within a mount, or that is read-only.
+        ImportFailed: if the path is within a mount, or that is read-only, or its process has ended.
     """
+    found = _find_mount(store, is_dry_run)
+    if found is not None and is_stale(found.mountpoint):
+        raise ImportFailed(
+            f"the process of the mount {found.mountpoint} has ended: run theiafs umount {found.mountpoint},"
+            f" and give {found.source}, or mount that again"
+        )
+    return found
+
+
+def _find_mount(store: Backend, is_dry_run: bool) -> Mount | None:
     path = store.identity
     mount = mount_at(path)
     if mount is not None and mount.is_ours:
