@@ -123,17 +123,17 @@ def test_levels_are_found_out_once(new_directory: NewDirectory, ending: str) -> 
 
 
 def test_levels_of_what_was_just_saved_are_kept(new_directory: NewDirectory) -> None:
-    """Asked for before it was flushed, and flushed at the end."""
+    """Asked for before it was flushed, and flushed at the end; of as many minutes as a copied log may have."""
     directory = new_directory()
     with opened(directory) as store:
-        store.save_all(Event(str(each), "app", each, [], "ERROR") for each in range(130))
-        assert store.whole(ERRORS).events == 130
-        store.save(Event("later", "app", 130, [], "no level"))
-        assert store.whole(ERRORS).events == 130
-        assert store.whole(ERRORS.where(Not(TAGGED))).events == 130
+        store.save_all(Event(str(each), "app", each * MINUTE_S, [], "ERROR") for each in range(300))
+        assert store.whole(ERRORS).events == 300
+        store.save(Event("later", "app", 300 * MINUTE_S, [], "no level"))
+        assert store.whole(ERRORS).events == 300
+        assert store.whole(ERRORS.where(Not(TAGGED))).events == 300
     with opened(directory) as store:
         assert not reads_of(cost_of(lambda: store.whole(ERRORS)))
-        assert store.whole(ERRORS).events == 130
+        assert store.whole(ERRORS).events == 300
 
 
 def test_levels_of_a_minute_that_changed_are_found_out_again(new_directory: NewDirectory) -> None:

@@ -31,6 +31,9 @@ _HOSTILE_PATTERNS = (
 
 _STAT_PAUSE_S = 0.002
 
+_REST_S = 6.0
+"""What is found out of minutes that have changed within the last five seconds is not kept in the index yet."""
+
 
 def lines(data: Data, scale: Scale) -> Result:
     """Read all events as lines, and those that a regular expression selects."""
@@ -112,6 +115,7 @@ def levels(data: Data, scale: Scale) -> Result:
         for _ in range(scale.repetitions):
             copy = data.fresh("asked-for-levels")
             copy_store(store, copy)
+            time.sleep(_REST_S)
             with mounts.mounted(copy) as mountpoint:
                 for measured in (first, second):
                     found = _count(mountpoint / _LEVEL)
