@@ -237,6 +237,24 @@ def test_of_minutes_that_share_a_filter_those_without_the_word_are_not_judged(
         assert store.whole(common).events == 600 * EVENTS
 
 
+def test_a_large_minute_is_not_read_whole_to_look_for_a_word(
+    new_directory: NewDirectory,
+) -> None:
+    """It has few events, and more bytes than are to be in memory at once; it is judged as others are."""
+    directory = new_directory()
+    fill(directory, 300, needle=7)
+    write_minute(directory, 8, "straw" * 100_000)
+    searched(directory, Query().where(Matches("haystack")))
+    sizes: list[int] = []
+    with opened(directory) as store:
+        lookup = store._state.lookup
+        read = lookup.read
+        lookup.read = lambda *place: sizes.append(place[2] - place[1]) or read(*place)  # type: ignore[method-assign, func-returns-value]
+        assert store.whole(RARE).events == 1
+    assert 0 < len(sizes) <= 110
+    assert max(sizes) <= 1 << 18
+
+
 def test_a_filter_counts_for_minutes_that_have_not_changed(new_directory: NewDirectory) -> None:
     """A word that comes into a minute is found; the others are still not read."""
     directory = new_directory()

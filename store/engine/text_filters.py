@@ -37,6 +37,9 @@ _REST_S = 5.0
 _READ_AT_ONCE = 64
 """Minutes that are read before it is asked whether the reader is still there."""
 
+_SMALL_SIZE_MAX = 1 << 18
+"""Bytes of a minute that is read whole to look for a word; it bounds memory."""
+
 _COLUMN_SIZE = 500
 """Approximate memory of a column besides its values, in bytes."""
 
@@ -128,9 +131,12 @@ class TextFilters:
         Of a thousand minutes with ten events each, a word is in few of those whose filters hold it, and what is not in the
         bytes of a minute is in none of its contents: that takes neither its layout nor its records.
         """
-        members = members[members["entries"] < _EVENTS // 2]
+        with self._source.lock:
+            sizes = self._source.catalog.values("bytes", members["id"].astype(np.int64))
+        is_small = (members["entries"] < _EVENTS // 2) & (sizes <= _SMALL_SIZE_MAX)
+        members, sizes = members[is_small], sizes[is_small]
         is_lacking = np.zeros(len(members), np.bool_)
-        rows = zip(members["id"].tolist(), members["size"].tolist(), strict=True)
+        rows = zip(members["id"].tolist(), sizes.tolist(), strict=True)
         for place, (minute, size) in enumerate(rows):
             if place % _READ_AT_ONCE == 0:
                 check_reader()
