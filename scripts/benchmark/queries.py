@@ -29,7 +29,7 @@ _HOSTILE_PATTERNS = (
     *_RARE_PATTERNS, "[^z]*zzz", "(?s).*.*.*=.*", "(a|b|ab)*c", r"(?:\pL+\s?){9}q", r"\pL{40}", r"\C{0,300}zz", r"\Azz|zz\z",
 )  # fmt: skip
 
-_STAT_PAUSE_S = 0.002
+_STAT_PAUSE_S, _REST_PAUSE_S = 0.002, 0.1
 
 _REST_S = 6.0
 """What is found out of minutes that have changed within the last five seconds is not kept in the index yet."""
@@ -115,7 +115,7 @@ def levels(data: Data, scale: Scale) -> Result:
         for _ in range(scale.repetitions):
             copy = data.fresh("asked-for-levels")
             copy_store(store, copy)
-            time.sleep(_REST_S)
+            _wait_for_rest(copy)
             with mounts.mounted(copy) as mountpoint:
                 for measured in (first, second):
                     found = _count(mountpoint / _LEVEL)
@@ -139,6 +139,13 @@ def levels(data: Data, scale: Scale) -> Result:
         rows.append(Row(f"{what}, the second time", "", second, target=Target(0.01)))
         rows.append(Row(f"{what}, after mounting again", "", mounted_again))
     return Result(rows)
+
+
+def _wait_for_rest(store: Path) -> None:
+    """Wait until no minute file of *store* has changed for _REST_S seconds: a hard link to one changes its ctime."""
+    changed = max(each.stat().st_ctime for each in store.iterdir() if each.is_file())
+    while time.time() < changed + _REST_S:
+        time.sleep(_REST_PAUSE_S)
 
 
 def patterns(data: Data, scale: Scale) -> Result:
