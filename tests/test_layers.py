@@ -176,6 +176,7 @@ FILESYSTEM: dict[str, set[str]] = {
     "directories": {"errors"},
     "background": {"errors", "progress"},
     "unmounting": {"directories", "errors", "mounts", "store", "stores"},
+    "mountpoint": {"errors", "mounts", "unmounting"},
     "service": set(),
     "importing": {
         "addition",
@@ -199,6 +200,7 @@ FILESYSTEM: dict[str, set[str]] = {
         "directories",
         "errors",
         "lineviews",
+        "mountpoint",
         "mounts",
         "progress",
         "service",

@@ -15,7 +15,8 @@ from theiafs.config import Settings
 from theiafs.directories import absolute
 from theiafs.errors import MountError
 from theiafs.lineviews import LINE_VIEWS
-from theiafs.mounts import mounted_on, mounts
+from theiafs.mountpoint import BareDirectory, check_mountpoint
+from theiafs.mounts import mounts
 from theiafs.progress import Progress, copy_of_terminal
 from theiafs.service import Service
 from theiafs.session import serve
@@ -36,7 +37,7 @@ _DEVICE = "/dev/fuse"
 
 
 def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground: bool) -> None:
-    """Mount the store at *store_address* on the directory *mountpoint*, from which the mount of a process that has ended is removed.
+    """Mount the store at *store_address* on the directory *mountpoint*, where it replaces the mount of a process that has ended.
 
     With *in_foreground*, tell systemd how the mount is, if it is one of its services, and return when the filesystem is unmounted.
     Otherwise, serve in a background process, and return in the calling one as soon as the mount answers.
@@ -45,10 +46,8 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
         MountError: if that is not possible.
     """
     backend, mountpoint = check(store_address, mountpoint, settings)
-    while is_stale(mountpoint):
-        remove_mount(mountpoint)
-        log.warning("removed a mount on %s whose process has ended", mountpoint)
-        _check_mountpoint(mountpoint)  # what is there was hidden
+    if is_stale(mountpoint):
+        log.warning("the mount on %s, whose process has ended, is replaced", mountpoint)
         if not settings.is_read_only:
             # Opening the store says what is wrong.
             with contextlib.suppress(EventStoreException):
@@ -92,42 +91,13 @@ def check(store_address: str, mountpoint: str, settings: Settings) -> tuple[Back
     try:
         backend = backend_of(store_address)
         backend.check_mountpoint(mountpoint)
-        _check_mountpoint(mountpoint)
+        check_mountpoint(mountpoint)
         backend.check(is_read_only=settings.is_read_only)
     except EventStoreException as error:
         raise MountError(str(error)) from error
     load_binding(settings.binding)
     _check_device()
     return backend, mountpoint
-
-
-def _check_mountpoint(mountpoint: str) -> None:
-    """Check that *mountpoint* is an empty directory, or the mount of a process that has ended.
-
-    Raises:
-        MountError: if it is not.
-    """
-    if is_stale(mountpoint):
-        return
-    try:
-        entries = os.listdir(mountpoint)
-    except FileNotFoundError as error:
-        raise MountError(f"mountpoint {mountpoint} does not exist (mkdir {mountpoint})") from error
-    except NotADirectoryError as error:
-        raise MountError(
-            f"mountpoint {mountpoint} is not a directory: give an empty one"
-        ) from error
-    except OSError as error:
-        raise MountError(
-            f"mountpoint {mountpoint} cannot be read: {error.strerror}; choose another, or mount as a user that may read it"
-        ) from error
-    mounted = mounted_on(mountpoint)
-    if mounted is not None:
-        raise MountError(
-            f"{mounted.source} is already mounted on {mountpoint} (theiafs umount {mountpoint})"
-        )
-    if entries:
-        raise MountError(f"mountpoint {mountpoint} is not empty: give an empty directory")
 
 
 def _check_device() -> None:
@@ -212,7 +182,13 @@ def _serve(
             )
             store = backend.open(opening)
         try:
-            serve(store, mountpoint, backend.name, settings, on_up)
+            bare = BareDirectory(mountpoint)
+
+            def note_up() -> None:
+                bare.close()
+                on_up()
+
+            serve(store, mountpoint, backend.name, settings, note_up)
         finally:
             on_end()
             store.close()

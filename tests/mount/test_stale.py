@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,9 +13,11 @@ import pytest
 from store import backend_of
 from store.disk.disk import Disk
 from store.filenames import lock_path
-from tests.mount.conftest import Mount, is_mounted
+from tests.mount.conftest import COMMAND_LINE, ENVIRONMENT, NO_LOG, Mount, theiafs
 from tests.waiting import eventually
 from theiafs import cli
+from theiafs.errors import MountError
+from theiafs.mountpoint import BareDirectory
 from theiafs.unmounting import is_stale
 
 
@@ -38,6 +42,39 @@ def test_a_stale_mount_is_cleared(make_mount: Callable[..., Mount], unmounts_fir
     mounts = Path("/proc/self/mounts").read_text().splitlines()
     assert sum(line.split(" ")[1] == str(mount.path) for line in mounts) == 1
     assert mount.contents() == [b"before"]
+
+
+def test_a_stale_mount_stays_until_the_next_one_is_ready(make_mount: Callable[..., Mount]) -> None:
+    """A program that tries again and again creates no file in the directory while the store is opened."""
+    mount = make_mount()
+    os.kill(mount.process_id, signal.SIGKILL)
+    eventually(lambda: is_stale(str(mount.path)))
+    other = make_mount(name="other")
+    done = theiafs("mount", other.store_path, mount.path, check=False)
+    assert "is in use" in done.stderr
+    assert is_stale(str(mount.path)), "the directory was bare while the store was opened"
+    mount.mount()
+    assert mount.events("count") == b"0\n"
+
+
+def test_what_is_written_in_the_bare_directory_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that is created in the moment before the mount is hidden by it, and the log names it."""
+    BareDirectory(str(tmp_path)).close()
+    assert not caplog.messages
+    bare = BareDirectory(str(tmp_path))
+    for number in range(7):
+        (tmp_path / f"ingest.{number}").touch()
+    bare.close()
+    (message,) = caplog.messages
+    assert (
+        "hidden now: 'ingest.0', 'ingest.1', 'ingest.2', 'ingest.3', 'ingest.4' and 2 more"
+        in message
+    )
+    assert str(tmp_path) in message
+    with pytest.raises(MountError, match="not empty"):
+        BareDirectory(str(tmp_path))
 
 
 def test_a_mount_whose_process_ends_while_it_is_asked_is_stale(
@@ -81,11 +118,13 @@ def test_a_process_that_has_the_store_for_another_moment_is_waited_for(
     store = str(mount.store_path)
     backend_of(store).wait_until_closed()
     lock = Disk().lock_store(store, lock_path(store))
-    with ThreadPoolExecutor(1) as mounting:
-        mounted = mounting.submit(mount.mount)
-        eventually(lambda: not is_mounted(mount.path))
+    command = [sys.executable, *COMMAND_LINE, "mount", *NO_LOG, store, str(mount.path)]
+    with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE) as mounting:
+        assert mounting.stderr is not None
+        assert b"is replaced" in mounting.stderr.readline()
+        eventually(lambda: "futex" in Path(f"/proc/{mounting.pid}/wchan").read_text())
         lock.close()
-        mounted.result()
+        assert mounting.wait(60) == 0
     assert mount.events("count") == b"0\n"
 
 

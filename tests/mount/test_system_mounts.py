@@ -152,7 +152,7 @@ def test_what_only_pretends_changes_nothing(
         """
     )
     assert (done.returncode, done.stdout) == (0, "fuse.theiafs\nfuse.theiafs\n"), done.stderr
-    assert "process has ended" in done.stderr
+    assert "process has ended, is replaced" in done.stderr
 
 
 def test_an_unknown_option_is_one_line(
