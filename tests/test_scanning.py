@@ -204,11 +204,13 @@ def test_a_word_that_is_nowhere_reads_nothing(new_directory: NewDirectory, way: 
                 (RARE, 0),
                 (RARE.where(TAGGED), 0),
                 (Query().where(Not(Matches("needle"))), 3000),
+                (Query().where(Matches("needle|[Pp]ins?")), 0),
+                (Query().where(Matches("(?i)(NEEDLE|kiosk) of")), 0),
             ]:
                 assert not reads_of(cost_of(partial(store.whole, query))), query
                 assert store.whole(query).events == expected
-            # Neither of two alternatives is needed.
-            either = Query().where(Matches("needle|pin"))
+            # No filter tells of a word of two letters.
+            either = Query().where(Matches("needle|pi"))
             assert reads_of(cost_of(partial(store.whole, either)))
 
 

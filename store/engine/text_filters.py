@@ -25,8 +25,12 @@ from store.index.text_filters import MEMBER, NO_MEMBERS, pack_text_filter
 from store.index.trigrams import Builder, may_contain
 from store.interruption import check_reader
 from store.matching.lines import join_lines
+from store.matching.literals import Alternatives
 
 __all__ = ["TextFilters"]
+
+Needs = Sequence[Alternatives]
+"""What a text must have: one of each of these alternatives."""
 
 _EVENTS = 1000
 """A filter covers this many events or more, less than twice as many unless one minute has more."""
@@ -79,13 +83,13 @@ class TextFilters:
         self._source = source
         self._lock = threading.Lock()
 
-    def misses(self, literals: Sequence[bytes], minutes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return how many of the first entries of *minutes*, by id, are known not to hold all of *literals*.
+    def misses(self, needs: Needs, minutes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many of the first entries of *minutes*, by id, are known not to have what *needs* asks for.
 
         Raises:
             ReaderGone: if the reader has gone away.
         """
-        members, is_miss, outdated = self._consult(literals, minutes)
+        members, is_miss, outdated = self._consult(needs, minutes)
         length = int(max(minutes.max(initial=-1), members["id"].max(initial=0))) + 1
         found = np.zeros(length, np.int64)
         missed = members[is_miss]
@@ -93,7 +97,7 @@ class TextFilters:
         held = members[~is_miss]
         # Else the word is so common that few of them lack it.
         if len(held) < len(missed):
-            lacking = self._lacking(literals, held[np.isin(held["id"], minutes)])
+            lacking = self._lacking(needs, held[np.isin(held["id"], minutes)])
             found[lacking["id"]] = lacking["entries"]
         self._note_covered(members["id"].astype(np.int64), members["entries"].astype(np.int64))
         if outdated:
@@ -101,12 +105,12 @@ class TextFilters:
         return found[minutes]
 
     def _consult(
-        self, literals: Sequence[bytes], minutes: NDArray[np.int64]
+        self, needs: Needs, minutes: NDArray[np.int64]
     ) -> tuple[NDArray[np.void], NDArray[np.bool_], list[int]]:
         """Ask all filters that may be of some of *minutes*.
 
         Returns:
-            Their members that have not changed, whether these lack one of *literals*, and the ids of filters of which most
+            Their members that have not changed, whether these lack some of *needs*, and the ids of filters of which most
             members have changed.
         """
         first, last = self._span(minutes)
@@ -114,7 +118,7 @@ class TextFilters:
         for number, members, bits in self._database.text_filters(first, last):
             check_reader()
             parts.append(members)
-            answers.append(checked(may_contain, bits, literals) is False)
+            answers.append(checked(may_contain, bits, needs) is False)
             numbers.append(number)
         lengths = np.array([len(each) for each in parts[1:]], np.int64)
         members = np.concatenate(parts)
@@ -125,8 +129,8 @@ class TextFilters:
         is_miss = np.array(answers, np.bool_)[owners]
         return members[is_valid], is_miss[is_valid], outdated
 
-    def _lacking(self, literals: Sequence[bytes], members: NDArray[np.void]) -> NDArray[np.void]:
-        """Return those of *members* whose bytes lack one of *literals*, of those that share a filter with many others.
+    def _lacking(self, needs: Needs, members: NDArray[np.void]) -> NDArray[np.void]:
+        """Return those of *members* whose bytes lack some of *needs*, of those that share a filter with many others.
 
         Of a thousand minutes with ten events each, a word is in few of those whose filters hold it, and what is not in the
         bytes of a minute is in none of its contents: that takes neither its layout nor its records.
@@ -144,7 +148,9 @@ class TextFilters:
                 text = self._source.read(minute, 0, size).lower()
             except EventReadException:  # it is read again, and told, when it is searched
                 continue
-            is_lacking[place] = not all(each in text for each in literals)
+            is_lacking[place] = not all(
+                any(literal in text for literal in alternatives) for alternatives in needs
+            )
         return members[is_lacking]
 
     def _span(self, minutes: NDArray[np.int64]) -> tuple[int, int]:

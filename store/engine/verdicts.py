@@ -131,9 +131,9 @@ class Verdicts:
     ) -> NDArray[np.bool_]:
         """Return for *minutes* whether it is known, or filters tell, that *each* selects none of their first *lengths* entries."""
         known = self._misses(each).counts(minutes) >= lengths
-        unknown, literals = minutes[~known], required_literals(each.pattern)
-        if literals and len(unknown):
-            self._note_misses(each, unknown, self._filters.misses(literals, unknown))
+        unknown, needs = minutes[~known], required_literals(each.pattern)
+        if needs and len(unknown):
+            self._note_misses(each, unknown, self._filters.misses(needs, unknown))
             known = self._misses(each).counts(minutes) >= lengths
         return known
 

@@ -78,12 +78,12 @@ def build(texts: Iterable[bytes], file_size: int) -> bytes:
     return builder.packed()
 
 
-def may_contain(packed: bytes, literals: Sequence[bytes]) -> bool:
-    """Return whether some text of a filter may contain all of *literals*; never False where one does.
+def may_contain(packed: bytes, needs: Sequence[Sequence[bytes]]) -> bool:
+    """Return whether some text of a filter may contain one literal of each of *needs*; never False where one does.
 
     Args:
         packed: the filter, as it was built.
-        literals: in lower case (ASCII); of those shorter than three bytes nothing is known.
+        needs: alternatives: literals in lower case (ASCII); of those shorter than three bytes nothing is known.
 
     Raises:
         ValueError: if the filter is damaged, or of another version.
@@ -96,10 +96,12 @@ def may_contain(packed: bytes, literals: Sequence[bytes]) -> bool:
     if packed[len(_MAGIC) : _HEADER_SIZE] != _checksum(bits):
         raise ValueError("a damaged filter of trigrams")
     count = 8 * len(bits)
-    return all(
-        bits[position >> 3] >> (position & 7) & 1
-        for position in (each * count >> 32 for each in _hashes_of(tuple(literals)))
-    )
+
+    def has(literal: bytes) -> bool:
+        positions = (each * count >> 32 for each in _hashes_of(literal))
+        return all(bits[position >> 3] >> (position & 7) & 1 for position in positions)
+
+    return all(any(map(has, alternatives)) for alternatives in needs)
 
 
 def _checksum(bits: bytes) -> bytes:
@@ -107,12 +109,11 @@ def _checksum(bits: bytes) -> bytes:
     return crc32(bits).to_bytes(_CHECKSUM_SIZE, "little")
 
 
-@functools.lru_cache(maxsize=64)
-def _hashes_of(literals: tuple[bytes, ...]) -> list[int]:
-    """Return the hashes of all grams of *literals*."""
+@functools.lru_cache(maxsize=1024)
+def _hashes_of(literal: bytes) -> list[int]:
+    """Return the hashes of all grams of *literal*."""
     return [
         each
-        for literal in literals
         for size in reversed(_GRAM_SIZES)
         for each in _hashes(_words(literal)[: max(len(literal) - size + 1, 0)], size).tolist()
     ]

@@ -45,7 +45,6 @@ _BATCH_SIZE = 1 << 20
 _LITERAL_SIZE_MIN = 2
 """A single byte is in most contents."""
 
-_PREFIX_SIZE_MAX = 16
 _MULTI_LINE = "(?m)"
 _ENDS_OF_LINE = {r"\A": "(?m:^)", r"\z": "(?m:$)"}
 _LATIN_1 = _re2.RE2.Options.Encoding.LATIN1
@@ -75,7 +74,7 @@ class Pattern:
         self._line = self._lines = None
         if self._alone.ProgramSize() <= _PROGRAM_SIZE_MAX:
             self._line, self._lines = _compile_for_lines(text)
-        self._literal = _choose_literal(text, self._alone)
+        self._literal = _choose_literal(text)
         self._is_literal = self._literal != b"" and is_literal(text)
         if self._literal:
             self._first_literal = _program(self._literal, literal=True, encoding=_LATIN_1)
@@ -256,21 +255,12 @@ def _in_line(token: Token) -> str:
     return _without_name(token)
 
 
-def _choose_literal(text: str, compiled: _re2.RE2) -> bytes:
+def _choose_literal(text: str) -> bytes:
     """Return the longest literal that each match of *text* is known to contain, or none."""
-    literals = exact_literals(text)
-    is_known, least, most = compiled.PossibleMatchRange(_PREFIX_SIZE_MAX)
-    # RE2 forgets matches that only an assertion makes: for `aba|\b` it says that each begins with "aba".
-    if is_known and all(token.kind != "assertion" for token in tokenize(text)):
-        literals.append(_common_prefix(least, most))
-    longest = max(literals, key=len, default=b"")
+    if is_literal(text):
+        return "".join(token.value for token in tokenize(text)).encode()
+    longest = max(exact_literals(text), key=len, default=b"")
     return longest if len(longest) >= _LITERAL_SIZE_MIN else b""
-
-
-def _common_prefix(first: bytes, second: bytes) -> bytes:
-    """Return what *first* and *second* both begin with."""
-    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False))
-    return bytes(each for each, _ in same)
 
 
 def _batches(starts: Integers) -> Iterator[tuple[int, int]]:
