@@ -120,9 +120,9 @@ class Series:
     def _count_all(self, minutes: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
         """Count the first *entries* of *minutes*, none of which is counted, as far as they are there."""
         misses = self._access.misses(self._query, minutes, entries)
-        self._note(
-            minutes[misses], entries[misses], np.zeros((3, np.count_nonzero(misses)), np.int64)
-        )
+        with self._lock:
+            is_new = misses & (self._counted[minutes] == 0)  # its totals are zeros
+            self._counted[minutes[is_new]] = entries[is_new]
         minutes, entries = minutes[~misses], entries[~misses]
         for some in batches(entries):
             # Without the lock: contents may have to be read, and others ask about other minutes.
