@@ -37,6 +37,10 @@ of a part: by-tag/<tag>/, by-source/<source>/, range/<from>..<to>/.
     cat 'match/" 503 /count'                # events with a text or expression
     cat untagged/sources                    # what has no tag
 
+Several questions in one command: head shows each answer below its name.
+
+    head -n 20 untagged/sources by-level/err+/sources by-level/err+/patterns
+
 WHAT IS WHERE
 
   ingest                   append here; every line becomes an event
