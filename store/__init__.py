@@ -100,7 +100,7 @@ from store.query import (
     Stream,
     Untagged,
 )
-from store.snapshot import Answer, Changes, Snapshot
+from store.snapshot import Answer, Changes, Minutes, Snapshot
 from store.theia import (
     DataFile,
     EventParser,
@@ -151,6 +151,7 @@ __all__ = [
     "MemoryFile",
     "MinuteGone",
     "MinuteNotFound",
+    "Minutes",
     "NaiveEventStore",
     "NameInUse",
     "Not",

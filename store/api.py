@@ -21,7 +21,7 @@ from store.format.levels import LEVELS
 from store.matching.event import level_of_event, matches
 from store.matching.pattern import compile_pattern
 from store.query import DiskUsage, Query, Span, Stream, minute_name
-from store.snapshot import Answer, Changes, Snapshot
+from store.snapshot import Answer, Changes, Minutes, Snapshot, SnapshotMinutes
 from store.ticks import in_seconds
 from store.view import View
 
@@ -332,9 +332,9 @@ class EventStore(ABC):
 
     # What a snapshot has, asked for alone: a store may know it faster.
 
-    def minutes(self, query: Query) -> Iterator[str]:
-        """Yield the names of the minutes that answer *query*, in their order."""
-        return (span.name for span in self.snapshot(query).spans)
+    def minutes(self, query: Query) -> Minutes:
+        """Return the names of the minutes that answer *query*, as they are now."""
+        return SnapshotMinutes(lambda: self.snapshot(query))
 
     def span(self, query: Query, minute: str, view: View | None = None) -> Span | None:
         """Return the part of the answer to *query* in *minute*, its size that in *view*; None when there is none."""

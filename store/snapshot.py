@@ -1,13 +1,15 @@
 """Answers to queries: one that never changes, of one moment, and one that grows, with the bytes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
-from store.query import Span
+from store.query import Span, joined
 
-__all__ = ["Answer", "Changes", "EmptyAnswer", "Snapshot"]
+__all__ = ["Answer", "Changes", "EmptyAnswer", "Minutes", "Snapshot", "SnapshotMinutes"]
+
+_NAMES_AT_ONCE = 1 << 12
 
 
 class Answer(ABC):
@@ -101,6 +103,58 @@ class Snapshot(ABC):
         Raises:
             EventReadException: if what it begins with was removed, which only a reading may find out.
         """
+
+
+class Minutes(Sequence[str]):
+    """The names of the minutes of an answer, as they were at one moment, sorted by start. They are made when they are asked for."""
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        places = range(len(self))[place]
+        if isinstance(places, int):
+            return self.names(places, places + 1)[0]
+        if not places:
+            return []
+        ends = places[0], places[-1]
+        return self.names(min(ends), max(ends) + 1)[:: places.step]
+
+    def __iter__(self) -> Iterator[str]:
+        for first in range(0, len(self), _NAMES_AT_ONCE):
+            yield from self.names(first, min(first + _NAMES_AT_ONCE, len(self)))
+
+    @abstractmethod
+    def names(self, first: int, last: int) -> list[str]:
+        """Return the names of the minutes from the place *first* to before *last*; those that are gone keep theirs."""
+
+    @abstractmethod
+    def spans(self, first: int, last: int) -> list[Span]:
+        """Return what these minutes hold of the answer now; of one that is gone, a span without events."""
+
+
+class SnapshotMinutes(Minutes):
+    """The minutes of the snapshot that *take* takes, and of later ones."""
+
+    def __init__(self, take: Callable[[], Snapshot]) -> None:
+        self._take = take
+        self._spans = take().spans
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def names(self, first: int, last: int) -> list[str]:
+        """See :meth:`Minutes.names`."""
+        return [span.name for span in self._spans[first:last]]
+
+    def spans(self, first: int, last: int) -> list[Span]:
+        """See :meth:`Minutes.spans`."""
+        now = self._take()
+        names = self.names(first, last)
+        return [now.span(name) or joined([], name) for name in names]
 
 
 class Changes(NamedTuple):

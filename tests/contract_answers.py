@@ -167,6 +167,39 @@ class AnswerContract(StoreContract):
         filled.remove_minutes(list(filled.minutes(Query())))
         assert (snapshot.whole, list(snapshot.spans)) == before
 
+    @pytest.mark.parametrize("query", QUERIES, ids=repr)
+    def test_minutes_stay_those_of_a_moment_and_say_what_they_hold_now(
+        self, filled: EventStore, query: Query
+    ) -> None:
+        """Places in a listing mean the same until its end, whatever arrives and goes; sizes are never old."""
+        minutes = filled.minutes(query)
+        names = list(minutes)
+        count = len(minutes)
+        assert count == len(names)
+        for place in (
+            slice(1, None),
+            slice(None, None, -1),
+            slice(-2, 0, -1),
+            slice(9, 3),
+            slice(2),
+        ):
+            assert minutes[place] == names[place]
+        with pytest.raises(IndexError):
+            minutes[count]
+        assert minutes.spans(0, count) == [filled.span(query, name) for name in names]
+        for event in EVENTS:
+            filled.save(
+                Event(f"{event.id}2", event.source, event.timestamp, event.tags, event.content)
+            )
+        for first in range(count):
+            assert minutes.spans(first, first + 1) == [filled.span(query, names[first])]
+        filled.remove_minutes(names[::2])
+        assert list(minutes) == names
+        for name, span in zip(names, minutes.spans(0, count), strict=True):
+            left = filled.span(query, name)
+            assert (span.name, span.events) == (name, left.events if left is not None else 0)
+            assert left is None or span == left
+
     def test_equal_versions_have_equal_bytes(self, filled: EventStore) -> None:
         """And what has not changed has an equal version."""
         steps: list[Callable[[], object]] = [

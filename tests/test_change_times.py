@@ -11,7 +11,8 @@ import pytest
 from store import Event, EventNotFound, NaiveEventStore
 from theiafs.config import Settings
 from theiafs.errors import NotFound
-from theiafs.operations import Operations, Stat
+from theiafs.operations import Operations
+from theiafs.stats import Stat
 
 NEVER_MS = 1e9
 STEPS = 80

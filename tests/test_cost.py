@@ -294,7 +294,26 @@ def test_one_minute_is_removed(new_directory: NewDirectory, what: str) -> None:
 
 
 @pytest.mark.parametrize("filters", ["all", "tagged"])
-@pytest.mark.parametrize("what", ["stat", "ls", "count", "events"])
+def test_a_piece_of_a_listing(new_directory: NewDirectory, filters: str) -> None:
+    """Its names and attributes cost the same however long the listing is, and read no minute."""
+
+    def measure(n: int) -> Cost:
+        directory = new_directory()
+        with opened_with(directory, n):
+            pass
+        with opened(directory) as store:
+            minutes = store.minutes(Query() if filters == "all" else Query().tagged("t"))
+            cost = cost_of(
+                lambda: (minutes[n // 2 : n // 2 + 20], minutes.spans(n // 2, n // 2 + 20))
+            )
+        assert not +only(cost, *READS)
+        return cost
+
+    assert_constant(measure, 100)
+
+
+@pytest.mark.parametrize("filters", ["all", "tagged"])
+@pytest.mark.parametrize("what", ["stat", "ls", "ls -l", "count", "events"])
 def test_a_range(new_directory: NewDirectory, what: str, filters: str) -> None:
     """It costs the same whatever lies outside it."""
 
@@ -420,6 +439,7 @@ def _read_all(store: NaiveEventStore, query: Query) -> None:
 LOOKS: dict[str, Callable[[NaiveEventStore, Query], object]] = {
     "stat": lambda store, query: store.whole(query),
     "ls": lambda store, query: list(store.minutes(query)),
+    "ls -l": lambda store, query: store.minutes(query).spans(0, 1 << 20),
     "count": lambda store, query: store.whole(query).events,
     "events": _read_all,
 }

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from store import TICKS_PER_S
 
@@ -68,13 +68,26 @@ class Growth:
             path: the path.
             grows_with: the name of a minute; empty for any; or the name of something else, for :meth:`note_changed`.
         """
-        key = _key(grows_with)
         with self._lock:
             self._turn()
-            if self._count < _PATHS_MAX:
-                known = self._young[key]
-                self._count += path not in known
-                known.add(path)
+            self._note(path, grows_with)
+
+    def note_minutes(self, directory: str, names: Iterable[str]) -> None:
+        """Note that the attributes of the minutes with these *names* in *directory* are given out, as :meth:`note` does."""
+        with self._lock:
+            self._turn()
+            for name in names:
+                if not self._note(f"{directory}/{name}", name):
+                    break
+
+    def _note(self, path: str, grows_with: str) -> bool:
+        """Note that the attributes of *path* are given out, unless too many are kept; return whether that was so."""
+        has_room = self._count < _PATHS_MAX
+        if has_room:
+            known = self._young[_key(grows_with)]
+            self._count += path not in known
+            known.add(path)
+        return has_room
 
     def _turn(self) -> None:
         """Begin a generation if the young one is older than a lifetime."""

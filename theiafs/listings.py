@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import tzinfo
-from itertools import islice
 
 from store import AtLevel, During, EventStore, FromSource, HasTag, Query
 from store.format.levels import LEVELS
@@ -15,8 +14,6 @@ from theiafs.timerange import parse_date
 from theiafs.viewlinks import stays_inside
 
 __all__ = ["Listings"]
-
-_NAMES_AT_ONCE = 1 << 10
 
 _ROOT_DIRECTORIES = [
     NodeKind.MINUTES,
@@ -115,9 +112,7 @@ class Listings:
         yield Entries(sorted(name for name in views if stays_inside(views[name])), Link.MODE)
 
     def _list_minutes(self, _location: Location, query: Query) -> Iterator[Entries]:
-        names = self._store.minutes(query)
-        while some := list(islice(names, _NAMES_AT_ONCE)):
-            yield Entries(some, AnswerFile.MODE)
+        yield Entries(self._store.minutes(query), AnswerFile.MODE)
 
 
 def _names_one(location: Location, kind: type[AtLevel] | type[FromSource]) -> bool:

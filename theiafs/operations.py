@@ -10,7 +10,13 @@ from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
-from store import Batch, EventStore, EventStoreException
+from store import (
+    Batch,
+    EventReadException,
+    EventStore,
+    EventStoreException,
+    Minutes,
+)
 from theiafs import __version__
 from theiafs.aliases import Aliases
 from theiafs.config import Settings
@@ -19,7 +25,6 @@ from theiafs.errorlog import ErrorLog
 from theiafs.errors import FilesystemError, InvalidName, NotFound, NotPermitted
 from theiafs.growth import Growth
 from theiafs.handles import HandleTable
-from theiafs.inodes import inode_of
 from theiafs.names import NAME_SIZE_MAX
 from theiafs.nodes import Attributes, Directory, Entries, ErrorsFile, IngestFile, Link
 from theiafs.paths import NodeKind
@@ -27,16 +32,12 @@ from theiafs.permissions import Permissions
 from theiafs.processes import process_group_of, process_of
 from theiafs.recent import Recent
 from theiafs.rendering.times import time_text
+from theiafs.stats import NS_PER_TICK, Owner, Stat, Stats, stat_of, stats_of
 from theiafs.tree import Tree
 from theiafs.viewlinks import is_view
 
-__all__ = ["Opened", "Operations", "Stat"]
+__all__ = ["Opened", "Operations"]
 
-_NS_PER_TICK = 100
-_MTIME_MAX_NS = 253_402_300_799 * 10**9
-"""Latest time shown, in nanoseconds: the last second of the year 9999. The kernel's fields have 64 bits."""
-_INSTALLED_NS = os.stat(__file__).st_mtime_ns
-"""The time shown of what has none, such as a directory without events: the same after every remount."""
 _CACHED_VERSIONS_MAX = 1 << 16
 _SHOWN_FOR_S = 0.5
 """How long the new name of a renamed ingest file is shown, in seconds, for those that were just opening it. The kernel shows it
@@ -52,28 +53,6 @@ _MADE_ADVICE = (
 _ERRORS_STATE = "errors"
 
 log = logging.getLogger(__name__)
-
-
-class Stat(NamedTuple):
-    """The answer of stat(2).
-
-    Attributes:
-        inode: its number, a function of the path.
-        mode: type and permissions.
-        uid: the owner.
-        gid: the group.
-        size: in bytes.
-        newest_ns: the times of modification and of access, in nanoseconds since the epoch.
-        changed_ns: the time of the last change, in nanoseconds since the epoch.
-    """
-
-    inode: int
-    mode: int
-    uid: int
-    gid: int
-    size: int
-    newest_ns: int
-    changed_ns: int
 
 
 class Opened(NamedTuple):
@@ -128,6 +107,7 @@ class Operations:
             can_remove=settings.can_remove,
         )
         self._permissions = Permissions(settings)
+        self._owner = Owner(settings.uid, settings.gid)
         self._handles = HandleTable()
         # The process groups that have files open to append to, by the numbers of these.
         self._appenders: dict[int, int] = {}
@@ -199,7 +179,7 @@ class Operations:
         return {
             "version": __version__,
             "process": os.getpid(),
-            "mounted_since": time_text(self._mounted_ns // _NS_PER_TICK).decode(),
+            "mounted_since": time_text(self._mounted_ns // NS_PER_TICK).decode(),
             "fuse": self._transport,
             "options": self._settings.options,
             "time_zone": str(self._settings.zone),
@@ -233,18 +213,15 @@ class Operations:
         if hidden is not None:
             return hidden
         try:
-            mode, size, newest, changed = self._attributes(path)
+            found = self._attributes(path)
         except (NotFound, InvalidName):
             is_shown = number is not None or self._aliases.age_s(path) < _SHOWN_FOR_S
             target = self._aliases.target(path)
             if target == path or not is_shown:
                 raise
             return self.getattr(target)
-        newest_ns = min(newest * _NS_PER_TICK, _MTIME_MAX_NS) or _INSTALLED_NS
-        changed_ns = int(changed * 1e9) or newest_ns
-        owner = self._settings.uid, self._settings.gid
-        permissions = self._permissions.of(path, mode)
-        return Stat(inode_of(path), permissions, *owner, size, newest_ns, changed_ns)
+        permissions = self._permissions.of(path, found.mode)
+        return stat_of(path, found, permissions, self._owner)
 
     def _attributes(self, path: str) -> Attributes:
         node, growth = self._tree.resolve(path), self._growth
@@ -276,6 +253,28 @@ class Operations:
         if not isinstance(node, Directory):
             raise NotPermitted(f"no directory: {path!r}; list the one that it is in")
         return chain([Entries((".", ".."), Directory.MODE)], node.entries())
+
+    def listed_stats(self, path: str, entries: Entries, first: int, last: int) -> Stats | None:
+        """Return the attributes of some of *entries* of the directory at *path*, from the place *first* to before *last*.
+
+        Returns:
+            As :meth:`getattr` says of them now; None where they are to be asked for one by one: those of all but minutes.
+        """
+        minutes = entries.names
+        if not isinstance(minutes, Minutes):
+            return None
+        names = minutes[first:last]
+        if self._growth is not None:
+            self._growth.note_minutes(path, names)
+        try:
+            spans = minutes.spans(first, last)
+        except EventReadException:  # which says the one that cannot be read, when it is asked for
+            return None
+        if self._growth is not None:
+            self._growth.note_minutes(path, names)
+        # The size of a file that is open may be that of another moment.
+        are_known = [not self._tree.has_open(f"{path}/{name}") for name in names]
+        return stats_of(spans, are_known, self._permissions.of(path, entries.mode), self._owner)
 
     def mkdir(self, path: str, _mode: int) -> None:
         """Declare the tag or the source whose directory is at *path*."""

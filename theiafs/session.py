@@ -12,11 +12,8 @@ import functools
 import logging
 import threading
 from collections.abc import Callable
-from itertools import repeat
 from types import ModuleType
 from typing import Any
-
-import numpy as np
 
 from store import EventStore, EventStoreException, is_reader_gone
 from theiafs.binding import (
@@ -28,15 +25,14 @@ from theiafs.binding import (
     piece_sizes,
 )
 from theiafs.config import OTHERS, Settings
+from theiafs.dirents import Dirents
 from theiafs.errors import REFUSALS, MountError, errno_of
 from theiafs.fusermount import missing_consent
-from theiafs.inodes import inodes_in
 from theiafs.operations import Operations
+from theiafs.stats import BLOCK_SIZE, blocks_of
 
 __all__ = ["serve"]
 
-_BLOCK_SIZE = 128 << 10
-_NAMES_AT_ONCE = 500
 _IDLE_THREADS_MAX = 4
 """On libfuse 3, the kernel wakes idle threads in turn, and one that ran recently wakes faster.
 
@@ -89,9 +85,11 @@ def serve(
         is_up = True
         on_up()
 
+    kind = _OperationsOn3 if is_libfuse_3 else _NamedOperations
+    operations = kind(store, settings, note_up, describe(binding))
     try:
-        _session_type(binding)(
-            _NamedOperations(store, settings, note_up, describe(binding)),
+        _session_type(binding, Dirents(binding, operations))(
+            operations,
             mountpoint,
             foreground=True,
             fsname=fsname.replace("\\", "\\\\").replace(",", "\\,"),
@@ -121,7 +119,13 @@ class _NamedOperations(Operations):
         return getattr(self, name)(*args)
 
 
-def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short function for each callback
+class _OperationsOn3(_NamedOperations):
+    """Those for libfuse 3, which says when directories are opened and closed to those that have these names."""
+
+    opendir = releasedir = True
+
+
+def _session_type(binding: ModuleType, dirents: Dirents) -> Any:  # noqa: PLR0915 - one short function for each callback
     """Return the class FUSE of *binding* with the callbacks of this module in place of its own.
 
     With the binding's own callbacks, which build a dictionary for each stat and decode a path for each write, the
@@ -129,7 +133,6 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
     (libfuse 2; one mount each way, in turn). To compare, leave them out of `callbacks`, and let the operations take
     and return what the binding does.
     """
-    stats_type = _stats_type(binding.c_stat)
     get_context = binding.fuse_get_context
     is_interrupted = interruption(binding)
     _add_fallocate(binding)
@@ -165,28 +168,25 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
         stat.st_uid = found.uid
         stat.st_gid = found.gid
         stat.st_size = found.size
-        stat.st_blocks = -(-found.size // 512)
-        stat.st_blksize = _BLOCK_SIZE
+        stat.st_blocks = blocks_of(found.size)
+        stat.st_blksize = BLOCK_SIZE
         stat.st_atimespec = stat.st_mtimespec = newest
         stat.st_ctimespec = binding.c_timespec(*divmod(found.changed_ns, 10**9))
 
+    def opendir(_session: Any, _path: bytes, file: Any) -> None:
+        file.contents.fh = dirents.open()
+
+    def releasedir(_session: Any, _path: bytes, file: Any) -> None:
+        dirents.close(file.contents.fh)
+
     def readdir(
-        session: Any, path: bytes, buffer: Any, fill: Any, _offset: int, _file: Any, *flags: int
+        _session: Any, path: bytes, buffer: Any, fill: Any, offset: int, file: Any, *flags: int
     ) -> None:
-        no_flags = [repeat(0)] * len(flags)  # only libfuse 3 has flags
-        fill_in = _fill_type(len(flags))(ctypes.cast(fill, ctypes.c_void_p).value)
-        listed = path.decode()
-        stats = np.zeros(_NAMES_AT_ONCE, stats_type)
-        first = stats.ctypes.data
-        addresses = range(first, first + stats.nbytes, stats.itemsize)
-        for names, mode in session.operations.readdir(listed):
-            stats["mode"] = mode
-            for start in range(0, len(names), _NAMES_AT_ONCE):
-                some = list(map(str.encode, names[start : start + _NAMES_AT_ONCE]))
-                stats["inode"][: len(some)] = inodes_in(listed, some)
-                # With offset 0 for all entries, libfuse buffers the whole listing.
-                if any(map(fill_in, repeat(buffer), some, addresses, repeat(0), *no_flags)):
-                    return
+        if flags:
+            number = file.contents.fh
+            dirents.list_from(offset, path.decode(), number, buffer, fill, *flags)
+        else:
+            dirents.list(path.decode(), buffer, fill)
 
     def open_(session: Any, path: bytes, file: Any) -> None:
         info = file.contents
@@ -224,7 +224,9 @@ def _session_type(binding: ModuleType) -> Any:  # noqa: PLR0915 - one short func
     callbacks = {
         "getattr": getattr_,
         "fgetattr": getattr_,
+        "opendir": opendir,
         "readdir": readdir,
+        "releasedir": releasedir,
         "open": open_,
         "read": read,
         "write": write,
@@ -278,26 +280,6 @@ def _add_fallocate(binding: ModuleType) -> None:
     fallocate = ("fallocate", ctypes.CFUNCTYPE(ctypes.c_int, *arguments))
     fields = {"_fields_": [*table._fields_, *others, fallocate]}
     setattr(binding, table.__name__, type(table.__name__, (ctypes.Structure,), fields))
-
-
-def _stats_type(stat: Any) -> np.dtype[np.void]:
-    """Return the inode number and the mode of the structure *stat*, as a structure of numpy."""
-    fields = {"inode": stat.st_ino, "mode": stat.st_mode}
-    return np.dtype(
-        {
-            "names": list(fields),
-            "formats": [f"u{field.size}" for field in fields.values()],
-            "offsets": [field.offset for field in fields.values()],
-            "itemsize": ctypes.sizeof(stat),
-        }
-    )
-
-
-@functools.cache
-def _fill_type(flags: int) -> Any:
-    """Return a type for libfuse's fill function with this number of *flags*; it keeps the GIL, which is faster."""
-    arguments = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int64)
-    return ctypes.PYFUNCTYPE(ctypes.c_int, *arguments, *[ctypes.c_int] * flags)
 
 
 _thread = threading.local()

@@ -174,6 +174,10 @@ class Tree:
             )
         return node.open()
 
+    def has_open(self, path: str) -> bool:
+        """Return whether an answer is open at *path*, so that it may be larger there than what there is now."""
+        return self._open_answers.has(path)
+
     def make_directory(self, path: str) -> None:
         """Declare a tag or a source, for a directory *path* under ``by-tag`` or ``by-source``.
 

@@ -26,7 +26,7 @@ from store.format.event import Event
 from store.format.faults import line_fault, tag_fault
 from store.matching.search import compile_search
 from store.query import DiskUsage, Query, Span, Stream
-from store.snapshot import Answer, Changes, Snapshot
+from store.snapshot import Answer, Changes, Minutes, Snapshot
 from store.view import View
 
 __all__ = ["FileStore"]
@@ -122,7 +122,7 @@ class FileStore(EventStore):
         """See :meth:`EventStore.histogram`."""
         return self._reader.histogram(query, width)
 
-    def minutes(self, query: Query) -> Iterator[str]:
+    def minutes(self, query: Query) -> Minutes:
         """See :meth:`EventStore.minutes`."""
         return self._reader.minutes(query)
 

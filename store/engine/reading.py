@@ -32,14 +32,13 @@ from store.index.summary import NOTHING, Summaries, Total
 from store.index.times import are_inside
 from store.interruption import check_reader
 from store.query import Query, Span, Stream
-from store.snapshot import Answer, EmptyAnswer, Snapshot
+from store.snapshot import Answer, EmptyAnswer, Minutes, Snapshot
 from store.view import View
 
 __all__ = ["Reader"]
 
 log = logging.getLogger(__name__)
 
-_NAMES_AT_ONCE = 1 << 12
 _SIZE_AT_ONCE = 1 << 20
 """Bytes of records that are read together."""
 
@@ -248,13 +247,30 @@ class Reader:
                     counts.update((columns.ticks[flags] // width).tolist())
         return counts
 
-    def minutes(self, query: Query) -> Iterator[str]:
+    def minutes(self, query: Query) -> "AnsweringMinutes":
         """See :meth:`EventStore.minutes`."""
-        minutes = self._answering(query).minutes
-        for first in range(0, len(minutes), _NAMES_AT_ONCE):
-            with self._lookup.lock:
-                names = self._lookup.catalog.names(minutes[first : first + _NAMES_AT_ONCE])
-            yield from names
+        return AnsweringMinutes(self, query, self._answering(query).minutes)
+
+    def names(self, minutes: NDArray[np.int64]) -> list[str]:
+        """Return the names of *minutes*, by id, some of which may be gone."""
+        with self._lookup.lock:
+            return self._lookup.catalog.names(minutes)
+
+    def spans(self, query: Query, minutes: NDArray[np.int64]) -> list[Span]:
+        """Return what *minutes*, by id, hold now of the answer to *query*; of one that is gone, a span without events."""
+        with self._lookup.lock:
+            catalog = self._lookup.catalog
+            names, changes = catalog.names(minutes), catalog.changes(minutes)
+            entries = catalog.values("entries", minutes)
+            inside = are_inside(*catalog.times(minutes), query)
+        totals = self._inside(query, minutes, entries, None)
+        for place in (~inside).nonzero()[0].tolist():
+            totals[:, place] = self._part(query, int(minutes[place]), int(entries[place]), None)
+        with self._lookup.lock:
+            totals[:, np.isin(minutes, self._lookup.catalog.gone(minutes))] = 0
+        return list(
+            itertools.starmap(Span, zip(names, *totals.tolist(), changes.tolist(), strict=True))
+        )
 
     def snapshot(self, query: Query, view: View | None) -> Snapshot:
         """See :meth:`EventStore.snapshot`."""
@@ -391,6 +407,32 @@ class Reader:
             return count_minute(self._lookup, query, minute, 0, entries, view)
         except MinuteGone:
             return NOTHING
+
+
+class AnsweringMinutes(Minutes):
+    """The minutes that answered a query.
+
+    Args:
+        reader: knows them.
+        query: the query.
+        minutes: their ids.
+    """
+
+    def __init__(self, reader: Reader, query: Query, minutes: NDArray[np.int64]) -> None:
+        self._reader = reader
+        self._query = query
+        self._minutes = minutes
+
+    def __len__(self) -> int:
+        return len(self._minutes)
+
+    def names(self, first: int, last: int) -> list[str]:
+        """See :meth:`Minutes.names`."""
+        return self._reader.names(self._minutes[first:last])
+
+    def spans(self, first: int, last: int) -> list[Span]:
+        """See :meth:`Minutes.spans`."""
+        return self._reader.spans(self._query, self._minutes[first:last])
 
 
 def _joined(totals: NDArray[np.int64], changed: float) -> Span:
