@@ -106,7 +106,8 @@ def asked(store: EventStore) -> dict[str, object]:
 
     names = list(store.minutes(Query()))
     for number, query in enumerate(ALL_QUERIES):
-        ask(f"{number} minutes", store.minutes, query)
+        ask(f"{number} minutes", lambda query: list(store.minutes(query)), query)
+        ask(f"{number} listed", listed, store, query)
         ask(
             f"{number} spans",
             lambda query: [each[:3] for each in store.snapshot(query).spans],
@@ -125,6 +126,12 @@ def asked(store: EventStore) -> dict[str, object]:
         ask(f"get {event_id}", store.get, event_id)
     ask("latest", store.latest)
     return found
+
+
+def listed(store: EventStore, query: Query) -> list[tuple[object, ...]]:
+    """List the minutes with what they hold."""
+    minutes = store.minutes(query)
+    return [each[:3] for each in minutes.spans(0, len(minutes))]
 
 
 def read(store: EventStore, query: Query, name: str | None, view: View | None) -> bytes:
