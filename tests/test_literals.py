@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from store.matching import texts
 from store.matching.literals import exact_literals, is_literal, required_literals
 from store.matching.tokens import tokenize
 from tests.patterns import HOSTILE, compiles, contents, found, patterns
@@ -107,6 +108,23 @@ def test_few_and_short_ones_are_kept(pattern: str) -> None:
     assert len(needs) <= 20
     assert all(len(alternatives) <= 32 for alternatives in needs)
     assert all(len(each) <= 256 for alternatives in needs for each in alternatives)
+
+
+def test_only_few_words_are_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where both of two parts may end and begin in many ways, each time that this is repeated."""
+    sizes = []
+    crossed = texts._crossed
+
+    def noted(first: frozenset[bytes], second: frozenset[bytes]) -> frozenset[bytes]:
+        found = crossed(first, second)
+        sizes.append(len(found))
+        return found
+
+    monkeypatch.setattr(texts, "_crossed", noted)
+    pattern = f"{'(' * 60}[ab][cd][ef][gh][ij].[kl][mn][op][qr][st]{')+' * 60}"
+    assert required_literals(pattern)
+    assert len(sizes) > 100
+    assert max(sizes) <= 32
 
 
 def check(pattern: str, content: bytes) -> None:

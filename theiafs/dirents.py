@@ -49,19 +49,6 @@ class _Batch(NamedTuple):
         return range(first, first + self.stats.nbytes, size)
 
 
-class _OpenDirectory:
-    """A directory that is open: its entries keep their places until it is read from the beginning again.
-
-    Attributes:
-        listed: the entries.
-        room: for how many the kernel had room last, with attributes and without.
-    """
-
-    def __init__(self) -> None:
-        self.listed: Sequence[Entries] = ()
-        self.room = {False: _FIRST_NAMES, True: _FIRST_NAMES}
-
-
 class Dirents:
     """Gives libfuse the entries of directories.
 
@@ -73,13 +60,16 @@ class Dirents:
     def __init__(self, binding: ModuleType, operations: Operations) -> None:
         self._operations = operations
         self._type = _stats_type(binding)
-        self._open: dict[int, _OpenDirectory] = {}
+        # By the number of an open directory, its entries: they keep their places until it is read from the beginning again.
+        self._open: dict[int, tuple[Entries, ...]] = {}
         self._numbers = itertools.count(1)
+        # For how many the kernel had room last, with attributes and without.
+        self._room = {False: _FIRST_NAMES, True: _FIRST_NAMES}
 
     def open(self) -> int:
         """Open a directory, and return its number. Only libfuse 3 needs that."""
         number = next(self._numbers)
-        self._open[number] = _OpenDirectory()
+        self._open[number] = ()
         return number
 
     def close(self, number: int) -> None:
@@ -107,17 +97,20 @@ class Dirents:
         The kernel asks for attributes at the beginning, and as long as a program uses them. They are found out when it asks, and
         not before: it keeps them for a second.
         """
-        directory, wants_stats = self._open[number], bool(flags & _READDIR_PLUS)
-        if place == 0 or not directory.listed:
-            directory.listed = tuple(self._operations.readdir(path))
-        function = _function(fill, 1)
-        start, length = place, directory.room[wants_stats]
-        while batch := self._batch(path, directory.listed, place, length, wants_stats):
-            offsets = itertools.count(place + 1)
+        wants_stats = bool(flags & _READDIR_PLUS)
+        if place == 0 or not self._open[number]:
+            self._open[number] = tuple(self._operations.readdir(path))
+        listed, function = self._open[number], _function(fill, 1)
+        start, length = place, max(self._room[wants_stats], 1)
+        while batch := self._batch(path, listed, place, length, wants_stats):
+            if place != start:
+                # If there is no room for it, libfuse would never forget an entry with attributes.
+                batch.flags[0] = 0
+            offsets = itertools.count(place + 1)  # of the next entry each
             columns = batch.names, batch.addresses, offsets, batch.flags
             if any(map(function, repeat(buffer), *columns)):
                 # The last one that was tried did not fit.
-                directory.room[wants_stats] = next(offsets) - 2 - start
+                self._room[wants_stats] = next(offsets) - 2 - start
                 return
             place += len(batch.names)
             length = _MORE_NAMES
@@ -132,7 +125,7 @@ class Dirents:
             if first >= count:
                 first -= count
                 continue
-            last = min(first + max(length, 1), count)
+            last = min(first + length, count)
             found = self._operations.listed_stats(path, entries, first, last) if has_stats else None
             names = list(map(str.encode, entries.names[first:last]))
             stats = np.zeros(len(names), self._type)

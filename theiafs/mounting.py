@@ -16,7 +16,7 @@ from theiafs.directories import absolute
 from theiafs.errors import MountError
 from theiafs.lineviews import LINE_VIEWS
 from theiafs.mountpoint import BareDirectory, check_mountpoint
-from theiafs.mounts import mounts
+from theiafs.mounts import mount_at, mounts
 from theiafs.progress import Progress, copy_of_terminal
 from theiafs.service import Service
 from theiafs.session import serve
@@ -135,10 +135,12 @@ def _in_background(backend: Backend, mountpoint: str, settings: Settings) -> boo
             log.exception("the mount on %s ends", mountpoint)
             raise
 
+    before = mount_at(mountpoint)
     try:
         return run_in_background(work)
     except KeyboardInterrupt:
-        if is_stale(mountpoint):  # it ended before libfuse knew of signals
+        # It may have ended before libfuse knew of signals. A mount that it was to replace stays.
+        if is_stale(mountpoint) and mount_at(mountpoint) != before:
             remove_mount(mountpoint)
         raise
 

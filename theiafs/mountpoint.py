@@ -22,6 +22,19 @@ def check_mountpoint(mountpoint: str) -> None:
     """
     if is_stale(mountpoint):
         return
+    entries = _list(mountpoint)
+    if entries:
+        raise MountError(
+            f"mountpoint {mountpoint} is not empty ({_shown(entries)}): give an empty directory"
+        )
+
+
+def _list(mountpoint: str) -> list[str]:
+    """List the directory *mountpoint*.
+
+    Raises:
+        MountError: if it is none, or something is mounted there.
+    """
     try:
         entries = os.listdir(mountpoint)
     except FileNotFoundError as error:
@@ -39,10 +52,7 @@ def check_mountpoint(mountpoint: str) -> None:
         raise MountError(
             f"{mounted.source} is already mounted on {mountpoint} (theiafs umount {mountpoint})"
         )
-    if entries:
-        raise MountError(
-            f"mountpoint {mountpoint} is not empty ({_shown(entries)}): give an empty directory"
-        )
+    return entries
 
 
 class BareDirectory:
@@ -52,25 +62,31 @@ class BareDirectory:
         """Remove from *mountpoint* the mounts of processes that have ended, just before something is mounted there.
 
         Such a mount refuses what programs write. In the bare directory they create files, which the next mount
-        hides: rsyslog, for one, opens its file again and again.
+        hides: rsyslog, for one, opens its file again and again. What they create in the moment until then is no obstacle.
 
         Raises:
-            MountError: if one cannot be removed, or the directory is not empty.
+            MountError: if one cannot be removed, or the directory was bare before and is not empty.
         """
         self._mountpoint = mountpoint
+        if not is_stale(mountpoint):
+            check_mountpoint(mountpoint)
         while is_stale(mountpoint):
             remove_mount(mountpoint)
             log.warning("removed a mount on %s whose process has ended", mountpoint)
-        check_mountpoint(mountpoint)
+        _list(mountpoint)
         self._descriptor = os.open(mountpoint, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def close(self) -> None:
-        """Log what was created in the directory before it was mounted on, which is hidden now; call this once."""
-        entries = os.listdir(self._descriptor)
+        """Log what is in the directory, which is hidden now that it is mounted on; call this once."""
+        try:
+            entries = os.listdir(self._descriptor)
+        except OSError as error:
+            log.warning("cannot tell what the mount on %s hides: %s", self._mountpoint, error)
+            entries = []
         os.close(self._descriptor)
         if entries:
             log.warning(
-                "written in the directory %s before it was mounted, and hidden now: %s; let the programs that"
+                "in the directory %s before it was mounted, and hidden now: %s; let the programs that"
                 " write there open their files again, and unmount it to see what they wrote",
                 self._mountpoint,
                 _shown(entries),

@@ -60,7 +60,7 @@ class Attributes(NamedTuple):
 
 
 class Entries(NamedTuple):
-    """Names in a directory, and the type that all of them have."""
+    """Names in a directory, and the type that all of them have. Those of minutes are ``store.Minutes``, which say what each holds."""
 
     names: Sequence[str]
     mode: int

@@ -75,7 +75,8 @@ def serve(
         if binding.fuse_version_minor >= 17:  # older ones hear of interrupted requests without it
             options["intr"] = True
     else:
-        options["big_writes"] = True  # always so on libfuse 3, which refuses the option
+        # Always so on libfuse 3, which refuses the options. What a directory has that is mounted on was checked before.
+        options["big_writes"] = options["nonempty"] = True
     if settings.is_read_only:
         options["ro"] = True  # makes the kernel refuse writes
     is_up = False

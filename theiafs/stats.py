@@ -107,9 +107,12 @@ def stats_of(
 
     Nothing is known of those without events, which may be gone.
     """
-    _, sizes, events, newest, changed = (np.array(column) for column in zip(*spans, strict=True))
+    _, *columns = zip(*spans, strict=True)
+    sizes, events, newest, changed = map(np.array, columns)
     newest_ns = np.minimum(newest, _NEWEST_MAX) * NS_PER_TICK
     newest_ns[newest_ns == 0] = _INSTALLED_NS
     changed_ns = (changed * 1e9).astype(np.int64)
     changed_ns = np.where(changed_ns == 0, newest_ns, changed_ns)
-    return Stats(are_known & (events > 0), permissions, owner, sizes, newest_ns, changed_ns)
+    return Stats(
+        np.array(are_known) & (events > 0), permissions, owner, sizes, newest_ns, changed_ns
+    )

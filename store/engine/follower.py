@@ -65,7 +65,7 @@ class FollowingStore(FileStore):
         database = Database(self._disk, "", shared)
         self._state = State(self.root_dir, self._disk, database, self._open_file, memory_size)
         self._watcher = Watcher(self._state, self._disk, _NoTails(self._state, self._open_file))
-        self._reader = Reader(self._state, self._disk, lambda _: False, self._watcher.refresh)
+        self._reader = Reader(self._state, self._disk, lambda _: False, self._watcher)
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(database.close)
             self._state.refresh = self._watcher.refresh

@@ -145,7 +145,7 @@ class NaiveEventStore(FileStore):
             self._remover = Remover(
                 self._state, self._log, self._disk, self._flusher, tails, self._watcher
             )
-            self._reader = Reader(self._state, self._disk, self._is_busy, self._watcher.refresh)
+            self._reader = Reader(self._state, self._disk, self._is_busy, self._watcher)
             self._state.refresh = self._watcher.refresh
             self._watcher.begin()
             on_failure.callback(self._watcher.close)

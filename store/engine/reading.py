@@ -19,6 +19,7 @@ from store.disk.disk import Disk
 from store.engine.record_judge import contents_of
 from store.engine.selected import SelectedMinutes
 from store.engine.state import State
+from store.engine.watcher import Watcher
 from store.errors import EventNotFound, EventReadException, MinuteGone
 from store.format.event import Event, split_tags
 from store.format.levels import LEVELS
@@ -50,7 +51,7 @@ class Reader:
         state: the state of the store.
         disk: the disk of the minute files.
         is_busy: returns whether the minute with an id has a tail, or its file is being replaced.
-        refresh: rescans the minute file with a name if it changed.
+        watcher: notices what other programs change.
     """
 
     def __init__(
@@ -58,12 +59,12 @@ class Reader:
         state: State,
         disk: Disk,
         is_busy: Callable[[int], bool],
-        refresh: Callable[[str], object],
+        watcher: Watcher,
     ) -> None:
         self._lookup = state.lookup
         self._disk = disk
         self._is_busy = is_busy
-        self._refresh = refresh
+        self._watcher = watcher
         self._ids = IdSearch(state.lookup, self._successor)
         self._selected = SelectedMinutes(state.lookup, lambda version: self._totals(version)[1])
 
@@ -258,19 +259,22 @@ class Reader:
 
     def spans(self, query: Query, minutes: NDArray[np.int64]) -> list[Span]:
         """Return what *minutes*, by id, hold now of the answer to *query*; of one that is gone, a span without events."""
+        names = self.names(minutes)
+        if not self._watcher.hears_all:
+            for name in names:
+                self._current(name)
         with self._lookup.lock:
             catalog = self._lookup.catalog
-            names, changes = catalog.names(minutes), catalog.changes(minutes)
             entries = catalog.values("entries", minutes)
             inside = are_inside(*catalog.times(minutes), query)
         totals = self._inside(query, minutes, entries, None)
         for place in (~inside).nonzero()[0].tolist():
             totals[:, place] = self._part(query, int(minutes[place]), int(entries[place]), None)
         with self._lookup.lock:
-            totals[:, np.isin(minutes, self._lookup.catalog.gone(minutes))] = 0
-        return list(
-            itertools.starmap(Span, zip(names, *totals.tolist(), changes.tolist(), strict=True))
-        )
+            # After the totals: a later time is only shown for longer, an earlier one would hide a change.
+            changes = catalog.changes(minutes)
+            totals[:, np.isin(minutes, catalog.gone(minutes))] = 0
+        return list(map(Span, names, *totals.tolist(), changes.tolist()))
 
     def snapshot(self, query: Query, view: View | None) -> Snapshot:
         """See :meth:`EventStore.snapshot`."""
@@ -347,7 +351,7 @@ class Reader:
             stat = self._disk.stat(f"{self._lookup.root_dir}/{name}")
             if stat is not None and Stamp.exactly(stat) == row.stamp:
                 break
-            self._refresh(name)
+            self._watcher.refresh(name)
         return row
 
     def _span(self, query: Query, row: MinuteRow, view: View | None) -> Span | None:

@@ -98,6 +98,11 @@ class Watcher:
             return "passes of stat"
         return "inotify, a pass is due" if self._must_pass else "inotify"
 
+    @property
+    def hears_all(self) -> bool:
+        """Whether it hears of each change as soon as it is made."""
+        return self._watch is not None and not self._must_pass
+
     def stop(self) -> None:
         """Stop the thread; :meth:`look` still works."""
         self._cancelled.set()

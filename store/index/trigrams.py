@@ -7,6 +7,7 @@ for words that may, and 2.4 % of the numbers of five to twelve digits; with trig
 """
 
 import functools
+from array import array
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -109,14 +110,14 @@ def _checksum(bits: bytes) -> bytes:
     return crc32(bits).to_bytes(_CHECKSUM_SIZE, "little")
 
 
-@functools.lru_cache(maxsize=1024)
-def _hashes_of(literal: bytes) -> list[int]:
+@functools.lru_cache(maxsize=512)
+def _hashes_of(literal: bytes) -> "array[int]":
     """Return the hashes of all grams of *literal*."""
-    return [
-        each
-        for size in reversed(_GRAM_SIZES)
-        for each in _hashes(_words(literal)[: max(len(literal) - size + 1, 0)], size).tolist()
-    ]
+    hashes = array("L")
+    for size in reversed(_GRAM_SIZES):
+        of_size = _hashes(_words(literal)[: max(len(literal) - size + 1, 0)], size)
+        hashes.extend(of_size.tolist())
+    return hashes
 
 
 def _words(text: bytes) -> Words:

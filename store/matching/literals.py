@@ -23,7 +23,6 @@ _CLASS = re.compile(r"\[([^]\[\\^-][^]\[\\-]{0,7})\]", re.DOTALL)
 """A class of few characters, each of which stands for itself."""
 
 
-@functools.lru_cache(maxsize=64)
 def required_literals(pattern: str) -> tuple[Alternatives, ...]:
     """Return literals of three bytes and more that the lower-cased text of each match of *pattern* contains.
 
@@ -65,6 +64,7 @@ def _folds(tokens: Iterable[Token]) -> bool:
     return any("i" in token.value for token in tokens if token.kind in ("open", "flags"))
 
 
+@functools.lru_cache(maxsize=64)
 def _texts_of(pattern: str) -> Texts:
     """Return what is known of the texts that *pattern* matches; if it folds letters, these are in lower case."""
     tokens = list(tokenize(pattern))

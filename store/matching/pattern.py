@@ -258,8 +258,9 @@ def _in_line(token: Token) -> str:
 def _choose_literal(text: str) -> bytes:
     """Return the longest literal that each match of *text* is known to contain, or none."""
     if is_literal(text):
-        return "".join(token.value for token in tokenize(text)).encode()
-    longest = max(exact_literals(text), key=len, default=b"")
+        longest = "".join(token.value for token in tokenize(text)).encode()
+    else:
+        longest = max(exact_literals(text), key=len, default=b"")
     return longest if len(longest) >= _LITERAL_SIZE_MIN else b""
 
 

@@ -77,7 +77,10 @@ def joined(first: Texts, second: Texts) -> Texts:
         needs = (*needs, first.ends, second.beginnings)
         return _bounded(_NO_WORDS, first.beginnings, second.ends, needs)
     if first.firsts and second.firsts:
-        needs = (*needs, _crossed(first.ends, second.beginnings))
+        if _count(first.ends, second.beginnings) <= _WORDS_MAX:
+            needs = (*needs, _crossed(first.ends, second.beginnings))
+        else:
+            needs = (*needs, first.ends, second.beginnings)
     whole = _crossed(first.whole, second.whole)
     firsts = first.firsts | _crossed(first.whole, second.firsts)
     lasts = second.lasts | _crossed(first.lasts, second.whole)
@@ -132,7 +135,7 @@ def _bounded(whole: Words, firsts: Words, lasts: Words, needs: Iterable[Words]) 
 
 def _telling(needs: Iterable[Words]) -> tuple[Words, ...]:
     """Return those of *needs* that say something that no other one does, those with the longest words first."""
-    found = dict.fromkeys(map(least, needs))
+    found = dict.fromkeys(least(words) for words in needs if len(words) <= 2 * _WORDS_MAX)
     telling = [
         words for words in found if words and len(words) <= _WORDS_MAX and _size(words) >= _SIZE_MIN
     ]

@@ -77,6 +77,28 @@ def test_what_is_written_in_the_bare_directory_is_reported(
         BareDirectory(str(tmp_path))
 
 
+def test_a_program_that_writes_all_the_time_hinders_no_mount(
+    make_mount: Callable[..., Mount], tmp_path: Path
+) -> None:
+    """Whatever it creates in the moment between two mounts is named in the log."""
+    mount = make_mount()
+    mount.umount()
+    script = f"while :; do echo x >> {mount.path}/ingest; done 2> {tmp_path}/said"
+    for _ in range(4):
+        mount.log_path.write_text("")
+        mount.mount()
+        os.kill(mount.process_id, signal.SIGKILL)
+        eventually(lambda: is_stale(str(mount.path)))
+        with subprocess.Popen(["bash", "-c", f"exec 2>&-; {script}"]) as writer:
+            mount.mount()
+            writer.kill()
+        mount.umount()
+        hidden = os.listdir(mount.path)
+        assert ("hidden now: 'ingest'" in mount.log()) == (hidden == ["ingest"])
+        for name in hidden:
+            (mount.path / name).unlink()
+
+
 def test_a_mount_whose_process_ends_while_it_is_asked_is_stale(
     make_mount: Callable[..., Mount],
 ) -> None:
