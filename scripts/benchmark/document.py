@@ -18,6 +18,10 @@ _NOTES = """\
 - Each run of ours has a mount of its own, by `theiafs mount` with its default options. "Warm" means that the same was
   done once before on the same mount, as it was for the peers. The files are in the page cache for all of them. The
   index was built when the store was first mounted.
+- The C filesystem of constants (`scripts/benchmark/constant_fs.c`) has as many files, each with the bytes of the first minute, keeps attributes for as
+  long, and runs on the libfuse that ours runs on: it is the least that any filesystem takes there. What it takes is also the
+  state of the machine: the same request costs several times as much where the kernel has to wake another processor.
+- "Processor time" is that of the process that serves the filesystem.
 - Answers go to memory (/dev/shm), except for `cat minutes/*`: that goes to /dev/null, and is counted in a second run.
 - journalctl and systemd-journal-remote: default options; an event is MESSAGE, SOURCE, and a TAG for each tag. Theirs
   has no ids and gives back only the contents.

@@ -18,13 +18,16 @@ from benchmark.commands import WAIT_SECONDS, printed, run, started, wait_for
 __all__ = [
     "bound",
     "count_requests",
+    "cpu_seconds",
     "filesystem_of",
     "is_mounted",
+    "made_mountpoint",
     "memory_mib",
     "mount_command",
     "mounted",
     "null_mounted",
     "open_once",
+    "process_of",
     "reindex_command",
     "theiafs",
     "unmount",
@@ -56,7 +59,7 @@ def unmount(mountpoint: Path) -> None:
 @contextlib.contextmanager
 def mounted(store: Path | str, options: str = "") -> Iterator[Path]:
     """Mount *store* with *options* for as long as the context lasts; yield the mountpoint."""
-    with _mountpoint() as mountpoint:
+    with made_mountpoint() as mountpoint:
         run(mount_command(store, mountpoint, options))
         try:
             yield mountpoint
@@ -73,7 +76,7 @@ def open_once(store: Path) -> None:
 @contextlib.contextmanager
 def bound(directory: Path) -> Iterator[Path]:
     """Mount *directory* through bindfs with its default options; yield the mountpoint."""
-    with _mountpoint() as mountpoint:
+    with made_mountpoint() as mountpoint:
         run(["bindfs", str(directory), str(mountpoint)])
         try:
             yield mountpoint
@@ -82,14 +85,14 @@ def bound(directory: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def null_mounted() -> Iterator[Path]:
-    """Mount a filesystem that discards everything; yield the mountpoint."""
-    with _mountpoint() as mountpoint:
+def null_mounted() -> Iterator[tuple[Path, int]]:
+    """Mount a filesystem that discards everything; yield the mountpoint, and the id of its process."""
+    with made_mountpoint() as mountpoint:
         command = [sys.executable, "-m", "benchmark.null_fs", str(mountpoint)]
         with started(command) as process:
             wait_until_mounted(mountpoint, process, _NULL_MOUNT_SECONDS)
             try:
-                yield mountpoint
+                yield mountpoint, process.pid
             finally:
                 run(["umount", str(mountpoint)])
                 wait_for(process)
@@ -117,14 +120,15 @@ def is_mounted(mountpoint: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _mountpoint() -> Iterator[Path]:
+def made_mountpoint() -> Iterator[Path]:
+    """Make a mountpoint for as long as the context lasts, and yield it."""
     with tempfile.TemporaryDirectory(prefix="theiafs-bench-") as directory:
         mountpoint = Path(directory, "mnt")
         mountpoint.mkdir()
         yield mountpoint
 
 
-def _process_of(mountpoint: Path) -> int:
+def process_of(mountpoint: Path) -> int:
     """Return the id of the process that serves the theiafs mount *mountpoint*."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
@@ -134,9 +138,15 @@ def _process_of(mountpoint: Path) -> int:
     raise ProcessLookupError(f"no process serves {mountpoint}")
 
 
+def cpu_seconds(process_id: int) -> float:
+    """Return the seconds of processor time that a process has used."""
+    status = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return sum(map(int, status[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 def memory_mib(mountpoint: Path) -> float:
     """Return the resident memory of the process that serves *mountpoint*, in MiB."""
-    status = Path(f"/proc/{_process_of(mountpoint)}/status").read_text(encoding="utf-8")
+    status = Path(f"/proc/{process_of(mountpoint)}/status").read_text(encoding="utf-8")
     found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
     if found is None:
         raise ProcessLookupError(f"no memory in the status of what serves {mountpoint}")
@@ -150,7 +160,7 @@ def count_requests(mountpoint: Path, command: list[str]) -> int:
     """
     with tempfile.NamedTemporaryFile(prefix="theiafs-strace-") as summary:
         tracing = ["strace", "-f", "-c", "-e", "trace=writev", "-o", summary.name]
-        tracing += ["-p", str(_process_of(mountpoint))]
+        tracing += ["-p", str(process_of(mountpoint))]
         with started(tracing, stderr=subprocess.PIPE) as tracer:
             assert tracer.stderr is not None
             is_ready, _, _ = select.select([tracer.stderr], [], [], WAIT_SECONDS)

@@ -10,16 +10,19 @@ from functools import partial
 from pathlib import Path
 
 from benchmark import mounts
-from benchmark.answers import count_openings, counted, timed
+from benchmark.answers import count_lines, count_openings, counted, timed
 from benchmark.commands import run
 from benchmark.table import Measurement, WrongAnswer
 
 __all__ = [
     "LISTED_NAMES",
+    "WRITERS",
     "append",
+    "cat_all",
     "cat_minutes",
     "count_right_names",
     "echo",
+    "find_files",
     "first_answer",
     "grep_command",
     "grep_errors",
@@ -35,15 +38,21 @@ __all__ = [
     "web_count",
     "web_events",
     "web_files",
+    "write_at_once",
 ]
+
+WRITERS = 16
+"""The number of programs that write at once."""
 
 LISTED_NAMES = 10
 """The number of names that head shows."""
 
 
-def on_mount(store: Path | str, do: Callable[[Path], Measurement]) -> Measurement:
-    """Call *do* on a new mount of *store*, whose caches are cold."""
-    with mounts.mounted(store) as mountpoint:
+def on_mount(
+    store: Path | str, do: Callable[[Path], Measurement], options: str = ""
+) -> Measurement:
+    """Call *do* on a new mount of *store*, with *options*, whose caches are cold."""
+    with mounts.mounted(store, options) as mountpoint:
         return do(mountpoint)
 
 
@@ -130,8 +139,15 @@ def ingest(
 
 def echo(mountpoint: Path, times: int) -> float:
     """Append single lines from one shell, *times* of them, and return the seconds it took."""
-    os.sync()
+    os.sync()  # what was written before is not to be waited for here
     return timed(f"for ((i = 0; i < {times}; i++)); do echo x >>{mountpoint}/ingest || exit; done")
+
+
+def write_at_once(mountpoint: Path, lines: int) -> float:
+    """Append *lines* lines from each of several programs at once, each line by a write of its own; return the seconds it took."""
+    os.sync()
+    one = f"awk 'BEGIN {{ for (i = 0; i < {lines}; i++) {{ print i; fflush() }} }}' >>{mountpoint}/ingest"
+    return timed(f"for ((n = 0; n < {WRITERS}; n++)); do {one} & done; wait")
 
 
 def stored_events(store: Path) -> int:
@@ -139,9 +155,9 @@ def stored_events(store: Path) -> int:
     return sum(count_openings(path.read_bytes()) for path in store.glob("[0-9]*-*"))
 
 
-def list_directory(directory: Path) -> Measurement:
-    """List the names in *directory*, unsorted."""
-    return counted(f"exec ls -f {directory}", _count_names)
+def list_directory(directory: Path, options: str = "-f") -> Measurement:
+    """List *directory* by ls with *options*, and count the minutes."""
+    return counted(f"exec ls {options} {directory}", _count_names)
 
 
 def list_minutes(mountpoint: Path) -> Measurement:
@@ -150,7 +166,14 @@ def list_minutes(mountpoint: Path) -> Measurement:
 
 
 def _count_names(output: bytes) -> int:
-    return sum(name[:1].isdigit() for name in output.splitlines())
+    # With -l, the first line has the total of the sizes.
+    lines = (line for line in output.splitlines() if not line.startswith(b"total "))
+    return sum(line.rpartition(b" ")[2][:1].isdigit() for line in lines)
+
+
+def find_files(directory: Path, newer_s: int) -> Measurement:
+    """Find the files below *directory* of more than a kilobyte that are newer than *newer_s*, in seconds since the epoch."""
+    return counted(f"exec find {directory} -type f -newermt @{newer_s} -size +1k", count_lines)
 
 
 def first_answer(store: Path, names: list[str]) -> tuple[Measurement, Measurement]:
@@ -185,6 +208,14 @@ def look(mountpoint: Path, names: list[str]) -> Measurement:
 def count_right_names(names: list[str], listing: bytes) -> int:
     """Count the *names* that are in their places at the start of *listing*."""
     return sum(map(operator.eq, names, listing.decode().splitlines()))
+
+
+def cat_all(store: Path, events: int) -> Measurement:
+    """Read all minute files of *store*, which have *events* of a kind."""
+    size = sum(path.stat().st_size for path in store.glob("[0-9]*-*"))
+    script = f"cd {store} && find . -maxdepth 1 -name '[0-9]*' -print0 | xargs -0 cat | wc -c"
+    read = counted(script, int)
+    return Measurement(read.seconds, events if read.events == size else 0)
 
 
 def reindex(store: Path) -> Measurement:
