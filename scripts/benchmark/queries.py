@@ -150,13 +150,13 @@ def _wait_for_rest(store: Path) -> None:
 
 def patterns(data: Data, scale: Scale) -> Result:
     """Generalise the contents to patterns."""
-    store = data.store(scale.day)
-    contents = peers.contents(data, scale.day)
+    store = data.store(scale.ingested)
+    contents = peers.contents(data, scale.ingested)
     rival = Rival("drain3", partial(peers.drain, contents), Target(1 / 10))
     ours = partial(
         on_mount, store, lambda root: counted(f"exec cat {root}/patterns", _sum_of_first_words)
     )
-    return Result(compare("cat patterns", 1, ours, [rival], scale.day.total))
+    return Result(compare("cat patterns", 1, ours, [rival], scale.ingested.total))
 
 
 def composed(data: Data, scale: Scale) -> Result:

@@ -103,6 +103,7 @@ def _sum_of_counts(output: bytes) -> int:
 
 def append(mountpoint: Path, path: Path, door: str = "ingest") -> float:
     """Append the file *path* to the ingest file *door* of *mountpoint*, and return the seconds it took."""
+    (mountpoint / door).parent.mkdir(exist_ok=True)  # a tag has to be known
     os.sync()  # what was written before is not to be waited for here
     return timed(f"cat {path} >>{mountpoint}/{door}")
 
