@@ -171,7 +171,7 @@ def test_a_block_has_the_records_of_a_scan(given_records: list[bytes], before: b
     position = len(before)
     rows = list(zip(*(column for column in found if column is not found.closed), strict=True))
     for row, item in zip(rows, itertools.islice(scanned, len(rows)), strict=True):
-        start, end, size, ticks, key, id_start, id_end = row
+        start, end, size, ticks, key, id_start, id_end, content_start = row
         assert isinstance(item, Record)
         assert start == position
         assert end == start + item.size
@@ -181,6 +181,7 @@ def test_a_block_has_the_records_of_a_scan(given_records: list[bytes], before: b
         assert ticks == item.header.ticks
         assert split_stream_key(key) == (item.header.source, item.header.tags)
         assert block[id_start:id_end] == item.header.id
+        assert content_start == start + item.content_start
         position = end
 
 

@@ -9,12 +9,13 @@ Two things may be appended, in any mixture:
 Where a reader of lines in a format is given, all that is appended are lines, see :mod:`theiafs.formatted`.
 """
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
 
 from store import Batch, Event, EventTooLarge, InvalidEvent, MalformedEvent, in_decimal
-from store.format.block import read_block
+from store.format.block import RecordBlock, read_block
 from store.format.event import split_tags
 from store.format.record import (
     OPENING,
@@ -22,6 +23,7 @@ from store.format.record import (
     check_header_start,
     decode_preamble,
     decode_text,
+    encode_key,
     is_canonical,
     parse,
     split_stream_key,
@@ -36,6 +38,9 @@ __all__ = ["IngestBuffer"]
 
 _BLOCK_SIZE_MIN = 2048
 """Minimum size of a buffer, in bytes, at which parsing all records together is faster than one by one."""
+
+_KEYS_MAX = 1 << 12
+"""Number of streams of which it is remembered, while a file is open, which ones their records get there."""
 
 
 class IngestBuffer:
@@ -59,6 +64,7 @@ class IngestBuffer:
         self._partial = bytearray()
         self._needed = 0  # minimum size of the partial event when it is whole, in bytes
         self._refused = Refused()
+        self._keys_here: dict[bytes, bytes] = {}
 
     def append(self, data: bytes, origin: Origin, save: Callable[[Batch], None]) -> int:
         """Append *data*, and save the events that it completes.
@@ -160,7 +166,9 @@ class IngestBuffer:
     def _split(self, buffer: bytes, origin: Origin) -> "_Split | FormattedLines":
         split: _Split | FormattedLines
         if self._reader is None:
-            split = _Split(buffer, origin, self._addition, self._event_size_max)
+            if len(self._keys_here) > _KEYS_MAX:
+                self._keys_here.clear()
+            split = _Split(buffer, origin, self._addition, self._event_size_max, self._keys_here)
         else:
             split = FormattedLines(
                 buffer,
@@ -183,6 +191,7 @@ class _Split:
         origin: their default source and time.
         addition: what is said of every event.
         event_size_max: size limit of a line or record, in bytes.
+        keys_here: by the keys of the streams that records are from, those of the streams that they get here, as far as they are known.
 
     Attributes:
         batch: the events.
@@ -192,7 +201,12 @@ class _Split:
     """
 
     def __init__(
-        self, buffer: bytes, origin: Origin, addition: Addition, event_size_max: int
+        self,
+        buffer: bytes,
+        origin: Origin,
+        addition: Addition,
+        event_size_max: int,
+        keys_here: dict[bytes, bytes],
     ) -> None:
         self.batch = Batch()
         self.position = 0
@@ -202,6 +216,7 @@ class _Split:
         self._origin = origin
         self._addition = addition
         self._event_size_max = event_size_max
+        self._keys_here = keys_here
 
     def run(self) -> None:
         """Split the whole buffer, or up to something invalid."""
@@ -234,17 +249,41 @@ class _Split:
             | (records.ticks < query.start)
             | (records.ticks > query.end)
         )
-        if not self._addition.changes_nothing:
-            refused |= np.array([self._lacks(each) for each in records.keys], np.bool_)
         records = records.before_first(refused)
-        self.batch.add_block(self._buffer, records)
+        if self._addition.changes_nothing:
+            self.batch.add_block(self._buffer, records)
+        else:
+            records = self._add_rekeyed(records)
         if len(records.ends):
             self.position = int(records.ends[-1])
 
-    def _lacks(self, key: bytes) -> bool:
-        """Return whether the stream with *key* lacks something that is said of every event."""
-        source, tags = self._read_key(*split_stream_key(key))
-        return self._addition.to(source, tags) != (source, tags)
+    def _add_rekeyed(self, records: RecordBlock) -> RecordBlock:
+        """Add *records* from the streams that they belong to here; return those before the first whose stream cannot be."""
+        known, keys = self._keys_here, list(dict.fromkeys(records.keys))
+        for number, key in enumerate(keys):
+            if key in known:
+                continue
+            try:
+                known[key] = self._key_here(key)
+            except InvalidEvent:
+                records, keys = records.first(records.keys.index(key)), keys[:number]
+                break
+        if keys:
+            numbers = dict(zip(keys, itertools.count()))
+            streams = np.fromiter(map(numbers.__getitem__, records.keys), np.intp)
+            here = list(map(known.__getitem__, keys))
+            self.batch.add_rekeyed(self._buffer, records, streams, here)
+        return records
+
+    def _key_here(self, key: bytes) -> bytes:
+        """Return the key of the stream that events from the stream with *key* get here.
+
+        Raises:
+            InvalidEvent: if there cannot be such a stream.
+        """
+        own = self._read_key(*split_stream_key(key))
+        added = self._addition.to(*own)
+        return key if added == own else encode_key(*added)
 
     @staticmethod
     def _read_key(source: bytes, tags: bytes) -> tuple[str, list[str]]:

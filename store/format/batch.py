@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from store.errors import MalformedEvent
 from store.format.block import RecordBlock
-from store.format.dated import encode_dated, encode_identified
+from store.format.dated import encode_dated, encode_identified, encode_rekeyed
 from store.format.event import (
     IDS_PER_STEM,
     Event,
@@ -105,6 +105,19 @@ class Batch:
         first = len(self.keys)
         self.keys += records.keys
         self.streams.frombytes(np.arange(first, len(self.keys), dtype="q").tobytes())
+
+    def add_rekeyed(
+        self,
+        block: bytes,
+        records: RecordBlock,
+        streams: npt.NDArray[np.intp],
+        keys: list[bytes],
+    ) -> None:
+        """Add *records*, which stand in *block*, from other streams: *streams* has the index of that of each in *keys*."""
+        data, sizes = encode_rekeyed(block, records, streams, keys)
+        self._pieces.append(data)
+        self.sizes.frombytes(sizes.tobytes())
+        self._add_columns(records.ticks, streams, keys)
 
     def add_line(self, line: bytes, ticks: int, source: str, tags: list[str]) -> None:
         """Add an event with an id of its own for *line*, as :meth:`add_lines` does for many.

@@ -45,6 +45,7 @@ class RecordBlock(NamedTuple):
         keys: its stream key, see :func:`store.format.record.stream_key`.
         id_starts: offset of its id in the block, in bytes.
         id_ends: offset of the end of its id.
+        content_starts: offset of its content, a newline after the end of its stream key.
     """
 
     starts: Integers
@@ -55,6 +56,7 @@ class RecordBlock(NamedTuple):
     keys: list[bytes]
     id_starts: Integers
     id_ends: Integers
+    content_starts: Integers
 
     def before_first(self, refused: Booleans) -> "RecordBlock":
         """Return the records before the first that is *refused*."""
@@ -66,17 +68,7 @@ class RecordBlock(NamedTuple):
 
     def part(self, first: int, last: int) -> "RecordBlock":
         """Return the records from *first* to before *last*."""
-        some = slice(first, last)
-        return RecordBlock(
-            self.starts[some],
-            self.ends[some],
-            self.closed[some],
-            self.sizes[some],
-            self.ticks[some],
-            self.keys[some],
-            self.id_starts[some],
-            self.id_ends[some],
-        )
+        return RecordBlock._make(column[first:last] for column in self)
 
 
 def read_block(block: bytes, start: int = 0) -> RecordBlock:
@@ -135,6 +127,7 @@ def read_block(block: bytes, start: int = 0) -> RecordBlock:
         keys,
         headers[:count] + (start + len(b"id:")),
         times[:count] + (start - 1),
+        contents[:count] + start,
     )
     if not _may_have_an_empty_tag(keys):
         return read

@@ -1,4 +1,4 @@
-"""Encoding lines that have times and streams of their own: many at once."""
+"""Encoding events that have times and streams of their own: many at once."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from store.errors import InvalidEvent
+from store.format.block import RecordBlock
 from store.format.record import CLOSING, preamble
 from store.format.text import numerals
 from store.ticks import TICKS_MAX, TICKS_PER_S, in_decimal
 
-__all__ = ["encode_dated", "encode_identified"]
+__all__ = ["encode_dated", "encode_identified", "encode_rekeyed"]
 
 Integers = npt.NDArray[np.int64]
 
@@ -77,6 +78,21 @@ def encode_identified(
         InvalidEvent: if a time cannot be stored.
     """
     return _encode(_header_starts(b"", ids, ticks), streams, keys, contents)
+
+
+def encode_rekeyed(
+    block: bytes, records: RecordBlock, streams: npt.NDArray[np.intp], keys: Sequence[bytes]
+) -> tuple[bytes, Integers]:
+    """Encode *records*, which stand in *block*, with the stream keys in *keys* that *streams* says by number."""
+    header_starts = (records.id_starts - len(_ID_LINE)).tolist()
+    content_starts = records.content_starts.tolist()
+    content_ends = (records.ends - records.closed - 1).tolist()
+    time_ends = records.content_starts - _sizes(records.keys) - len(_SOURCE_LINE + b"\n")
+    starts = [
+        block[first:last] for first, last in zip(header_starts, time_ends.tolist(), strict=True)
+    ]
+    contents = [block[first:last] for first, last in zip(content_starts, content_ends, strict=True)]
+    return _encode(starts, streams, keys, contents)
 
 
 def _encode(
