@@ -133,6 +133,31 @@ def _count_errors(data: bytes) -> int:
     return sum(b"ERROR" in line for line in data.splitlines())
 
 
+def request(data: Data, scale: Scale) -> Result:
+    """Ask for what is not there: what a request costs on this machine, in C, in Python, and on ours."""
+    store = data.store(scale.day)
+    first = min(store.glob("[0-9]*-*"))
+    ask = partial(work.ask_in_vain, times=scale.echoes)
+    with ExitStack() as stack:
+        ours = stack.enter_context(mounts.mounted(store, "binding=fusepy")) / "minutes"
+        constants = stack.enter_context(limit(first, 1, 2))
+        discarding, _ = stack.enter_context(mounts.null_mounted())
+        rivals = [
+            Rival(LIMIT, partial(ask, constants), None),
+            Rival("a fusepy filesystem that discards", partial(ask, discarding), None),
+        ]
+        what = f"stat of {scale.echoes:,} names that are not there"
+        rows = compare(what, scale.repetitions, partial(ask, ours), rivals, scale.echoes)
+    of_ours, in_c = rows[0].median_seconds()
+    in_python = rows[1].median_seconds()[1]
+    each = [f"{seconds / scale.echoes * 1e6:.0f} µs" for seconds in (in_c, in_python, of_ours)]
+    remark = (
+        f"The state of the machine: a request for a name that is not there takes {each[0]} where C answers it, {each[1]} in the"
+        f" least that Python can do, and {each[2]} on ours."
+    )
+    return Result(rows, (remark,))
+
+
 def cat(data: Data, scale: Scale) -> Result:
     """Read all minutes, from a warm cache."""
     do, events = work.cat_minutes, scale.day.total
@@ -381,6 +406,7 @@ CASES: dict[str, Callable[[Data, Scale], Result]] = {
     "web": web,
     "files": files,
     "rare": rare,
+    "request": request,
     "cat": cat,
     "grep": grep,
     "rg": rg,

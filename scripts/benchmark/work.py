@@ -18,6 +18,7 @@ __all__ = [
     "LISTED_NAMES",
     "WRITERS",
     "append",
+    "ask_in_vain",
     "cat_all",
     "cat_minutes",
     "count_right_names",
@@ -209,6 +210,18 @@ def look(mountpoint: Path, names: list[str]) -> Measurement:
 def count_right_names(names: list[str], listing: bytes) -> int:
     """Count the *names* that are in their places at the start of *listing*."""
     return sum(map(operator.eq, names, listing.decode().splitlines()))
+
+
+def ask_in_vain(directory: Path, times: int) -> Measurement:
+    """Ask for *times* names that are not in *directory*: a request each, for which nothing is done but to say so."""
+    missing = 0
+    began = time.perf_counter()
+    for number in range(times):
+        try:
+            os.stat(f"{directory}/{number}-x")
+        except FileNotFoundError:
+            missing += 1
+    return Measurement(time.perf_counter() - began, missing)
 
 
 def cat_all(store: Path, events: int) -> Measurement:
