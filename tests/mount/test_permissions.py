@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from store import Event, EventSerializer
+from store import Event, EventSerializer, backend_of
 from tests.mount.conftest import ENVIRONMENT, Mount
 from tests.namespaces import WITHOUT_COPIES
 
@@ -164,6 +164,8 @@ def test_a_user_other_than_root_asks_for_others(open_directory: Path) -> None:
         timeout=120,
         check=False,
     )
+    # umount(8) does not wait until everything is written.
+    backend_of(str(open_directory / "events")).wait_until_closed(60)
     assert done.stdout.split() == ["refused", "alone", "shared"], done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert "user_allow_other >> /etc/fuse.conf" in done.stderr
