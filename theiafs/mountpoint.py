@@ -68,8 +68,7 @@ class BareDirectory:
             MountError: if one cannot be removed, or the directory was bare before and is not empty.
         """
         self._mountpoint = mountpoint
-        if not is_stale(mountpoint):
-            check_mountpoint(mountpoint)
+        check_mountpoint(mountpoint)
         while is_stale(mountpoint):
             remove_mount(mountpoint)
             log.warning("removed a mount on %s whose process has ended", mountpoint)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-__all__ = ["ANYTHING", "NOTHING", "Texts", "Words", "either", "joined", "least", "repeated"]
+__all__ = ["ANYTHING", "NOTHING", "Texts", "either", "joined", "least", "repeated"]
 
 Words = frozenset[bytes]
 
