@@ -126,6 +126,12 @@ class Server:
             self._process.wait()
             self._process = None
 
+    @property
+    def process_id(self) -> int:
+        """The id of its process."""
+        assert self._process is not None, "it was not started"
+        return self._process.pid
+
     def send_signal(self, number: int) -> None:
         """Send it the signal *number*: SIGSTOP makes it slow without end."""
         if self._process is not None:

@@ -1,6 +1,6 @@
 """From batches to the columns of the table: what is sent to the engine, and how."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +35,7 @@ class Rows(NamedTuple):
         ticks: their times, in ticks since the epoch.
         streams: for each, the index of its stream key.
         keys: stream keys.
+        places: for each, its place in the INSERT.
     """
 
     data: bytes
@@ -42,6 +43,7 @@ class Rows(NamedTuple):
     ticks: Integers
     streams: Integers
     keys: list[bytes]
+    places: Integers
 
     def __len__(self) -> int:
         return len(self.ticks)
@@ -55,8 +57,31 @@ class Rows(NamedTuple):
             edges = self.edges[first : last + 1]
             some = slice(first, last)
             data = self.data[edges[0] : edges[-1]]
-            yield Rows(data, edges - edges[0], self.ticks[some], self.streams[some], self.keys)
+            yield _first_rows(
+                data, edges - edges[0], self.ticks[some], self.streams[some], self.keys
+            )
             first = last
+
+    def without(self, places: Container[int]) -> "Rows":
+        """Return the events at other places of the INSERT than *places*."""
+        left = [row for row, place in enumerate(self.places.tolist()) if place not in places]
+        records = [self.data[self.edges[row] : self.edges[row + 1]] for row in left]
+        edges = np.cumsum([0, *map(len, records)])
+        return Rows(
+            b"".join(records),
+            edges,
+            self.ticks[left],
+            self.streams[left],
+            self.keys,
+            self.places[left],
+        )
+
+
+def _first_rows(
+    data: bytes, edges: Integers, ticks: Integers, streams: Integers, keys: list[bytes]
+) -> Rows:
+    """Return the rows of an INSERT that has no others."""
+    return Rows(data, edges, ticks, streams, keys, np.arange(len(ticks)))
 
 
 def rows_of(batches: Sequence[Batch]) -> Rows:
@@ -70,11 +95,11 @@ def rows_of(batches: Sequence[Batch]) -> Rows:
         streams.append(np.array(each.streams, np.int64) + len(keys))
         keys += each.keys
     edges = np.concatenate(([0], np.cumsum(sizes)))
-    return Rows(data, edges, ticks, np.concatenate(streams), keys)
+    return _first_rows(data, edges, ticks, np.concatenate(streams), keys)
 
 
-def encode_rows(rows: Rows, views: Sequence[View]) -> bytes:
-    """Encode *rows* as a block of the table, with the sizes of their lines in *views*."""
+def encode_rows(rows: Rows, views: Sequence[View], insert_hash: int) -> bytes:
+    """Encode *rows* as a block of the table, with the sizes of their lines in *views*, and *insert_hash* in each."""
     data, edges = rows.data, rows.edges
     contents = find_contents(data, edges)
     keys, streams = _distinct(rows)
@@ -84,7 +109,8 @@ def encode_rows(rows: Rows, views: Sequence[View]) -> bytes:
     content_ends = contents.ends.tolist()
     columns = {
         "ticks": ("Int64", rows.ticks.tobytes()),
-        "n": ("UInt32", np.arange(len(rows), dtype="<u4").tobytes()),
+        "n": ("UInt32", rows.places.astype("<u4").tobytes()),
+        "insert_hash": ("UInt64", np.full(len(rows), insert_hash, "<u8").tobytes()),
         "source": ("String", b"".join([encoded_sources[each] for each in streams.tolist()])),
         "tags": ("Array(String)", encode_lists(list(map(_split, tags)), streams)),
         "level": ("UInt8", levels_of(data, edges, contents).tobytes()),

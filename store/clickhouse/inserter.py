@@ -2,8 +2,14 @@
 
 Each has a token, by which the engine recognises one that it has made already: so the same bytes are sent again under the same
 token after every failure that says nothing, and are stored once.
+
+That is not enough. The engine notes the token *before* the rows are part of the table: when it is killed between the two, it
+takes the repeated INSERT for one that it has made, and the rows are nowhere. It also notes it with the day, so that it does not
+recognise one that it made yesterday. So each row has a hash of its token, and after an answer that said nothing, the table itself
+is asked which rows it has.
 """
 
+import hashlib
 import logging
 import threading
 import time
@@ -13,6 +19,8 @@ from store.clickhouse.columns import Rows, encode_rows, view_column
 from store.clickhouse.tables import Tables
 from store.clickhouse.wire import Away, Refused, Unknown, Wire
 from store.errors import EventWriteException, StoreAway, StoreFull, StoreReadOnly, WriteUnknown
+from store.query import MINUTE_S
+from store.ticks import TICKS_PER_S
 from store.view import View
 
 __all__ = ["INSERT_SIZE_MAX", "Inserter"]
@@ -48,9 +56,11 @@ class Inserter:
         self._wire = wire
         self._pause = threading.Event()  # never set: to wait
         self._views = views
+        self._events = tables.events
         names = (
             "ticks",
             "n",
+            "insert_hash",
             "source",
             "tags",
             "level",
@@ -60,26 +70,42 @@ class Inserter:
         )
         self._sql = f"INSERT INTO {tables.events} ({', '.join(names)}) FORMAT Native"
 
-    def insert(self, rows: Rows, token: str, deadline: float) -> None:
+    def insert(self, rows: Rows, token: str, deadline: float, *, was_tried: bool = False) -> None:
         """Insert *rows* under *token* until *deadline*, in seconds of the monotonic clock.
+
+        Args:
+            rows: the events.
+            token: distinguishes this INSERT from all others, those of other processes too.
+            deadline: when to give up, in seconds of the monotonic clock.
+            was_tried: whether it may have been sent already, by an earlier call or an earlier process.
 
         Raises:
             StoreAway: if the engine could not be reached until then; nothing was stored.
             WriteUnknown: if it gave no definite answer; all of it was stored, or nothing.
             EventWriteException: if it refuses; nothing was stored.
         """
-        data = encode_rows(rows, self._views)
-        # An asynchronous INSERT would not be recognised when it is repeated; one over several shards is made when all have it.
-        settings = {
-            "insert_deduplication_token": token,
-            "async_insert": "0",
-            "distributed_foreground_insert": "1",
-        }
-        pause_s, is_unknown = _PAUSE_MIN_S, False
+        insert_hash = _hash(token)
+        data = encode_rows(rows, self._views, insert_hash)
+        pause_s, is_unknown = _PAUSE_MIN_S, was_tried
         while True:
-            timeout_s = max(deadline - time.monotonic(), _TIMEOUT_MIN_S)
             try:
-                return self._wire.insert(self._sql, data, timeout_s, **settings)
+                if is_unknown and not len(self._missing(rows, insert_hash, deadline)):
+                    return
+                self._send(data, token, deadline)
+                if not is_unknown:
+                    return
+                rows = self._missing(rows, insert_hash, deadline)
+                if not len(rows):
+                    return
+                # The engine will not take this token again: it was killed when it had noted that, and no more.
+                log.warning(
+                    "%s lacks %d events of an INSERT that it says it has made: they are sent again",
+                    self.address,
+                    len(rows),
+                )
+                data = encode_rows(rows, self._views, insert_hash)
+                token += "+"
+                continue
             except (Away, Unknown, Refused) as error:
                 is_unknown |= isinstance(error, Unknown)
                 if isinstance(error, Refused) and not error.may_pass and not is_unknown:
@@ -90,6 +116,39 @@ class Inserter:
                 log.warning("will be sent again: %s", error)
             self._pause.wait(pause_s)
             pause_s = min(2 * pause_s, _PAUSE_MAX_S)
+
+    def _send(self, data: bytes, token: str, deadline: float) -> None:
+        # An asynchronous INSERT would not be recognised when it is repeated; one over several shards is made when all have it.
+        settings = {
+            "insert_deduplication_token": token,
+            "async_insert": "0",
+            "distributed_foreground_insert": "1",
+        }
+        self._wire.insert(self._sql, data, _time_left_s(deadline), **settings)
+
+    def _missing(self, rows: Rows, insert_hash: int, deadline: float) -> Rows:
+        """Return those of *rows* that the table does not have.
+
+        Raises:
+            EventReadException: if it cannot be asked.
+        """
+        ticks_per_minute = MINUTE_S * TICKS_PER_S
+        first, last = int(rows.ticks.min()), int(rows.ticks.max())
+        # Minutes are what the table is sorted by: without them, all of it would be read.
+        there = self._wire.fetch(
+            f"SELECT n FROM {self._events} WHERE insert_hash = {insert_hash}"
+            f" AND minute BETWEEN {first // ticks_per_minute * MINUTE_S} AND {last // ticks_per_minute * MINUTE_S}",
+            timeout_s=_time_left_s(deadline),
+        )
+        return rows.without(set(map(int, there.split())))
+
+
+def _time_left_s(deadline: float) -> float:
+    return max(deadline - time.monotonic(), _TIMEOUT_MIN_S)
+
+
+def _hash(token: str) -> int:
+    return int.from_bytes(hashlib.blake2b(token.encode(), digest_size=8).digest())
 
 
 def _refusal(error: Refused) -> EventWriteException:

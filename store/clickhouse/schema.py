@@ -73,7 +73,13 @@ ORDER BY (kind, name)
 SETTINGS enable_block_number_column = 1, fsync_after_insert = 1, fsync_part_directory = 1
 """
 
-_MIGRATIONS: tuple[tuple[str, ...], ...] = ((_EVENTS, _ENTRIES),)
+_INSERT_HASH = """
+ALTER TABLE events
+    -- The INSERT it came with, as a hash of its token; 0 for those stored before there was this column.
+    ADD COLUMN IF NOT EXISTS insert_hash UInt64 CODEC(ZSTD(1))
+"""
+
+_MIGRATIONS: tuple[tuple[str, ...], ...] = ((_EVENTS, _ENTRIES), (_INSERT_HASH,))
 """The statements of each migration, the first of which is number 1; those that were released never change."""
 
 

@@ -2,7 +2,7 @@
 
 It is a write-ahead log (:mod:`store.wal`), whose "minute files" are INSERTs: the records of one INSERT have one name, which is
 its token as well, and once the engine has it, it counts as flushed. So a process that finds the log of one that was killed
-sends the same INSERTs again under the same tokens.
+sends the same INSERTs again under the same tokens, and only what the engine does not have.
 """
 
 import contextlib
@@ -75,6 +75,7 @@ class Spool:
         first = uuid.uuid4().int
         self._names = (f"{first}-{number}" for number in itertools.count())
         self._tails = deque(each.tail for each in recovered)
+        self._tried = {tail.minute for tail in self._tails}  # those that the engine may have
         self._changed = threading.Condition()
         self._accepted = sum(tail.size for tail in self._tails)  # bytes, since this was opened
         self._stored = 0
@@ -178,6 +179,7 @@ class Spool:
                 continue
             with self._changed:
                 self._tails.popleft()
+                self._tried.discard(tail.minute)
                 self._stored += tail.size
                 self._changed.notify_all()
 
@@ -188,8 +190,13 @@ class Spool:
             EventStoreException: if that failed; it may be stored then.
         """
         data = read_tail(self._log.read, tail.minute, tail.extents(0, tail.end))
+        was_tried = tail.minute in self._tried
+        self._tried.add(tail.minute)
         self._inserter.insert(
-            rows_of([_batch_of(data)]), tail.minute, time.monotonic() + self._timeout_s
+            rows_of([_batch_of(data)]),
+            tail.minute,
+            time.monotonic() + self._timeout_s,
+            was_tried=was_tried,
         )
         self._arrivals.note_change()
         self._log.rotate()

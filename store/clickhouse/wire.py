@@ -78,18 +78,25 @@ class Wire:
         self._lock = threading.Lock()
 
     def fetch(
-        self, sql: str, parameters: Mapping[str, str] | None = None, **settings: str
+        self,
+        sql: str,
+        parameters: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+        **settings: str,
     ) -> bytes:
         """Ask *sql*, which changes nothing, with *parameters* and *settings*, and return the answer.
+
+        It is asked twice, each time for at most *timeout_s* seconds; without one, for as long as this object waits.
 
         Raises:
             EventReadException: if there is none.
         """
+        arguments = sql.encode(), settings, parameters or {}, timeout_s or self.timeout_s
         try:
-            return self._ask(sql.encode(), settings, parameters or {}, self.timeout_s)
+            return self._ask(*arguments)
         except (Unknown, Away):
             # The engine may have been started again, or a part of the network.
-            return self._ask(sql.encode(), settings, parameters or {}, self.timeout_s)
+            return self._ask(*arguments)
 
     def execute(
         self, sql: str, parameters: Mapping[str, str] | None = None, **settings: str

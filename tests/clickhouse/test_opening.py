@@ -17,10 +17,11 @@ from store import (
 )
 from store.backend import Opening
 from store.clickhouse.address import parse_address
-from store.clickhouse.schema import prepare
+from store.clickhouse.schema import _MIGRATIONS, prepare
 from store.clickhouse.wire import Wire
 from tests.contract import EVENTS
 from tests.reading import EVERYTHING
+from tests.waiting import eventually
 from theiafs.lineviews import LINE_VIEWS
 
 
@@ -96,12 +97,36 @@ def test_newer_tables_are_left_alone(server: Server) -> None:
     address = f"clickhouse://{server.host}/newer"
     open_store(address).close()
     wire = Wire(parse_address(address), "", 20)
+    applied = wire.fetch("SELECT count(), max(number) FROM migrations")
     prepare(wire, [], 0, is_read_only=False)
-    assert wire.fetch("SELECT count() FROM migrations") == b"1\n"
+    assert wire.fetch("SELECT count(), max(number) FROM migrations") == applied
     wire.execute("INSERT INTO migrations (number) VALUES (1000)")
     wire.close()
     with pytest.raises(EventStoreException, match="newer release"):
         open_store(address)
+
+
+@pytest.mark.parametrize("number", range(1, len(_MIGRATIONS)))
+def test_tables_of_an_older_release(
+    server: Server, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Are brought up to date when they are opened to be written, and are read meanwhile as they are."""
+    address = f"clickhouse://{server.host}/older_{number}"
+    with monkeypatch.context() as older:
+        older.setattr("store.clickhouse.schema._MIGRATIONS", _MIGRATIONS[:number])
+        open_store(address).close()
+    wire = Wire(parse_address(address), "", 20)
+    wire.execute(
+        "INSERT INTO events (ticks, n, source, tags, level, head, content)"
+        " VALUES (0, 0, 's', ['t'], 0, 'id: old\\n', 'x')"
+    )
+    wire.close()
+    reading = open_store(address, Opening(is_read_only=True))
+    writing = open_store(address)
+    writing.save(EVENTS[0])
+    for store in (reading, writing, open_store(address)):
+        eventually(lambda: store.whole(Query()).events == 2)  # noqa: B023 - called at once
+        store.close()
 
 
 def test_lines_that_were_not_measured(server: Server) -> None:

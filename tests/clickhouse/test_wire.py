@@ -112,7 +112,7 @@ class FailingInserter(Inserter):
         self.may_go_on = threading.Event()
         self._calls = 0
 
-    def insert(self, rows: Rows, token: str, deadline: float) -> None:
+    def insert(self, rows: Rows, token: str, deadline: float, *, was_tried: bool = False) -> None:
         self._calls += 1
         if self._calls > 1:
             raise MemoryError
