@@ -27,7 +27,8 @@ __all__ = [
 WIDTHS = "BHIQ"
 """Types of unsigned integers of 1, 2, 4 and 8 bytes, as :mod:`struct` names them."""
 
-_LIMITS = {width: 1 << (8 * np.dtype(width).itemsize) for width in WIDTHS}
+_WIDTHS = [next(width for width in WIDTHS if np.dtype(width).itemsize >= size) for size in range(9)]
+"""For each number of bytes, the narrowest type that has as many."""
 
 _CAPACITY_MIN = 8
 
@@ -43,7 +44,7 @@ def narrowed(numbers: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
 
 
 def _width(largest: int) -> str:
-    return next(width for width, limit in _LIMITS.items() if largest < limit)
+    return _WIDTHS[(largest.bit_length() + 7) // 8]
 
 
 class Column(Generic[_Number]):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.checksum import crc32
-from store.columns import WIDTHS, Integers, NarrowColumn
+from store.columns import WIDTHS, Integers, NarrowColumn, narrowed
 from store.errors import EventReadException
 from store.index.extents import Layout
 from store.ticks import TICKS_MAX
@@ -121,12 +121,18 @@ class _Part:
 
     def extend(self, entries: EntryColumns) -> None:
         """Append *entries*; the stream ids last, because their number counts as that of the entries."""
-        if len(entries.streams):
-            ends = entries.sizes.cumsum(dtype=np.int64) + self.end
+        if not len(entries.streams):
+            return
+        ends = entries.sizes.cumsum(dtype=np.int64) + self.end
+        if len(self):
             self.ends.extend(ends)
             self.ticks.extend(entries.ticks)
             self.streams.extend(entries.streams)
-            self.end = int(ends[-1])
+        else:  # as they are, which is all that happens when files are scanned
+            self.ends = NarrowColumn(narrowed(ends))
+            self.ticks = Integers(entries.ticks.astype(np.int64))
+            self.streams = NarrowColumn(narrowed(entries.streams))
+        self.end = int(ends[-1])
 
     def append(self, stream: int, size: int, ticks: int) -> None:
         """Append one entry."""
@@ -135,6 +141,9 @@ class _Part:
         self.ticks.append(ticks)
         self.streams.append(stream)
         self.end = end
+
+
+_NO_ENTRIES = _Part(0)
 
 
 class MinuteEntries:
@@ -160,7 +169,7 @@ class MinuteEntries:
         self._base_count = base_count
         self._base_ends_damaged = ends_damaged
         self._load = load
-        self._base: _Part | None = None if base_count else _Part(0)
+        self._base: _Part | None = None if base_count else _NO_ENTRIES
         self._tail = _Part(base_size)
 
     @classmethod
