@@ -80,6 +80,7 @@ from store.errors import (
     StoreReadOnly,
     ViewExists,
     ViewNotFound,
+    WorkerEnded,
     WriteUnknown,
 )
 from store.format.batch import Batch
@@ -113,6 +114,7 @@ from store.theia import (
 from store.ticks import TICKS_MAX, TICKS_PER_S, in_decimal
 from store.timer import PeriodicTimer
 from store.view import View
+from store.workers import Workers
 
 __all__ = [
     "TICKS_MAX",
@@ -175,6 +177,8 @@ __all__ = [
     "View",
     "ViewExists",
     "ViewNotFound",
+    "WorkerEnded",
+    "Workers",
     "WriteUnknown",
     "backend_of",
     "compile_pattern",

@@ -28,6 +28,7 @@ __all__ = [
     "StoreReadOnly",
     "ViewExists",
     "ViewNotFound",
+    "WorkerEnded",
     "WriteUnknown",
 ]
 
@@ -106,6 +107,10 @@ class NameInUse(EventWriteException):
 
 class EventReadException(EventStoreException):
     """An event could not be read."""
+
+
+class WorkerEnded(EventReadException):
+    """A process that does a part of the work cannot be started, or has ended."""
 
 
 class DiskUnreadable(EventReadException):

@@ -48,6 +48,7 @@ EXPECTED = {
     errors.ImportFailed: errno.EIO,
     errors.MountError: errno.EIO,
     store.NotForThisStore: errno.EIO,
+    store.WorkerEnded: errno.EIO,
     store.StoreNotFound: errno.EIO,
 }
 

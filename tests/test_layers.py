@@ -20,6 +20,7 @@ STORE: dict[str, set[str]] = {
     "locks": set(),
     "view": set(),
     "interruption": {"errors"},
+    "workers": {"errors"},
     "progress": set(),
     "format": {"errors", "ticks"},
     "disk": {"checksum", "errors", "query"},
@@ -37,6 +38,7 @@ STORE: dict[str, set[str]] = {
     "engine": {
         "answers", "api", "backend", "cache", "checksum", "columns", "disk", "errors", "filenames", "format", "index", "interruption",
         "locks", "matching", "minutes", "progress", "query", "snapshot", "ticks", "timer", "view", "wal",
+        "workers",
     },
     "clickhouse": {
         "api", "backend", "cache", "disk", "errors", "filenames", "format", "matching", "query", "snapshot", "ticks", "view", "wal",
@@ -44,7 +46,7 @@ STORE: dict[str, set[str]] = {
     "opening": {"api", "backend", "clickhouse", "engine", "errors"},
     "__init__": {
         "api", "backend", "disk", "engine", "errors", "format", "interruption", "matching", "opening", "query", "snapshot", "theia",
-        "ticks", "timer", "view",
+        "ticks", "timer", "view", "workers",
     },
 }  # fmt: skip
 FILESYSTEM: dict[str, set[str]] = {

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from store import Event, EventSerializer
 from store.disk.disk import Disk
 from store.engine import scanner as module
+from store.engine.scan_workers import ScanWorkers
 from store.engine.scanner import Scanned, Scanner
 from store.format.block import RecordBlock, read_block
 from store.index.minute import EntryColumns
@@ -116,3 +117,20 @@ def test_small_files_are_read_once(
     # Every second of neighbours is tried with the others in vain.
     assert len(alone) <= len(damaged) + (len(damaged) > 1)
     assert sum(parsed) <= 2 * sum((tmp_path / name).stat().st_size for name in names)
+
+
+def test_workers_find_the_same(tmp_path: Path) -> None:
+    """In several processes: streams, damage, files that are empty or gone, and more of them than are scanned at once."""
+    names = [f"{60 * each}-{60 * each + 60}" for each in range(700)]
+    for number, name in enumerate(names):
+        if number % 50 == 7:
+            continue
+        data = b"".join(record(each) for each in range(number, number + number % 4))
+        (tmp_path / name).write_bytes(data[:-5] if number % 30 == 3 else data)
+    one_by_one, together = Keys(), Keys()
+    scanner = Scanner(str(tmp_path), Disk(), one_by_one.ids_of)
+    expected = [facts(scanner.scan(name), one_by_one) for name in names]
+    with ScanWorkers(str(tmp_path), 2) as workers:
+        found = list(workers.scan_all(names, together.ids_of))
+    assert [facts(each, together) for each in found] == expected
+    assert None in expected

@@ -8,11 +8,13 @@ from store.disk.disk import Disk
 from store.engine.directory import DirectoryBackend
 from store.engine.location import check_there
 from store.engine.naive import NaiveEventStore
+from store.engine.scan_workers import ScanWorkers
 from store.filenames import index_path, lock_path
 from store.index.database import remove_database
 from store.minutes.names import parse_name
 from store.progress import Progress, show_nothing
 from store.query import Query
+from store.workers import cores
 
 __all__ = ["reindex", "remove_minute_files"]
 
@@ -36,7 +38,10 @@ def reindex(directory: str, progress: Progress = show_nothing) -> int:
     disk.make_directory(os.path.dirname(lock_path(directory)))
     with contextlib.closing(disk.lock_store(directory, lock_path(directory))):
         remove_database(disk, index_path(directory))
-    with contextlib.closing(NaiveEventStore(directory, progress=progress)) as store:
+    with (
+        ScanWorkers(directory, cores()) as workers,
+        contextlib.closing(NaiveEventStore(directory, progress=progress, workers=workers)) as store,
+    ):
         store.filter_texts()
         return sum(1 for _name in store.minutes(Query()))
 

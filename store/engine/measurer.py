@@ -17,6 +17,9 @@ from store.view import View
 
 __all__ = ["Measurer"]
 
+_INTERVAL_S = 1.0
+"""Seconds between looks for minutes to be measured, when all are."""
+
 _REST_S = 5.0
 """A minute is measured after it has not changed for this long, and no event was saved either."""
 
@@ -59,9 +62,9 @@ class Measurer:
             self._unknown = self._state.catalog.ids()
         self._state.on_saved = self._note_saved
 
-    def start(self, interval_s: float) -> None:
-        """Start measuring; after everything is measured, look every *interval_s* seconds for more."""
-        self._timer = PeriodicTimer(interval_s, self.measure_all)
+    def start(self) -> None:
+        """Start measuring, until :meth:`stop`."""
+        self._timer = PeriodicTimer(_INTERVAL_S, self.measure_all)
         self._timer.start()
 
     def stop(self) -> None:

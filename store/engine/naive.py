@@ -18,6 +18,7 @@ from store.engine.measurer import Measurer
 from store.engine.partition import Part, Partition
 from store.engine.reading import Reader
 from store.engine.remover import Remover
+from store.engine.scan_workers import ScanWorkers
 from store.engine.settling import Settling
 from store.engine.state import State
 from store.engine.tails import LoggedTails
@@ -50,9 +51,6 @@ __all__ = ["NaiveEventStore"]
 
 _TRIES = 3
 """Maximum number of attempts to flush files that other programs change."""
-
-_MEASURING_INTERVAL_S = 1.0
-"""Seconds between looks for minutes whose lines are to be measured."""
 
 _SEGMENTS_PER_S = 100
 """Segments are not begun more often than that for long, so that those of an empty log have higher numbers than any before."""
@@ -99,6 +97,7 @@ class NaiveEventStore(FileStore):
         memory_size: the memory budget, in bytes; caches get what the catalog and the streams leave of it.
         log_keep_size: maximum size of the flushed records that the log keeps, in bytes.
         measured_views: the views whose lines are measured in the background, so that the sizes of answers are known.
+        workers: scan the minute files that the index does not know; without them, this process does.
 
     Raises:
         StoreLocked: if another process has the store open to write.
@@ -114,6 +113,7 @@ class NaiveEventStore(FileStore):
         memory_size: int = MEMORY_SIZE,
         log_keep_size: int = 1 << 30,
         measured_views: Sequence[View] = (),
+        workers: ScanWorkers | None = None,
     ) -> None:
         super().__init__(root_dir, disk or Disk())
         self.flush_interval = flush_interval
@@ -149,7 +149,7 @@ class NaiveEventStore(FileStore):
             self._state.refresh = self._watcher.refresh
             self._watcher.begin()
             on_failure.callback(self._watcher.close)
-            self._state.load(progress)
+            self._state.load(progress, workers)
             self._state.lookup.line_totals.begin(measured_views, database)
             for each in recovered:
                 self._recover(each)
@@ -166,7 +166,7 @@ class NaiveEventStore(FileStore):
         if flush_interval < math.inf:
             self._watcher.start()
             if measured_views:
-                self._measurer.start(_MEASURING_INTERVAL_S)
+                self._measurer.start()
         self._settling = Settling()
         if 0 < flush_interval < math.inf:
             self._timer = PeriodicTimer(flush_interval / 1000, self._tick_in_background)

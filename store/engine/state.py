@@ -4,6 +4,7 @@ It keeps them consistent: :meth:`State.extend` adds entries to a minute, :meth:`
 removes minutes. Readers use :mod:`store.engine.lookup`.
 """
 
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -20,6 +21,7 @@ from store.engine.gate import Gate
 from store.engine.late_arrivals import NO_SPAN, LateArrivals
 from store.engine.lookup import Lookup
 from store.engine.recounting import recount
+from store.engine.scan_workers import ScanWorkers
 from store.engine.scanner import Scanned
 from store.engine.view_totals import KnownLinesByView
 from store.errors import EventReadException
@@ -98,8 +100,8 @@ class State:
 
     # Loading
 
-    def load(self, progress: Progress) -> None:
-        """Load the minutes of the directory: from the index where it knows the files, else by scanning them.
+    def load(self, progress: Progress, workers: ScanWorkers | None = None) -> None:
+        """Load the minutes of the directory: from the index where it knows the files, else by scanning them, in *workers* if given.
 
         Raises:
             EventReadException: if the directory cannot be read.
@@ -108,10 +110,14 @@ class State:
         unknown = self.database.load(files, self.catalog, self.streams)
         names = list(unknown)
         self._late.note_stored(self._latest_span())
+        if workers is None:
+            found = self.scanner.scan_all(names)
+        else:
+            found = workers.scan_all(names, self.lookup.ids_of)
         for first in range(0, len(names), _SAVED_AT_ONCE):
             rows = []
-            some = names[first : first + _SAVED_AT_ONCE]
-            for done, scanned in enumerate(self.scanner.scan_all(some), first + 1):
+            some = itertools.islice(found, _SAVED_AT_ONCE)
+            for done, scanned in enumerate(some, first + 1):
                 if scanned is not None:
                     with self.append_lock, self.lock:
                         changed = scanned.change_time(unknown[scanned.name])
