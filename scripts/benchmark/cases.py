@@ -18,6 +18,7 @@ from benchmark.limit import limit
 from benchmark.queries import QUERIES
 from benchmark.scale import Scale
 from benchmark.table import Measurement, Row, Target, checked
+from benchmark.tree import tree
 
 __all__ = ["CASES"]
 
@@ -419,5 +420,6 @@ CASES: dict[str, Callable[[Data, Scale], Result]] = {
     "hot": hot,
     "reindex": reindex,
     **QUERIES,
+    "tree": tree,
     **FORMATS,
 }

@@ -128,9 +128,10 @@ def goaccess(log: Path, directory: Path) -> Measurement:
     return Measurement(seconds, general["valid_requests"])
 
 
-def lnav(log: Path) -> Measurement:
-    """Show *log* by lnav, which reads the times of its lines and orders them."""
-    return counted(f"exec lnav -n {log}", count_lines)
+def lnav(log: Path, pattern: str = "") -> Measurement:
+    """Show *log*, or the lines of it that match *pattern*, by lnav, which reads the times of lines and orders them."""
+    command = f"-c ':filter-in {pattern}' " if pattern else ""
+    return counted(f"exec lnav -n {command}{log}", count_lines)
 
 
 def query_plain_files(store: Path, tag: str) -> Measurement:

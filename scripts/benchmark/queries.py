@@ -85,17 +85,17 @@ def match(data: Data, scale: Scale) -> Result:
         ],
         RARE_EVENTS,
     )
+    contents = peers.contents(data, scale.day)
     for pattern in _RARE_PATTERNS:
+        search = partial(peers.search_plain_files, day, pattern)
+        filter_in = partial(peers.lnav, contents, pattern)
         rows += compare(
             f"cat match/{pattern}/count",
             scale.repetitions,
             partial(on_mount, day, partial(_matching, pattern)),
             [
-                Rival(
-                    "rg over the plain files",
-                    partial(peers.search_plain_files, day, pattern),
-                    Target(4),
-                )
+                Rival("rg over the plain files", search, Target(4)),
+                Rival("lnav -n over the contents as lines", filter_in, None),
             ],
             RARE_EVENTS,
         )
