@@ -114,7 +114,7 @@ from store.theia import (
 from store.ticks import TICKS_MAX, TICKS_PER_S, in_decimal
 from store.timer import PeriodicTimer
 from store.view import View
-from store.workers import Workers
+from store.workers import Workers, cores
 
 __all__ = [
     "TICKS_MAX",
@@ -182,6 +182,7 @@ __all__ = [
     "WriteUnknown",
     "backend_of",
     "compile_pattern",
+    "cores",
     "in_decimal",
     "is_reader_gone",
     "new_event_id",

@@ -40,7 +40,13 @@ def root(tmp_path: Path) -> Path:
 
 
 def findings(root: Path, to_repair: bool = False) -> list[str]:
-    return [str(finding).removeprefix(f"{root}/") for finding in Audit(str(root), to_repair).run()]
+    """Return what is found in *root*, which is the same in several processes."""
+    with Audit(str(root), process_count=2) as audit:
+        in_several = list(map(str, audit.run()))
+    found = list(map(str, Audit(str(root), to_repair).run()))
+    if not to_repair:
+        assert in_several == found
+    return [each.removeprefix(f"{root}/") for each in found]
 
 
 def ids(root: Path) -> list[object]:
@@ -283,9 +289,8 @@ def test_repeated_ids_are_found_once_each(batches: list[list[int]], memory_size:
             for place, number in zip(offsets, batch, strict=True)
             if number in seen or seen.add(number)  # type: ignore[func-returns-value]
         ]
-        positions = finder.add(
-            file, np.array(offsets, np.int64), [b"%d" % number for number in batch]
-        )
+        hashes = [hash(b"%d" % number) for number in batch]
+        positions = finder.add(file, np.array(offsets, np.int64), np.array(hashes, np.int64))
         found += [(file, offsets[position]) for position in positions]
         assert finder.held <= max(memory_size // 100, 1)
     found += finder.remaining()

@@ -13,7 +13,7 @@ from functools import partial
 
 from tqdm import tqdm
 
-from store import Audit, EventStoreException, Opening, backend_of, open_store, reindex
+from store import Audit, EventStoreException, Opening, backend_of, cores, open_store, reindex
 from theiafs import __version__
 from theiafs.backup import add_backup_parser, run_backup
 from theiafs.browsing import Browser
@@ -162,9 +162,11 @@ def _check(store: str, to_repair: bool) -> int:
     """
     excerpt = Excerpt()
     try:
-        audit = Audit(backend_of(store).directory, to_repair)
-        # disable=None: only on a terminal.
-        with tqdm(total=audit.size, unit="B", unit_scale=True, disable=None, leave=False) as bar:
+        with (
+            Audit(backend_of(store).directory, to_repair, process_count=cores()) as audit,
+            # disable=None: only on a terminal.
+            tqdm(total=audit.size, unit="B", unit_scale=True, disable=None, leave=False) as bar,
+        ):
             for finding in audit.run(bar.update):
                 if excerpt.add(finding):
                     with bar.external_write_mode():

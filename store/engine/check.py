@@ -3,24 +3,23 @@
 import contextlib
 import math
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from enum import Enum
-from typing import NamedTuple
-
-import numpy as np
+from typing import NamedTuple, Self
 
 from store.disk.atomic import replace_file
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
 from store.engine.duplicates import DuplicateFinder
+from store.engine.examination import EventAt, Examiners, Part, examine
 from store.engine.location import check_location, check_there
 from store.engine.naive import NaiveEventStore
 from store.errors import EventReadException
 from store.filenames import hidden_path, journal_path, lock_path
 from store.format.record import Record
-from store.format.scan import Block, Damage, scan, scan_blocks
+from store.format.scan import scan
 from store.minutes.names import parse_name
-from store.ticks import TICKS_PER_S, in_decimal
+from store.ticks import in_decimal
 from store.wal.recovery import is_left_over, quarantine
 from store.wal.segment import list_segments, read_records
 
@@ -87,9 +86,10 @@ class Audit:
             quarantine. Every whole event stays where it is.
         disk: the disk it is on.
         memory_size: memory for the ids of the events, in bytes; ids beyond it go to a temporary file.
+        process_count: the number of processes that examine the minute files; 0 if this one does. They end with the context.
 
     Raises:
-        EventStoreException: if there is no readable store.
+        EventStoreException: if there is no readable store, or a process cannot be started.
     """
 
     def __init__(
@@ -98,6 +98,7 @@ class Audit:
         to_repair: bool = False,
         disk: Disk | None = None,
         memory_size: int = _MEMORY_SIZE,
+        process_count: int = 0,
     ) -> None:
         self._root_dir = root_dir
         self._to_repair = to_repair
@@ -106,17 +107,24 @@ class Audit:
         self._journal = journal_path(self._root_dir)
         self._memory_size = memory_size
         self._names: list[str] = []
-        self._size = 0
+        self._sizes: list[int] = []
         check_location(self._disk, root_dir)
         check_there(self._disk, root_dir)
         self._find_minutes()
         self._ids = DuplicateFinder(0, 0)
         self.is_in_use = False
+        self._examiners = Examiners(root_dir, self._disk, process_count)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._examiners.__exit__(*exc_info)
 
     @property
     def size(self) -> int:
         """The total size of the minute files to read, in bytes."""
-        return self._size
+        return sum(self._sizes)
 
     def run(self, progress: Callable[[int], object] = lambda _size: None) -> Iterator[Finding]:
         """Audit everything once; yield each finding at once.
@@ -157,10 +165,11 @@ class Audit:
 
     def _check_minutes(self, progress: Callable[[int], object]) -> Iterator[Finding]:
         yield from self._check_links()
-        self._ids = DuplicateFinder(self._memory_size, self._size // _RECORD_SIZE_MIN)
-        for number, name in enumerate(self._names):
+        self._ids = DuplicateFinder(self._memory_size, self.size // _RECORD_SIZE_MIN)
+        examined = self._examiners.examine_all(self._names, self._sizes)
+        for number, (name, parts) in enumerate(zip(self._names, examined, strict=True)):
             try:
-                size = yield from self._check_minute(number, name)
+                size = yield from self._check_minute(number, name, parts)
             except EventReadException as error:
                 # The writer of the store may have removed it; every other file must be readable.
                 if self._disk.exists(path := os.path.join(self._root_dir, name)):
@@ -172,14 +181,11 @@ class Audit:
 
     def _find_minutes(self) -> None:
         """List the minute files in the order of their spans."""
-        found = []
-        self._size = 0
-        for file in self._disk.list_files(self._root_dir):
-            span = parse_name(file.name)
-            if span is not None:
-                found.append((span, file.name))
-                self._size += file.size
-        self._names = [name for _span, name in sorted(found)]
+        listed = self._disk.list_files(self._root_dir)
+        found = [(span, file) for file in listed if (span := parse_name(file.name)) is not None]
+        found.sort()
+        self._names = [file.name for _span, file in found]
+        self._sizes = [file.size for _span, file in found]
 
     def _check_links(self) -> Iterator[Finding]:
         for name in sorted(self._disk.list_links(self._root_dir)):
@@ -210,55 +216,34 @@ class Audit:
                         what = f"{end - start} bytes that are no whole record"
                         yield Finding(Defect.TORN, segment.path, start, what)
 
-    def _check_minute(self, number: int, name: str) -> Generator[Finding, None, int]:
-        """Check the minute file *name* with the number *number*; return its size."""
+    def _check_minute(
+        self, number: int, name: str, parts: Iterable[Part]
+    ) -> Generator[Finding, None, int]:
+        """Check the minute file *name* with the number *number* and *parts*; return its size."""
         path = os.path.join(self._root_dir, name)
-        span = parse_name(name)
-        assert span is not None, "only minute files are listed"
-        minute = _Minute(number, path, span[0] * TICKS_PER_S, span[1] * TICKS_PER_S)
-        damaged: list[tuple[int, int]] = []
-        with self._disk.open_to_read(path) as file:
-            position, size = 0, file.size()
-            for found in scan_blocks(file.read, size):
-                if isinstance(found, Block):
-                    yield from self._check_block(minute, position, found)
-                elif isinstance(found, Damage):
-                    if self._to_repair:
-                        damaged.append((position, position + found.size))
-                    what = f"{found.size} damaged bytes: {found.reason}"
-                    yield Finding(Defect.DAMAGED, path, position, what)
-                else:
-                    header = found.header
-                    if not minute.start <= header.ticks <= minute.end:
-                        yield minute.misplaced(position, header.id, header.ticks)
-                    if self._ids.add(number, np.array([position]), [header.id]):
-                        yield minute.repeated(position, header.id)
-                position += found.size
-            if damaged:
-                self._repair(name, file, size, damaged)
+        is_damaged, size = False, 0
+        for part in parts:
+            if part.damage:
+                is_damaged = True
+                what = f"{part.size} damaged bytes: {part.damage}"
+                yield Finding(Defect.DAMAGED, path, part.offset, what)
+            else:
+                yield from self._check_events(number, name, part)
+            size = part.offset + part.size
+        if is_damaged and self._to_repair:
+            self._repair(name)
         return size
 
-    def _check_block(self, minute: "_Minute", position: int, block: Block) -> Iterator[Finding]:
-        data, records = block
-        bounds = zip(records.id_starts.tolist(), records.id_ends.tolist(), strict=True)
-        ids = [data[start:end] for start, end in bounds]
-        offsets = records.starts + position
-        is_misplaced = (records.ticks < minute.start) | (records.ticks > minute.end)
-        findings = [
-            (row, minute.misplaced(int(offsets[row]), ids[row], int(records.ticks[row])))
-            for row in is_misplaced.nonzero()[0].tolist()
-        ]
-        findings += [
-            (row, minute.repeated(int(offsets[row]), ids[row]))
-            for row in self._ids.add(minute.number, offsets, ids)
-        ]
-        for _row, finding in sorted(findings, key=lambda each: each[0]):
-            yield finding
+    def _check_events(self, number: int, name: str, part: Part) -> Iterator[Finding]:
+        findings = [_misplaced(self._root_dir, name, each) for each in part.misplaced]
+        for row in self._ids.add(number, part.offsets, part.hashes):
+            findings += self._check_duplicate(name, int(part.offsets[row]))
+        findings.sort(key=lambda each: each.offset)
+        yield from findings
 
     def _check_duplicate(self, name: str, offset: int) -> Iterator[Finding]:
         """Report the event at *offset* of the file *name*, whose id occurred before; read the id again."""
         path = os.path.join(self._root_dir, name)
-        minute = _Minute(0, path, 0, 0)
         if not self._disk.exists(path):
             return
         with self._disk.open_to_read(path) as file:
@@ -268,16 +253,25 @@ class Audit:
                 None,
             )
         if isinstance(found, Record):
-            yield minute.repeated(offset, found.header.id)
+            what = f"event {_shown(found.header.id)}: there is another one with this id"
+            yield Finding(Defect.REPEATED, path, offset, what)
 
-    def _repair(
-        self, name: str, file: ReadableFile, size: int, damaged: list[tuple[int, int]]
-    ) -> None:
-        """Move the *damaged* ranges of the file *name* to the quarantine, and keep the rest as it is."""
+    def _repair(self, name: str) -> None:
+        """Move the damage in the file *name* to the quarantine, and keep the rest as it is."""
+        with self._disk.open_to_read(os.path.join(self._root_dir, name)) as file:
+            damaged = [
+                (part.offset, part.offset + part.size)
+                for part in examine(file, name)
+                if part.damage
+            ]
+            self._remove(name, file, damaged)
+
+    def _remove(self, name: str, file: ReadableFile, damaged: list[tuple[int, int]]) -> None:
+        """Move the *damaged* ranges of *file*, that of the minute *name*, to the quarantine."""
         for piece in _pieces(file, damaged):
             quarantine(self._disk, self._hidden, name, piece, file)
         path = os.path.join(self._root_dir, name)
-        edges = [0, *(edge for each in damaged for edge in each), size]
+        edges = [0, *(edge for each in damaged for edge in each), file.size()]
         kept = [
             (start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end
         ]
@@ -290,22 +284,13 @@ class Audit:
             self._disk.sync_directory(self._root_dir)
 
 
-class _Minute(NamedTuple):
-    """A minute file that is being checked: its number and path, and the ticks its name says, both included."""
-
-    number: int
-    path: str
-    start: int
-    end: int
-
-    def misplaced(self, offset: int, event_id: bytes, ticks: int) -> Finding:
-        span = f"from {self.start // TICKS_PER_S} to {self.end // TICKS_PER_S}"
-        what = f"event {_shown(event_id)}: its time {in_decimal(ticks)} is not {span}"
-        return Finding(Defect.MISPLACED, self.path, offset, what)
-
-    def repeated(self, offset: int, event_id: bytes) -> Finding:
-        what = f"event {_shown(event_id)}: there is another one with this id"
-        return Finding(Defect.REPEATED, self.path, offset, what)
+def _misplaced(root_dir: str, name: str, event: EventAt) -> Finding:
+    """Return the finding that *event* is, of the minute file *name* in *root_dir*."""
+    start, _, end = name.partition("-")
+    what = (
+        f"event {_shown(event.id)}: its time {in_decimal(event.ticks)} is not from {start} to {end}"
+    )
+    return Finding(Defect.MISPLACED, os.path.join(root_dir, name), event.offset, what)
 
 
 def _pieces(file: ReadableFile, ranges: list[tuple[int, int]]) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 import math
 import tempfile
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import IO
 
 import numpy as np
@@ -61,8 +61,8 @@ class DuplicateFinder:
         """Number of ids in memory."""
         return len(self._seen) + len(self._rows) // _ROW
 
-    def add(self, file: int, offsets: NDArray[np.int64], ids: Sequence[bytes]) -> list[int]:
-        """Add the *ids* of the events at *offsets* of the file with the number *file*.
+    def add(self, file: int, offsets: NDArray[np.int64], hashes: NDArray[np.int64]) -> list[int]:
+        """Add the *hashes* of the ids of the events at *offsets* of the file with the number *file*.
 
         Returns:
             The positions of those known to have occurred before; :meth:`remaining` finds the others.
@@ -71,10 +71,9 @@ class DuplicateFinder:
             EventWriteException: if the temporary file cannot be written.
         """
         if self._file is None:
-            if len(self._seen) + len(ids) <= self._seen_max:
-                return self._repeated(list(map(hash, ids)))
+            if len(self._seen) + len(hashes) <= self._seen_max:
+                return self._repeated(hashes.tolist())
             self._spill()
-        hashes = np.fromiter(map(hash, ids), np.int64, len(ids))
         for first in range(0, len(hashes), self._rows_max):
             part = slice(first, first + self._rows_max)
             self._append(hashes[part], file, offsets[part])
