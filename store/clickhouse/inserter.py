@@ -6,7 +6,7 @@ token after every failure that says nothing, and are stored once.
 That is not enough. The engine notes the token *before* the rows are part of the table: when it is killed between the two, it
 takes the repeated INSERT for one that it has made, and the rows are nowhere. It also notes it with the day, so that it does not
 recognise one that it made yesterday. So each row has a hash of its token, and after an answer that said nothing, the table itself
-is asked which rows it has.
+is asked which rows it got. Those it lacks are sent again, under another token if it takes this one for known.
 """
 
 import hashlib
@@ -57,6 +57,7 @@ class Inserter:
         self._pause = threading.Event()  # never set: to wait
         self._views = views
         self._events = tables.events
+        self._is_sharded = tables.is_sharded
         names = (
             "ticks",
             "n",
@@ -75,49 +76,54 @@ class Inserter:
 
         Args:
             rows: the events.
-            token: distinguishes this INSERT from all others, those of other processes too.
+            token: distinguishes this INSERT from all others, those of other processes too; it ends with a number.
             deadline: when to give up, in seconds of the monotonic clock.
             was_tried: whether it may have been sent already, by an earlier call or an earlier process.
 
         Raises:
             StoreAway: if the engine could not be reached until then; nothing was stored.
-            WriteUnknown: if it gave no definite answer; all of it was stored, or nothing.
+            WriteUnknown: if it gave no definite answer; all of it was stored, or nothing, on each shard.
             EventWriteException: if it refuses; nothing was stored.
         """
-        insert_hash = _hash(token)
-        data = encode_rows(rows, self._views, insert_hash)
+        lacking, insert_hash = rows, _hash(token)
         pause_s, is_unknown = _PAUSE_MIN_S, was_tried
+        refusal: Refused | None = None
         while True:
             try:
-                if is_unknown and not len(self._missing(rows, insert_hash, deadline)):
-                    return
-                self._send(data, token, deadline)
+                if is_unknown:
+                    lacking = self._lacking(rows, insert_hash, deadline)
+                    if not len(lacking):
+                        return
+                    if refusal is not None and len(lacking) == len(rows):
+                        raise _refusal(refusal) from refusal
+                self._send(lacking, token, insert_hash, deadline)
                 if not is_unknown:
                     return
-                rows = self._missing(rows, insert_hash, deadline)
-                if not len(rows):
+                lacking = self._lacking(rows, insert_hash, deadline)
+                if not len(lacking):
                     return
-                # The engine will not take this token again: it was killed when it had noted that, and no more.
-                log.warning(
-                    "%s lacks %d events of an INSERT that it says it has made: they are sent again",
-                    self.address,
-                    len(rows),
-                )
-                data = encode_rows(rows, self._views, insert_hash)
+                # It will not take this token again: it was killed when it had noted that, and no more.
                 token += "+"
-                continue
+                failure: Exception = Unknown(
+                    f"{self.address} lacks {len(lacking)} events of an INSERT that it says it has made"
+                )
             except (Away, Unknown, Refused) as error:
-                is_unknown |= isinstance(error, Unknown)
                 if isinstance(error, Refused) and not error.may_pass and not is_unknown:
-                    raise _refusal(error) from error
-                if time.monotonic() + pause_s >= deadline:
-                    kind = WriteUnknown if is_unknown else StoreAway
-                    raise kind(f"given up: {error}") from error
-                log.warning("will be sent again: %s", error)
+                    if not self._is_sharded:
+                        raise _refusal(error) from error
+                    refusal = error  # by one shard; others may have made their part
+                is_unknown |= isinstance(error, Unknown)
+                is_unknown |= isinstance(error, Refused) and self._is_sharded
+                failure = error
+            if time.monotonic() + pause_s >= deadline:
+                kind = WriteUnknown if is_unknown else StoreAway
+                raise kind(f"given up: {failure}") from failure
+            log.warning("will be sent again: %s", failure)
             self._pause.wait(pause_s)
             pause_s = min(2 * pause_s, _PAUSE_MAX_S)
 
-    def _send(self, data: bytes, token: str, deadline: float) -> None:
+    def _send(self, rows: Rows, token: str, insert_hash: int, deadline: float) -> None:
+        data = encode_rows(rows, self._views, insert_hash)
         # An asynchronous INSERT would not be recognised when it is repeated; one over several shards is made when all have it.
         settings = {
             "insert_deduplication_token": token,
@@ -126,21 +132,25 @@ class Inserter:
         }
         self._wire.insert(self._sql, data, _time_left_s(deadline), **settings)
 
-    def _missing(self, rows: Rows, insert_hash: int, deadline: float) -> Rows:
-        """Return those of *rows* that the table does not have.
+    def _lacking(self, rows: Rows, insert_hash: int, deadline: float) -> Rows:
+        """Return those of *rows* that were not stored; what was removed since then was.
 
         Raises:
-            EventReadException: if it cannot be asked.
+            EventReadException: if the engine cannot be asked.
         """
         ticks_per_minute = MINUTE_S * TICKS_PER_S
         first, last = int(rows.ticks.min()), int(rows.ticks.max())
         # Minutes are what the table is sorted by: without them, all of it would be read.
-        there = self._wire.fetch(
+        answer = self._wire.ask(
             f"SELECT n FROM {self._events} WHERE insert_hash = {insert_hash}"
             f" AND minute BETWEEN {first // ticks_per_minute * MINUTE_S} AND {last // ticks_per_minute * MINUTE_S}",
-            timeout_s=_time_left_s(deadline),
+            _time_left_s(deadline),
+            apply_deleted_mask="0",
         )
-        return rows.without(set(map(int, there.split())))
+        stored = set(map(int, answer.split()))
+        if stored and not self._is_sharded:
+            return rows.without(range(len(rows)))  # an INSERT is one part: it was made as a whole
+        return rows.without(stored)
 
 
 def _time_left_s(deadline: float) -> float:
@@ -148,7 +158,13 @@ def _time_left_s(deadline: float) -> float:
 
 
 def _hash(token: str) -> int:
-    return int.from_bytes(hashlib.blake2b(token.encode(), digest_size=8).digest())
+    """Return the hash of *token*: of two that differ in their last number alone, as those of one writer, the difference of these.
+
+    So neighbours in the table differ by little, and take little room.
+    """
+    prefix, _, number = token.rpartition("-")
+    first = int.from_bytes(hashlib.blake2b(prefix.encode(), digest_size=8).digest())
+    return (first + int(number)) % (1 << 64)
 
 
 def _refusal(error: Refused) -> EventWriteException:

@@ -76,7 +76,7 @@ SETTINGS enable_block_number_column = 1, fsync_after_insert = 1, fsync_part_dire
 _INSERT_HASH = """
 ALTER TABLE events
     -- The INSERT it came with, as a hash of its token; 0 for those stored before there was this column.
-    ADD COLUMN IF NOT EXISTS insert_hash UInt64 CODEC(ZSTD(1))
+    ADD COLUMN IF NOT EXISTS insert_hash UInt64 CODEC(Delta, ZSTD(1))
 """
 
 _MIGRATIONS: tuple[tuple[str, ...], ...] = ((_EVENTS, _ENTRIES), (_INSERT_HASH,))

@@ -25,8 +25,10 @@ _BUFFER_SIZE = 64 << 20
 _MAY_PASS = frozenset({202, 241, 242, 252, 439})
 """Errors that may not come again. TOO_MANY_SIMULTANEOUS_QUERIES, MEMORY_LIMIT_EXCEEDED, TABLE_IS_READ_ONLY, TOO_MANY_PARTS,
 CANNOT_SCHEDULE_TASK."""
-_SAYS_NOTHING = frozenset({159, 209, 210, 236, 279, 285, 286, 319, 394, 425, 999, 1000, 1001, 1002})
-"""Errors after which an INSERT may have been made. TIMEOUT_EXCEEDED, SOCKET_TIMEOUT, NETWORK_ERROR, ABORTED,
+_SAYS_NOTHING = frozenset(
+    {32, 159, 209, 210, 236, 279, 285, 286, 319, 394, 425, 999, 1000, 1001, 1002}
+)
+"""Errors after which an INSERT may have been made. ATTEMPT_TO_READ_AFTER_EOF, TIMEOUT_EXCEEDED, SOCKET_TIMEOUT, NETWORK_ERROR, ABORTED,
 ALL_CONNECTION_TRIES_FAILED, TOO_FEW_LIVE_REPLICAS, UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE, UNKNOWN_STATUS_OF_INSERT,
 QUERY_WAS_CANCELLED, SYSTEM_ERROR, KEEPER_EXCEPTION, and those of libraries."""
 
@@ -78,25 +80,26 @@ class Wire:
         self._lock = threading.Lock()
 
     def fetch(
-        self,
-        sql: str,
-        parameters: Mapping[str, str] | None = None,
-        timeout_s: float | None = None,
-        **settings: str,
+        self, sql: str, parameters: Mapping[str, str] | None = None, **settings: str
     ) -> bytes:
         """Ask *sql*, which changes nothing, with *parameters* and *settings*, and return the answer.
-
-        It is asked twice, each time for at most *timeout_s* seconds; without one, for as long as this object waits.
 
         Raises:
             EventReadException: if there is none.
         """
-        arguments = sql.encode(), settings, parameters or {}, timeout_s or self.timeout_s
         try:
-            return self._ask(*arguments)
+            return self._ask(sql.encode(), settings, parameters or {}, self.timeout_s)
         except (Unknown, Away):
             # The engine may have been started again, or a part of the network.
-            return self._ask(*arguments)
+            return self._ask(sql.encode(), settings, parameters or {}, self.timeout_s)
+
+    def ask(self, sql: str, timeout_s: float, **settings: str) -> bytes:
+        """Ask *sql*, which changes nothing, with *settings*, once, and wait at most *timeout_s* seconds for the answer.
+
+        Raises:
+            EventReadException: if there is none.
+        """
+        return self._ask(sql.encode(), settings, {}, timeout_s)
 
     def execute(
         self, sql: str, parameters: Mapping[str, str] | None = None, **settings: str

@@ -1,15 +1,18 @@
 """Several shards: each minute is on one, an answer is of all, and a shard that is away is an error."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 
 import pytest
 from engines.server import CLUSTER, Server, free_ports
 
 from store import (
+    Batch,
     Event,
     EventReadException,
     EventStore,
+    EventWriteException,
     Query,
     StoreReadOnly,
     WriteUnknown,
@@ -17,6 +20,10 @@ from store import (
 )
 from store.backend import Opening
 from store.clickhouse.address import parse_address
+from store.clickhouse.columns import rows_of
+from store.clickhouse.inserter import Inserter
+from store.clickhouse.shards import sharded
+from store.clickhouse.tables import EVENT_ID
 from store.clickhouse.wire import Wire
 from tests.reading import EVERYTHING, ids_in
 from theiafs.lineviews import LINE_VIEWS
@@ -45,10 +52,16 @@ def address_of(servers: list[Server], database: str) -> str:
     )
 
 
+def database_of(request: pytest.FixtureRequest) -> str:
+    """Return the name of the database of a test."""
+    name: str = request.node.name
+    return name.translate({ord("["): "_", ord("]"): None})
+
+
 @pytest.fixture
 def store(servers: list[Server], request: pytest.FixtureRequest) -> Iterator[EventStore]:
     opening = Opening(timeout_s=TIMEOUT_S, measured_views=LINE_VIEWS)
-    opened = open_store(address_of(servers, request.node.name), opening)
+    opened = open_store(address_of(servers, database_of(request)), opening)
     yield opened
     opened.close()
 
@@ -121,6 +134,52 @@ def test_a_shard_that_is_away(store: EventStore, servers: list[Server]) -> None:
     found = [str(event.id) for event in store.select(Query())]
     assert sorted(set(found) - {"noted"}) == sorted(str(event.id) for event in EVENTS)
     assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize("days", [0, 1])
+def test_one_of_two_that_refuses(
+    store: EventStore, servers: list[Server], request: pytest.FixtureRequest, days: int
+) -> None:
+    """Makes an INSERT unknown, until the other has its part: once, also when it is repeated on another day."""
+    del store  # it has made the tables
+    database = database_of(request)
+    addresses = [f"clickhouse://{server.host}/{database}" for server in servers]
+    front, second = (Wire(parse_address(each), "", TIMEOUT_S) for each in addresses)
+    inserter = Inserter(front, sharded(CLUSTER), ())
+    arrived = f"ALTER TABLE {sharded(CLUSTER).events} MODIFY COLUMN arrived DEFAULT now64(9)"
+    front.execute(f"{arrived} - INTERVAL {days} DAY")
+    second.execute("ALTER TABLE events ADD CONSTRAINT no CHECK throwIf(1, 'no') = 1")
+    rows = rows_of([Batch.of(EVENTS)])
+    with pytest.raises(WriteUnknown):
+        inserter.insert(rows, "token-1", time.monotonic() + 1)
+    assert 0 < int(front.fetch("SELECT count() FROM events")) < len(EVENTS)
+    assert int(second.fetch("SELECT count() FROM events")) == 0
+    front.execute(arrived)
+    second.execute("ALTER TABLE events DROP CONSTRAINT no")
+    inserter.insert(rows, "token-1", time.monotonic() + TIMEOUT_S, was_tried=True)
+    ids = front.fetch(f"SELECT {EVENT_ID} FROM {sharded(CLUSTER).events}").decode().split()
+    assert sorted(ids) == sorted(str(event.id) for event in EVENTS)
+    for each in (front, second):
+        each.close()
+
+
+def test_all_of_them_that_refuse(
+    store: EventStore, servers: list[Server], request: pytest.FixtureRequest
+) -> None:
+    """Nothing was stored then, and that is said."""
+    database = database_of(request)
+    wires = [
+        Wire(parse_address(f"clickhouse://{server.host}/{database}"), "", TIMEOUT_S)
+        for server in servers
+    ]
+    for each in wires:
+        each.execute("ALTER TABLE events ADD CONSTRAINT no CHECK throwIf(1, 'no') = 1")
+    with pytest.raises(EventWriteException) as caught:
+        store.save_all(EVENTS)
+    assert not isinstance(caught.value, WriteUnknown)
+    for each in wires:
+        assert int(each.fetch("SELECT count() FROM events")) == 0
+        each.close()
 
 
 def test_it_is_removed_by_age(servers: list[Server]) -> None:
