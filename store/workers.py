@@ -17,9 +17,13 @@ _Piece = TypeVar("_Piece")
 _Result = TypeVar("_Result")
 
 
+_CORES_MAX = 8
+"""More processes than this wait for the one that takes what they find, and need memory."""
+
+
 def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Return how many processes work at the same time on the cores that this one may use."""
+    return min(len(os.sched_getaffinity(0)), _CORES_MAX)
 
 
 class Workers(Generic[_Piece, _Result]):
@@ -58,7 +62,9 @@ class Workers(Generic[_Piece, _Result]):
             ) from error
 
     def map(self, pieces: Iterable[_Piece]) -> Iterator[_Result]:
-        """Yield what the work makes of each of *pieces*, in their order, while the next ones are worked on; iterating over *pieces* raises nothing.
+        """Yield what the work makes of each of *pieces*, in their order, while the next ones are worked on.
+
+        Iterating over *pieces* raises nothing, and this iterator is used to its end before there is another.
 
         Raises:
             WorkerEnded: if a worker has ended.
@@ -76,13 +82,8 @@ class Workers(Generic[_Piece, _Result]):
             yield self._receive(turns.popleft())
 
     def _send(self, turn: int, piece: _Piece) -> None:
-        # Its signal would end this process without a word.
-        before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        try:
-            with self._checking(turn):
-                self._connections[turn].send(piece)
-        finally:
-            signal.signal(signal.SIGPIPE, before)
+        with _without_sigpipe(), self._checking(turn):
+            self._connections[turn].send(piece)
 
     def _receive(self, turn: int) -> _Result:
         with self._checking(turn):
@@ -112,8 +113,24 @@ class Workers(Generic[_Piece, _Result]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_exc_info: object) -> None:
+    def __exit__(self, kind: object, *_exc_info: object) -> None:
+        if kind is not None:  # what they work on is not wanted any more
+            for process in self._processes:
+                process.terminate()
         self.close()
+
+
+@contextlib.contextmanager
+def _without_sigpipe() -> Iterator[None]:
+    """Keep the signal of a pipe that nothing reads any more from this thread: it would end the process without a word."""
+    signals = {signal.SIGPIPE}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        if signal.SIGPIPE not in before:
+            signal.sigtimedwait(signals, 0)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(

@@ -402,7 +402,8 @@ def test_our_own_files_show_every_change(tmp_path: Path) -> None:
     store.close()
 
 
-def test_reindexing(root: Path) -> None:
+@pytest.mark.parametrize("process_count", [0, 2])
+def test_reindexing(root: Path, process_count: int) -> None:
     """It rebuilds the index, and only of a store that is not open."""
     wanted = expected(root)
     settle(root)
@@ -410,7 +411,7 @@ def test_reindexing(root: Path) -> None:
         connection.execute("UPDATE snapshot SET checksum = 77")
     connection.close()
     told: list[tuple[int, int]] = []
-    count = reindex(str(root), lambda done, total: told.append((done, total)))
+    count = reindex(str(root), lambda done, total: told.append((done, total)), process_count)
     assert told[-1] == (count, count)
     assert opened(root) == wanted
     store = NaiveEventStore(str(root), NEVER_MS)

@@ -131,6 +131,6 @@ def test_workers_find_the_same(tmp_path: Path) -> None:
     scanner = Scanner(str(tmp_path), Disk(), one_by_one.ids_of)
     expected = [facts(scanner.scan(name), one_by_one) for name in names]
     with ScanWorkers(str(tmp_path), 2) as workers:
-        found = list(workers.scan_all(names, together.ids_of))
+        found = list(workers.scan_all(names, [200] * len(names), together.ids_of))
     assert [facts(each, together) for each in found] == expected
     assert None in expected

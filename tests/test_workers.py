@@ -1,9 +1,11 @@
 """Workers: what they answer, in which order, and how they end."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,6 +86,29 @@ def test_one_that_was_ended_is_no_end() -> None:
         os.kill(first, signal.SIGKILL)
         with pytest.raises(WorkerEnded, match=f"process {first}, which doubles, was ended"):
             workers._receive(0)
+
+
+def test_they_do_not_go_on_after_an_error() -> None:
+    """As when it is interrupted: what they work on is wanted no more."""
+    workers = Workers(signal.sigwait, 2, "waits")
+    started = [each.pid for each in workers._processes]
+    with contextlib.suppress(KeyboardInterrupt), workers:
+        for turn in range(2):
+            workers._send(turn, [signal.SIGUSR1])
+        raise KeyboardInterrupt
+    for each in started:
+        assert not Path(f"/proc/{each}").exists()
+
+
+def test_another_thread_may_ask() -> None:
+    """Signals are the main thread's."""
+    answers: list[int] = []
+    workers: Workers[int, int] = Workers(abs, 2, "counts")
+    with workers:
+        thread = threading.Thread(target=lambda: answers.extend(workers.map([-1, -2, -3])))
+        thread.start()
+        thread.join()
+    assert answers == [1, 2, 3]
 
 
 def test_they_end_with_the_process_that_started_them() -> None:

@@ -188,7 +188,7 @@ def _reindex(store: str) -> int:
     """Rebuild the index of *store*, and return the exit status."""
     try:
         with Progress("indexing", copy_of_terminal()) as progress:
-            minutes = reindex(backend_of(store).directory, progress)
+            minutes = reindex(backend_of(store).directory, progress, cores())
     except EventStoreException as error:
         print(f"theiafs: {printable(str(error))}", file=sys.stderr)
         return 1

@@ -1,6 +1,5 @@
 """Examining minute files: what an audit has to know of each, found out of its bytes alone, in several processes."""
 
-import itertools
 import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from store.disk.disk import Disk
 from store.disk.file import ReadableFile
+from store.engine.pieces import pieces
 from store.errors import EventReadException
 from store.format.record import Record
 from store.format.scan import Block, Damage, scan_blocks
@@ -21,9 +21,6 @@ __all__ = ["EventAt", "Examiners", "Part", "examine"]
 
 _SIZE_MAX = 16 << 20
 """A larger file is examined by the process that asks, part by part: all of its parts could be too much memory."""
-
-_AT_ONCE = 256
-"""Number of files, and a quarter of the bytes above, that a process examines before it says what it found."""
 
 _NONE = np.zeros(0, np.int64)
 
@@ -130,8 +127,8 @@ class Examiners:
         if not self._has_workers:
             yield from map(self._parts, names)
             return
-        pieces = list(_pieces(names, sizes))
-        for some, found in zip(pieces, self._workers.map(pieces), strict=True):
+        divided = list(pieces(names, sizes))
+        for some, found in zip(divided, self._workers.map(divided), strict=True):
             for name, parts in zip(some, found.parts(), strict=True):
                 yield self._parts(name) if parts is None else parts
 
@@ -154,19 +151,8 @@ class Examiners:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_exc_info: object) -> None:
-        self._workers.close()
-
-
-def _pieces(names: Sequence[str], sizes: Sequence[int]) -> Iterator[Sequence[str]]:
-    """Yield *names*, of files of *sizes*, in pieces for one process."""
-    piece_size = _SIZE_MAX // 4
-    turns = [each // piece_size for each in itertools.accumulate(sizes)]
-    first = 0
-    for last in range(1, len(names) + 1):
-        if last == len(names) or last - first == _AT_ONCE or turns[last] != turns[first]:
-            yield names[first:last]
-            first = last
+    def __exit__(self, *exc_info: object) -> None:
+        self._workers.__exit__(*exc_info)
 
 
 class _Found(NamedTuple):

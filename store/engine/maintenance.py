@@ -14,34 +14,37 @@ from store.index.database import remove_database
 from store.minutes.names import parse_name
 from store.progress import Progress, show_nothing
 from store.query import Query
-from store.workers import cores
 
 __all__ = ["reindex", "remove_minute_files"]
 
 
-def reindex(directory: str, progress: Progress = show_nothing) -> int:
+def reindex(directory: str, progress: Progress = show_nothing, process_count: int = 0) -> int:
     """Rebuild the index of the store in *directory*, and the filters of texts that searches for words need.
 
     Args:
         directory: its path.
         progress: called with the number of minute files read so far, and the number to read.
+        process_count: the number of processes that read minute files; 0 if this one does. With others, call this before there
+            are threads.
 
     Returns:
         The number of minute files.
 
     Raises:
-        EventStoreException: if there is no store there, or another process has it open.
+        EventStoreException: if there is no store there, another process has it open, or a process cannot be started.
     """
     DirectoryBackend(directory).check(is_read_only=True)
     disk = Disk()
     check_there(disk, directory)
     disk.make_directory(os.path.dirname(lock_path(directory)))
-    with contextlib.closing(disk.lock_store(directory, lock_path(directory))):
-        remove_database(disk, index_path(directory))
-    with (
-        ScanWorkers(directory, cores()) as workers,
-        contextlib.closing(NaiveEventStore(directory, progress=progress, workers=workers)) as store,
-    ):
+    with contextlib.ExitStack() as stack:
+        workers = (
+            stack.enter_context(ScanWorkers(directory, process_count)) if process_count else None
+        )
+        with contextlib.closing(disk.lock_store(directory, lock_path(directory))):
+            remove_database(disk, index_path(directory))
+        store = NaiveEventStore(directory, progress=progress, workers=workers)
+        stack.enter_context(contextlib.closing(store))
         store.filter_texts()
         return sum(1 for _name in store.minutes(Query()))
 

@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 
 from store.disk.disk import Disk
 from store.disk.file import FileStat
+from store.engine.pieces import pieces
 from store.engine.scanner import Scanned, Scanner
 from store.index.minute import DAMAGED, EntryColumns, MinuteEntries
 from store.index.stamp import Stamp
 from store.workers import Workers
 
 __all__ = ["ScanWorkers"]
-
-_AT_ONCE = 256
-"""Number of files that a process scans before it says what it found."""
 
 IdsOf = Callable[[Sequence[bytes]], NDArray[np.int64]]
 
@@ -36,21 +34,22 @@ class ScanWorkers:
     def __init__(self, root_dir: str, count: int) -> None:
         self._workers = Workers(_Work(root_dir), count, "reads minute files")
 
-    def scan_all(self, names: Sequence[str], ids_of: IdsOf) -> Iterator[Scanned | None]:
-        """Scan the minute files *names*, as :meth:`Scanner.scan_all` does; *ids_of* returns the ids of streams.
+    def scan_all(
+        self, names: Sequence[str], sizes: Sequence[int], ids_of: IdsOf
+    ) -> Iterator[Scanned | None]:
+        """Scan the minute files *names*, of *sizes* in bytes, as :meth:`Scanner.scan_all` does; *ids_of* returns the ids of streams.
 
         Raises:
             WorkerEnded: if a process has ended.
         """
-        pieces = (names[first : first + _AT_ONCE] for first in range(0, len(names), _AT_ONCE))
-        for found in self._workers.map(pieces):
+        for found in self._workers.map(pieces(names, sizes)):
             yield from found.scanned(ids_of)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_exc_info: object) -> None:
-        self._workers.close()
+    def __exit__(self, *exc_info: object) -> None:
+        self._workers.__exit__(*exc_info)
 
 
 class _Work:

@@ -113,7 +113,8 @@ class State:
         if workers is None:
             found = self.scanner.scan_all(names)
         else:
-            found = workers.scan_all(names, self.lookup.ids_of)
+            sizes = {file.name: file.size for file in files}
+            found = workers.scan_all(names, [sizes[name] for name in names], self.lookup.ids_of)
         for first in range(0, len(names), _SAVED_AT_ONCE):
             rows = []
             some = itertools.islice(found, _SAVED_AT_ONCE)

@@ -80,8 +80,8 @@ class ReaderProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_exc_info: object) -> None:
-        self._workers.close()
+    def __exit__(self, *exc_info: object) -> None:
+        self._workers.__exit__(*exc_info)
 
 
 @contextlib.contextmanager
