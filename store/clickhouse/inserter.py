@@ -39,6 +39,10 @@ _TIMEOUT_MIN_S = 0.1
 log = logging.getLogger(__name__)
 
 
+class _TokenSpent(Unknown):
+    """The engine takes an INSERT for known that it has not made: it will not make it under this token."""
+
+
 class Inserter:
     """Makes INSERTs, each until the answer is definite.
 
@@ -87,7 +91,7 @@ class Inserter:
         """
         lacking, insert_hash = rows, _hash(token)
         pause_s, is_unknown = _PAUSE_MIN_S, was_tried
-        refusal: Refused | None = None
+        refusal: EventWriteException | None = None
         while True:
             try:
                 if is_unknown:
@@ -95,32 +99,39 @@ class Inserter:
                     if not len(lacking):
                         return
                     if refusal is not None and len(lacking) == len(rows):
-                        raise _refusal(refusal) from refusal
+                        raise refusal
                 self._send(lacking, token, insert_hash, deadline)
-                if not is_unknown:
-                    return
-                lacking = self._lacking(rows, insert_hash, deadline)
-                if not len(lacking):
-                    return
-                # It will not take this token again: it was killed when it had noted that, and no more.
-                token += "+"
-                failure: Exception = Unknown(
-                    f"{self.address} lacks {len(lacking)} events of an INSERT that it says it has made"
-                )
+                if is_unknown:
+                    self._confirm(rows, insert_hash, deadline)
             except (Away, Unknown, Refused) as error:
-                if isinstance(error, Refused) and not error.may_pass and not is_unknown:
+                if isinstance(error, _TokenSpent):
+                    token += "+"
+                elif isinstance(error, Refused) and not error.may_pass and not is_unknown:
                     if not self._is_sharded:
                         raise _refusal(error) from error
-                    refusal = error  # by one shard; others may have made their part
+                    refusal = _refusal(error)  # by one shard; others may have made their part
                 is_unknown |= isinstance(error, Unknown)
                 is_unknown |= isinstance(error, Refused) and self._is_sharded
-                failure = error
-            if time.monotonic() + pause_s >= deadline:
-                kind = WriteUnknown if is_unknown else StoreAway
-                raise kind(f"given up: {failure}") from failure
-            log.warning("will be sent again: %s", failure)
+                if time.monotonic() + pause_s >= deadline:
+                    kind = WriteUnknown if is_unknown else StoreAway
+                    raise kind(f"given up: {error}") from error
+                log.warning("will be sent again: %s", error)
+            else:
+                return
             self._pause.wait(pause_s)
             pause_s = min(2 * pause_s, _PAUSE_MAX_S)
+
+    def _confirm(self, rows: Rows, insert_hash: int, deadline: float) -> None:
+        """Check that *rows* were stored, which the engine says of a repeated INSERT.
+
+        Raises:
+            _TokenSpent: if they were not: it was killed when it had noted the token, and no more.
+            EventReadException: if it cannot be asked.
+        """
+        if lacking := len(self._lacking(rows, insert_hash, deadline)):
+            raise _TokenSpent(
+                f"{self.address} lacks {lacking} events of an INSERT that it says it has made"
+            )
 
     def _send(self, rows: Rows, token: str, insert_hash: int, deadline: float) -> None:
         data = encode_rows(rows, self._views, insert_hash)

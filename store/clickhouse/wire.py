@@ -147,11 +147,12 @@ class Wire:
         try:
             connection.sock.settimeout(max(deadline - time.monotonic(), 0.001))
             connection.request("POST", url, body, self._headers)
-            response = connection.getresponse()
-            if not response.chunked and response.length is None:
-                # Its headers ended too early, which http.client takes for an answer without a length.
-                raise http.client.IncompleteRead(b"")
-            data = response.read()
+            # It has the connection until it is closed, also if it is cut.
+            with connection.getresponse() as response:
+                if not response.chunked and response.length is None:
+                    # Its headers ended too early, which http.client takes for an answer without a length.
+                    raise http.client.IncompleteRead(b"")
+                data = response.read()
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise Unknown(f"{self.address} gave no answer: {_shown(error)}") from error

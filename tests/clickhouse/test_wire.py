@@ -1,5 +1,6 @@
 """Requests: over connections that may be dead, and with users and passwords of any letters."""
 
+import os
 import socket
 import struct
 import threading
@@ -102,6 +103,24 @@ def test_an_answer_that_was_cut_is_none(resetting: ResettingServer, answer: byte
         resetting.answer = answer + _LAST_CHUNK
         if answer == _CHUNKED:
             assert wire.fetch("SELECT 11") == b"11"
+
+
+def test_an_answer_that_was_cut_leaves_nothing_open(resetting: ResettingServer) -> None:
+    """Not even as long as what failed is told, or until garbage is collected."""
+    address = parse_address(f"clickhouse://127.0.0.1:{resetting.port}/x")
+    errors: list[Unknown] = []
+    with closing(Wire(address, "", _TIMEOUT_S)) as wire:
+        before = len(os.listdir("/proc/self/fd"))
+        for answer in (
+            _CHUNKED,
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n1",
+            b"HTTP/1.1 200 OK\r\n\r\n",
+        ):
+            resetting.answer = answer
+            with pytest.raises(Unknown) as caught:
+                wire.ask("SELECT 1", _TIMEOUT_S)
+            errors.append(caught.value)
+        eventually(lambda: len(os.listdir("/proc/self/fd")) == before)  # the server's ends, too
 
 
 class FailingInserter(Inserter):
