@@ -31,7 +31,7 @@ from theiafs.unmounting import remove_stale, unmount
 
 __all__ = ["main", "make_parser"]
 
-_GC_THRESHOLDS = (20_000, 50, 50)
+_GC_THRESHOLDS = (20_000, 10, 10)
 
 _OPTIONS_HELP = """\
 options after -o, separated by commas:

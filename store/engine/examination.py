@@ -174,7 +174,7 @@ class _Found(NamedTuple):
         parts = [part for parts in files if isinstance(parts, list) for part in parts]
         return cls(
             [
-                [(part._replace(offsets=(), hashes=()), len(part.offsets)) for part in each]  # type: ignore[arg-type]
+                [(part._replace(offsets=_NONE, hashes=_NONE), len(part.offsets)) for part in each]
                 if isinstance(each, list)
                 else each
                 for each in files
