@@ -57,7 +57,7 @@ class Rows(NamedTuple):
             edges = self.edges[first : last + 1]
             some = slice(first, last)
             data = self.data[edges[0] : edges[-1]]
-            yield _first_rows(
+            yield _whole_insert(
                 data, edges - edges[0], self.ticks[some], self.streams[some], self.keys
             )
             first = last
@@ -77,10 +77,10 @@ class Rows(NamedTuple):
         )
 
 
-def _first_rows(
+def _whole_insert(
     data: bytes, edges: Integers, ticks: Integers, streams: Integers, keys: list[bytes]
 ) -> Rows:
-    """Return the rows of an INSERT that has no others."""
+    """Return the rows of an INSERT, all of them, numbered from 0."""
     return Rows(data, edges, ticks, streams, keys, np.arange(len(ticks)))
 
 
@@ -95,7 +95,7 @@ def rows_of(batches: Sequence[Batch]) -> Rows:
         streams.append(np.array(each.streams, np.int64) + len(keys))
         keys += each.keys
     edges = np.concatenate(([0], np.cumsum(sizes)))
-    return _first_rows(data, edges, ticks, np.concatenate(streams), keys)
+    return _whole_insert(data, edges, ticks, np.concatenate(streams), keys)
 
 
 def encode_rows(rows: Rows, views: Sequence[View], insert_hash: int) -> bytes:
