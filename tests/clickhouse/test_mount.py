@@ -12,6 +12,7 @@ import pytest
 from engines.server import Server, free_ports
 
 from tests.mount.conftest import is_mounted, theiafs
+from tests.stopping import stop_process
 from tests.waiting import eventually
 
 TIMEOUT_S = 3
@@ -142,7 +143,7 @@ def test_an_engine_that_hangs(mount: EngineMount, own_server: Server) -> None:
     """It costs the timeout, and an append says that its outcome is unknown; it is stored once or not at all."""
     mount.mount(f"timeout={TIMEOUT_S}")
     mount.shell("echo before >> ingest")
-    own_server.send_signal(signal.SIGSTOP)
+    stop_process(own_server.process_id)
     began = time.monotonic()
     assert "Connection timed out" in mount.shell("echo unknown >> ingest", check=False)
     assert "Input/output error" in mount.shell("cat events", check=False)

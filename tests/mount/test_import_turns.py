@@ -13,6 +13,7 @@ import pytest
 from tests.imports import events_in
 from tests.mount.conftest import Mount
 from tests.mount.test_import import LINES, start_import
+from tests.stopping import stop_process
 from tests.test_import import write
 from tests.waiting import eventually
 
@@ -121,7 +122,7 @@ def test_a_store_that_was_mounted_meanwhile_gets_events_through_its_mount(
     mounted.umount()
     store = mounted.store_path
     with two_imports(store, store, tmp_path, lambda: list(store.glob("[0-9]*"))) as imports:
-        imports.waiting.send_signal(signal.SIGSTOP)
+        stop_process(imports.waiting.pid)
         imports.begun.kill()
         imports.begun.wait()
         mounted.mount()

@@ -14,6 +14,7 @@ from store import backend_of
 from store.disk.disk import Disk
 from store.filenames import lock_path
 from tests.mount.conftest import COMMAND_LINE, ENVIRONMENT, NO_LOG, Mount, theiafs
+from tests.stopping import stop_process
 from tests.waiting import eventually
 from theiafs import cli
 from theiafs.errors import MountError
@@ -105,7 +106,7 @@ def test_a_mount_whose_process_ends_while_it_is_asked_is_stale(
     """The kernel ends a request that waits with another error than those that come later."""
     mount = make_mount()
     process_id = mount.process_id
-    os.kill(process_id, signal.SIGSTOP)
+    stop_process(process_id)
     with ThreadPoolExecutor(1) as asking:
         found = asking.submit(is_stale, str(mount.path))
         eventually(is_waiting_for_a_mount)

@@ -13,6 +13,7 @@ import pytest
 
 from store import Event, EventSerializer, StoreLocked, backend_of
 from tests.mount.conftest import ENVIRONMENT, Mount, is_mounted
+from tests.stopping import stop_process
 from tests.waiting import eventually
 
 COMMAND = [sys.executable, "-m", "theiafs"]
@@ -144,7 +145,7 @@ def test_umount_of_a_mount_that_does_not_answer(unmounted: Mount) -> None:
     unmounted.mount()
     process_id = unmounted.process_id
     unmounted.shell("echo line >> ingest")
-    os.kill(process_id, signal.SIGSTOP)
+    stop_process(process_id)
     try:
         done = run("umount", "--timeout", "1", unmounted.path)
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
