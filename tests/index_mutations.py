@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ COLUMNS = {
     "levels": ("id", "version", "codes"),
     "text_filters": ("id", "first", "last", "members", "bits"),
     "snapshot": ("generation", "catalog", "totals", "checksum"),
+    "former_minutes": ("id", "row", "summary", "checksum"),
 }
 EXTREMES = [0, 1, -1, 2, 7, 59, 60, 2**31, 2**32 - 1, 2**40, 2**63 - 1, -(2**63)]
 TYPES: list[object] = [
@@ -54,8 +56,8 @@ class Mutation(NamedTuple):
 
 
 @st.composite
-def mutations(draw: st.DrawFn) -> Mutation:
-    table = draw(st.sampled_from(list(COLUMNS)))
+def mutations(draw: st.DrawFn, tables: Sequence[str] = tuple(COLUMNS)) -> Mutation:
+    table = draw(st.sampled_from(tables))
     return Mutation(
         table,
         draw(st.sampled_from(COLUMNS[table])),
@@ -68,7 +70,7 @@ def mutations(draw: st.DrawFn) -> Mutation:
         draw(st.integers(0, 1 << 12)),
         draw(st.one_of(st.sampled_from(EXTREMES), st.integers(-300, 300))),
         draw(st.sampled_from([1, 2, 4, 8])),
-        draw(st.booleans()) or table == "snapshot",
+        draw(st.booleans()) or table in ("snapshot", "former_minutes"),
     )
 
 
@@ -111,6 +113,8 @@ def changed(value: object, values: list[object], mutation: Mutation) -> object:
         return TYPES[place % len(TYPES)]
     if how == "other":
         return values[place % len(values)]
+    if value is None:
+        return None
     if isinstance(value, int):
         return max(-(2**63), min(value + number if how == "add" else number, 2**63 - 1))
     if isinstance(value, str):
@@ -166,6 +170,7 @@ def mend_checksums(connection: sqlite3.Connection) -> None:
         "UPDATE streams SET checksum = sum_of(key)",
         "UPDATE state SET digest = (SELECT sum((id + 1) * checksum % 4294967291) FROM streams)",
         "UPDATE minutes SET checksum = sum_of(row, summary)",
+        "UPDATE former_minutes SET checksum = sum_of(row, summary) WHERE row IS NOT NULL",
         "UPDATE entries SET layout = sealed(layout, 4), ticks = sealed(ticks, 4)",
         "UPDATE ids SET hashes = sealed(hashes, 8)",
         "UPDATE line_sums SET sums = sealed(sums, 4)",

@@ -17,6 +17,7 @@ names of tags and what has them, the time of the newest event, what is in a rang
 
 import contextlib
 import math
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -52,6 +53,7 @@ from theiafs.lineviews import LINE_VIEWS
 ROOT = "/s"
 INDEX = "index.sqlite"
 NEVER_MS = 1e9
+CHANGING = ("state", "streams", "minutes", "snapshot", "former_minutes")
 FOR_LEVEL = Query().where(AtLevel(frozenset({"err"})))
 FOR_WORD = Query().where(Matches("977")).where(HasTag(frozenset({"db"})))
 ALL_QUERIES = [*QUERIES, FOR_LEVEL, FOR_WORD]
@@ -91,6 +93,23 @@ def disk() -> Iterator[FaultyDisk]:
         store._measurer.measure_all()
         store.close()
         yield made.after_a_power_cut(Fate("kept"))
+
+
+@pytest.fixture(scope="module")
+def killed(disk: FaultyDisk) -> FaultyDisk:
+    """The same store after a process was killed that had changed minutes and streams; its index has former rows."""
+    copy = disk.after_a_power_cut(Fate("kept"))
+    store = NaiveEventStore(ROOT, NEVER_MS, copy)
+    store.save_all(
+        Event(f"later{n}", f"app{n % 4}", 50.0 * n, ["web", "later"], "later") for n in range(15)
+    )
+    for number in (3, 4, 30, 40):
+        store.delete(f"id{number}")
+    store._flush_all()
+    with contextlib.closing(sqlite3.connect(copy.database_path(index_path(ROOT)))) as connection:
+        [(former,)] = connection.execute("SELECT count(*) FROM former_minutes")
+    assert former > 5
+    return copy.after_a_power_cut(Fate("kept"))
 
 
 def asked(store: EventStore) -> dict[str, object]:
@@ -201,6 +220,12 @@ def truth(disk: FaultyDisk) -> Truth:
     return Truth(rebuilt(disk.after_a_power_cut(Fate("kept"))))
 
 
+@pytest.fixture(scope="module")
+def truth_of_killed(killed: FaultyDisk) -> Truth:
+    """Return all answers of the store whose process was killed, from the files."""
+    return Truth(rebuilt(killed.after_a_power_cut(Fate("kept"))))
+
+
 def is_right(found: object, right: object) -> bool:
     """Return whether an answer is what it should be, or there is none."""
     return isinstance(found, EventStoreException) or found == right
@@ -252,6 +277,29 @@ def test_a_contradiction(
         assert [name for name in found if not is_right(found[name], truth[name])] == []
 
 
+CONTRADICTIONS_AFTER_A_KILL = {
+    "a former minute is lost": ("former_minutes", "row", "delete", 0, 0, 1),
+    "the former summary of another minute": ("former_minutes", "summary", "other", 4, 0, 1),
+    "a minute that was not there has been": ("former_minutes", "row", "type", 0, 0, 1),
+    "more entries than there were": ("former_minutes", "row", "add", 9, 1, 8),
+    "former minutes of a snapshot that is lost": ("snapshot", "totals", "delete", 0, 0, 1),
+}
+
+
+@pytest.mark.parametrize("contradiction", CONTRADICTIONS_AFTER_A_KILL)
+def test_a_contradiction_after_a_kill(
+    killed: FaultyDisk, truth_of_killed: dict[str, object], contradiction: str
+) -> None:
+    """It is found, and does not change any answer."""
+    table, column, how, place, number, width = CONTRADICTIONS_AFTER_A_KILL[contradiction]
+    mutation = Mutation(table, column, 1, how, place, number, width, has_snapshot=True)
+    for kind in (NaiveEventStore, FollowingStore):
+        found = asked_of(copy_with(killed, mutation), kind)
+        assert found.keys() == truth_of_killed.keys()
+        wrong = [name for name in found if not is_right(found[name], truth_of_killed[name])]
+        assert wrong == []
+
+
 @pytest.mark.parametrize("kind", [NaiveEventStore, FollowingStore])
 @settings(max_examples=60)
 @given(mutation=mutations())
@@ -262,6 +310,29 @@ def test_a_row_that_was_changed(
     mutation: Mutation,
 ) -> None:
     """Answers keep what is promised above."""
+    check_promises(disk, truth, mutation, kind)
+
+
+@pytest.mark.parametrize("kind", [NaiveEventStore, FollowingStore])
+@settings(max_examples=60)
+@given(mutation=mutations(CHANGING))
+def test_a_row_that_was_changed_after_a_kill(
+    killed: FaultyDisk,
+    truth_of_killed: dict[str, object],
+    kind: Callable[..., EventStore],
+    mutation: Mutation,
+) -> None:
+    """The same holds where former minutes are subtracted."""
+    check_promises(killed, truth_of_killed, mutation, kind)
+
+
+def check_promises(
+    disk: FaultyDisk,
+    truth: dict[str, object],
+    mutation: Mutation,
+    kind: Callable[..., EventStore],
+) -> None:
+    """Check that answers, if the index on *disk* is changed by *mutation*, keep what is promised above."""
     found = asked_of(copy_with(disk, mutation), kind)
     there = records_of(disk)
     assert found.keys() == truth.keys()

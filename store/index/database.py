@@ -21,7 +21,7 @@ from store.index.catalog import Catalog
 from store.index.extents import Layout
 from store.index.levels import LevelRow, codes_of, level_totals_of
 from store.index.lines import LineRow, sizes_of, sums_of, with_sums
-from store.index.loading import Loaded, load, save_snapshot
+from store.index.loading import Loaded, load
 from store.index.minute import EntryColumns, MinuteEntries, Packed
 from store.index.row import MinuteRow
 from store.index.rows import (
@@ -35,6 +35,7 @@ from store.index.rows import (
     layout_of,
 )
 from store.index.shared import SharedDatabase
+from store.index.snapshot import save_snapshot
 from store.index.streams import Streams
 from store.index.summary import Summaries
 from store.index.tables import IDS_AT_ONCE, WITH_ENTRIES, Select, Tables, TablesError, is_busy

@@ -1,7 +1,7 @@
 """Loading the index: all that it knows of the files of a directory, when a store is opened."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from store.disk.file import FileStat
 from store.index.catalog import Catalog
 from store.index.lines import unpack_line_totals
-from store.index.row import FREE_IDS_MAX, ROW, MinuteRow
-from store.index.rows import checked, counted_summary, pack_totals, summary_of, unpack_totals
-from store.index.stream_totals import StreamTotals
+from store.index.row import MinuteRow
+from store.index.rows import checked, counted_summary, summary_of
+from store.index.snapshot import read_snapshot
 from store.index.streams import Streams
 from store.index.tables import VERSION, Tables
 from store.minutes.names import parse_name
 
-__all__ = ["Loaded", "load", "save_snapshot"]
+__all__ = ["Loaded", "load"]
 
 _DISCOUNTED_MAX = 1000
 """Stale minutes up to this number are subtracted from the totals; for more, all are counted from their summaries."""
@@ -53,15 +53,8 @@ def load(tables: Tables, files: Sequence[FileStat]) -> Loaded:
         raise ValueError(f"its version is {version}, not {VERSION}")
     catalog, streams = Catalog(), Streams()
     streams.restore_keys(tables.streams())
-    snapshot = tables.snapshot(generation)
-    rows: NDArray[np.void] | None = None
-    totals: StreamTotals | None = None
-    summaries: dict[int, bytes] = {}
-    if snapshot is not None:
-        rows = np.frombuffer(snapshot[0], ROW)
-        totals = unpack_totals(snapshot[1], len(streams))
-    if rows is None:
-        rows, summaries = tables.minutes()
+    snapshot = read_snapshot(tables, len(streams))
+    rows, summaries = (snapshot.rows, {}) if snapshot is not None else tables.minutes()
     catalog.restore(rows)
     gone, changed, new = catalog.compare(files)
     stale = [*gone, *changed]
@@ -71,10 +64,8 @@ def load(tables: Tables, files: Sequence[FileStat]) -> Loaded:
     times, now = catalog.times(np.array(stale, np.int64)), time.time()
     if stale:
         catalog.remove(stale)
-    if totals is not None and len(stale) <= _DISCOUNTED_MAX:
-        if (totals.postings >= len(rows) + FREE_IDS_MAX).any():
-            raise ValueError("minutes of streams that cannot be")
-        streams.restore(totals)
+    if snapshot is not None and len(stale) <= _DISCOUNTED_MAX:
+        snapshot.restore(streams, now)
         found = []
         for minute, row, summary, checksum in tables.select(
             "minutes", "row, summary, checksum", stale
@@ -87,7 +78,7 @@ def load(tables: Tables, files: Sequence[FileStat]) -> Loaded:
         streams.forget_emptied()
         streams.changes.disturbances.note(*times, now)
     else:
-        if totals is not None:
+        if snapshot is not None:
             _, summaries = tables.minutes()
         # Without a snapshot, in which order events were shown is unknown; else, which of the streams have lost some.
         streams.changes.note_unknown(now)
@@ -98,7 +89,7 @@ def load(tables: Tables, files: Sequence[FileStat]) -> Loaded:
             minutes = np.repeat(np.array(kept, np.int64), lengths)
             streams.recount(np.concatenate(parts), minutes, catalog.changes(minutes))
         streams.forget_empty()
-    is_current = totals is not None and not stale and not unknown
+    is_current = snapshot is not None and not stale and not unknown
     line_totals = _line_totals(tables, generation, len(streams)) if is_current else {}
     return Loaded(catalog, streams, stale, unknown, line_totals)
 
@@ -114,19 +105,3 @@ def _line_totals(
 
 def _span(name: str) -> tuple[int, int]:
     return parse_name(name) or (0, 0)
-
-
-def save_snapshot(
-    tables: Tables,
-    catalog: Catalog,
-    streams: Streams,
-    line_totals: Mapping[tuple[str, int], NDArray[np.int64]],
-) -> None:
-    """Save *catalog*, *streams* and *line_totals* whole to *tables*, so that the next :func:`load` need not add them up."""
-    _, generation = tables.state()
-    if not tables.has_snapshot(generation):
-        rows = catalog.rows().tobytes()
-        tables.save_snapshot(generation, rows, pack_totals(streams.export()))
-    tables.save_line_totals(
-        generation, {view: sums[: streams.end].tobytes() for view, sums in line_totals.items()}
-    )

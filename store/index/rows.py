@@ -2,7 +2,7 @@
 
 import logging
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -28,13 +28,13 @@ __all__ = [
     "CORRUPT",
     "IndexRow",
     "check_snapshot",
-    "check_summaries",
     "checked",
     "columns_of",
     "counted_summary",
     "entries_of",
     "hashes_of",
     "layout_of",
+    "minutes_of",
     "pack_hashes",
     "pack_row",
     "pack_totals",
@@ -92,11 +92,11 @@ def pack_totals(totals: StreamTotals) -> bytes:
 
 
 def unpack_totals(packed: bytes, stream_count: int) -> StreamTotals:
-    """Unpack the totals of *stream_count* streams, or raise one of ``CORRUPT``."""
+    """Unpack the totals of at most *stream_count* streams, or raise one of ``CORRUPT``."""
     count, postings, disturbed, forgotten = _TOTALS_HEADER.unpack_from(packed)
     first = _TOTALS_HEADER.size + 5 * 8 * count
     last = first + 4 * postings
-    if count != stream_count or len(packed) != last + disturbed * DISTURBANCE.itemsize:
+    if count > stream_count or len(packed) != last + disturbed * DISTURBANCE.itemsize:
         raise ValueError("totals of other streams")
     columns = np.frombuffer(packed, np.int64, 4 * count, _TOTALS_HEADER.size).reshape(4, count)
     if (columns[3] < 0).any() or int(columns[3].sum()) != postings:
@@ -206,6 +206,32 @@ def summary_of(packed: bytes, stream_count: int) -> NDArray[np.void]:
     ):
         raise ValueError("a summary of streams that cannot be")
     return summary
+
+
+def minutes_of(
+    packed: Iterable[tuple[int, bytes, bytes, int]],
+) -> tuple[NDArray[np.void], dict[int, bytes]]:
+    """Unpack the rows of minutes, and return their packed summaries by id.
+
+    Args:
+        packed: their ids, their rows, their summaries, and checksums of both.
+
+    Raises:
+        ValueError: if one is not what was written, or contradicts itself or another one.
+    """
+    rows: list[bytes] = []
+    summaries: dict[int, bytes] = {}
+    for minute, row, summary, checksum in packed:
+        if checksum_of(row, summary) != checksum or len(row) != ROW.itemsize:
+            raise ValueError(f"minute {minute} is not what was written")
+        rows.append(row)
+        summaries[minute] = summary
+    found = np.frombuffer(b"".join(rows), ROW)
+    if found["id"].tolist() != list(summaries):
+        raise ValueError("ids of minutes that are not those of their rows")
+    check_rows(found)
+    check_summaries(found, list(summaries.values()))
+    return found, summaries
 
 
 def check_summaries(rows: NDArray[np.void], packed: Sequence[bytes]) -> None:

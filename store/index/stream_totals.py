@@ -25,3 +25,14 @@ class StreamTotals(NamedTuple):
     postings: NDArray[np.uint32]
     forgotten: float
     disturbances: NDArray[np.void]
+
+    def padded(self, stream_count: int) -> "StreamTotals":
+        """Return these totals, and nothing of the other ones of *stream_count* streams."""
+        zeros = np.zeros(stream_count - len(self.events), np.int64)
+        return self._replace(
+            events=np.concatenate((self.events, zeros)),
+            sizes=np.concatenate((self.sizes, zeros)),
+            newest=np.concatenate((self.newest, zeros)),
+            lengths=np.concatenate((self.lengths, zeros)),
+            changed=np.concatenate((self.changed, zeros)),
+        )

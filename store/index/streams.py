@@ -214,8 +214,11 @@ class Streams:
 
     def _note_newest(self, stream: int, ticks: int) -> None:
         stale = self.stale.get(stream)
-        if stale is not None:
-            stale.arrived = max(stale.arrived, ticks)
+        if stale is None:
+            return
+        stale.arrived = max(stale.arrived, ticks)
+        if stale.arrived >= self._newest[stream]:  # as new as the one that is gone
+            del self.stale[stream]
 
     def _newest_of_all(self) -> int:
         return int(self._newest.slice(0, len(self)).max(initial=0))

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from store.format.levels import LEVEL_RULES_VERSION
 from store.index.levels import LevelRow
 from store.index.lines import LineRow
-from store.index.row import ROW, MinuteRow, check_rows
+from store.index.row import MinuteRow
 from store.index.rows import (
     IndexRow,
     check_snapshot,
-    check_summaries,
     checked,
+    minutes_of,
     pack_hashes,
     pack_row,
 )
@@ -42,7 +42,7 @@ __all__ = [
 TablesError = sqlite3.Error
 """The error of every failure here."""
 
-VERSION = 8
+VERSION = 9
 """Schema version; an index of any other is rebuilt."""
 
 _SETTINGS_SHARED = """
@@ -100,9 +100,17 @@ CREATE TABLE text_filters (id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last 
 CREATE INDEX text_filter_ends ON text_filters (last);
 -- Hashes of the ids of events, for minutes that were searched for one; row: the catalog row they are of.
 CREATE TABLE ids (id INTEGER PRIMARY KEY, row BLOB NOT NULL, hashes BLOB NOT NULL);
--- At most one row, written when the index is closed: the whole catalog and the totals of all streams. It counts only for
--- its generation; without it the rows of all minutes are read, which takes seconds for a million.
+-- At most one row, written when the index is closed: the whole catalog and the totals of all streams. Without it the rows
+-- of all minutes are read, which takes ten seconds for a million.
 CREATE TABLE snapshot (generation INTEGER NOT NULL, catalog BLOB NOT NULL, totals BLOB NOT NULL, checksum INTEGER NOT NULL);
+-- The rows of minutes that have changed since the snapshot, as they were then; NULL where there was none. A process that is
+-- killed takes no snapshot, and the next one counts these for what they are now.
+CREATE TABLE former_minutes (id INTEGER PRIMARY KEY, row BLOB, summary BLOB, checksum INTEGER);
+"""
+_KEEP_FORMER = """
+INSERT OR IGNORE INTO former_minutes
+SELECT given.id, row, summary, checksum FROM (SELECT ? AS id) AS given LEFT JOIN minutes USING (id)
+WHERE EXISTS (SELECT 1 FROM snapshot)
 """
 _GENERATION_MAX = 1 << 53
 IDS_AT_ONCE = 500
@@ -207,29 +215,21 @@ class Tables:
         Raises:
             ValueError: if a row is corrupt.
         """
-        rows: list[bytes] = []
-        summaries: dict[int, bytes] = {}
-        for minute, row, summary, checksum in self._connection.execute("SELECT * FROM minutes"):
-            if checksum_of(row, summary) != checksum or len(row) != ROW.itemsize:
-                raise ValueError(f"minute {minute} is not what was written")
-            rows.append(row)
-            summaries[minute] = summary
-        found = np.frombuffer(b"".join(rows), ROW)
-        if found["id"].tolist() != list(summaries):
-            raise ValueError("ids of minutes that are not those of their rows")
-        check_rows(found)
-        check_summaries(found, list(summaries.values()))
-        return found, summaries
+        return minutes_of(self._connection.execute("SELECT * FROM minutes"))
 
-    def snapshot(self, generation: int) -> tuple[bytes, bytes] | None:
-        """Return the packed catalog and totals of the snapshot of *generation*; None if it is missing or corrupt.
+    def former_minutes(self) -> list[tuple[int, bytes | None, bytes | None, int | None]]:
+        """Return the ids of the minutes that have changed since the snapshot, and their rows, summaries and checksums then."""
+        return self._connection.execute("SELECT * FROM former_minutes").fetchall()
+
+    def snapshot(self) -> tuple[bytes, bytes] | None:
+        """Return the packed catalog and totals of the snapshot; None if it is missing or corrupt.
 
         Raises:
             ValueError: if the table of streams is corrupt.
         """
         self._check_streams()
         found = self._connection.execute(
-            "SELECT catalog, totals, checksum FROM snapshot WHERE generation = ?", (generation,)
+            "SELECT catalog, totals, checksum FROM snapshot"
         ).fetchone()
         if found is None or checksum_of(*found[:2]) != found[2]:
             return None
@@ -254,6 +254,7 @@ class Tables:
         """Save the packed *rows* of the catalog and *totals* as the snapshot of *generation*."""
         with self._connection:
             self._connection.execute("DELETE FROM snapshot")
+            self._connection.execute("DELETE FROM former_minutes")
             self._connection.execute(
                 "INSERT INTO snapshot VALUES (?, ?, ?, ?)",
                 (generation, rows, totals, checksum_of(rows, totals)),
@@ -303,9 +304,10 @@ class Tables:
     ) -> None:
         connection.execute("UPDATE state SET generation = generation + 1")
         gone = [(each,) for each in removed]
+        outdated = [*gone, *((each.row.id,) for each in kept)]
+        connection.executemany(_KEEP_FORMER, outdated)
         for table in ("minutes", "entries", "ids"):
             connection.executemany(f"DELETE FROM {table} WHERE id = ?", gone)  # noqa: S608 - ours
-        outdated = [*gone, *((each.row.id,) for each in kept)]
         for table in ("line_sums", "line_sizes", "level_totals", "levels"):
             connection.executemany(f"DELETE FROM {table} WHERE id = ?", outdated)  # noqa: S608 - ours
         # Replacing a row runs no trigger.
