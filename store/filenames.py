@@ -94,5 +94,5 @@ def hidden_paths(root_dir: str) -> list[str]:
         views_path(root_dir),
         states_path(root_dir),
         quarantine_path(root_dir),
-        *(f"{index}{ending}" for ending in ("", "-journal", "-wal", "-shm")),
+        *(f"{index}{ending}" for ending in ("", "-journal", "-wal", "-shm", "-complete")),
     ]

@@ -12,6 +12,7 @@ __all__ = ["ORDER", "SHORT", "new_lock"]
 ORDER = (
     "views",
     "declared",
+    "pass",
     "flush",
     "append",
     "state",

@@ -235,6 +235,10 @@ class FaultyDisk(Disk):
         for name, inode in list(names.items()):
             yield inode.stat(name, self._note_size)
 
+    def list_inodes(self, directory: str) -> tuple[list[str], list[int]]:
+        files = list(self.list_files(directory))
+        return [file.name for file in files], [file.inode for file in files]
+
     def list_links(self, directory: str) -> Iterator[str]:
         names = self._directories[directory].seen
         return iter([name for name, inode in names.items() if inode.target is not None])

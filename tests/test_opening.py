@@ -1,10 +1,22 @@
 """Opening a store costs what has changed since it was closed, whether that was well or not."""
 
+import os
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from store import NaiveEventStore
+from store import Event, NaiveEventStore, Query
+from store.disk.disk import Disk
+from store.disk.file import FileStat
+from store.engine import listing
+from store.engine.watcher import Watcher
+from store.format.batch import Batch
+from store.index.database import Database
 from store.index.tables import Tables
 from tests.endings import end_process
 from tests.test_index import NEVER_MS, events, expected, looks
@@ -39,3 +51,162 @@ def test_opening_after_a_kill_costs_what_has_changed(
         assert looks(again) == wanted
         assert not again._state.streams.stale
         end_process(again)
+
+
+class WithoutStamps(Disk):
+    """A disk that counts listings of all stamps."""
+
+    def __init__(self) -> None:
+        self.listings = 0
+
+    def list_files(self, directory: str) -> Iterator[FileStat]:
+        self.listings += not directory.endswith("journal")
+        return super().list_files(directory)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> WithoutStamps:
+    """The disk of a store that counts as large however few its files are, and in which only the test looks for changes."""
+    monkeypatch.setattr(listing, "_FEW", 0)
+    monkeypatch.setattr(Watcher, "start", lambda _watcher: None)
+    return WithoutStamps()
+
+
+def opened(root: Path, disk: Disk) -> NaiveEventStore:
+    return NaiveEventStore(str(root), NEVER_MS, disk)
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_large_store_answers_before_all_files_are_compared(
+    root: Path, disk: WithoutStamps, is_killed: bool
+) -> None:
+    """No file needs a stat; then a pass compares them, and the status says so until it has."""
+    with closing(opened(root, disk)) as store:
+        store.save_all(events(55, 80))
+        store._flush_all()
+        if is_killed:
+            end_process(store)
+    wanted, disk.listings = expected(root), 0
+    with closing(opened(root, disk)) as store:
+        assert looks(store) == wanted
+        assert (disk.listings, store.status()["watch"]) == (0, "inotify, a pass is due")
+        store._watcher.look()
+        assert (disk.listings, store.status()["watch"]) == (1, "inotify")
+        assert looks(store) == wanted
+
+
+def rename_onto(path: Path) -> None:
+    """Replace the file at *path*, with the size and the times that it has."""
+    status = path.stat()
+    path.with_name("new").write_bytes(path.read_bytes().replace(b"content", b"CONTENT"))
+    path.with_name("new").rename(path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+OF_NAMES: dict[str, Callable[[Path], object]] = {
+    "replaced": rename_onto,
+    "removed": Path.unlink,
+    "renamed": lambda path: path.rename(path.with_name("5000-5060")),
+    "copied": lambda path: path.with_name("5000-5060").write_bytes(path.read_bytes()),
+}
+
+
+@pytest.mark.parametrize("change", OF_NAMES)
+def test_names_and_inode_numbers_that_changed_meanwhile(
+    root: Path, disk: WithoutStamps, change: str
+) -> None:
+    """They show at once."""
+    OF_NAMES[change](root / "60-120")
+    wanted = expected(root)
+    with closing(opened(root, disk)) as store:
+        assert looks(store) == wanted
+        assert not disk.listings
+
+
+def test_a_file_that_changed_in_its_place_meanwhile(root: Path, disk: WithoutStamps) -> None:
+    """It shows at once to those that open it by its name, and to all after the pass."""
+    with (root / "60-120").open("ab") as file:
+        file.write(Batch.of([Event("late", "s", 70, ["web"], "late")]).data)
+    wanted = expected(root, in_order=False)
+    with closing(opened(root, disk)) as store:
+        size = (root / "60-120").stat().st_size
+        assert store.answer(Query(), "60-120", None).size() == size
+    with closing(opened(root, disk)) as store:
+        store._watcher.look()
+        assert looks(store, in_order=False) == wanted
+
+
+def test_a_file_that_changed_in_its_place_and_has_a_tail(root: Path, disk: WithoutStamps) -> None:
+    """The tail goes to its end, as it is."""
+    store = opened(root, disk)
+    store.save(Event("tail", "s", 61, ["web"], "tail"))
+    end_process(store)
+    with (root / "60-120").open("ab") as file:
+        file.write(Batch.of([Event("late", "s", 70, ["web"], "late")]).data)
+    with closing(opened(root, disk)) as store:
+        found = [each.id for each in store.select(Query())]
+        assert {"tail", "late"} <= set(found)
+        assert len(found) == len(set(found)) == 62
+        assert looks(store, in_order=False) == expected(root, in_order=False)
+
+
+def test_a_minute_that_the_index_missed(
+    root: Path, disk: WithoutStamps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a kill between a flush and the index, it has another inode number; after a failure, everything is compared."""
+    store = opened(root, disk)
+    store.save(Event("new", "s", 61, ["web"], "new"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "save", lambda *_args: None)
+        store._flush_all()
+    end_process(store)
+    wanted = expected(root)
+    with closing(opened(root, disk)) as store:
+        assert looks(store) == wanted
+        assert not disk.listings
+    store = opened(root, disk)
+    store.save(Event("newer", "s", 61, ["web"], "newer"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Tables, "save", fail)
+        store._flush_all()
+    end_process(store)
+    wanted = expected(root)
+    for listings in (1, 0):
+        disk.listings = 0
+        with closing(opened(root, disk)) as store:
+            assert looks(store) == wanted
+            assert disk.listings == listings
+
+
+def fail(*_args: object) -> None:
+    raise sqlite3.OperationalError("disk I/O error")
+
+
+def test_a_copy_is_compared_whole(root: Path, disk: WithoutStamps, tmp_path: Path) -> None:
+    """Its files have inode numbers of their own, which may be those of other files of the original."""
+    opened(root, disk).close()
+    shutil.copytree(root, tmp_path / "copy")
+    disk.listings = 0
+    with closing(opened(tmp_path / "copy", disk)) as store:
+        assert looks(store) == expected(tmp_path / "copy")
+        assert disk.listings == 1
+
+
+def test_a_pass_that_is_under_way_ends_with_the_store(
+    root: Path, disk: WithoutStamps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing a large store does not wait until all of its files are compared."""
+    begun = threading.Event()
+
+    def endless(_disk: Disk, _directory: str) -> Iterator[FileStat]:
+        begun.set()
+        while True:
+            yield FileStat("none", 0, 0, 0, 0)
+
+    store = opened(root, disk)
+    monkeypatch.setattr(WithoutStamps, "list_files", endless)
+    looking = store._watcher._thread = threading.Thread(target=store._watcher.look)
+    looking.start()
+    assert begun.wait(20)
+    store.close()
+    assert not looking.is_alive()

@@ -10,6 +10,7 @@ import pytest
 from store import Event, Matches, NaiveEventStore, Opening, Query, open_store
 from store.disk.disk import Disk
 from store.filenames import index_path
+from store.index.listing import list_stamps
 from store.index.shared import SharedDatabase
 from tests.test_cost import opened
 
@@ -55,7 +56,7 @@ def test_an_index_that_cannot_be_used_is_closed(
         with index:
             change(index)
         shared = SharedDatabase(Disk(), path)
-        assert shared.load(list(Disk().list_files(store.root_dir))) is None
+        assert shared.load(list_stamps(Disk().list_files(store.root_dir))) is None
         with index:
             index.execute("CREATE TABLE more AS SELECT * FROM entries")
         [(is_busy, _, _)] = index.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

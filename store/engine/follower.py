@@ -12,6 +12,7 @@ from store.backend import MEMORY_SIZE
 from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.engine.file_store import FileStore
+from store.engine.listing import list_minutes
 from store.engine.reading import Reader
 from store.engine.scanner import Scanned
 from store.engine.settling import Settling
@@ -72,7 +73,7 @@ class FollowingStore(FileStore):
             self._watcher.begin()
             on_failure.callback(self._watcher.close)
             self._load_names()
-            self._state.load(progress)
+            self._state.load(list_minutes(self._disk, self.root_dir), progress)
             on_failure.pop_all()
         self._watcher.start()
         self._settling = Settling()

@@ -5,17 +5,21 @@ import logging
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from store.answers.version import Minute
 from store.backend import MEMORY_SIZE
 from store.disk.disk import PRIVATE, Disk
 from store.disk.file import FileStat
+from store.engine.append import Append
 from store.engine.deleter import Deleter
 from store.engine.file_store import FileStore
 from store.engine.flusher import Flusher, FlushResult
+from store.engine.listing import list_minutes, list_numbers, without_stamps
 from store.engine.measurer import Measurer
-from store.engine.partition import Part, Partition
+from store.engine.partition import Partition
 from store.engine.reading import Reader
 from store.engine.remover import Remover
 from store.engine.scan_workers import ScanWorkers
@@ -56,31 +60,6 @@ _SEGMENTS_PER_S = 100
 """Segments are not begun more often than that for long, so that those of an empty log have higher numbers than any before."""
 
 log = logging.getLogger(__name__)
-
-
-class _Append(NamedTuple):
-    """Events to be appended to one minute at once.
-
-    Attributes:
-        minute: the minute.
-        offset: the offset in its file, in bytes.
-        ending: a newline that ends an unfinished record there; usually empty.
-        part: the events.
-    """
-
-    minute: Minute
-    offset: int
-    ending: bytes
-    part: Part
-
-    @property
-    def size(self) -> int:
-        """The bytes to be appended."""
-        return len(self.ending) + len(self.part.data)
-
-    def record(self) -> LogRecord:
-        """Return the log record of these events."""
-        return LogRecord(self.minute.name, self.offset, self.ending + self.part.data)
 
 
 class NaiveEventStore(FileStore):
@@ -125,6 +104,7 @@ class NaiveEventStore(FileStore):
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._store_lock.close)
             self._load_names()
+            hidden, numbers = list_numbers(self._disk, self.root_dir)
             self._log, recovered = open_log(
                 self._disk,
                 self.root_dir,
@@ -133,6 +113,7 @@ class NaiveEventStore(FileStore):
                 keep_size=log_keep_size,
                 split=split_records,
                 first_number=int(time.time() * _SEGMENTS_PER_S),
+                names=hidden,
             )
             on_failure.callback(self._log.close)
             database = Database(self._disk, index_path(self.root_dir))
@@ -149,7 +130,7 @@ class NaiveEventStore(FileStore):
             self._state.refresh = self._watcher.refresh
             self._watcher.begin()
             on_failure.callback(self._watcher.close)
-            self._state.load(progress, workers)
+            self._state.load(self._list(numbers, recovered), progress, workers)
             self._state.lookup.line_totals.begin(measured_views, database)
             for each in recovered:
                 self._recover(each)
@@ -171,6 +152,20 @@ class NaiveEventStore(FileStore):
         if 0 < flush_interval < math.inf:
             self._timer = PeriodicTimer(flush_interval / 1000, self._tick_in_background)
             self._timer.start()
+
+    def _list(self, numbers: NDArray[np.void], recovered: Sequence[Recovered]) -> NDArray[np.void]:
+        """List the minute files; without stamps, which the watcher compares later, if they are many and the index is complete.
+
+        Args:
+            numbers: the minute files with their inode numbers.
+            recovered: the minutes that have a tail in the log.
+        """
+        if self.flush_interval < math.inf and self._state.database.is_complete():
+            listed = without_stamps(numbers, [each.tail.minute for each in recovered])
+            if listed is not None:
+                self._watcher.request_pass()
+                return listed
+        return list_minutes(self._disk, self.root_dir)
 
     # Saving
 
@@ -223,7 +218,7 @@ class NaiveEventStore(FileStore):
             self._note_append(each.minute, events, each.size, lsn, each.ending)
             self._state.extend(each.minute, each.part.entries(ids))
 
-    def _partition(self, batch: Batch, made: dict[str, Minute]) -> Iterator[_Append]:
+    def _partition(self, batch: Batch, made: dict[str, Minute]) -> Iterator[Append]:
         """Partition *batch* by minute; missing minutes are made, noted in *made*, and not shown yet."""
         ends: dict[str, int] = {}
         partition = Partition(batch)
@@ -235,7 +230,7 @@ class NaiveEventStore(FileStore):
             offset, ending = ends.get(minute.name), b""
             if offset is None:
                 offset, ending = minute.entries.size, self._ending(minute)
-            append = _Append(minute, offset, ending, partition.take(start, end))
+            append = Append(minute, offset, ending, partition.take(start, end))
             ends[minute.name] = offset + append.size
             yield append
 
@@ -390,8 +385,9 @@ class NaiveEventStore(FileStore):
             self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-            self._timer.join()
         self._watcher.stop()
+        if self._timer is not None:
+            self._timer.join()
         self._measurer.stop()
         is_complete = False
         try:

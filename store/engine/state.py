@@ -27,6 +27,7 @@ from store.engine.view_totals import KnownLinesByView
 from store.errors import EventReadException
 from store.index.catalog import Added
 from store.index.database import Database
+from store.index.listing import names_in
 from store.index.minute import DAMAGED, EntryColumns, MinuteEntries
 from store.index.row import MinuteRow
 from store.index.rows import IndexRow
@@ -100,20 +101,23 @@ class State:
 
     # Loading
 
-    def load(self, progress: Progress, workers: ScanWorkers | None = None) -> None:
-        """Load the minutes of the directory: from the index where it knows the files, else by scanning them, in *workers* if given.
+    def load(
+        self, listed: NDArray[np.void], progress: Progress, workers: ScanWorkers | None = None
+    ) -> None:
+        """Load the minutes of the directory: from the index where it knows the files, else by scanning them.
 
-        Raises:
-            EventReadException: if the directory cannot be read.
+        Args:
+            listed: the minute files; see :mod:`store.index.listing`.
+            progress: called with the number of files scanned so far, and the number to scan.
+            workers: scan them, if given.
         """
-        files = list(self._disk.list_files(self.root_dir))
-        unknown = self.database.load(files, self.catalog, self.streams)
+        unknown = self.database.load(listed, self.catalog, self.streams)
         names = list(unknown)
         self._late.note_stored(self._latest_span())
         if workers is None:
             found = self.scanner.scan_all(names)
         else:
-            sizes = {file.name: file.size for file in files}
+            sizes = dict(zip(names_in(listed), listed["size"].tolist(), strict=True))
             found = workers.scan_all(names, [sizes[name] for name in names], self.lookup.ids_of)
         for first in range(0, len(names), _SAVED_AT_ONCE):
             rows = []
@@ -134,14 +138,14 @@ class State:
             damaged = len(self.streams.minutes_of(np.array([DAMAGED])))
         if damaged:
             log.warning("%d minute files are damaged; see theiafs check", damaged)
+        self.database.note_complete()
 
     # Changing
 
     def make(self, start: int, end: int) -> Minute:
         """Make a minute without a file, not shown yet, from *start* to *end*; the caller holds the append lock."""
         with self.lock:
-            minute = self.catalog.add(start, end)
-            return self.lookup.keep(minute, MinuteEntries())
+            return self.lookup.keep(self.catalog.add(start, end), MinuteEntries())
 
     def find_or_make(self, name: str) -> Minute:
         """Find the minute *name*, or make it, without a file; the caller holds the append lock."""
@@ -344,26 +348,22 @@ class State:
     # The index
 
     def save(self, kept: Sequence[Minute]) -> None:
-        """Save the stored entries of *kept*, and all removals, to the index."""
-        rows = []
+        """Save the stored entries of *kept*, and all removals, to the index; it loses rows of files that are there no more."""
+        found = {minute.id: self._index_row(minute) for minute in kept}
+        rows = [row for row in found.values() if row is not None]
+        outdated = [minute for minute, row in found.items() if row is None]
         for minute in kept:
-            try:
-                row = self._index_row(minute)
-            except EventReadException as error:
-                log.info("not saved in the index: %s", error)
-                continue
-            if row is not None:
-                rows.append(row)
+            if found[minute.id] is not None:
                 self.lookup.weigh(minute)
-        self._save_rows(rows)
+        self._save_rows(rows, outdated)
         self.on_saved([each.row.id for each in rows])
 
-    def _save_rows(self, rows: Sequence[IndexRow]) -> None:
+    def _save_rows(self, rows: Sequence[IndexRow], outdated: Sequence[int] = ()) -> None:
         with self.lock:
             removed, self._removed = self._removed, []
             changes = self.streams.take_changes()
             self.lookup.budget.apply()
-        self.database.save(rows, removed, dict(changes))
+        self.database.save(rows, [*removed, *outdated], dict(changes))
 
     def _index_row(self, minute: Minute) -> IndexRow | None:
         with self.lock:
@@ -373,13 +373,16 @@ class State:
         entries = minute.entries
         if minute.file.stored_size != row.size:
             return None  # another program appended to the file; a flush will replace it
-        count = entries.position_at(row.size)
-        columns = entries.columns(0, count)
+        try:
+            count = entries.position_at(row.size)
+            columns, packed = entries.columns(0, count), entries.pack(count, row.checksum)
+        except EventReadException as error:
+            log.info("not saved in the index: %s", error)
+            return None
         span = row.start, row.end
         row = MinuteRow.of(row.id, span, row.stamp, row.checksum, columns, row.changed)
         if row.bytes != row.size:
             return None  # it was truncated during the scan
-        packed = entries.pack(count, row.checksum)
         return IndexRow(row, summarize(columns, stream_count), packed)
 
     def close(self, *, is_complete: bool) -> None:

@@ -1,6 +1,7 @@
 """The watcher: it notices changes of the minute files by other programs."""
 
 import contextlib
+import itertools
 import logging
 import threading
 import time
@@ -16,7 +17,9 @@ from store.disk.watch import DirectoryWatch
 from store.engine.scanner import Scanned
 from store.engine.state import State
 from store.errors import EventReadException, EventStoreException, EventWriteException
+from store.index.listing import differences, list_stamps
 from store.index.stamp import Stamp
+from store.locks import new_lock
 from store.minutes.names import parse_name
 
 __all__ = ["Tails", "Watcher"]
@@ -76,16 +79,27 @@ class Watcher:
         self._watch: DirectoryWatch | None = None
         self._thread: threading.Thread | None = None
         self._cancelled = threading.Event()
+        self._stops = 0
         # Names to compare again: their files are so recent that another change would not show.
         self._unsettled: set[str] = set()
         # The errors of the last look by name, so that each is logged once.
         self._errors: dict[str, str] = {}
         self._next_pass = 0.0
-        self._must_pass = False
+        # How many passes were requested, and how many of those requests the last one answers.
+        self._requests = self._answered = 0
+        self._pass_lock = new_lock("pass")
 
     def begin(self) -> None:
         """Begin to collect changes; call this before listing the directory, so that none is missed."""
         self._watch = self._disk.watch(self._state.root_dir)
+
+    def request_pass(self) -> None:
+        """Compare all files soon: they were not when the store was opened, or reports were lost since."""
+        self._requests += 1
+
+    @property
+    def _must_pass(self) -> bool:
+        return self._answered < self._requests
 
     def start(self) -> None:
         """Start a thread that applies changes until :meth:`close`."""
@@ -96,15 +110,16 @@ class Watcher:
         """Return how changes are noticed."""
         if self._watch is None:
             return "passes of stat"
-        return "inotify, a pass is due" if self._must_pass else "inotify"
+        return "inotify" if self.hears_all else "inotify, a pass is due"
 
     @property
     def hears_all(self) -> bool:
         """Whether it hears of each change as soon as it is made."""
-        return self._watch is not None and not self._must_pass
+        return self._watch is not None and not self._must_pass and not self._pass_lock.locked()
 
     def stop(self) -> None:
-        """Stop the thread; :meth:`look` still works."""
+        """Stop the thread, and a pass that is under way in any thread; :meth:`look` still works."""
+        self._stops += 1
         self._cancelled.set()
         if self._watch is not None:
             self._watch.wake()
@@ -125,21 +140,35 @@ class Watcher:
         Raises:
             EventStoreException: if anything else was not possible; the next call tries again.
         """
-        with self._tails.exclusive():
-            self._look(names)
+        for _ in range(2):
+            if not self._look_once(names):
+                break  # else reports were lost, and a pass is due
 
-    def _look(self, names: Iterable[str]) -> None:
+    def _look_once(self, names: Iterable[str]) -> bool:
+        """Look, with a pass first if one is due and no other thread is at it; return whether the watch has lost reports."""
+        is_due = self._watch is None or self._must_pass
+        is_passing = is_due and self._pass_lock.acquire(blocking=False)
+        try:
+            # Before the lock that a flush waits for.
+            found = {*names, *self._pass()} if is_passing else set(names)
+            with self._tails.exclusive():
+                return self._look(found)
+        finally:
+            if is_passing:
+                self._pass_lock.release()
+
+    def _look(self, names: Iterable[str]) -> bool:
+        """Compare *names* and all that the watch reports; return whether it has lost reports."""
         found = {*names, *self._take_unsettled()}
-        changes = self._watch.changes() if self._watch is not None else None
-        if changes is not None:
+        changes = self._watch.changes() if self._watch is not None else set()
+        if changes is None:
+            self.request_pass()
+        else:
             found |= changes
-        elif self._watch is not None:
-            self._must_pass = True
-        if self._watch is None or self._must_pass:
-            found |= self._pass()
         failures = self.show(each for each in found if parse_name(each) is not None)
         self._note_errors({name: str(error) for name, error in failures.items()})
         self._state.recount()
+        return changes is None
 
     def _note_errors(self, errors: dict[str, str]) -> None:
         """Log those of *errors*, by name, that differ from those of the last look."""
@@ -221,14 +250,20 @@ class Watcher:
             with self._state.lock:
                 newest = self._state.catalog.ids()[-_NEWEST:]
                 return set(self._state.catalog.names(newest))
-        files = list(self._disk.list_files(self._state.root_dir))
+        requests, stops = self._requests, self._stops
+        files = self._disk.list_files(self._state.root_dir)
+        listed = list_stamps(itertools.takewhile(lambda _: self._stops == stops, files))
+        if self._stops != stops:
+            return set()
         with self._state.lock:
-            gone, changed, new = self._state.catalog.compare(files)
-            names = {self._state.catalog.name(each) for each in (*gone, *changed)}
+            known = self._state.catalog.files()
+        gone, changed, new = differences(known, listed)
+        with self._state.lock:
+            names = set(self._state.catalog.names(np.array([*gone, *changed], np.int64)))
         done = time.monotonic()
         if done - begin > _CHEAP_PASS_S:
             self._next_pass = done + _PASS_COST_MAX * (done - begin)
-        self._must_pass = False
+        self._answered = requests
         return names | set(new)
 
     def _compare(self, names: set[str]) -> dict[str, EventStoreException]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from store.columns import Table, Zeros
 from store.disk.file import FileStat
+from store.index.listing import STAMP
 from store.index.row import COLUMNS, ROW, MinuteRow
 from store.index.stamp import NO_TIME, Stamp
 from store.index.timeorder import TimeOrder
@@ -17,9 +18,8 @@ from store.minutes.names import parse_name
 from store.query import Query
 from store.ticks import TICKS_PER_S
 
-__all__ = ["Added", "Catalog", "Differences"]
+__all__ = ["Added", "Catalog"]
 
-_STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
 _COLUMNS = np.dtype(
     [
         *[(name, ROW[name]) for name in COLUMNS],
@@ -28,6 +28,8 @@ _COLUMNS = np.dtype(
 )
 """What is in memory of a minute: its row, and its *base*, whose entries count as stored before all that arrived since."""
 
+_FILES = np.dtype([(name, ROW[name]) for name in ("id", "start", "end", *STAMP)])
+
 
 def _fields(*names: str) -> tuple[struct.Struct, int]:
     """Return how the neighbouring fields *names* are packed, and where they are in a row, in bytes."""
@@ -35,21 +37,13 @@ def _fields(*names: str) -> tuple[struct.Struct, int]:
     return struct.Struct("<" + "".join(kinds)), int(_COLUMNS.fields[names[0]][1])  # type: ignore[index]
 
 
-_ROW_AT, _SPAN_AT, _STAMP_AT = _fields(*COLUMNS), _fields("start", "end"), _fields(*_STAMP)
+_ROW_AT, _SPAN_AT, _STAMP_AT = _fields(*COLUMNS), _fields("start", "end"), _fields(*STAMP)
 _CHECKSUM_AT = _fields("checksum")
 _BYTES_AT, _ENTRIES_AT = _fields("bytes"), _fields("entries")
 _CONTENTS_AT = _fields(
     "bytes", "entries", "events", "damage", "ends_damaged", "oldest", "newest", "changed"
 )
 _BASE_AT = _fields("base_entries", "base_bytes")
-
-
-class Differences(NamedTuple):
-    """The differences between a directory and a catalog: the ids of gone and of changed minutes, and the names of new files."""
-
-    gone: list[int]
-    changed: list[int]
-    new: list[str]
 
 
 class Added(NamedTuple):
@@ -347,39 +341,11 @@ class Catalog:
         ctimes, sizes, stored = (self.values(each, ids) for each in ("ctime_ns", "bytes", "size"))
         return bool(((ctimes != NO_TIME) & (sizes == stored)).all())
 
-    def compare(self, files: Iterable[FileStat]) -> Differences:
-        """Compare *files*, all of a directory, with the catalog."""
-        listed = np.fromiter(
-            (
-                (*span, *file[1:])  # as in a Stamp
-                for file in files
-                if (span := parse_name(file.name)) is not None
-            ),
-            np.dtype([(name, np.int64) for name in ("start", "end", *_STAMP)]),
-        )
+    def files(self) -> NDArray[np.void]:
+        """Return the ids of all minutes, what is in their names, and the stamps of their files, as they are now."""
         ids = self.ids()
-        starts = np.concatenate((self.values("start", ids), listed["start"]))
-        ends = np.concatenate((self.values("end", ids), listed["end"]))
-        # Sorted together, a minute and its file are neighbours.
-        order = np.lexsort((ends, starts))
-        twins = np.flatnonzero(
-            (starts[order[1:]] == starts[order[:-1]]) & (ends[order[1:]] == ends[order[:-1]])
-        )
-        known, there = order[twins], order[twins + 1] - len(ids)
-        kept = ids[known]
-        is_gone = np.ones(len(ids), np.bool_)
-        is_gone[known] = False
-        is_changed = np.zeros(len(kept), np.bool_)
-        for name in _STAMP:
-            is_changed |= self.values(name, kept) != listed[name][there]
-        is_new = np.ones(len(listed), np.bool_)
-        is_new[there] = False
-        new = np.sort(listed[is_new], order=("start", "end"))
-        return Differences(
-            ids[is_gone].tolist(),
-            kept[is_changed].tolist(),
-            [
-                f"{start}-{end}"
-                for start, end in zip(new["start"].tolist(), new["end"].tolist(), strict=True)
-            ],
-        )
+        files = np.empty(len(ids), _FILES)
+        files["id"] = ids
+        for name in ("start", "end", *STAMP):
+            files[name] = self.values(name, ids)
+        return files

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.disk.disk import Disk
-from store.disk.file import FileStat
 from store.errors import EventStoreException
 from store.index.catalog import Catalog
+from store.index.complete_mark import CompleteMark
 from store.index.extents import Layout
 from store.index.levels import LevelRow, codes_of, level_totals_of
 from store.index.lines import LineRow, sizes_of, sums_of, with_sums
+from store.index.listing import differences
 from store.index.loading import Loaded, load
 from store.index.minute import EntryColumns, MinuteEntries, Packed
 from store.index.row import MinuteRow
@@ -71,6 +72,7 @@ class Database:
         self._disk = disk
         self._path = path
         self._shared = shared
+        self._mark = CompleteMark(disk, path and f"{path}-complete")
         self._lock = new_lock("index")
         self._tables: Tables | None = None
         # Still to be written, perhaps because a transaction failed.
@@ -80,18 +82,18 @@ class Database:
         self.line_totals: dict[tuple[str, int], NDArray[np.int64]] = {}
 
     def load(
-        self, files: Sequence[FileStat], catalog: Catalog, streams: Streams
+        self, listed: NDArray[np.void], catalog: Catalog, streams: Streams
     ) -> Mapping[str, MinuteRow | None]:
-        """Fill the empty *catalog* and *streams* with what the index has of *files*, all of the directory.
+        """Fill the empty *catalog* and *streams* with what the index has of the files *listed*, all of the directory.
 
         Returns:
             The unknown minute files, as in :class:`store.index.loading.Loaded`.
         """
         if self._shared is not None:
-            loaded = self._shared.load(files)
+            loaded = self._shared.load(listed)
         else:
             with self._lock:
-                loaded = self._load(files)
+                loaded = self._load(listed)
         if loaded is None:
             if self._tables is None:
                 self.clear()
@@ -106,13 +108,13 @@ class Database:
             else:
                 self.clear()
             return loaded.unknown
-        return dict.fromkeys(catalog.compare(files).new)
+        return dict.fromkeys(differences(catalog.files(), listed).new)
 
-    def _load(self, files: Sequence[FileStat]) -> Loaded | None:
+    def _load(self, listed: NDArray[np.void]) -> Loaded | None:
         try:
             self._tables = self._open()
             if not self._tables.is_empty:
-                return load(self._tables, files)
+                return load(self._tables, listed)
             self._tables.create()
         except (TablesError, *CORRUPT, EventStoreException) as error:
             log.warning("rebuilding the index %s: %s", self._path, error)
@@ -329,6 +331,8 @@ class Database:
     ) -> None:
         """Save *kept* minutes and *streams*, and delete *removed* minutes, in one transaction.
 
+        If that fails, the index is not complete any more.
+
         Args:
             kept: minutes with all of their stored entries.
             removed: the ids of minutes that are gone.
@@ -342,16 +346,28 @@ class Database:
             kept = list(kept)
             if not (kept or self._removed or self._streams):
                 return
+            is_saved = False
             with self._or_without("write"):
                 if self._tables is None:
                     self._reopen()
-                if self._tables is None:
-                    return
-                if self._path and self._disk.stat(self._path) is None:
-                    self._restore(self._tables)
-                self._tables.save(kept, self._removed, self._streams)
-                self._removed.clear()
-                self._streams.clear()
+                if self._tables is not None:
+                    if self._path and self._disk.stat(self._path) is None:
+                        self._restore(self._tables)
+                    self._tables.save(kept, self._removed, self._streams)
+                    self._removed.clear()
+                    self._streams.clear()
+                    is_saved = True
+            if not is_saved:
+                self._mark.drop()
+
+    def is_complete(self) -> bool:
+        """Return whether it has each minute file that a process of ours has written; see :class:`CompleteMark`."""
+        return self._mark.is_set()
+
+    def note_complete(self) -> None:
+        """Note that it has each minute file as it is, if it works."""
+        if self._tables is not None:
+            self._mark.set()
 
     def _find(
         self, minutes: Iterable[int], select: Select, unpack: Callable[..., _Value]
@@ -429,5 +445,5 @@ def remove_database(disk: Disk, path: str) -> None:
     Raises:
         EventWriteException: if that failed.
     """
-    for suffix in ("", "-journal", "-wal", "-shm"):
+    for suffix in ("-complete", "", "-journal", "-wal", "-shm"):
         disk.remove(f"{path}{suffix}")

@@ -1,15 +1,14 @@
 """Loading the index: all that it knows of the files of a directory, when a store is opened."""
 
 import time
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from store.disk.file import FileStat
 from store.index.catalog import Catalog
 from store.index.lines import unpack_line_totals
+from store.index.listing import differences
 from store.index.row import MinuteRow
 from store.index.rows import checked, counted_summary, summary_of
 from store.index.snapshot import read_snapshot
@@ -41,8 +40,8 @@ class Loaded(NamedTuple):
     line_totals: dict[tuple[str, int], NDArray[np.int64]]
 
 
-def load(tables: Tables, files: Sequence[FileStat]) -> Loaded:
-    """Load from *tables* all that is known of *files*, all that are in the directory.
+def load(tables: Tables, listed: NDArray[np.void]) -> Loaded:
+    """Load from *tables* all that is known of the files *listed*, all of the directory; see :mod:`store.index.listing`.
 
     Raises:
         ValueError: if there is a row that is not what was written; or another one of ``CORRUPT``.
@@ -56,7 +55,7 @@ def load(tables: Tables, files: Sequence[FileStat]) -> Loaded:
     snapshot = read_snapshot(tables, len(streams))
     rows, summaries = (snapshot.rows, {}) if snapshot is not None else tables.minutes()
     catalog.restore(rows)
-    gone, changed, new = catalog.compare(files)
+    gone, changed, new = differences(catalog.files(), listed)
     stale = [*gone, *changed]
     former = {catalog.name(minute): catalog.row(minute) for minute in changed}
     unknown = {name: former.get(name) for name in sorted([*new, *former], key=_span)}

@@ -5,8 +5,10 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from store.disk.disk import Disk
-from store.disk.file import FileStat
 from store.errors import EventReadException
 from store.index.loading import Loaded, load
 from store.index.rows import CORRUPT
@@ -33,14 +35,14 @@ class SharedDatabase:
         self._tables: Tables | None = None
         self._minutes: set[int] = set()
 
-    def load(self, files: Sequence[FileStat]) -> Loaded | None:
-        """Return what the index has of *files*, all of the directory; None if there is no usable index."""
+    def load(self, listed: NDArray[np.void]) -> Loaded | None:
+        """Return what the index has of the files *listed*, all of the directory; None if there is no usable index."""
         with self._lock:
             try:
                 self._check_memory()
                 self._tables = Tables.open_to_read(self._path)
                 with self._tables.transaction():
-                    loaded = load(self._tables, files)
+                    loaded = load(self._tables, listed)
             except (TablesError, EventReadException, *CORRUPT) as error:
                 log.info("not using the index %s: %s", self._path, error)
                 self._close()

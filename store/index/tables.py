@@ -49,7 +49,8 @@ _SETTINGS_SHARED = """
 PRAGMA page_size = 16384;
 -- Where there is no shared memory (NFS, 9p), SQLite stays with a rollback journal.
 PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
+-- What was saved is there after a loss of power: the mark of a complete index says so.
+PRAGMA synchronous = FULL;
 """
 
 _SETTINGS_UNSHARED = """
@@ -57,7 +58,7 @@ _SETTINGS_UNSHARED = """
 PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA page_size = 16384;
 PRAGMA journal_mode = DELETE;
-PRAGMA synchronous = NORMAL;
+PRAGMA synchronous = FULL;
 PRAGMA locking_mode = NORMAL;
 -- The lock is released by the next statement that reads.
 SELECT count(*) FROM sqlite_master;

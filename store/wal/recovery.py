@@ -10,7 +10,7 @@ import itertools
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -55,6 +55,7 @@ def open_log(
     keep_size: int = 1 << 30,
     split: Split = unsplit,
     first_number: int = 1,
+    names: Iterable[str] | None = None,
 ) -> tuple[WriteAheadLog, list[Recovered]]:
     """Open the log in *directory*, and find what the minute files lack.
 
@@ -71,11 +72,12 @@ def open_log(
         split: divides the data of a record into its events, of which a file that was changed may lack some.
         first_number: the number of the first segment of an empty log. It has to be higher than that of any earlier one, which
             a copy of the store may have that this one is copied onto: only then it makes those void.
+        names: the names of the files in *root_dir* that begin with a dot, if they were listed a moment ago.
 
     Raises:
         EventStoreException: if that was not possible, or a segment has an unknown format; nothing is lost then.
     """
-    for name in _left_overs(disk, directory, is_log=True):
+    for name in _left_overs(disk.list_names(directory), is_log=True):
         disk.remove(os.path.join(directory, name))
     root_inode = disk.inode(root_dir)
     replay = Replay(disk, root_inode, partial(_put_aside, disk, hidden_directory))
@@ -94,7 +96,8 @@ def open_log(
         )
         if not is_durable:
             opened.note_unsynced_directory()
-        temporary = _TemporaryFiles(disk, root_dir)
+        listed = disk.list_names(root_dir) if names is None else names
+        temporary = _TemporaryFiles(disk, root_dir, listed)
         intended = temporary.settle(replay)
         recovered = _Recovery(disk, root_dir, opened, split).recover(replay, intended)
         temporary.remove(opened.unmarked)
@@ -104,12 +107,12 @@ def open_log(
     return opened, recovered
 
 
-def _left_overs(disk: Disk, directory: str, *, is_log: bool) -> list[str]:
-    """List the files in *directory* that a process which ended was writing; *is_log* as in :func:`is_left_over`."""
-    names = [name for name in disk.list_names(directory) if is_left_over(name, is_log=is_log)]
-    for name in names:
+def _left_overs(names: Iterable[str], *, is_log: bool) -> list[str]:
+    """Return those of *names* that are of files which a process that ended was writing; *is_log* as in :func:`is_left_over`."""
+    found = [name for name in names if is_left_over(name, is_log=is_log)]
+    for name in found:
         log.info("removing what a crash left: %s", name)
-    return names
+    return found
 
 
 def _is_synced(disk: Disk, directory: str, segments: list[LogSegment]) -> bool:
@@ -187,12 +190,13 @@ class _TemporaryFiles:
     Args:
         disk: the disk they are on.
         root_dir: the directory of the minute files.
+        names: the names of the files in it.
     """
 
-    def __init__(self, disk: Disk, root_dir: str) -> None:
+    def __init__(self, disk: Disk, root_dir: str, names: Iterable[str]) -> None:
         self._disk = disk
         self._root_dir = root_dir
-        self._minutes = {name[1:-4] for name in _left_overs(disk, root_dir, is_log=False)}
+        self._minutes = {name[1:-4] for name in _left_overs(names, is_log=False)}
         # Those that an intent is about; it has to be ended in the log before they are removed.
         self._intended: set[str] = set()
 
