@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmark import memory, mounts, peers, work
 from benchmark.answers import count_lines, count_openings, counted
+from benchmark.backup import backup
 from benchmark.commands import run
 from benchmark.comparisons import Result, Rival, alone, compare
 from benchmark.data import Data
@@ -419,6 +420,7 @@ CASES: dict[str, Callable[[Data, Scale], Result]] = {
     "year": year,
     "hot": hot,
     "reindex": reindex,
+    "backup": backup,
     **QUERIES,
     "tree": tree,
     **FORMATS,

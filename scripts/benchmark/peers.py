@@ -53,7 +53,8 @@ def versions() -> str:
         for tool, words in _TOOLS.items()
     ]
     packages = [f"{name} {version(name)}" for name in ("theia", "fusepy", "drain3")]
-    return ", ".join([*tools, f"SQLite {sqlite3.sqlite_version}", *packages])
+    restic = " ".join(printed(["restic", "version"]).split()[:2])
+    return ", ".join([*tools, restic, f"SQLite {sqlite3.sqlite_version}", *packages])
 
 
 def journal(data: Data, extent: Extent) -> Path:
