@@ -140,19 +140,21 @@ class Watcher:
         Raises:
             EventStoreException: if anything else was not possible; the next call tries again.
         """
-        for _ in range(2):
-            if not self._look_once(names):
-                break  # else reports were lost, and a pass is due
+        if self._look_once(names):
+            self._look_once(())
 
     def _look_once(self, names: Iterable[str]) -> bool:
-        """Look, with a pass first if one is due and no other thread is at it; return whether the watch has lost reports."""
+        """Look, with a pass first if one is due; return whether reports were lost without a pass.
+
+        If another thread is at a pass that takes long, this one does not wait for it: it may have to flush.
+        """
         is_due = self._watch is None or self._must_pass
-        is_passing = is_due and self._pass_lock.acquire(blocking=False)
+        is_passing = is_due and self._pass_lock.acquire(timeout=_CHEAP_PASS_S)
         try:
             # Before the lock that a flush waits for.
             found = {*names, *self._pass()} if is_passing else set(names)
             with self._tails.exclusive():
-                return self._look(found)
+                return self._look(found) and not is_passing
         finally:
             if is_passing:
                 self._pass_lock.release()
