@@ -220,7 +220,7 @@ def _index_rows(data: bytes) -> None:
     rows = np.frombuffer(data[: len(data) // ROW.itemsize * ROW.itemsize], ROW)
     filter_ = b"".join([build([b"abc"], 1 << 8)[:1], data])
     for unpack in (
-        lambda: unpack_totals(data, _STREAM_COUNT),
+        lambda: unpack_totals(data),
         lambda: summary_of(data, _STREAM_COUNT),
         lambda: check_summaries(rows, [data[: 2 * SUMMARY.itemsize]] * len(rows)),
         lambda: check_snapshot(first, second),

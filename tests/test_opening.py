@@ -210,3 +210,14 @@ def test_a_pass_that_is_under_way_ends_with_the_store(
     assert begun.wait(20)
     store.close()
     assert not looking.is_alive()
+
+
+def test_no_pass_begins_once_the_store_is_closed(root: Path, disk: WithoutStamps) -> None:
+    """Not even where a file with a tail was changed, which is compared before the last flush."""
+    store = opened(root, disk)
+    store.save(Event("tail", "s", 61, ["web"], "tail"))
+    with (root / "60-120").open("ab") as file:
+        file.write(Batch.of([Event("late", "s", 70, ["web"], "late")]).data)
+    disk.listings = 0
+    store.close()
+    assert disk.listings == 0

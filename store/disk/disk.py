@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 
 from store.disk import lock, renaming, watch
-from store.disk.file import FileStat, ReadableFile, WritableFile, file_stat
+from store.disk.file import FileStat, ReadableFile, WritableFile, file_stat, inode_number
 from store.disk.os_errors import read_failure, reading, writing
 from store.errors import EventWriteException, FileChanged
 from store.query import DiskUsage, Inodes
@@ -163,7 +163,7 @@ class Disk:
             for entry in entries:
                 if entry.is_file(follow_symlinks=False):
                     names.append(entry.name)
-                    inodes.append(entry.inode())
+                    inodes.append(inode_number(entry.inode()))
         return names, inodes
 
     def list_files(self, directory: str) -> Iterator[FileStat]:

@@ -13,7 +13,7 @@ from store.disk.os_errors import read_failure, reading, write_failure, writing
 from store.disk.vectored import GAP_MAX, ExtentBuffer
 from store.errors import EventReadException
 
-__all__ = ["FileStat", "ReadableFile", "WritableFile", "file_stat"]
+__all__ = ["FileStat", "ReadableFile", "WritableFile", "file_stat", "inode_number"]
 
 _CHUNK_SIZE = 1 << 20
 _IOV_MAX = os.sysconf("SC_IOV_MAX")
@@ -48,13 +48,18 @@ class FileStat(NamedTuple):
     inode: int
 
 
+def inode_number(inode: int) -> int:
+    """Return *inode*, a number as the system gives it, as the int64 that stands for it."""
+    return inode & _INT64_MAX
+
+
 def file_stat(name: str, status: os.stat_result) -> FileStat:
     """Make the FileStat of the file *name* from its *status*, which stat(2) returned."""
     mtime_ns, ctime_ns, inode = status.st_mtime_ns, status.st_ctime_ns, status.st_ino
     # Columns of these are int64, which ends in the year 2262.
     if mtime_ns > _INT64_MAX or ctime_ns > _INT64_MAX or inode > _INT64_MAX:
         mtime_ns, ctime_ns = min(mtime_ns, _INT64_MAX), min(ctime_ns, _INT64_MAX)
-        inode &= _INT64_MAX
+        inode = inode_number(inode)
     return FileStat(name, status.st_size, mtime_ns, ctime_ns, inode)
 
 

@@ -368,7 +368,7 @@ class Flusher:
         with self._state.append_lock, self._state.lock:
             for minute, checksum, stat in stats:
                 assert stat is not None, "it was just written"
-                self._state.catalog.set_stamp(minute.id, Stamp.exactly(stat), checksum)
+                self._state.set_stamp(minute.id, Stamp.exactly(stat), checksum)
                 self._unsynced[minute.name] = stat.size
                 growth = self._take(minute.id)
                 size = minute.entries.size - stat.size
@@ -390,7 +390,7 @@ class Flusher:
             self._unsynced.clear()
 
     def _save(self, minutes: list[Minute]) -> None:
-        # A file with a repaired tail is rescanned at the next opening.
+        # A file with a repaired tail, whose row is deleted, is scanned again at the next opening.
         self._state.save([each for each in minutes if each.id not in self._repaired])
 
     def _postpone(self, minute: Minute, error: EventStoreException) -> EventStoreException:

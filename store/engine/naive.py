@@ -17,7 +17,7 @@ from store.engine.append import Append
 from store.engine.deleter import Deleter
 from store.engine.file_store import FileStore
 from store.engine.flusher import Flusher, FlushResult
-from store.engine.listing import list_minutes, list_numbers, without_stamps
+from store.engine.listing import are_enough, list_minutes, list_numbers, without
 from store.engine.measurer import Measurer
 from store.engine.partition import Partition
 from store.engine.reading import Reader
@@ -160,11 +160,14 @@ class NaiveEventStore(FileStore):
             numbers: the minute files with their inode numbers.
             recovered: the minutes that have a tail in the log.
         """
-        if self.flush_interval < math.inf and self._state.database.is_complete():
-            listed = without_stamps(numbers, [each.tail.minute for each in recovered])
-            if listed is not None:
-                self._watcher.request_pass()
-                return listed
+        is_watched = self.flush_interval < math.inf
+        if (
+            is_watched
+            and self._state.database.is_complete()
+            and are_enough(self._disk, self.root_dir, numbers)
+        ):
+            self._watcher.request_pass()
+            return without(numbers, [each.tail.minute for each in recovered])
         return list_minutes(self._disk, self.root_dir)
 
     # Saving

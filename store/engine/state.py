@@ -18,6 +18,7 @@ from store.answers.version import Minute
 from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.engine.gate import Gate
+from store.engine.index_row import index_row
 from store.engine.late_arrivals import NO_SPAN, LateArrivals
 from store.engine.lookup import Lookup
 from store.engine.recounting import recount
@@ -31,6 +32,7 @@ from store.index.listing import names_in
 from store.index.minute import DAMAGED, EntryColumns, MinuteEntries
 from store.index.row import MinuteRow
 from store.index.rows import IndexRow
+from store.index.stamp import Stamp
 from store.index.summary import Summaries, summarize
 from store.locks import new_lock
 from store.minutes.file import MinuteFile
@@ -93,6 +95,8 @@ class State:
         self._disk = disk
         self._open_file = open_file
         self._removed: list[int] = []
+        # The ids of minutes whose files are not those of their rows in the index any more.
+        self._outdated: set[int] = set()
         self._late = LateArrivals()
         self.must_recount = False
 
@@ -348,42 +352,38 @@ class State:
     # The index
 
     def save(self, kept: Sequence[Minute]) -> None:
-        """Save the stored entries of *kept*, and all removals, to the index; it loses rows of files that are there no more."""
-        found = {minute.id: self._index_row(minute) for minute in kept}
-        rows = [row for row in found.values() if row is not None]
-        outdated = [minute for minute, row in found.items() if row is None]
+        """Save the stored entries of *kept*, and all removals, to the index; it loses the rows of other files that have changed."""
+        rows = []
         for minute in kept:
-            if found[minute.id] is not None:
+            row = self._index_row(minute)
+            if row is not None:
+                rows.append(row)
                 self.lookup.weigh(minute)
-        self._save_rows(rows, outdated)
+        self._save_rows(rows)
         self.on_saved([each.row.id for each in rows])
 
-    def _save_rows(self, rows: Sequence[IndexRow], outdated: Sequence[int] = ()) -> None:
+    def set_stamp(self, minute: int, stamp: Stamp, checksum: int) -> None:
+        """Set the stamp of the file of *minute*, by id, and its CRC-32; the caller holds both locks, and calls :meth:`save` afterwards.
+
+        It does so before the file is replaced again: the next one may get the inode number that stands in the index.
+        """
+        self.catalog.set_stamp(minute, stamp, checksum)
+        self._outdated.add(minute)
+
+    def _save_rows(self, rows: Sequence[IndexRow]) -> None:
         with self.lock:
-            removed, self._removed = self._removed, []
+            removed = [*self._removed, *self._outdated.difference(each.row.id for each in rows)]
+            self._removed, self._outdated = [], set()
             changes = self.streams.take_changes()
             self.lookup.budget.apply()
-        self.database.save(rows, [*removed, *outdated], dict(changes))
+        self.database.save(rows, removed, dict(changes))
 
     def _index_row(self, minute: Minute) -> IndexRow | None:
         with self.lock:
             if not self.catalog.has(minute.id):
                 return None
             row, stream_count = self.catalog.row(minute.id), len(self.streams)
-        entries = minute.entries
-        if minute.file.stored_size != row.size:
-            return None  # another program appended to the file; a flush will replace it
-        try:
-            count = entries.position_at(row.size)
-            columns, packed = entries.columns(0, count), entries.pack(count, row.checksum)
-        except EventReadException as error:
-            log.info("not saved in the index: %s", error)
-            return None
-        span = row.start, row.end
-        row = MinuteRow.of(row.id, span, row.stamp, row.checksum, columns, row.changed)
-        if row.bytes != row.size:
-            return None  # it was truncated during the scan
-        return IndexRow(row, summarize(columns, stream_count), packed)
+        return index_row(minute, row, stream_count)
 
     def close(self, *, is_complete: bool) -> None:
         """Close the index.
@@ -417,7 +417,7 @@ class State:
             else:
                 minute.file = self._open_file(minute.name, scanned.stat)
             with self.lock:
-                self.catalog.set_stamp(minute.id, scanned.stamp, scanned.checksum)
+                self.set_stamp(minute.id, scanned.stamp, scanned.checksum)
         self.save([minute])
 
     def continue_minute(self, minute: Minute, scanned: Scanned) -> bool:
@@ -443,7 +443,7 @@ class State:
                 return False
             minute.file = file
             with self.lock:
-                self.catalog.set_stamp(minute.id, scanned.stamp, scanned.checksum)
+                self.set_stamp(minute.id, scanned.stamp, scanned.checksum)
             self.extend(minute, added)
         self.save([minute])
         return True

@@ -104,7 +104,7 @@ class LoggedTails:
             file.extend(len(added), lsn)
             file.accept(stat)
             with self._state.lock:
-                self._state.catalog.set_stamp(minute.id, scanned.stamp, scanned.checksum)
+                self._state.set_stamp(minute.id, scanned.stamp, scanned.checksum)
             self._state.extend(minute, columns)
             self._flusher.note_growth(minute, len(columns.streams), len(added))
         return True

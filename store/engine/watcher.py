@@ -79,7 +79,6 @@ class Watcher:
         self._watch: DirectoryWatch | None = None
         self._thread: threading.Thread | None = None
         self._cancelled = threading.Event()
-        self._stops = 0
         # Names to compare again: their files are so recent that another change would not show.
         self._unsettled: set[str] = set()
         # The errors of the last look by name, so that each is logged once.
@@ -90,7 +89,7 @@ class Watcher:
         self._pass_lock = new_lock("pass")
 
     def begin(self) -> None:
-        """Begin to collect changes; call this before listing the directory, so that none is missed."""
+        """Begin to collect changes; call this before listing the directory, or request a pass, so that none is missed."""
         self._watch = self._disk.watch(self._state.root_dir)
 
     def request_pass(self) -> None:
@@ -99,7 +98,7 @@ class Watcher:
 
     @property
     def _must_pass(self) -> bool:
-        return self._answered < self._requests
+        return self._answered < self._requests and not self._cancelled.is_set()
 
     def start(self) -> None:
         """Start a thread that applies changes until :meth:`close`."""
@@ -108,9 +107,9 @@ class Watcher:
 
     def status(self) -> str:
         """Return how changes are noticed."""
-        if self._watch is None:
-            return "passes of stat"
-        return "inotify" if self.hears_all else "inotify, a pass is due"
+        how = "passes of stat" if self._watch is None else "inotify"
+        is_due = self._must_pass or (self._watch is not None and not self.hears_all)
+        return f"{how}, a pass is due" if is_due else how
 
     @property
     def hears_all(self) -> bool:
@@ -118,8 +117,7 @@ class Watcher:
         return self._watch is not None and not self._must_pass and not self._pass_lock.locked()
 
     def stop(self) -> None:
-        """Stop the thread, and a pass that is under way in any thread; :meth:`look` still works."""
-        self._stops += 1
+        """Stop the thread, and a pass that was requested, in any thread; :meth:`look` still works for what inotify reports."""
         self._cancelled.set()
         if self._watch is not None:
             self._watch.wake()
@@ -252,10 +250,12 @@ class Watcher:
             with self._state.lock:
                 newest = self._state.catalog.ids()[-_NEWEST:]
                 return set(self._state.catalog.names(newest))
-        requests, stops = self._requests, self._stops
+        requests, is_requested = self._requests, self._watch is not None
         files = self._disk.list_files(self._state.root_dir)
-        listed = list_stamps(itertools.takewhile(lambda _: self._stops == stops, files))
-        if self._stops != stops:
+        if is_requested:
+            files = itertools.takewhile(lambda _: self._must_pass, files)
+        listed = list_stamps(files)
+        if is_requested and not self._must_pass:
             return set()
         with self._state.lock:
             known = self._state.catalog.files()
@@ -348,6 +348,7 @@ class Watcher:
             return
         if self._tails.has_tail(minute.id):
             if self._tails.absorb(minute, scanned):
+                self._state.save([minute])
                 return
         elif self._state.continue_minute(minute, scanned):
             return

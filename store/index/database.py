@@ -357,8 +357,7 @@ class Database:
                     self._removed.clear()
                     self._streams.clear()
                     is_saved = True
-            if not is_saved:
-                self._mark.drop()
+            self._mark.note_saved(is_saved)
 
     def is_complete(self) -> bool:
         """Return whether it has each minute file that a process of ours has written; see :class:`CompleteMark`."""

@@ -63,6 +63,10 @@ def differences(known: NDArray[np.void], listed: NDArray[np.void]) -> Difference
     twins = np.flatnonzero(
         (starts[order[1:]] == starts[order[:-1]]) & (ends[order[1:]] == ends[order[:-1]])
     )
+    # A name that is replaced while the directory is listed may be listed twice.
+    are_known = order[twins] < len(ids)
+    repeated = order[twins[~are_known] + 1] - len(ids)
+    twins = twins[are_known]
     places, there = order[twins], order[twins + 1] - len(ids)
     is_gone = np.ones(len(ids), np.bool_)
     is_gone[places] = False
@@ -71,7 +75,7 @@ def differences(known: NDArray[np.void], listed: NDArray[np.void]) -> Difference
         if name in STAMP:
             is_changed |= known[name][places] != listed[name][there]
     is_new = np.ones(len(listed), np.bool_)
-    is_new[there] = False
+    is_new[there] = is_new[repeated] = False
     new = np.sort(listed[is_new], order=("start", "end"))
     return Differences(ids[is_gone].tolist(), ids[places[is_changed]].tolist(), names_in(new))
 

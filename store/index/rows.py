@@ -91,12 +91,12 @@ def pack_totals(totals: StreamTotals) -> bytes:
     return packed + b"".join(np.asarray(column).tobytes() for column in columns)
 
 
-def unpack_totals(packed: bytes, stream_count: int) -> StreamTotals:
-    """Unpack the totals of at most *stream_count* streams, or raise one of ``CORRUPT``."""
+def unpack_totals(packed: bytes) -> StreamTotals:
+    """Unpack the totals of all streams, or raise one of ``CORRUPT``."""
     count, postings, disturbed, forgotten = _TOTALS_HEADER.unpack_from(packed)
     first = _TOTALS_HEADER.size + 5 * 8 * count
     last = first + 4 * postings
-    if count > stream_count or len(packed) != last + disturbed * DISTURBANCE.itemsize:
+    if len(packed) != last + disturbed * DISTURBANCE.itemsize:
         raise ValueError("totals of other streams")
     columns = np.frombuffer(packed, np.int64, 4 * count, _TOTALS_HEADER.size).reshape(4, count)
     if (columns[3] < 0).any() or int(columns[3].sum()) != postings:
@@ -279,8 +279,7 @@ def check_snapshot(catalog: bytes, totals: bytes) -> bool:
     """
     rows = np.frombuffer(catalog, ROW)
     check_rows(rows)
-    stream_count = _TOTALS_HEADER.unpack_from(totals)[0]
-    events, sizes, newest, lengths, _, postings, *_ = unpack_totals(totals, stream_count)
+    events, sizes, newest, lengths, _, postings, *_ = unpack_totals(totals)
     size = int(rows["size"].sum())
     if (
         (events < 0).any()

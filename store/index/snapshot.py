@@ -48,13 +48,17 @@ class IndexSnapshot(NamedTuple):
         Raises:
             ValueError: if a stream has lost more than it had.
         """
-        streams.restore(self.totals.padded(len(streams)))
+        count = len(streams)
+        streams.restore(self.totals.of_first(count))
         if not self.former and not self.current:
             return
-        streams.discount(self.former, now)
+        # Streams beyond were forgotten since.
+        former = [(minute, each[each["stream"] < count]) for minute, each in self.former]
+        streams.discount(former, now)
         for minute, summary in self.current:
             streams.count(minute, summary, now)
-        if (streams.events(len(streams)) < 0).any():
+        size = streams.total(None)[0].size
+        if (streams.events(count) < 0).any() or size != int(self.rows["size"].sum()):
             raise ValueError("former minutes that cannot be")
         streams.forget_empty()
         # In which order events were shown is unknown.
@@ -87,7 +91,7 @@ def _unpack(
     stream_count: int,
 ) -> IndexSnapshot:
     """Unpack a snapshot, or raise one of ``CORRUPT``."""
-    rows, totals = np.frombuffer(catalog, ROW), unpack_totals(packed_totals, stream_count)
+    rows, totals = np.frombuffer(catalog, ROW), unpack_totals(packed_totals)
     if (totals.postings >= len(rows) + FREE_IDS_MAX).any():
         raise ValueError("minutes of streams that cannot be")
     if not former:
@@ -99,8 +103,9 @@ def _unpack(
     current_rows, after = minutes_of(current)
     rows = np.concatenate((rows[~is_changed], current_rows))
     check_rows(rows)
+    former_count = max(len(totals.events), stream_count)
     return IndexSnapshot(
-        rows, totals, _summaries(before, stream_count), _summaries(after, stream_count)
+        rows, totals, _summaries(before, former_count), _summaries(after, stream_count)
     )
 
 

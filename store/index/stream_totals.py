@@ -26,13 +26,14 @@ class StreamTotals(NamedTuple):
     forgotten: float
     disturbances: NDArray[np.void]
 
-    def padded(self, stream_count: int) -> "StreamTotals":
-        """Return these totals, and nothing of the other ones of *stream_count* streams."""
-        zeros = np.zeros(stream_count - len(self.events), np.int64)
+    def of_first(self, stream_count: int) -> "StreamTotals":
+        """Return the totals of the first *stream_count* streams, nothing for those that there were not."""
+        zeros = np.zeros(max(stream_count - len(self.events), 0), np.int64)
         return self._replace(
-            events=np.concatenate((self.events, zeros)),
-            sizes=np.concatenate((self.sizes, zeros)),
-            newest=np.concatenate((self.newest, zeros)),
-            lengths=np.concatenate((self.lengths, zeros)),
-            changed=np.concatenate((self.changed, zeros)),
+            events=np.concatenate((self.events[:stream_count], zeros)),
+            sizes=np.concatenate((self.sizes[:stream_count], zeros)),
+            newest=np.concatenate((self.newest[:stream_count], zeros)),
+            lengths=np.concatenate((self.lengths[:stream_count], zeros)),
+            changed=np.concatenate((self.changed[:stream_count], zeros)),
+            postings=self.postings[: int(self.lengths[:stream_count].sum())],
         )
