@@ -16,7 +16,7 @@ from store.index.minute import DAMAGED
 from store.query import Query
 from store.view import View
 
-__all__ = ["LineReader"]
+__all__ = ["LineReader", "contradiction"]
 
 _NEWLINE = 0x0A
 
@@ -65,7 +65,7 @@ class LineReader:
         try:
             lines = self._view.render(data, edges)
         except NOT_RECORDS as error:
-            raise _contradiction("they are no records") from error
+            raise contradiction("they are no records") from error
         # Every line is followed by the others at their offsets, or what was read before is wrong.
         text, ends = np.frombuffer(lines, np.uint8), sizes.cumsum()
         if (
@@ -73,7 +73,7 @@ class LineReader:
             or np.count_nonzero(text == _NEWLINE) != len(ends)
             or (text[ends - 1] != _NEWLINE).any()
         ):
-            raise _contradiction("their lines have other sizes")
+            raise contradiction("their lines have other sizes")
         return LineBlock(offset - skipped, lines)
 
     def _find(
@@ -126,11 +126,12 @@ class LineReader:
         edges = np.concatenate(([0], sizes.cumsum(dtype=np.int64)))
         lost = run.size - int(edges[-1])
         if lost < 0 or (lost and not is_partial):
-            raise _contradiction(f"{minute.name} has other lines")
+            raise contradiction(f"{minute.name} has other lines")
         return _Places(minute.id, bounds[:-1][flags], bounds[1:][flags], edges + lost)
 
 
-def _contradiction(reason: str) -> EventReadException:
+def contradiction(reason: str) -> EventReadException:
+    """Return the error of an index that contradicts the minutes for a *reason*."""
     return EventReadException(
         f"the index contradicts the minutes: {reason}; theiafs reindex rebuilds it"
     )

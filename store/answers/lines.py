@@ -2,14 +2,15 @@
 
 import threading
 from abc import abstractmethod
-from collections import deque
-from collections.abc import Hashable
+from collections import Counter, deque
+from collections.abc import Callable, Hashable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from store.answers.access import Access
 from store.answers.arrivals import Run
+from store.answers.line_base import LineBase
 from store.answers.line_map import LineMap
 from store.answers.line_reader import LineReader
 from store.answers.line_window import LineBlock, LineWindow
@@ -20,7 +21,10 @@ from store.query import Query, Span
 from store.snapshot import Answer
 from store.view import View
 
-__all__ = ["MinuteLines", "WholeLines"]
+__all__ = ["MinuteLines", "SizesOf", "WholeLines"]
+
+SizesOf = Callable[[slice], NDArray[np.int64]]
+"""Returns the sizes of the lines of some minutes of a version, by their places in it, in bytes; raises EventReadException if one is gone."""
 
 
 class _Lines(Answer):
@@ -51,7 +55,7 @@ class _Lines(Answer):
         self._reader = LineReader(query, view, access)
         # The kernel reads ahead with concurrent requests; taking turns, they look everything up and render it once.
         self._lock = threading.Lock()
-        self._map = LineMap()
+        self._map: LineMap | LineBase = LineMap()
         self._window = LineWindow(self._read, access.cache)
 
     @abstractmethod
@@ -127,7 +131,8 @@ class WholeLines(_Lines):
         view: the view.
         access: the access to minutes.
         span: the answer at its opening.
-        sizes: the size of the lines of each minute then, in bytes.
+        sizes_of: returns the sizes of the lines of some of its minutes then, by their places in the version.
+        on_contradiction: is called when these do not add up to the size of the answer.
     """
 
     def __init__(
@@ -136,12 +141,15 @@ class WholeLines(_Lines):
         view: View,
         access: Access,
         span: Span,
-        sizes: NDArray[np.int64],
+        sizes_of: SizesOf,
+        on_contradiction: Callable[[], object] = lambda: None,
     ) -> None:
         order = version.changed, version.order
         super().__init__(version.query, view, access, span, order, version.epoch)
         self._version: Version | None = version
-        self._sizes = sizes
+        self._opening_size = span.size
+        self._sizes_of = sizes_of
+        self._on_contradiction = on_contradiction
         self._arrivals = version.arrivals
         self._position = version.position
         self._waiting: deque[Run] = deque()
@@ -170,18 +178,21 @@ class WholeLines(_Lines):
         runs, _ = version.arrivals.since((0, 0), version.position)
         measured = [self._measured(run) for run in runs]
         # Sizes by minute are those of all its lines: some of them come later.
-        minutes = version.minutes
-        order = minutes.argsort()
-        arrived = np.array([run.minute for run in runs], np.int64)
-        places = minutes.searchsorted(arrived, sorter=order)
-        base_sizes = self._sizes.copy()
-        for run, place, (*_, size) in zip(runs, places.tolist(), measured, strict=True):
-            if place < len(minutes) and minutes[order[place]] == run.minute:
-                base_sizes[order[place]] -= size
-        self._map.extend(minutes, version.base_entries, version.inside, base_sizes)
-        for place in measured:
-            self._map.append(*place)
-        self._sizes = base_sizes[:0]
+        arrived: Counter[int] = Counter()
+        for run, (*_, size) in zip(runs, measured, strict=True):
+            arrived[run.minute] += size
+        ids = np.array(list(arrived), np.int64)
+
+        def base_sizes_of(some: slice) -> NDArray[np.int64]:
+            minutes, sizes = version.minutes[some], self._sizes_of(some).copy()
+            for place in np.isin(minutes, ids).nonzero()[0].tolist():
+                sizes[place] -= arrived[int(minutes[place])]
+            return sizes
+
+        base_size = self._opening_size - arrived.total()
+        self._map = LineBase(version, base_size, base_sizes_of, self._on_contradiction)
+        for each in measured:
+            self._map.append(*each)
 
     def _measured(self, run: Run) -> tuple[int, int, int, int]:
         """Return where *run* is now, as its minute, its first and last entry, and the size of its lines; 0 for what is gone.

@@ -76,7 +76,7 @@ def open_whole(
         version, sizes = version.only(has_some), sizes[has_some]
     if view is None:
         return WholeAnswer(version, access, whole)
-    return WholeLines(version, view, access, whole, sizes)
+    return WholeLines(version, view, access, whole, sizes.__getitem__)
 
 
 def open_minute(

@@ -3,6 +3,7 @@
 A minute is measured when its lines are asked for, or after it came to rest; see :mod:`store.engine.measurer`.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from store.answers.version import Minute
 from store.cache import Cache
 from store.columns import narrowed
 from store.engine.record_judge import RecordJudge, Section
+from store.errors import EventReadException
 from store.index.database import Database
 from store.index.extents import Layout
 from store.index.lines import LineRow, pack_lines
@@ -33,6 +35,10 @@ _UNSAVED_MAX, _UNSAVED_SIZE_MAX = 256, 4 << 20
 """Most minutes, of all views together, and most bytes that are measured between two transactions of the index."""
 
 Sizes = NDArray[np.unsignedinteger]
+
+ColumnsOf = Callable[[NDArray[np.int64], NDArray[np.int64]], Sequence[EntryColumns | None]]
+
+log = logging.getLogger(__name__)
 
 
 class LineSizes:
@@ -119,6 +125,34 @@ class LineSizes:
         """Return those of *minutes*, by id, of which the index lacks the lines in some of *views*."""
         known = [self._database.has_lines(view, minutes) for view in views]
         return {each for each in minutes if not all(each in measured for measured in known)}
+
+    def measure_together(
+        self,
+        views: Sequence[View],
+        minutes: NDArray[np.int64],
+        entries: NDArray[np.int64],
+        columns_of: ColumnsOf,
+    ) -> None:
+        """Measure the lines of *minutes*, by id, with their numbers of *entries*; one by one if one of them cannot be read.
+
+        Args:
+            views: the views.
+            minutes: the ids of the minutes.
+            entries: the numbers of their entries.
+            columns_of: returns the entries of each of some minutes, None for one that is gone.
+        """
+        try:
+            found = zip(minutes.tolist(), columns_of(minutes, entries), strict=True)
+            there = {minute: each for minute, each in found if each is not None}
+            for view in views:
+                self.measure(view, there)
+        except EventReadException as error:
+            if len(minutes) == 1:
+                log.info("not measured: %s", error)
+                return
+            for place in range(len(minutes)):
+                one = slice(place, place + 1)
+                self.measure_together(views, minutes[one], entries[one], columns_of)
 
     def measure(self, view: View, entries: Mapping[int, EntryColumns]) -> None:
         """Measure all lines in *view* of the minutes with *entries*, by id, to be kept in the index.

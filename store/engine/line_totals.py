@@ -45,6 +45,11 @@ class Source(Access, Protocol):
     streams: Streams
     arrivals: Arrivals
 
+    def measure_lines(
+        self, view: View, minutes: NDArray[np.int64], entries: NDArray[np.int64]
+    ) -> None:
+        """Measure the lines in *view* of *minutes*, by id, with their numbers of *entries*, as far as they have come to rest."""
+
 
 class KnownLines(NamedTuple):
     """The lines of the first entries of a minute.
@@ -139,6 +144,35 @@ class LineTotals:
             return math.inf
         return sum(run.last - run.first for run in _runs_after(state)[0])
 
+    def at(self, version: Version, matching: NDArray[np.bool_]) -> int | None:
+        """Return the size of the lines of *matching* streams at *version*, in bytes; None if it is not known.
+
+        It is known if *version* was made after the sums were brought up to date, and no minutes were removed since.
+        """
+        with self._source.lock:
+            state = self._state
+        if state is None or state.waiting:
+            return None
+        runs: list[Run] = []
+        arrivals, position = state.arrivals, state.position
+        while arrivals is not version.arrivals:
+            successor = arrivals.successor
+            if successor is None:
+                return None
+            runs += arrivals.since(position)[0]
+            arrivals, position = successor, (0, 0)
+        if position > version.position:
+            return None
+        runs += arrivals.since(position, version.position)[0]
+        parts, waiting = self._measured(runs)
+        return None if waiting else _sum(_plus(state.sums, parts), matching)
+
+    def doubt(self) -> None:
+        """Add all lines up again: their sums are not those of the minutes."""
+        log.warning("the index contradicts itself: adding up the lines of all minutes")
+        with self._source.lock:
+            self._state = None
+
     def check(self, version: Version, matching: NDArray[np.bool_], size: int) -> None:
         """Add all lines up again if those of *matching* streams did not have *size* bytes at *version*, though it was known."""
         with self._source.lock:
@@ -148,9 +182,7 @@ class LineTotals:
         runs, arrivals, position = _runs_after(state)
         is_then = (arrivals, position) == (version.arrivals, version.position)
         if not runs and is_then and _sum(state.sums, matching) != size:
-            log.warning("the index contradicts itself: adding up the lines of all minutes")
-            with self._source.lock:
-                self._state = None
+            self.doubt()
 
     def note_fold(self) -> None:
         """Note that the order of arrival was folded; the caller holds the lock of the source."""
@@ -204,20 +236,24 @@ class LineTotals:
             minutes = source.catalog.ids()
             entries = source.catalog.values("entries", minutes)
             arrivals, position = source.arrivals, source.arrivals.position()
-        sums, rest = np.zeros(0, np.int64), []
+        sums, waiting = np.zeros(0, np.int64), list[Run]()
         for some in runs_of_minutes(len(minutes)):
+            # Those of many minutes together take a sixth of the time.
+            source.measure_lines(self._view, minutes[some], entries[some])
             known = source.summaries(minutes[some], self._view)
-            parts = []
+            parts, rest = [], []
             for minute, last in zip(minutes[some].tolist(), entries[some].tolist(), strict=True):
                 count, summary = known.get(minute, (0, _NOTHING))
                 if count > last:  # it has grown since
                     count, summary = 0, _NOTHING
                 parts.append((summary["stream"], summary["size"]))
-                rest.append(Run(minute, count, last))
-            sums = _plus(sums, parts)
-        parts, waiting = self._measured([run for run in rest if run.first < run.last])
+                if count < last:
+                    rest.append(Run(minute, count, last))
+            measured, later = self._measured(rest)
+            sums = _plus(sums, [*parts, *measured])
+            waiting += later
         self._folds = 0
-        return _State(_plus(sums, parts), arrivals, position, waiting)
+        return _State(sums, arrivals, position, tuple(waiting))
 
     def _measured(self, runs: Sequence[Run]) -> tuple[list[_Lines], tuple[Run, ...]]:
         """Return the lines of *runs*, and those of the runs that cannot be read now."""

@@ -4,6 +4,7 @@ Minutes come from memory, from the index, or from their files; what was found is
 while files or the index are read. See the protocols in :mod:`store.answers`.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from store.answers.arrivals import Arrivals
 from store.answers.moved import MovedTails
 from store.answers.read_ahead import ReadAhead
+from store.answers.selection import batches
 from store.answers.series import Series
 from store.answers.version import Minute, Version
 from store.cache import Cache
@@ -272,6 +274,17 @@ class Lookup:
     def line_sizes(self, view: View, minute: Minute, length: int) -> NDArray[np.integer]:
         """Return the sizes of lines in *view* of *minute*; see :class:`store.answers.access.Access`."""
         return self.lines.of(view, minute, length)
+
+    def measure_lines(
+        self, view: View, minutes: NDArray[np.int64], entries: NDArray[np.int64]
+    ) -> None:
+        """Measure the lines in *view* of those of *minutes* that the index lacks, and keep them there; see :class:`LineSizes`."""
+        at_rest = minutes[self.resting(minutes, -math.inf)]
+        chosen = np.isin(minutes, list(self.lines.lacking([view], at_rest.tolist())))
+        ids, lengths = minutes[chosen], entries[chosen]
+        for some in batches(lengths):
+            self.lines.measure_together([view], ids[some], lengths[some], self.columns)
+        self.lines.save()
 
     def line_size(self, query: Query, view: View) -> int:
         """Return the size of the lines in *view* of the answer to *query*, which streams decide, in bytes."""

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from store.answers.selection import batches
 from store.engine.state import State
-from store.errors import EventReadException
 from store.timer import PeriodicTimer
 from store.view import View
 
@@ -122,20 +121,5 @@ class Measurer:
             started = time.monotonic()
             if self._stopped.is_set():
                 return
-            self._measure_together(ids[some], entries[some])
+            self._lines.measure_together(self._views, ids[some], entries[some], lookup.columns)
             self._stopped.wait(time.monotonic() - started)
-
-    def _measure_together(self, minutes: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
-        """Measure *minutes*, by id, with their numbers of *entries*; one by one if one of them cannot be read."""
-        try:
-            columns = self._state.lookup.columns(minutes, entries)
-            found = zip(minutes.tolist(), columns, strict=True)
-            there = {minute: each for minute, each in found if each is not None}
-            for view in self._views:
-                self._lines.measure(view, there)
-        except EventReadException as error:
-            if len(minutes) == 1:
-                log.info("not measured: %s", error)
-                return
-            for place in range(len(minutes)):
-                self._measure_together(minutes[place : place + 1], entries[place : place + 1])

@@ -16,6 +16,7 @@ from store.answers.selection import count_minute
 from store.answers.snapshot import VersionSnapshot, open_minute, open_whole
 from store.answers.version import Version
 from store.disk.disk import Disk
+from store.engine.line_opening import open_many_lines
 from store.engine.record_judge import contents_of
 from store.engine.selected import SelectedMinutes
 from store.engine.state import State
@@ -234,9 +235,8 @@ class Reader:
         is_divided = (buckets != version.newest // width) & (events > 0)
         counts: Counter[int] = Counter()
         is_whole = ~is_divided & (events > 0)
-        for bucket, found in zip(
-            buckets[is_whole].tolist(), events[is_whole].tolist(), strict=True
-        ):
+        whole = buckets[is_whole].tolist(), events[is_whole].tolist()
+        for bucket, found in zip(*whole, strict=True):
             counts[bucket] += found
         gone = set(self._selected.gone(version.only(events == 0)))
         for minutes, _layouts, selected in self._selected.of(version, is_divided, gone):
@@ -307,19 +307,23 @@ class Reader:
         version = self._lookup.version(query)
         span = self._whole(version, view)
         if self._selected.gone(version):
-            # What has replaced minutes counts, which were known as they had been until they were read.
-            span = self._whole(self._lookup.version(query), view)
+            span = self._whole(
+                self._lookup.version(query), view
+            )  # what has replaced minutes counts
         return span
 
     def answer(self, query: Query, name: str | None, view: View | None) -> Answer:
         """See :meth:`EventStore.answer`."""
         if name is None:
+            lines = None if view is None else open_many_lines(self._lookup, query, view)
+            if lines is not None:
+                return lines
             version = self._lookup.version(query)
             if view is None and version.total is not None:
                 return WholeAnswer(version, self._lookup, self._whole(version))
             totals = self._totals(version, view)
             span = _joined(totals, version.changed)
-            if view is not None and not query.is_bounded and not query.content_filters:
+            if view is not None:
                 self._lookup.line_totals.check(version, view, span.size)
             return open_whole(version, span, totals[0], view, self._lookup)
         row = self._current(name)
@@ -358,14 +362,15 @@ class Reader:
         """Return the part of the answer to *query* in the minute of *row*, None if there is none."""
         if query.asks_everything and view is None:
             return Span(row.name, row.bytes, row.events, max(row.newest, 0), row.changed)
-        if query.is_bounded and not _is_inside(row, query):
+        oldest, newest = np.array([row.oldest]), np.array([row.newest])
+        if query.is_bounded and not are_inside(oldest, newest, query).all():
             total = self._part(query, row.id, row.entries, view)
         elif query.at_any_time.filters or view is not None:
             total = self._lookup.series(query, view).total(row.id, row.entries)
         else:
             total = Total(row.bytes - row.damage, row.events, max(row.newest, 0))
-        is_shown = total.events or query.asks_everything
-        return Span(row.name, *total, row.changed) if is_shown else None
+        span = Span(row.name, *total, row.changed)
+        return span if total.events or query.asks_everything else None
 
     def _whole(self, version: Version, view: View | None = None) -> Span:
         if version.total is not None and view is None:
@@ -443,7 +448,3 @@ def _joined(totals: NDArray[np.int64], changed: float) -> Span:
     """Return all of an answer that last *changed* then, given the *totals* of its minutes, in three rows as in Total."""
     size, events, newest = totals
     return Span("", int(size.sum()), int(events.sum()), int(newest.max(initial=0)), changed)
-
-
-def _is_inside(row: MinuteRow, query: Query) -> bool:
-    return bool(are_inside(np.array([row.oldest]), np.array([row.newest]), query).all())

@@ -49,7 +49,7 @@ class ViewTotals:
 
     def check(self, version: Version, view: View, size: int) -> None:
         """Check that *size* is that of the lines in *view* of the answer at *version*, as far as that is known."""
-        if (totals := self._totals.get(view)) is not None:
+        if version.total is not None and (totals := self._totals.get(view)) is not None:
             totals.check(version, self._source.matching(version.query), size)
 
     def known(self) -> dict[tuple[str, int], NDArray[np.int64]]:
