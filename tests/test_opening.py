@@ -13,7 +13,7 @@ import pytest
 from store import Event, NaiveEventStore, Query
 from store.disk.disk import Disk
 from store.disk.file import FileStat
-from store.engine import listing
+from store.engine import listing, watcher
 from store.engine.watcher import Watcher
 from store.format.batch import Batch
 from store.index.database import Database
@@ -221,3 +221,31 @@ def test_no_pass_begins_once_the_store_is_closed(root: Path, disk: WithoutStamps
     disk.listings = 0
     store.close()
     assert disk.listings == 0
+
+
+def test_a_pass_leaves_time_to_others(
+    root: Path, disk: WithoutStamps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It rests between files after the store was opened; when reports are lost, it does not, and listings compare each file."""
+    monkeypatch.setattr(watcher, "_FILES_AT_ONCE", 1)
+    with closing(opened(root, disk)) as store:
+        looking, rests = store._watcher, list[float]()
+        monkeypatch.setattr(looking._cancelled, "wait", rests.append)
+        assert looking.hears_all
+        looking.look()
+        assert len(rests) == len(list(Disk().list_files(str(root))))
+        rests.clear()
+        assert looking._watch is not None
+        reports = iter([None])
+        told: list[bool] = []
+
+        def lost() -> set[str] | None:
+            told.append(looking.hears_all)
+            return next(reports, set())
+
+        monkeypatch.setattr(looking._watch, "changes", lost)
+        looking.look()
+        assert told == [True, False]
+        assert not rests
+        assert looking.hears_all
+        assert disk.listings == 2

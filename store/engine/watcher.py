@@ -32,6 +32,9 @@ _PASS_COST_MAX = 20
 """A pass over the whole directory that takes longer than _CHEAP_PASS_S is followed by a pause of _PASS_COST_MAX times its
 duration: at most 5 % of a core."""
 
+_FILES_AT_ONCE, _REST_SHARE = 1000, 4
+"""Number of files that are compared between two rests when that does not press, and how many times as long a rest is."""
+
 _REMOVED_AT_ONCE = 256
 """Maximum number of minutes removed under one hold of the locks, so that no save waits long."""
 
@@ -84,8 +87,9 @@ class Watcher:
         # The errors of the last look by name, so that each is logged once.
         self._errors: dict[str, str] = {}
         self._next_pass = 0.0
-        # How many passes were requested, and how many of those requests the last one answers.
-        self._requests = self._answered = 0
+        # How many passes were requested, which of these requests was the last because reports were lost, how many of them the
+        # last pass answers, and how many are answered: what was found is shown.
+        self._requests = self._lost = self._passed = self._answered = 0
         self._pass_lock = new_lock("pass")
 
     def begin(self) -> None:
@@ -93,7 +97,7 @@ class Watcher:
         self._watch = self._disk.watch(self._state.root_dir)
 
     def request_pass(self) -> None:
-        """Compare all files soon: they were not when the store was opened, or reports were lost since."""
+        """Compare all files when there is time: they were not when the store was opened."""
         self._requests += 1
 
     @property
@@ -108,13 +112,12 @@ class Watcher:
     def status(self) -> str:
         """Return how changes are noticed."""
         how = "passes of stat" if self._watch is None else "inotify"
-        is_due = self._must_pass or (self._watch is not None and not self.hears_all)
-        return f"{how}, a pass is due" if is_due else how
+        return f"{how}, a pass is due" if self._must_pass else how
 
     @property
     def hears_all(self) -> bool:
         """Whether it hears of each change as soon as it is made."""
-        return self._watch is not None and not self._must_pass and not self._pass_lock.locked()
+        return self._watch is not None and self._answered >= self._lost
 
     def stop(self) -> None:
         """Stop the thread, and a pass that was requested, in any thread; :meth:`look` still works for what inotify reports."""
@@ -152,7 +155,10 @@ class Watcher:
             # Before the lock that a flush waits for.
             found = {*names, *self._pass()} if is_passing else set(names)
             with self._tails.exclusive():
-                return self._look(found) and not is_passing
+                has_lost = self._look(found)
+            if is_passing:
+                self._answered = self._passed
+            return has_lost and not is_passing
         finally:
             if is_passing:
                 self._pass_lock.release()
@@ -162,7 +168,8 @@ class Watcher:
         found = {*names, *self._take_unsettled()}
         changes = self._watch.changes() if self._watch is not None else set()
         if changes is None:
-            self.request_pass()
+            self._requests += 1
+            self._lost = self._requests
         else:
             found |= changes
         failures = self.show(each for each in found if parse_name(each) is not None)
@@ -254,7 +261,7 @@ class Watcher:
         files = self._disk.list_files(self._state.root_dir)
         if is_requested:
             files = itertools.takewhile(lambda _: self._must_pass, files)
-        listed = list_stamps(files)
+        listed = list_stamps(self._with_rests(files) if is_requested else files)
         if is_requested and not self._must_pass:
             return set()
         with self._state.lock:
@@ -265,8 +272,17 @@ class Watcher:
         done = time.monotonic()
         if done - begin > _CHEAP_PASS_S:
             self._next_pass = done + _PASS_COST_MAX * (done - begin)
-        self._answered = requests
+        self._passed = requests
         return names | set(new)
+
+    def _with_rests(self, files: Iterator[FileStat]) -> Iterator[FileStat]:
+        """Yield *files*, and rest in between for longer than they take, as long as no reports are lost: a new mount has to answer."""
+        begin = time.monotonic()
+        while some := list(itertools.islice(files, _FILES_AT_ONCE)):
+            yield from some
+            if self.hears_all:
+                self._cancelled.wait(_REST_SHARE * (time.monotonic() - begin))
+            begin = time.monotonic()
 
     def _compare(self, names: set[str]) -> dict[str, EventStoreException]:
         """Compare the minute files *names* with the catalog, and show every change.
