@@ -249,3 +249,16 @@ def test_a_pass_leaves_time_to_others(
         assert not rests
         assert looking.hears_all
         assert disk.listings == 2
+
+
+def test_a_pass_that_rests_holds_up_no_flush(root: Path, disk: WithoutStamps) -> None:
+    """It is left to the watcher's thread, so that the one that syncs and flushes every second goes on."""
+    with closing(opened(root, disk)) as store:
+        store.save(Event("new", "s", 61, ["web"], "new"))
+        store._watcher._thread = threading.Thread()  # it is at something else
+        disk.listings = 0
+        store._tick()
+        assert (disk.listings, store.status()["watch"]) == (0, "inotify, a pass is due")
+        store._watcher._thread = None
+        store._tick()
+        assert (disk.listings, store.status()["watch"]) == (1, "inotify")

@@ -149,7 +149,9 @@ class Watcher:
 
         If another thread is at a pass that takes long, this one does not wait for it: it may have to flush.
         """
-        is_due = self._watch is None or self._must_pass
+        # A pass that rests is one for the thread of its own: another has to sync what is saved meanwhile.
+        is_another = self._thread is not None and threading.current_thread() is not self._thread
+        is_due = self._watch is None or (self._must_pass and not (self.hears_all and is_another))
         is_passing = is_due and self._pass_lock.acquire(timeout=_CHEAP_PASS_S)
         try:
             # Before the lock that a flush waits for.
