@@ -337,6 +337,7 @@ def year(data: Data, scale: Scale) -> Result:
     for options, libfuse in (("-f", 2), ("-f", 3), ("-l", 3)):
         list_minutes = partial(work.list_directory, options=options)
         with mounts.mounted(store, f"binding={_BINDINGS[libfuse]}") as mountpoint:
+            mounts.wait_until_checked(mountpoint)
             for directory in (mountpoint / "minutes", store):
                 list_minutes(directory)
             rival = Rival("ext4", partial(list_minutes, store), Target(2))

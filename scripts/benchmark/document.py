@@ -21,6 +21,8 @@ _NOTES = """\
 - The C filesystem of constants (`scripts/benchmark/constant_fs.c`) has as many files, each with the bytes of the first minute, keeps attributes for as
   long, and runs on the libfuse that ours runs on: it is the least that any filesystem takes there. What it takes is also the
   state of the machine: the same request costs several times as much where the kernel has to wake another processor.
+- The listings and the memory of the year are measured when the pass that follows the opening of a large store has ended (`watch` in `status`);
+  its first answer is not.
 - "Processor time" is that of the process that serves the filesystem.
 - Answers go to memory (/dev/shm), except for `cat minutes/*`: that goes to /dev/null, and is counted in a second run.
 - journalctl and systemd-journal-remote: default options; an event is MESSAGE, SOURCE, and a TAG for each tag. Theirs
@@ -41,7 +43,8 @@ _NOTES = """\
   umount" includes that all of it was written to the minute files and synced. "Ours without an index" is a store
   that has a directory where its index would be.
 - Growth is measured of ours alone, with one store and with one ten times as large. `cat lines.log` and `echo` append
-  the same to both; `cat day.frames` fills them. "Events grow" is the ratio of the events read or appended; for the
+  the same to both; `cat day.frames` fills them: alone, its time leaves out what is flushed after its end, which is much of the little and
+  little of the much; with `theiafs umount`, everything is in the minute files. "Events grow" is the ratio of the events read or appended; for the
   mount, of those in the store.
 """
 

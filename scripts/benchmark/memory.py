@@ -53,6 +53,7 @@ def measure(store: Path, names: list[str], minutes: int) -> Memory:
         WrongAnswer: if that is not what is shown.
     """
     with mounts.mounted(store) as mountpoint:
+        mounts.wait_until_checked(mountpoint)
         return Memory(tuple(_after_use(mountpoint, names, minutes) for _ in range(_TIMES)))
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,11 +32,14 @@ __all__ = [
     "reindex_command",
     "theiafs",
     "unmount",
+    "wait_until_checked",
     "wait_until_mounted",
 ]
 
 _NULL_MOUNT_SECONDS = 60.0
 """The time limit for mounting the filesystem that discards everything."""
+
+_CHECK_SECONDS, _POLL_S = 600.0, 0.1
 
 
 def theiafs(*arguments: str | Path) -> list[str]:
@@ -112,6 +116,19 @@ def wait_until_mounted(mountpoint: Path, process: subprocess.Popen[bytes], secon
         with contextlib.suppress(subprocess.TimeoutExpired):
             status = process.wait(0.01)
             raise ChildProcessError(f"what was to mount {mountpoint} ended with {status}")
+
+
+def wait_until_checked(mountpoint: Path) -> None:
+    """Wait until what a mount checks after it answers, the stamps of all files, has been checked at *mountpoint*.
+
+    Raises:
+        TimeoutError: if that takes too long.
+    """
+    deadline, pause = time.monotonic() + _CHECK_SECONDS, threading.Event()
+    while "a pass is due" in (mountpoint / "status").read_text():
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"{mountpoint} has not checked its store after {_CHECK_SECONDS:g} s")
+        pause.wait(_POLL_S)
 
 
 def is_mounted(mountpoint: Path) -> bool:

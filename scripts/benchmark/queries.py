@@ -112,10 +112,11 @@ def levels(data: Data, scale: Scale) -> Result:
         second: list[Measurement] = []
         mounted_again: list[Measurement] = []
         searched: list[Measurement] = []
-        for _ in range(scale.repetitions):
-            copy = data.fresh("asked-for-levels")
+        copies = [data.fresh(f"asked-for-levels-{number}") for number in range(scale.repetitions)]
+        for copy in copies:
             copy_store(store, copy)
-            _wait_for_rest(copy)
+        _wait_for_rest(store)  # the files of all are the same
+        for copy in copies:
             with mounts.mounted(copy) as mountpoint:
                 for measured in (first, second):
                     found = _count(mountpoint / _LEVEL)
