@@ -33,6 +33,10 @@ class Opening:
         timeout_s: how long an engine on the network may take for an answer, and to store what is written, in seconds.
         spool_directory: a directory of this machine in which what is written waits for such an engine; empty for none.
         ttl_days: how long such an engine keeps events, in days; 0 leaves that as it is.
+        quorum: on how many of its replicas what is written is stored before that counts: a number, or "auto" for most of them;
+            empty for one.
+        is_strict: whether everything that any process has stored shows at once, which costs a question for each request; otherwise
+            what others have stored may be as old as the backend says.
     """
 
     is_read_only: bool = False
@@ -44,6 +48,8 @@ class Opening:
     timeout_s: float = 30
     spool_directory: str = ""
     ttl_days: int = 0
+    quorum: str = ""
+    is_strict: bool = False
 
 
 class Backend(ABC):

@@ -36,7 +36,8 @@ def test_defaults() -> None:
         ("max_event=10", "event_size_max", 10), ("max_event=64K", "event_size_max", 65536),
         ("max_event=1G", "event_size_max", 1 << 30), ("flush=0", "flush_interval_ms", 0),
         ("flush=250", "flush_interval_ms", 250), ("log=/x/y", "log_path", "/x/y"),
-        ("timeout=2.5", "timeout_s", 2.5), ("spool=/x/y", "spool_directory", "/x/y"), ("ttl=30d", "ttl_days", 30), ("memory=1G", "memory_size", 1 << 30), ("memory=64M", "memory_size", 64 << 20),
+        ("timeout=2.5", "timeout_s", 2.5), ("spool=/x/y", "spool_directory", "/x/y"), ("ttl=30d", "ttl_days", 30), ("strict", "is_strict", True), ("strict", "attr_timeout_s", 0),
+        ("quorum=2", "quorum", "2"), ("quorum=auto", "quorum", "auto"), ("memory=1G", "memory_size", 1 << 30), ("memory=64M", "memory_size", 64 << 20),
         ("log_keep=10G", "log_keep_size", 10 << 30), ("binding=mfusepy", "binding", "mfusepy"),
         ("sync", "syncs_writes", True), ("sync,async", "syncs_writes", False),
         ("ro", "is_read_only", True), ("ro,rw", "is_read_only", False),
@@ -56,7 +57,7 @@ def test_options(text: str, name: str, value: object) -> None:
     "text",
     [
         "nothing", "uid", "uid=", "uid=no such user", "uid=4294967295", "gid=4294967296", "gid=-1", "umask=8", "umask=7777", "max_event=0", "max_event=1T",
-        "timeout=0", "timeout=soon", "spool=", "ttl=30", "ttl=0d", "memory=", "memory=0", "memory=lots", "log_keep=-1", "binding", "binding=",
+        "timeout=0", "timeout=soon", "spool=", "ttl=30", "ttl=0d", "quorum=0", "quorum=most", "quorum=", "strict=1", "memory=", "memory=0", "memory=lots", "log_keep=-1", "binding", "binding=",
         "ingest_mode=", "ingest_mode=888", "ingest_mode=7777", "max_event=1.5M", "max_event=", "flush=-1", "flush=soon", "log", "log=", "allow_other=1", "UID=0",
     ],
 )  # fmt: skip

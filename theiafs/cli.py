@@ -48,6 +48,9 @@ options after -o, separated by commas:
   spool=DIR              what is written for ClickHouse is stored in this directory first, and sent on in the background,
                          so that it can be written while ClickHouse is away
   ttl=DAYS               ClickHouse removes events this long after they arrived, such as 30d; without it, that stays as it is
+  quorum=NUMBER          a write to ClickHouse returns when this many of its replicas have it; auto: most of them
+  strict                 what other mounts of ClickHouse have stored shows at once, not within a second; each request costs
+                         a question more; implies attr_timeout=0
   attr_timeout=SECONDS   how long the kernel may show a size or a time of a file that has grown since (default: 1);
                          with 0, tail(1) and stat(1) see at once what was just appended, which costs a request each
   tz=ZONE                zone of times without an offset, such as Europe/Berlin, and of the days in by-date (default: UTC)

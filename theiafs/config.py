@@ -67,7 +67,7 @@ _IGNORED_BEGINNINGS = ("x-", "X-", "comment=", "user=", "uhelper=", "helper=")
 """The beginnings of options for programs that read fstab."""
 
 
-_WORDS = frozenset({"sync", "async", "delete", "ro", "rw"})
+_WORDS = frozenset({"sync", "async", "delete", "ro", "rw", "strict"})
 """The options of ours that have no value."""
 
 OTHERS = frozenset({"allow_other", "allow_root"})
@@ -79,7 +79,7 @@ _DROP_BOX_UMASK = 0o077
 _ATTR_TIMEOUT_MAX_S = 1.0
 """What follows files relies on it that their sizes are at most this old, in seconds."""
 
-_TIMEOUT_MAX_S, _DAYS_MAX = 3600.0, 36_500
+_TIMEOUT_MAX_S, _DAYS_MAX, _REPLICAS_MAX = 3600.0, 36_500, 100
 
 _ID_MAX = (1 << 32) - 2
 """The largest number of a user or a group: the next one means none, and larger ones would be cut to others."""
@@ -113,6 +113,8 @@ class Settings:
         timeout_s: how long an engine on the network may take, in seconds.
         spool_directory: where what is written waits for such an engine; empty for nowhere.
         ttl_days: how long such an engine keeps events, in days; 0 leaves that as it is.
+        quorum: on how many of its replicas what is written is stored before a write returns; empty for one.
+        is_strict: whether what other mounts of such an engine have stored shows at once.
         attr_timeout_s: how long the kernel may keep sizes and times of files, in seconds.
         fuse_options: options for libfuse, by name.
     """
@@ -135,6 +137,8 @@ class Settings:
     timeout_s: float = 30
     spool_directory: str = ""
     ttl_days: int = 0
+    quorum: str = ""
+    is_strict: bool = False
     attr_timeout_s: float = 1
     fuse_options: frozenset[str] = frozenset()
 
@@ -155,6 +159,8 @@ class Settings:
             *([f"tz={self.zone}"] if self.zone is not UTC else []),
             f"timeout={self.timeout_s:g}",
             *([f"ttl={self.ttl_days}d"] if self.ttl_days else []),
+            *([f"quorum={self.quorum}"] if self.quorum else []),
+            *(["strict"] if self.is_strict else []),
             *([f"keys={':'.join(self.keys)}"] if self.keys else []),
             *sorted(self.fuse_options),
         ]
@@ -216,6 +222,8 @@ def _apply(settings: Settings, name: str, value: str) -> Settings:
             return replace(settings, syncs_writes=name == "sync")
         case "delete" if not value:
             return replace(settings, can_remove=True)
+        case "strict" if not value:
+            return replace(settings, is_strict=True, attr_timeout_s=0)
         case "ro" | "rw" if not value:
             return replace(settings, is_read_only=name == "ro")
         case _ if name in _VALUES:
@@ -284,6 +292,10 @@ def _days(value: str) -> int:
     return _in_range(int(value[:-1]), _DAYS_MAX, 1)
 
 
+def _quorum(value: str) -> str:
+    return value if value == "auto" else str(_in_range(int(value), _REPLICAS_MAX, 1))
+
+
 def _path(value: str) -> str:
     return os.path.abspath(_text(value))
 
@@ -307,6 +319,7 @@ _VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
     "timeout": ("timeout_s", lambda value: _in_range(float(value), _TIMEOUT_MAX_S, 1)),
     "spool": ("spool_directory", _path),
     "ttl": ("ttl_days", _days),
+    "quorum": ("quorum", _quorum),
     "binding": ("binding", _text),
 }
 """Options that have values: the attribute of the settings, and what reads its value."""
@@ -324,6 +337,7 @@ _FORMS = {
     "timeout": "seconds from 1 to 3600",
     "spool": "the path of a directory",
     "ttl": "a number of days, such as 30d",
+    "quorum": "a number of replicas, such as 2, or auto for most of them",
     "binding": "fusepy or mfusepy",
     **{
         name: f"a size from 1 to {largest >> 30}G, such as 64K, 10M or 1G"

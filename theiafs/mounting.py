@@ -181,6 +181,8 @@ def _serve(
                 settings.timeout_s,
                 settings.spool_directory,
                 settings.ttl_days,
+                settings.quorum,
+                settings.is_strict,
             )
             store = backend.open(opening)
         try:

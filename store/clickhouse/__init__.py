@@ -15,6 +15,7 @@ What is where, from the top; each imports only what stands below it::
     remover, statistics         what is removed; what the engine says of itself
     reader, scope               sums and records from the engine; which events, shown as what
     arrivals                    the cursor: how far the engine has come
+    replicas                    up to where a server has what the others have stored
     shards, schema, tables      the tables, on one server or several, and how they became what they are
     columns, native             from a batch to columns, and from columns to bytes and back
     compiler                    from a query to a condition in SQL

@@ -83,7 +83,8 @@ def parse_address(text: str) -> Address:
         raise _invalid(text, f"no name of a cluster: {cluster!r}")
     if len(hosts) > 1 and not cluster:
         raise _invalid(
-            text, "several servers, but no cluster: name what they call themselves, ?cluster=NAME"
+            text,
+            "several servers, but no cluster: name what they call themselves, ?cluster=NAME; of replicas, name one",
         )
     has_tls = _YES_OR_NO[tls] if tls else hosts[0][1] in _TLS_PORTS
     default_port = _TLS_PORTS[0] if has_tls else _PORT

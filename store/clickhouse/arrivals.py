@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from store.clickhouse.native import decode_blocks
+from store.clickhouse.replicas import Replicas
 from store.clickhouse.tables import EVENTS, Tables
 from store.clickhouse.wire import Wire
 
 __all__ = ["STALENESS_S", "Arrivals", "Cursor"]
 
 STALENESS_S = 0.5
-"""What other processes change shows after this time, in seconds; what this one changes, at once."""
+"""What other processes change shows after this time, in seconds, unless the store is strict; what this one changes, at once."""
 
 _NS_PER_S = 10**9
 
@@ -25,17 +26,19 @@ class Cursor(NamedTuple):
     Attributes:
         blocks: for each shard its number, and the number of its last block.
         removals: changes whenever events are removed.
+        is_last: whether the server that was asked has no block after these.
     """
 
     blocks: tuple[tuple[int, int], ...]
-    removals: tuple[tuple[int, int, int], ...]
+    removals: tuple[tuple[int, int, int, int], ...]
+    is_last: bool = True
 
     def advanced(self, later: "Cursor") -> "Cursor":
         """Return *later*, but on no shard before this one: answers to two questions may overtake each other."""
         blocks = dict(self.blocks)
         for number, block in later.blocks:
             blocks[number] = max(block, blocks.get(number, block))
-        return Cursor(tuple(sorted(blocks.items())), later.removals)
+        return Cursor(tuple(sorted(blocks.items())), later.removals, later.is_last)
 
     def up_to(self, shard: str) -> str:
         """Return the condition that an event arrived up to here; *shard* is the number of its shard, in SQL."""
@@ -63,22 +66,28 @@ class Arrivals:
     Args:
         wire: the engine.
         tables: its tables.
+        is_strict: whether to ask each time, so that what others change shows at once, too.
 
     Attributes:
+        staleness_s: what others change shows after this time at the latest, in seconds.
         settle: called before a cursor is given, to wait until the engine has what this process has accepted.
     """
 
-    def __init__(self, wire: Wire, tables: Tables) -> None:
+    def __init__(self, wire: Wire, tables: Tables, *, is_strict: bool = False) -> None:
+        self.staleness_s = 0.0 if is_strict else STALENESS_S
         self.settle: Callable[[], object] = lambda: None
         self._wire = wire
         self._sql = (
             f"SELECT toInt64({tables.parts_shard}) AS shard, toInt64(max(max_block_number)) AS block,"
             # The number of the last removal in it follows the number of the block in a part, where there was one.
             " toInt64(max(if(data_version = min_block_number, 0, data_version))) AS removal,"
+            # It is made in one part after the other: how many still lack it.
+            " toInt64(arrayCount(version -> version < removal, groupArray(data_version))) AS lacking,"
             " toInt64(min(min_block_number)) AS first, toUnixTimestamp64Nano(now64(9)) AS now"
             f" FROM {tables.parts} WHERE database = currentDatabase() AND table = '{EVENTS}' AND active"
             " GROUP BY shard ORDER BY shard FORMAT Native"
         )
+        self._replicas = Replicas(wire) if tables.is_replicated else None
         self._lock = threading.Lock()
         self._changes = 0
         # The cursor, when it was asked for, and the number of own changes at that time.
@@ -92,21 +101,29 @@ class Arrivals:
             self._changes += 1
 
     def now(self) -> Cursor:
-        """Return the cursor, at most STALENESS_S old and after every change of this process.
+        """Return the cursor, at most *staleness_s* old and after every change of this process.
 
         Raises:
             EventReadException: if the engine does not say.
         """
         self.settle()
-        return self.seen()
-
-    def seen(self) -> Cursor:
-        """Return the cursor without waiting for what this process has accepted; see :meth:`now`."""
         with self._lock:
             known, changes = self._known, self._changes
-        if known is not None and known[2] == changes and time.monotonic() - known[1] < STALENESS_S:
+        if (
+            known is not None
+            and known[2] == changes
+            and time.monotonic() - known[1] < self.staleness_s
+        ):
             return known[0]
-        return self._ask()
+        return self.ask()
+
+    def wait(self) -> None:
+        """Wait until the engine has what is to be seen: what this process has stored, and in a strict store, what any has.
+
+        Raises:
+            EventReadException: if the engine does not say.
+        """
+        self.now()
 
     def poll(self) -> Cursor:
         """Ask for the cursor.
@@ -115,20 +132,37 @@ class Arrivals:
             EventReadException: if the engine does not say.
         """
         self.settle()
-        return self._ask()
+        return self.ask()
 
-    def _ask(self) -> Cursor:
+    def ask(self) -> Cursor:
+        """Ask for the cursor, without waiting for what this process has accepted.
+
+        Raises:
+            EventReadException: if the engine does not say.
+        """
         with self._lock:
             changes = self._changes
+            has_changed = changes != (0 if self._known is None else self._known[2])
         asked = time.monotonic()
+        deadline = asked + self._wire.timeout_s
+        # Once in any case: a server that is new, or was away for long, may have nothing yet.
+        if self._replicas is not None and (self._known is None or not self.staleness_s):
+            self._replicas.sync(deadline)
         rows = [
-            tuple(row)
+            row
             for block in decode_blocks(self._wire.fetch(self._sql))
             for row in np.array([*block.values()]).T.tolist()
         ]
+        lasts = [row[1] for row in rows]
+        if self._replicas is not None:
+            # What this process has stored must be there, and in a strict store, what any has.
+            waits = has_changed or not self.staleness_s
+            for row in rows:
+                row[1] = self._replicas.complete(row[1], deadline, waits=waits)
         cursor = Cursor(
             tuple((shard, block) for shard, block, *_ in rows),
-            tuple((shard, removal, first) for shard, _, removal, first, _ in rows),
+            tuple((shard, *removals) for shard, _, *removals, _ in rows),
+            lasts == [row[1] for row in rows],
         )
         with self._lock:
             if self._known is not None and self._known[0].removals == cursor.removals:

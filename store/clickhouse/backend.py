@@ -8,7 +8,7 @@ from store.backend import Backend, Opening
 from store.clickhouse.address import PASSWORD_VARIABLE, Address, parse_address
 from store.clickhouse.arrivals import Arrivals
 from store.clickhouse.inserter import Inserter
-from store.clickhouse.schema import prepare
+from store.clickhouse.schema import are_replicated, prepare
 from store.clickhouse.shards import distribute, sharded
 from store.clickhouse.spool import Spool
 from store.clickhouse.store import ClickHouseStore
@@ -69,18 +69,35 @@ class ClickHouseBackend(Backend):
                 )
                 shards[number] = wire
             wire = shards[min(shards)]
-            tables = sharded(self._address.cluster) if self._address.cluster else Tables()
+            tables = self._tables(wire, opening)
             if tables.is_sharded and not opening.is_read_only:
                 distribute(wire, self._address.cluster)
-            arrivals = Arrivals(wire, tables)
+            arrivals = Arrivals(wire, tables, is_strict=opening.is_strict)
             writer = None if opening.is_read_only else self._writer(wire, tables, arrivals, opening)
             on_failure.pop_all()
         return ClickHouseStore(wire, tables, views, opening.memory_size, arrivals, writer, shards)
 
+    def _tables(self, wire: Wire, opening: Opening) -> Tables:
+        """Return the tables, which are there.
+
+        Raises:
+            EventStoreException: if they are not as the address and *opening* take them to be.
+        """
+        is_replicated, cluster = are_replicated(wire), self._address.cluster
+        if is_replicated and cluster:
+            raise EventStoreException(
+                f"{wire.address} has replicas, and a cluster besides: events are divided over servers, or replicated, not both yet"
+            )
+        if not is_replicated and opening.quorum:
+            raise EventStoreException(
+                f"{wire.address} has no replicas: a quorum needs a database with the engine Replicated"
+            )
+        return sharded(cluster) if cluster else Tables(is_replicated=is_replicated)
+
     def _writer(
         self, wire: Wire, tables: Tables, arrivals: Arrivals, opening: Opening
     ) -> Writer | Spool:
-        inserter = Inserter(wire, tables, opening.measured_views)
+        inserter = Inserter(wire, tables, opening.measured_views, opening.quorum)
         if opening.spool_directory:
             return Spool(Disk(), opening.spool_directory, inserter, arrivals, opening.timeout_s)
         return Writer(inserter, arrivals, opening.timeout_s)

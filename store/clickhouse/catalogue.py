@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from store.clickhouse.arrivals import STALENESS_S, Arrivals, Cursor
+from store.clickhouse.arrivals import Arrivals, Cursor
 from store.clickhouse.compiler import EVERYTHING, Condition
 from store.clickhouse.reader import Reader
 from store.clickhouse.tables import Tables
@@ -55,22 +55,24 @@ class Catalogue:
         self._asked = -math.inf
 
     def names(self) -> Names:
-        """Return the names, those of other processes at most STALENESS_S old.
+        """Return the names, those of other processes at most as old as the cursor may be.
 
         Raises:
             EventReadException: if the engine does not answer.
         """
+        staleness_s = self._arrivals.staleness_s
         # While another thread asks, what is known is enough, if anything is.
-        if self._asking.acquire(blocking=self._cursor is None):
+        if self._asking.acquire(blocking=self._cursor is None or not staleness_s):
             try:
-                if time.monotonic() - self._asked >= STALENESS_S:
+                if time.monotonic() - self._asked >= staleness_s:
                     self._ask()
             finally:
                 self._asking.release()
         return self._names
 
     def _ask(self) -> None:
-        asked, cursor, now = time.monotonic(), self._cursor, self._arrivals.seen()
+        # Not one that is known: what is late in both would be late twice.
+        asked, cursor, now = time.monotonic(), self._cursor, self._arrivals.ask()
         if cursor is not None:
             now = cursor.advanced(now)
         if cursor is None or cursor.removals != now.removals:

@@ -16,11 +16,14 @@ class DeclaredNames:
     Args:
         wire: the engine.
         kind: the kind, such as "tag".
+        staleness_s: see :class:`Registry`.
         fault: returns what is wrong with a name of that kind; empty if nothing is.
     """
 
-    def __init__(self, wire: Wire, kind: str, fault: Callable[[str], str]) -> None:
-        self._registry = Registry(wire, kind)
+    def __init__(
+        self, wire: Wire, kind: str, fault: Callable[[str], str], staleness_s: float
+    ) -> None:
+        self._registry = Registry(wire, kind, staleness_s)
         self._kind = kind
         self._fault = fault
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 
 from store.clickhouse.columns import Rows, encode_rows, view_column
+from store.clickhouse.replicas import Replicas
 from store.clickhouse.tables import Tables
 from store.clickhouse.wire import Away, Refused, Unknown, Wire
 from store.errors import EventWriteException, StoreAway, StoreFull, StoreReadOnly, WriteUnknown
@@ -35,6 +36,7 @@ _PAUSE_MIN_S, _PAUSE_MAX_S = 0.05, 1.0
 """Pauses before an INSERT is sent again: the first, from which each is twice as long, and the longest."""
 
 _TIMEOUT_MIN_S = 0.1
+_MS_PER_S = 1000
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +52,19 @@ class Inserter:
         wire: the engine.
         tables: its tables.
         views: the views whose lines are measured.
+        quorum: see :class:`store.backend.Opening`; only where there are replicas.
 
     Attributes:
         address: where they go.
     """
 
-    def __init__(self, wire: Wire, tables: Tables, views: Sequence[View]) -> None:
+    def __init__(self, wire: Wire, tables: Tables, views: Sequence[View], quorum: str = "") -> None:
         self.address = wire.address
         self._wire = wire
         self._pause = threading.Event()  # never set: to wait
         self._views = views
+        self._quorum = quorum
+        self._replicas = Replicas(wire) if tables.is_replicated else None
         self._events = tables.events
         self._is_sharded = tables.is_sharded
         names = (
@@ -141,24 +146,36 @@ class Inserter:
             "async_insert": "0",
             "distributed_foreground_insert": "1",
         }
+        if self._quorum:
+            settings |= {
+                "insert_quorum": self._quorum,
+                "insert_quorum_parallel": "1",
+                "insert_quorum_timeout": str(int(_time_left_s(deadline) * _MS_PER_S)),
+            }
         self._wire.insert(self._sql, data, _time_left_s(deadline), **settings)
 
     def _lacking(self, rows: Rows, insert_hash: int, deadline: float) -> Rows:
         """Return those of *rows* that were not stored; what was removed since then was.
 
         Raises:
-            EventReadException: if the engine cannot be asked.
+            EventReadException: if the engine cannot be asked, or its quorum does not have them yet.
         """
+        if self._replicas is not None:
+            self._replicas.sync(deadline)  # it may be another one that was asked before
         ticks_per_minute = MINUTE_S * TICKS_PER_S
         first, last = int(rows.ticks.min()), int(rows.ticks.max())
         # Minutes are what the table is sorted by: without them, all of it would be read.
         answer = self._wire.ask(
-            f"SELECT n FROM {self._events} WHERE insert_hash = {insert_hash}"
+            f"SELECT n, _block_number FROM {self._events} WHERE insert_hash = {insert_hash}"
             f" AND minute BETWEEN {first // ticks_per_minute * MINUTE_S} AND {last // ticks_per_minute * MINUTE_S}",
             _time_left_s(deadline),
             apply_deleted_mask="0",
         )
-        stored = set(map(int, answer.split()))
+        found = [tuple(map(int, line.split())) for line in answer.splitlines()]
+        stored = {n for n, _ in found}
+        blocks = {block for _, block in found}
+        if self._replicas is not None and self._replicas.lack_quorum(blocks, deadline):
+            raise Unknown(f"{self.address} has stored it, but its quorum of replicas has not")
         if stored and not self._is_sharded:
             return rows.without(range(len(rows)))  # an INSERT is one part: it was made as a whole
         return rows.without(stored)

@@ -121,6 +121,6 @@ class Listings:
         condition = compile_query(query)
         minutes = self._reader.minutes(condition, view)
         after = self._arrivals.poll()
-        if after != before:
+        if after != before or not after.is_last:
             minutes = self._reader.minutes(condition & after.up_to(self._shard), view)
         return Listing(after, minutes)

@@ -69,7 +69,7 @@ class Queries:
         Raises:
             EventNotFound: if there is none.
         """
-        self._source.arrivals.settle()
+        self._source.arrivals.wait()
         condition = values_in(EVENT_ID, [event_id])
         columns = [
             f"toInt64({self._source.tables.shard}) AS shard",
@@ -90,7 +90,7 @@ class Queries:
 
     def streams(self, query: Query) -> Iterator[Stream]:
         """Yield the streams of *query*."""
-        self._source.arrivals.settle()
+        self._source.arrivals.wait()
         columns = [
             "CAST(source, 'String') AS name",
             "CAST(tags, 'Array(String)') AS names",
@@ -115,7 +115,7 @@ class Queries:
 
     def _counts(self, key: str, condition: Condition) -> tuple[list[int], list[int]]:
         """Count the events that fulfil *condition* by *key*, in SQL; return the keys, and the number of each."""
-        self._source.arrivals.settle()
+        self._source.arrivals.wait()
         keys, counts = self._reader.numbers(
             [f"{key} AS key", "toInt64(count())"], condition, "GROUP BY key"
         )

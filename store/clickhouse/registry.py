@@ -5,10 +5,10 @@ It is a log too: the last entry of a name counts, one that removes it included.
 
 import threading
 import time
+import uuid
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from store.clickhouse.arrivals import STALENESS_S
 from store.clickhouse.native import decode_blocks, encode_block, encode_strings
 from store.clickhouse.tables import ENTRIES
 from store.clickhouse.wire import Wire
@@ -29,18 +29,20 @@ class Registry:
     Args:
         wire: the engine.
         kind: the kind, a word.
+        staleness_s: how old what other processes wrote may be, in seconds.
     """
 
-    def __init__(self, wire: Wire, kind: str) -> None:
+    def __init__(self, wire: Wire, kind: str, staleness_s: float) -> None:
         self._wire = wire
         self._kind = kind
+        self._staleness_s = staleness_s
         self._lock = threading.Lock()
         self._writes = 0
         # The values, when they were asked for, and the number of own writes at that time.
         self._known: tuple[dict[bytes, bytes], float, int] | None = None
 
     def read(self) -> Mapping[bytes, bytes]:
-        """Return the values by name, at most STALENESS_S old.
+        """Return the values by name, at most *staleness_s* old.
 
         Raises:
             EventReadException: if the engine does not answer.
@@ -48,7 +50,7 @@ class Registry:
         with self._lock:
             known, writes = self._known, self._writes
         now = time.monotonic()
-        if known is None or known[2] != writes or now - known[1] > STALENESS_S:
+        if known is None or known[2] != writes or now - known[1] >= self._staleness_s:
             known = self._ask(), now, writes
             with self._lock:
                 self._known = known
@@ -79,9 +81,11 @@ class Registry:
             "is_removed": ("UInt8", bytes([value is None for value in values])),
         }
         sql = f"INSERT INTO {ENTRIES} ({', '.join(columns)}) FORMAT Native"
+        # Without a token, replicas would take one that is equal to an earlier one for the same.
+        settings = {"async_insert": "0", "insert_deduplication_token": str(uuid.uuid4())}
         try:
             self._wire.insert(
-                sql, encode_block(len(names), columns), self._wire.timeout_s, async_insert="0"
+                sql, encode_block(len(names), columns), self._wire.timeout_s, **settings
             )
         finally:
             with self._lock:

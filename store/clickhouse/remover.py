@@ -45,7 +45,7 @@ class Remover:
         if count:
             try:
                 wire.execute(
-                    f"DELETE {selected}", condition.parameters, lightweight_deletes_sync="2"
+                    f"DELETE {selected}", condition.parameters, lightweight_deletes_sync="1"
                 )
             finally:
                 self._arrivals.note_change()

@@ -1,7 +1,8 @@
 """The tables, and the migrations that made them what they are.
 
 Each migration runs once in a database; ``migrations`` says which did. All statements can be repeated, so that two processes
-which prepare one database at the same time do no harm.
+which prepare one database at the same time do no harm. In a database with the engine ``Replicated``, which passes statements on to
+its servers, the tables are replicated too.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,17 @@ from store.clickhouse.wire import Refused, Wire
 from store.errors import EventStoreException, StoreNotFound
 from store.view import View
 
-__all__ = ["prepare"]
+__all__ = ["are_replicated", "prepare"]
 
 _NOT_THERE = frozenset({60, 81})
 """The engine's numbers of the errors UNKNOWN_TABLE, UNKNOWN_DATABASE."""
+
+_REPLICATED = "Replicated"
+"""What the names of the engines of replicated databases and tables begin with."""
+
+_ENGINE = "MergeTree"
+
+_ONE_PARTITION = "tuple()"
 
 _EVENTS = f"""
 CREATE TABLE IF NOT EXISTS events (
@@ -43,9 +51,10 @@ CREATE TABLE IF NOT EXISTS events (
         SELECT minute, source, level, count(), sum(size), max(ticks), max(arrived) GROUP BY minute, source, level
     )
 )
-ENGINE = MergeTree
--- By arrival, not by time: an INSERT is one part, whatever times its events have, and retention drops whole parts.
-PARTITION BY toYYYYMMDD(arrived)
+ENGINE = {{engine}}MergeTree
+-- By arrival, not by time: an INSERT is one part, whatever times its events have, and retention drops whole parts. Replicas number
+-- blocks by partition, and one order needs one partition.
+PARTITION BY {{partition}}
 ORDER BY (minute, source, tags)
 SETTINGS
     index_granularity = 1024,
@@ -68,9 +77,13 @@ CREATE TABLE IF NOT EXISTS entries (
     is_removed UInt8
 )
 -- Of the rows with one name, merges keep the last.
-ENGINE = ReplacingMergeTree
+ENGINE = {engine}ReplacingMergeTree
 ORDER BY (kind, name)
 SETTINGS enable_block_number_column = 1, fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
+_MIGRATIONS_TABLE = """
+CREATE TABLE IF NOT EXISTS migrations (number UInt32, applied DateTime DEFAULT now()) ENGINE = {engine}MergeTree ORDER BY number
 """
 
 _INSERT_HASH = """
@@ -101,10 +114,10 @@ def prepare(wire: Wire, views: Sequence[View], ttl_days: int, is_read_only: bool
     """
     if not is_read_only:
         wire.execute(f"CREATE DATABASE IF NOT EXISTS `{wire.address.database}`", database="")
-        wire.execute(
-            "CREATE TABLE IF NOT EXISTS migrations (number UInt32, applied DateTime DEFAULT now())"
-            " ENGINE = MergeTree ORDER BY number"
-        )
+        is_replicated = _is_replicated_database(wire)
+        # Asked first: in a replicated database, a statement waits for all servers.
+        if not int(wire.fetch("EXISTS TABLE migrations")):
+            _define(wire, _for_engine(_MIGRATIONS_TABLE, is_replicated))
     applied = _applied(wire)
     if applied > len(_MIGRATIONS):
         raise EventStoreException(
@@ -113,16 +126,55 @@ def prepare(wire: Wire, views: Sequence[View], ttl_days: int, is_read_only: bool
     if not is_read_only:
         for number, statements in enumerate(_MIGRATIONS[applied:], applied + 1):
             for statement in statements:
-                wire.execute(statement)
+                _define(wire, _for_engine(statement, is_replicated))
             wire.execute(f"INSERT INTO migrations (number) VALUES ({number})")
         for column in set(map(view_column, views)) - _columns(wire):
             _add_view(wire, column)
         if ttl_days:
-            wire.execute(
-                f"ALTER TABLE {EVENTS} MODIFY TTL toDateTime(arrived) + INTERVAL {ttl_days} DAY"
+            _define(
+                wire,
+                f"ALTER TABLE {EVENTS} MODIFY TTL toDateTime(arrived) + INTERVAL {ttl_days} DAY",
             )
     columns = _columns(wire)
     return [view for view in views if view_column(view) in columns]
+
+
+def are_replicated(wire: Wire) -> bool:
+    """Return whether the tables are replicated.
+
+    Raises:
+        EventStoreException: if their engine is one that this release does not know.
+    """
+    sql = f"SELECT engine, partition_key FROM system.tables WHERE database = currentDatabase() AND name = '{EVENTS}'"
+    engine, partition = wire.fetch(sql).decode().rstrip("\n").split("\t")
+    if engine not in (_ENGINE, _REPLICATED + _ENGINE):
+        raise EventStoreException(
+            f"{wire.address} keeps events by {engine}, and in which order they arrive there is not known here: use a database with"
+            f" the engine Atomic or {_REPLICATED}"
+        )
+    if engine != _ENGINE and partition not in ("", _ONE_PARTITION):
+        raise EventStoreException(
+            f"{wire.address} has replicas, and divides events by {partition}, so that their blocks have no common order: copy them into a"
+            f" new database with the engine {_REPLICATED} (theiafs copy)"
+        )
+    return engine.startswith(_REPLICATED)
+
+
+def _is_replicated_database(wire: Wire) -> bool:
+    sql = "SELECT engine FROM system.databases WHERE name = currentDatabase()"
+    return wire.fetch(sql).decode().strip() == _REPLICATED
+
+
+def _define(wire: Wire, statement: str) -> None:
+    """Execute *statement*, which defines something; in a replicated database, wait for those of its servers that are there."""
+    wire.execute(statement, distributed_ddl_output_mode="none_only_active")
+
+
+def _for_engine(statement: str, is_replicated: bool) -> str:
+    """Return *statement* with the engine of tables that are replicated or not."""
+    if is_replicated:
+        return statement.format(engine=_REPLICATED, partition=_ONE_PARTITION)
+    return statement.format(engine="", partition="toYYYYMMDD(arrived)")
 
 
 def _applied(wire: Wire) -> int:
@@ -150,9 +202,10 @@ def _columns(wire: Wire) -> set[str]:
 
 def _add_view(wire: Wire, column: str) -> None:
     """Add *column*, for the sizes of lines: 0, not measured, for events that are there, and for those of processes that do not know it."""
-    wire.execute(f"ALTER TABLE {EVENTS} ADD COLUMN IF NOT EXISTS {column} UInt32")
+    _define(wire, f"ALTER TABLE {EVENTS} ADD COLUMN IF NOT EXISTS {column} UInt32")
     sums = f"count(), sum({column}), countIf({column} = 0), max(ticks), max(arrived)"
-    wire.execute(
+    _define(
+        wire,
         f"ALTER TABLE {EVENTS} ADD PROJECTION IF NOT EXISTS {column}_by_tags"
-        f" (SELECT minute, tags, {sums} GROUP BY minute, tags)"
+        f" (SELECT minute, tags, {sums} GROUP BY minute, tags)",
     )

@@ -87,9 +87,11 @@ class ClickHouseStore(EventStore):
         self._follower = Follower(wire, tables, reader, arrivals)
         self._statistics = Statistics(wire, tables)
         self._remover = Remover(shards, arrivals)
-        self._declared_tags = DeclaredNames(wire, "tag", tag_fault)
-        self._declared_sources = DeclaredNames(wire, "source", line_fault)
-        self._views, self._states = SavedViews(wire), Registry(wire, "state")
+        staleness_s = arrivals.staleness_s
+        self._declared_tags = DeclaredNames(wire, "tag", tag_fault, staleness_s)
+        self._declared_sources = DeclaredNames(wire, "source", line_fault, staleness_s)
+        self._views = SavedViews(wire, staleness_s)
+        self._states = Registry(wire, "state", staleness_s)
 
     def save(self, event: Event) -> None:
         """See :meth:`EventStore.save`."""
@@ -215,7 +217,7 @@ class ClickHouseStore(EventStore):
         return self._names_of(query).sources
 
     def _names_of(self, query: Query) -> Names:
-        self._source.arrivals.settle()
+        self._source.arrivals.wait()
         return self._catalogue.names_of(compile_query(query))
 
     def has_tag(self, tag: str) -> bool:

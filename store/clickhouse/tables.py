@@ -16,6 +16,7 @@ class Tables:
 
     Attributes:
         events: the table of all events.
+        is_replicated: whether several servers have all of it.
         cluster: the name of all shards together; empty for a single server.
         shard: the number of the shard that an event is on, in SQL.
         parts: the table of the parts of all tables, those of all shards.
@@ -27,6 +28,7 @@ class Tables:
     parts: str = "system.parts"
     parts_shard: str = "0"
     cluster: str = ""
+    is_replicated: bool = False
 
     @property
     def is_sharded(self) -> bool:

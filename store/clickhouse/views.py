@@ -18,10 +18,11 @@ class SavedViews:
 
     Args:
         wire: the engine.
+        staleness_s: see :class:`Registry`.
     """
 
-    def __init__(self, wire: Wire) -> None:
-        self._registry = Registry(wire, "view")
+    def __init__(self, wire: Wire, staleness_s: float) -> None:
+        self._registry = Registry(wire, "view", staleness_s)
         self._lock = threading.Lock()  # one change at a time
 
     def targets(self) -> Mapping[str, str]:

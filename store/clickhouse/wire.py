@@ -21,15 +21,16 @@ _OK = 200
 _BUFFER_SIZE = 64 << 20
 """The engine keeps this much of an answer in memory, in bytes, and what is longer in a file, until it is complete."""
 
+_RETRY_MIN_S = 0.1
+"""With less time left than this, in seconds, a question is not asked again."""
+
 # Errors of the engine, by their numbers in its source: ErrorCodes.cpp.
-_MAY_PASS = frozenset({202, 241, 242, 252, 439})
-"""Errors that may not come again. TOO_MANY_SIMULTANEOUS_QUERIES, MEMORY_LIMIT_EXCEEDED, TABLE_IS_READ_ONLY, TOO_MANY_PARTS,
-CANNOT_SCHEDULE_TASK."""
-_SAYS_NOTHING = frozenset(
-    {32, 159, 209, 210, 236, 279, 285, 286, 319, 394, 425, 999, 1000, 1001, 1002}
-)
+_MAY_PASS = frozenset({202, 225, 241, 242, 252, 285, 439})
+"""Errors that may not come again. TOO_MANY_SIMULTANEOUS_QUERIES, NO_ZOOKEEPER, MEMORY_LIMIT_EXCEEDED, TABLE_IS_READ_ONLY, TOO_MANY_PARTS,
+TOO_FEW_LIVE_REPLICAS, which is found before anything is stored, CANNOT_SCHEDULE_TASK."""
+_SAYS_NOTHING = frozenset({32, 159, 209, 210, 236, 279, 286, 319, 394, 425, 999, 1000, 1001, 1002})
 """Errors after which an INSERT may have been made. ATTEMPT_TO_READ_AFTER_EOF, TIMEOUT_EXCEEDED, SOCKET_TIMEOUT, NETWORK_ERROR, ABORTED,
-ALL_CONNECTION_TRIES_FAILED, TOO_FEW_LIVE_REPLICAS, UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE, UNKNOWN_STATUS_OF_INSERT,
+ALL_CONNECTION_TRIES_FAILED, UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE, UNKNOWN_STATUS_OF_INSERT,
 QUERY_WAS_CANCELLED, SYSTEM_ERROR, KEEPER_EXCEPTION, and those of libraries."""
 
 
@@ -87,11 +88,15 @@ class Wire:
         Raises:
             EventReadException: if there is none.
         """
+        deadline = time.monotonic() + self.timeout_s
         try:
             return self._ask(sql.encode(), settings, parameters or {}, self.timeout_s)
         except (Unknown, Away):
             # The engine may have been started again, or a part of the network.
-            return self._ask(sql.encode(), settings, parameters or {}, self.timeout_s)
+            left_s = deadline - time.monotonic()
+            if left_s < _RETRY_MIN_S:
+                raise
+            return self._ask(sql.encode(), settings, parameters or {}, left_s)
 
     def ask(self, sql: str, timeout_s: float, **settings: str) -> bytes:
         """Ask *sql*, which changes nothing, with *settings*, once, and wait at most *timeout_s* seconds for the answer.

@@ -1,5 +1,10 @@
-"""A real server for all tests of a session, with an empty database for each."""
+"""A real server for all tests of a session, with an empty database for each.
 
+The contract can be tested on servers elsewhere too, such as those with replicas: ``THEIAFS_TEST_CLICKHOUSE`` is the address of a
+database there, which is emptied.
+"""
+
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -7,7 +12,7 @@ from engines.server import Server
 
 from store import EventStore, open_store
 from store.backend import Opening
-from store.clickhouse.address import parse_address
+from store.clickhouse.address import PASSWORD_VARIABLE, parse_address
 from store.clickhouse.tables import ENTRIES, EVENTS
 from store.clickhouse.wire import Wire
 from theiafs.lineviews import LINE_VIEWS
@@ -34,6 +39,13 @@ def server_sql(server: Server) -> Iterator[Callable[[str], str]]:
 @pytest.fixture
 def address(server: Server, server_sql: Callable[[str], str]) -> str:
     """The address of a database that is not there, or empty: to create one for each test would take longer than most."""
+    elsewhere = os.environ.get("THEIAFS_TEST_CLICKHOUSE", "")
+    if elsewhere:
+        wire = Wire(parse_address(elsewhere), os.environ.get(PASSWORD_VARIABLE, ""), TIMEOUT_S)
+        for table in (EVENTS, ENTRIES):
+            wire.execute(f"TRUNCATE TABLE IF EXISTS {table}")
+        wire.close()
+        return elsewhere
     for table in (EVENTS, ENTRIES):
         server_sql(f"TRUNCATE TABLE IF EXISTS tests.{table}")
     return f"clickhouse://{server.host}/tests"

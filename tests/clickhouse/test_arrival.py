@@ -1,12 +1,15 @@
 """The order of arrival, and how soon it shows in another process."""
 
+import threading
 import time
 from collections.abc import Callable
 
 import pytest
 
 from store import Event, EventReadException, EventStore, Query
+from store.clickhouse.address import parse_address
 from store.clickhouse.arrivals import STALENESS_S
+from store.clickhouse.wire import Wire
 from tests.reading import EVERYTHING, ids_in
 from tests.waiting import eventually
 
@@ -83,6 +86,47 @@ def test_two_stores(open_at: Callable[..., EventStore]) -> None:
     here.delete("e0")
     eventually(lambda: there.whole(Query()).events == 4)
     eventually(lambda: not there.has_tag("t0"))
+
+
+def test_a_strict_store(open_at: Callable[..., EventStore]) -> None:
+    """It shows at once what another has stored: events, their minutes and names, and in an answer that is open."""
+    here, there = open_at(), open_at(is_strict=True)
+    followed = there.answer(Query())
+    for number in range(20):
+        assert not there.has_tag(f"t{number}")
+        assert f"s{number}" not in there.sources()
+        here.save(Event(f"e{number}", f"s{number}", number * 60, [f"t{number}"], "x"))
+        assert there.has_tag(f"t{number}")
+        assert f"s{number}" in there.sources()
+        assert len(there.snapshot(Query()).spans) == number + 1
+        assert followed.size() == here.whole(Query()).size
+        here.declare_tag(f"d{number}")
+        here.save_view(f"v{number}", "x")
+        assert there.has_tag(f"d{number}")
+        assert f"v{number}" in there.views()
+
+
+def test_a_removal_is_made_in_one_part_after_the_other(
+    address: str, open_at: Callable[..., EventStore]
+) -> None:
+    """A listing from between them is not kept."""
+    reader, writer = open_at(), open_at()
+    for name in "abc":
+        writer.save(Event(name, name, 10, ["t"], name))
+    eventually(lambda: reader.whole(Query()).events == 3)
+    wire = Wire(parse_address(address), "", BOUND_S * 20)
+    # The last of them takes a while.
+    slowly = "DELETE FROM events WHERE source = 'a' OR (source = 'c' AND sleepEachRow(1.5) = 0)"
+    removing = threading.Thread(target=wire.execute, args=(slowly,))
+    removing.start()
+    seen = set()
+    while removing.is_alive():
+        seen.add(reader.whole(Query()).events)
+        removing.join(STALENESS_S / 5)
+    wire.close()
+    assert 2 in seen, "it was listed between the two"
+    eventually(lambda: reader.whole(Query()).events == 1)
+    assert ids_in(reader.answer(Query()).read(0, EVERYTHING)) == ["b"]
 
 
 def test_what_was_removed_before_it_was_read(open_at: Callable[..., EventStore]) -> None:

@@ -11,7 +11,7 @@ from engines.server import Server
 
 from store import Event, EventStore, EventStoreException, Query, backend_of
 from store.clickhouse.address import PASSWORD_VARIABLE
-from tests.clickhouse.gateway import Gateway
+from tests.clickhouse.gateway import TlsGateway
 
 USER, PASSWORD = "log writer", "p/a:s s?w@r%d"
 
@@ -26,7 +26,7 @@ def port(server: Server, authority: trustme.CA) -> Iterator[int]:
     """The port of a gateway, whose certificate is for localhost."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
-    with closing(Gateway(server.host, USER, PASSWORD, context)) as gateway:
+    with closing(TlsGateway(server.host, USER, PASSWORD, context)) as gateway:
         yield gateway.port
 
 

@@ -122,6 +122,28 @@ def test_following(mount: EngineMount) -> None:
     assert lines == ["first\n", "0\n", "1\n", "2\n"]
 
 
+def test_a_strict_mount(mount: EngineMount, own_server: Server, tmp_path: Path) -> None:
+    """It shows at once what another has appended and declared: names, sizes, counts, bytes, and a file that is open."""
+    (tmp_path / "other").mkdir()
+    other = EngineMount(tmp_path / "other", own_server)
+    mount.mount("strict")
+    other.mount()
+    try:
+        with (mount.path / "events.log").open() as followed:
+            for number in range(5):
+                assert not followed.readline()
+                other.shell(f"mkdir by-tag/t{number}; echo {number} >> by-tag/t{number}/ingest")
+                assert f"t{number}" in os.listdir(mount.path / "by-tag")
+                assert (mount.path / "count").read_text() == f"{number + 1}\n"
+                path = mount.path / "by-tag" / f"t{number}" / "events.log"
+                assert path.stat().st_size == len(path.read_bytes())
+                size = (mount.path / "events.log").stat().st_size
+                assert followed.readline().endswith(f" {number}\n")
+                assert followed.tell() == size
+    finally:
+        other.umount()
+
+
 def test_the_engine_dies_and_comes_back(mount: EngineMount, own_server: Server) -> None:
     """Meanwhile reads fail with EIO, and appends wait, and fail in time; what was acknowledged is there afterwards."""
     mount.mount(f"timeout={TIMEOUT_S}")

@@ -188,7 +188,7 @@ def test_a_reading_that_a_writing_overtakes_hides_nothing(
     """Own writes show at once."""
     open_at()  # so that there are tables
     wire = OvertakenWire(parse_address(address), "", _TIMEOUT_S)
-    registry = Registry(wire, "test")
+    registry = Registry(wire, "test", _TIMEOUT_S)
     writes = iter([Entry(b"name", b"value")])
 
     def write() -> None:
@@ -199,3 +199,15 @@ def test_a_reading_that_a_writing_overtakes_hides_nothing(
     assert registry.read() == {}
     assert registry.read() == {b"name": b"value"}
     wire.close()
+
+
+def test_a_question_without_an_answer_is_asked_once() -> None:
+    """It has taken all of its time; asking again would take that twice."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = parse_address(f"clickhouse://127.0.0.1:{silent.getsockname()[1]}")
+        with closing(Wire(address, "", 0.3)) as wire, pytest.raises(Unknown, match="timed out"):
+            wire.fetch("SELECT 1")
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
