@@ -7,7 +7,7 @@ import numpy as np
 from store.cache import Cache
 from store.clickhouse.arrivals import Cursor
 from store.clickhouse.listing import Listing
-from store.clickhouse.reader import Arrived, Reader, Records
+from store.clickhouse.reader import Arrived, Reader
 from store.clickhouse.scope import Scope
 from store.clickhouse.tables import Tables
 from store.clickhouse.windows import WINDOW_SIZE
@@ -91,18 +91,12 @@ class ReadAhead:
             rows.tolist(), [*rows[1:].tolist(), len(records.minutes)], strict=True
         ):
             data = records.data[edges[start] : edges[end]]
-            minute = Minute(listing.cursor, _arrived(records, start, end), data)
+            columns = records.shards, records.blocks, records.sizes
+            arrived = Arrived.of(*(column[start:end] for column in columns))
+            minute = Minute(listing.cursor, arrived, data)
             key = _key(scope.within(int(records.minutes[start])), listing)
             self._cache.put(key, minute, _MINUTE_SIZE + len(data))
 
 
 def _key(scope: Scope, listing: Listing) -> tuple[object, ...]:
     return "minute", scope, listing.cursor.removals
-
-
-def _arrived(records: Records, start: int, end: int) -> Arrived:
-    """Return the blocks of the *records* from row *start* to before *end*, which are sorted by arrival."""
-    shards, blocks = records.shards[start:end], records.blocks[start:end]
-    changes = (shards[1:] != shards[:-1]) | (blocks[1:] != blocks[:-1])
-    rows = np.concatenate(([0], np.flatnonzero(changes) + 1))
-    return Arrived(shards[rows], blocks[rows], np.add.reduceat(records.sizes[start:end], rows))

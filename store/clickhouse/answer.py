@@ -12,7 +12,7 @@ from store.clickhouse.listing import Listing, Listings
 from store.clickhouse.reader import Arrived, Reader
 from store.clickhouse.scope import Scope, minute_start
 from store.clickhouse.tables import Tables
-from store.clickhouse.windows import WINDOW_SIZE, Windows
+from store.clickhouse.windows import FIRST_SIZE, WINDOW_SIZE, Windows
 from store.errors import MinuteGone
 from store.query import Query, Span
 from store.snapshot import Answer, EmptyAnswer, Snapshot
@@ -21,9 +21,6 @@ from store.view import View
 __all__ = ["EngineSnapshot", "Source"]
 
 Integers = npt.NDArray[np.int64]
-
-_FIRST_SIZE = 1 << 20
-"""Bytes that are read at once when it is not known yet whether a reader goes on."""
 
 _GROWTH = 4
 """Each time that a reader goes on, this many times as many bytes are read at once."""
@@ -110,7 +107,7 @@ class EngineAnswer(Answer):
         )
         self._arrived = _NOTHING
         self._ends = _NOTHING.sizes
-        self._window = _Reading(0, 0, _FIRST_SIZE // _GROWTH)
+        self._window = _Reading(0, 0, FIRST_SIZE // _GROWTH)
 
     def size(self) -> int:
         """See :meth:`Answer.size`."""
@@ -151,7 +148,7 @@ class EngineAnswer(Answer):
         # One that begins at the start goes on, usually.
         goes_on = row == last
         if not first <= row < last:
-            first, size = row, _grown(size) if goes_on else _FIRST_SIZE
+            first, size = row, _grown(size) if goes_on else FIRST_SIZE
         try:
             window = windows.read(self._scope, arrived, first, size)
             if goes_on:
@@ -183,10 +180,10 @@ class EngineAnswer(Answer):
             self._append(minute.arrived)
             return minute.cursor
         now = self._source.arrivals.now()
-        found = self._source.windows.arrived(self._scope, now)
+        size = self.span.size if self.span is not None else 0
+        found = self._source.windows.arrived(self._scope, now, size)
         if not self._has_all(found):
             # Something was removed since the opening: where the rest stood cannot be known.
-            size = self.span.size if self.span is not None else 0
             self._append(Arrived(*(np.array([value]) for value in (_GONE, 0, size))))
             found = found.only(found.are_after(self._listing.cursor))
         self._append(found)

@@ -58,7 +58,8 @@ class Queries:
     def records(self, query: Query) -> Iterator[Records]:
         """Yield the records of *query* in order of arrival, some at a time."""
         scope, now = Scope(query, None), self._source.arrivals.now()
-        return self._source.windows.records(scope, self._source.windows.arrived(scope, now))
+        arrived = self._source.windows.arrived(scope, now, WINDOW_SIZE)
+        return self._source.windows.records(scope, arrived)
 
     def find(self, event_id: str) -> tuple[Event, int, Condition]:
         """Find the event with the id *event_id*, the first to arrive of several.

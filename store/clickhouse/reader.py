@@ -55,6 +55,15 @@ class Arrived(NamedTuple):
     blocks: Integers
     sizes: Integers
 
+    @classmethod
+    def of(cls, shards: Integers, blocks: Integers, sizes: Integers) -> "Arrived":
+        """Return the blocks of records, which are in order of arrival: the shard, the block and the size of each."""
+        if not len(blocks):
+            return cls(_NONE, _NONE, _NONE)
+        changes = (shards[1:] != shards[:-1]) | (blocks[1:] != blocks[:-1])
+        rows = np.concatenate(([0], np.flatnonzero(changes) + 1))
+        return cls(shards[rows], blocks[rows], np.add.reduceat(sizes, rows))
+
     def are_after(self, cursor: Cursor) -> npt.NDArray[np.bool_]:
         """Return for each whether it arrived after *cursor*."""
         last = dict(cursor.blocks)

@@ -92,7 +92,16 @@ ALTER TABLE events
     ADD COLUMN IF NOT EXISTS insert_hash UInt64 CODEC(Delta, ZSTD(1))
 """
 
-_MIGRATIONS: tuple[tuple[str, ...], ...] = ((_EVENTS, _ENTRIES), (_INSERT_HASH,))
+_BY_STREAM = (
+    # The names of tags and sources, which are asked for on every path, are in a row of it for each stream.
+    """
+    ALTER TABLE events
+        ADD PROJECTION IF NOT EXISTS by_stream (SELECT source, tags, count() GROUP BY source, tags)
+    """,
+    "ALTER TABLE events MATERIALIZE PROJECTION IF EXISTS by_stream",
+)
+
+_MIGRATIONS: tuple[tuple[str, ...], ...] = ((_EVENTS, _ENTRIES), (_INSERT_HASH,), _BY_STREAM)
 """The statements of each migration, the first of which is number 1; those that were released never change."""
 
 

@@ -15,10 +15,13 @@ from store.clickhouse.scope import Scope
 from store.clickhouse.tables import Tables
 from store.errors import MinuteGone
 
-__all__ = ["WINDOW_SIZE", "Window", "Windows"]
+__all__ = ["FIRST_SIZE", "WINDOW_SIZE", "Window", "Windows"]
 
 WINDOW_SIZE = 8 << 20
 """About this many bytes are read at once from what is read in order."""
+
+FIRST_SIZE = 1 << 20
+"""Bytes that are read at once when it is not known yet whether a reader goes on."""
 
 _ARRIVED_SIZE = 1 << 10
 _THREADS = 2
@@ -54,8 +57,13 @@ class Windows:
         self._lock = threading.Lock()
         self._coming: dict[_Place, Future[None]] = {}  # the windows that are being read ahead
 
-    def arrived(self, scope: Scope, until: Cursor) -> Arrived:
+    def arrived(self, scope: Scope, until: Cursor, size: int) -> Arrived:
         """Return the blocks of *scope* that arrived until the cursor *until*.
+
+        Args:
+            scope: the answer.
+            until: the cursor.
+            size: about how many bytes it has. If they are few, they are read with it, to be asked for next.
 
         Raises:
             EventReadException: if the engine does not answer.
@@ -63,9 +71,23 @@ class Windows:
         key = "arrived", scope, until
         found: Arrived | None = self._cache.get(key)
         if found is None:
-            found = self._reader.arrived(scope.condition & until.up_to(self._shard), scope.view)
+            condition = scope.condition & until.up_to(self._shard)
+            if size <= FIRST_SIZE:
+                found = self._read_all(scope, condition)
+            else:
+                found = self._reader.arrived(condition, scope.view)
             self._cache.put(key, found, _ARRIVED_SIZE + sum(column.nbytes for column in found))
         return found
+
+    def _read_all(self, scope: Scope, condition: Condition) -> Arrived:
+        """Return the blocks of *scope* that fulfil *condition*, and keep their bytes as the window that they are."""
+        records = self._reader.records(condition).shown(scope.view)
+        arrived = Arrived.of(records.shards, records.blocks, records.sizes)
+        if len(arrived.blocks):
+            place = _Place.of(scope, arrived, 0, FIRST_SIZE)
+            if place.last == len(arrived.blocks):
+                self._cache.put(place, records.data, len(records.data))
+        return arrived
 
     def read(self, scope: Scope, arrived: Arrived, first: int, size: int) -> Window:
         """Read a window of about *size* bytes.

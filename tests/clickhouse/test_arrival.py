@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from store import Event, EventReadException, EventStore, Query
+from store import Event, EventReadException, EventStore, Query, View
 from store.clickhouse.address import parse_address
 from store.clickhouse.arrivals import STALENESS_S
 from store.clickhouse.wire import Wire
 from tests.reading import EVERYTHING, ids_in
 from tests.waiting import eventually
+from theiafs.lineviews import LINE_VIEWS
 
 BOUND_S = 1.0
 
@@ -104,6 +105,29 @@ def test_a_strict_store(open_at: Callable[..., EventStore]) -> None:
         here.save_view(f"v{number}", "x")
         assert there.has_tag(f"d{number}")
         assert f"v{number}" in there.views()
+
+
+@pytest.mark.parametrize("view", [None, *LINE_VIEWS])
+def test_a_small_answer_is_read_with_its_blocks(
+    open_at: Callable[..., EventStore], monkeypatch: pytest.MonkeyPatch, view: View | None
+) -> None:
+    """The engine looks for its events twice: for its minutes, and for all of it."""
+    open_at().save_all(shuffled(100))
+    store, asked = open_at(), []
+    fetch = Wire.fetch
+
+    def noted(self: Wire, sql: str, *arguments: object, **settings: str) -> bytes:
+        asked.append(sql)
+        return fetch(self, sql, *arguments, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Wire, "fetch", noted)
+    answer = store.answer(Query().tagged("c"), None, view)
+    data = answer.read(0, EVERYTHING)
+    assert data.count(b"\n") >= 33
+    assert sum("FROM events" in sql for sql in asked) == 2
+    store.save(Event("later", "s", 1, ["c"], "x"))
+    assert answer.read(0, EVERYTHING).startswith(data)
+    assert answer.size() > len(data)
 
 
 def test_a_removal_is_made_in_one_part_after_the_other(
