@@ -16,6 +16,9 @@ from store.format.record import decode_text, split_stream_key
 
 __all__ = ["Catalogue", "Names"]
 
+_SOURCE = "CAST(source, 'String') AS name"
+_TAGS = "CAST(tags, 'Array(String)') AS names"
+
 _KEYS_MAX = 1 << 16
 """How many streams are remembered as known, at most."""
 
@@ -79,13 +82,13 @@ class Catalogue:
             with self._lock:
                 self._keys.clear()
                 before = self._names
-            found = self.names_of(EVERYTHING)
+            found = self._names_by_stream(EVERYTHING)
             with self._lock:
                 # Those that this process has added meanwhile stay.
                 tags, sources = self._names.tags - before.tags, self._names.sources - before.sources
                 self._names = Names(found.tags | tags, found.sources | sources)
         elif cursor != now:
-            found = self.names_of(
+            found = self._names_by_stream(
                 EVERYTHING & f"{cursor.after(self._shard)} AND {now.up_to(self._shard)}"
             )
             self._add(found)
@@ -127,20 +130,27 @@ class Catalogue:
         with self._lock:
             self._names = Names(self._names.tags | names.tags, self._names.sources | names.sources)
 
-    def names_of(self, condition: Condition) -> Names:
-        """Return the names of the events that fulfil *condition*.
+    def tags_of(self, condition: Condition) -> frozenset[str]:
+        """Return the tags of the events that fulfil *condition*.
 
         Raises:
             EventReadException: if the engine does not answer.
         """
-        tags: set[str] = set()
-        for block in self._reader.blocks(
-            ["CAST(tags, 'Array(String)') AS names"], condition, "GROUP BY tags"
-        ):
-            tags.update(decode_text(tag) for each in block["names"] for tag in each)
-        sources: set[str] = set()
-        for block in self._reader.blocks(
-            ["CAST(source, 'String') AS name"], condition, "GROUP BY source"
-        ):
-            sources.update(map(decode_text, block["name"]))
-        return Names(frozenset(tags), frozenset(sources))
+        blocks = self._reader.blocks([_TAGS], condition, "GROUP BY tags")
+        return frozenset(
+            decode_text(tag) for block in blocks for each in block["names"] for tag in each
+        )
+
+    def sources_of(self, condition: Condition) -> frozenset[str]:
+        """Return the sources of the events that fulfil *condition*; see :meth:`tags_of`."""
+        blocks = self._reader.blocks([_SOURCE], condition, "GROUP BY source")
+        return frozenset(decode_text(source) for block in blocks for source in block["name"])
+
+    def _names_by_stream(self, condition: Condition) -> Names:
+        """Return the names of the events that fulfil *condition*: by the sums by stream, if those are all events."""
+        tags: set[bytes] = set()
+        sources: set[bytes] = set()
+        for block in self._reader.blocks([_SOURCE, _TAGS], condition, "GROUP BY source, tags"):
+            sources.update(block["name"])
+            tags.update(*block["names"])
+        return Names(frozenset(map(decode_text, tags)), frozenset(map(decode_text, sources)))

@@ -11,7 +11,7 @@ from store.cache import Cache
 from store.clickhouse.ahead import ReadAhead
 from store.clickhouse.answer import EngineSnapshot, Source
 from store.clickhouse.arrivals import Arrivals
-from store.clickhouse.catalogue import Catalogue, Names
+from store.clickhouse.catalogue import Catalogue
 from store.clickhouse.compiler import EVERYTHING, Condition, compile_query
 from store.clickhouse.declared import DeclaredNames
 from store.clickhouse.follower import Follower
@@ -208,17 +208,15 @@ class ClickHouseStore(EventStore):
         """See :meth:`EventStore.tags`."""
         if query is None or query.asks_everything:
             return self._catalogue.names().tags | self._declared_tags.names()
-        return self._names_of(query).tags
+        self._source.arrivals.wait()
+        return self._catalogue.tags_of(compile_query(query))
 
     def sources(self, query: Query | None = None) -> frozenset[str]:
         """See :meth:`EventStore.sources`."""
         if query is None or query.asks_everything:
             return self._catalogue.names().sources | self._declared_sources.names()
-        return self._names_of(query).sources
-
-    def _names_of(self, query: Query) -> Names:
         self._source.arrivals.wait()
-        return self._catalogue.names_of(compile_query(query))
+        return self._catalogue.sources_of(compile_query(query))
 
     def has_tag(self, tag: str) -> bool:
         """See :meth:`EventStore.has_tag`."""
