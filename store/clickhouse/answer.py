@@ -181,7 +181,9 @@ class EngineAnswer(Answer):
             return minute.cursor
         now = self._source.arrivals.now()
         size = self.span.size if self.span is not None else 0
-        found = self._source.windows.arrived(self._scope, now, size)
+        # By its first use, much more may have arrived than there was at the opening.
+        is_small = size <= FIRST_SIZE and self._listing.cursor == now
+        found = self._source.windows.arrived(self._scope, now, is_small=is_small)
         if not self._has_all(found):
             # Something was removed since the opening: where the rest stood cannot be known.
             self._append(Arrived(*(np.array([value]) for value in (_GONE, 0, size))))

@@ -58,7 +58,7 @@ class Queries:
     def records(self, query: Query) -> Iterator[Records]:
         """Yield the records of *query* in order of arrival, some at a time."""
         scope, now = Scope(query, None), self._source.arrivals.now()
-        arrived = self._source.windows.arrived(scope, now, WINDOW_SIZE)
+        arrived = self._source.windows.arrived(scope, now, is_small=False)
         return self._source.windows.records(scope, arrived)
 
     def find(self, event_id: str) -> tuple[Event, int, Condition]:

@@ -57,13 +57,13 @@ class Windows:
         self._lock = threading.Lock()
         self._coming: dict[_Place, Future[None]] = {}  # the windows that are being read ahead
 
-    def arrived(self, scope: Scope, until: Cursor, size: int) -> Arrived:
+    def arrived(self, scope: Scope, until: Cursor, *, is_small: bool) -> Arrived:
         """Return the blocks of *scope* that arrived until the cursor *until*.
 
         Args:
             scope: the answer.
             until: the cursor.
-            size: about how many bytes it has. If they are few, they are read with it, to be asked for next.
+            is_small: whether it has few bytes: then they are read with it, to be asked for next.
 
         Raises:
             EventReadException: if the engine does not answer.
@@ -72,7 +72,7 @@ class Windows:
         found: Arrived | None = self._cache.get(key)
         if found is None:
             condition = scope.condition & until.up_to(self._shard)
-            if size <= FIRST_SIZE:
+            if is_small:
                 found = self._read_all(scope, condition)
             else:
                 found = self._reader.arrived(condition, scope.view)

@@ -125,9 +125,14 @@ def test_a_small_answer_is_read_with_its_blocks(
     data = answer.read(0, EVERYTHING)
     assert data.count(b"\n") >= 33
     assert sum("FROM events" in sql for sql in asked) == 2
+    unread = store.answer(Query().tagged("b"), None, view)
+    asked.clear()
     store.save(Event("later", "s", 1, ["c"], "x"))
     assert answer.read(0, EVERYTHING).startswith(data)
     assert answer.size() > len(data)
+    assert unread.read(0, EVERYTHING)
+    blocks = [sql for sql in asked if "GROUP BY shard, _block_number" in sql]
+    assert len(blocks) == 2, "more may have arrived since it was opened than is read at once"
 
 
 def test_a_removal_is_made_in_one_part_after_the_other(
