@@ -167,7 +167,8 @@ class EngineAnswer(Answer):
 
     def _update(self) -> None:
         """Find out which blocks there are."""
-        known = self._cursor or self._open()
+        # Kept at once: if the engine is away for the next question, these blocks must not be appended again.
+        known = self._cursor = self._cursor or self._open()
         now = known.advanced(self._source.arrivals.now())
         if known != now and self._has_grown(known, now):
             self._append(self._ask(known, now))

@@ -165,9 +165,13 @@ class Arrivals:
             lasts == [row[1] for row in rows],
         )
         with self._lock:
-            if self._known is not None and self._known[0].removals == cursor.removals:
+            if self._known is None:
+                self._known = cursor, asked, changes
+            elif self._known[0].removals == cursor.removals:
+                # An answer to an earlier question may come later, and from later: no one must get an earlier cursor then.
                 cursor = self._known[0].advanced(cursor)
-            if self._known is None or self._known[1] <= asked:
+                self._known = cursor, max(self._known[1], asked), max(self._known[2], changes)
+            elif self._known[1] <= asked:
                 self._known = cursor, asked, changes
             if rows:
                 self._clock_ns = max(self._clock_ns, *(row[-1] for row in rows))
