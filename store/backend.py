@@ -116,8 +116,12 @@ class Backend(ABC):
         del on_wait
         return contextlib.nullcontext()
 
-    def wait_until_closed(self, timeout_s: float = math.inf) -> bool:
+    def wait_until_closed(self, timeout_s: float = math.inf, spool_directory: str = "") -> bool:
         """Wait until no process has the store open to write, where only one may have, at most *timeout_s* seconds.
+
+        Args:
+            timeout_s: in seconds.
+            spool_directory: of an engine that any number may have open, the spool that only one may have; see :class:`Opening`.
 
         Returns:
             Whether everything that was saved is where it belongs; otherwise, it will be when the store is opened again.
@@ -126,7 +130,7 @@ class Backend(ABC):
             StoreLocked: if one still has after that time.
             EventStoreException: if that cannot be found out.
         """
-        del timeout_s
+        del timeout_s, spool_directory
         return True
 
     @property

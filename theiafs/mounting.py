@@ -51,7 +51,7 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
         if not settings.is_read_only:
             # Opening the store says what is wrong.
             with contextlib.suppress(EventStoreException):
-                backend.wait_until_closed(_END_S)
+                backend.wait_until_closed(_END_S, settings.spool_directory)
     if in_foreground:
         _log_to(logging.StreamHandler())
         service = Service(mountpoint)

@@ -1,5 +1,6 @@
 """Unmounting: what is ours, and nothing else. Nothing here waits for a process that does not answer."""
 
+import contextlib
 import errno
 import math
 import os
@@ -22,6 +23,8 @@ _Answer = TypeVar("_Answer")
 
 _ANSWER_S = 5.0
 """How long a mount may take to answer, in seconds, before it counts as one that does not."""
+_STATUS_S = 10.0
+"""How long its status may take, in seconds: an engine may be asked several times, and not answer."""
 _ENDED = frozenset({errno.ENOTCONN, errno.ECONNABORTED})
 """The errors of a mount whose process has ended: before the request, or while it waited."""
 _COPY_S, _POLL_S = 1.0, 0.05
@@ -54,6 +57,7 @@ def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf)
         raise MountError(
             f"{mountpoint} does not answer: is its process stopped? (theiafs umount --lazy {mountpoint})"
         )
+    spool_directory = _within(_STATUS_S, lambda: _spool_directory(mountpoint)) or ""
     _run_umount(mountpoint)
     store = _within(_ANSWER_S, lambda: named_store(mounted))
     if mounted.is_read_only or store is None:
@@ -73,7 +77,7 @@ def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf)
             f" on {held[0].mountpoint}{held[0].namespace}, and stays in use until that is unmounted too"
         )
     try:
-        is_all_written = store.wait_until_closed(timeout_s)
+        is_all_written = store.wait_until_closed(timeout_s, spool_directory)
     except StoreLocked as error:
         raise MountError(
             f"{mountpoint} is unmounted, but not everything is written after {timeout_s:g} s: {error};"
@@ -82,9 +86,10 @@ def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf)
     except EventStoreException as error:
         raise MountError(str(error)) from error
     if answers and not is_all_written:
+        destination = "the engine" if spool_directory else "the minute files"
         raise MountError(
-            f"{mountpoint} is unmounted, but not everything could be written to the minute files (the log says"
-            " why); it is safe in the write-ahead log, and the next mount writes it"
+            f"{mountpoint} is unmounted, but not everything could be written to {destination} (the log says why);"
+            f" it is safe in {spool_directory or 'the write-ahead log'}, and the next mount writes it"
         )
 
 
@@ -170,6 +175,19 @@ def _mount_to_unmount(mountpoint: str) -> Mount:
 def _answers(mountpoint: str, timeout_s: float) -> bool | None:
     """Return whether a process serves the mount at *mountpoint*; None if it does not answer within *timeout_s* seconds."""
     return _within(timeout_s, lambda: _is_served(mountpoint))
+
+
+def _spool_directory(mountpoint: str) -> str:
+    """Return the spool that the mount at *mountpoint* has open; empty if it has none, or does not say."""
+    with (
+        contextlib.suppress(OSError),
+        open(os.path.join(mountpoint, "status"), encoding="utf-8") as lines,
+    ):
+        for line in lines:
+            key, _, value = line.rstrip("\n").partition(": ")
+            if key == "spool":
+                return value
+    return ""
 
 
 def _within(timeout_s: float, ask: Callable[[], _Answer]) -> _Answer | None:

@@ -1,6 +1,7 @@
 """The backend of the addresses ``clickhouse://…``."""
 
 import contextlib
+import math
 import os
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from store.clickhouse.arrivals import Arrivals
 from store.clickhouse.inserter import Inserter
 from store.clickhouse.schema import are_replicated, prepare
 from store.clickhouse.shards import distribute, sharded
-from store.clickhouse.spool import Spool
+from store.clickhouse.spool import Spool, wait_until_closed
 from store.clickhouse.store import ClickHouseStore
 from store.clickhouse.tables import Tables
 from store.clickhouse.wire import Away, Refused, Unknown, Wire
@@ -76,6 +77,10 @@ class ClickHouseBackend(Backend):
             writer = None if opening.is_read_only else self._writer(wire, tables, arrivals, opening)
             on_failure.pop_all()
         return ClickHouseStore(wire, tables, views, opening.memory_size, arrivals, writer, shards)
+
+    def wait_until_closed(self, timeout_s: float = math.inf, spool_directory: str = "") -> bool:
+        """See :meth:`Backend.wait_until_closed`."""
+        return not spool_directory or wait_until_closed(Disk(), spool_directory, timeout_s)
 
     def _tables(self, wire: Wire, opening: Opening) -> Tables:
         """Return the tables, which are there.

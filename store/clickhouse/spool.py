@@ -8,6 +8,7 @@ sends the same INSERTs again under the same tokens, and only what the engine doe
 import contextlib
 import itertools
 import logging
+import math
 import threading
 import time
 import uuid
@@ -23,10 +24,10 @@ from store.format.batch import Batch
 from store.format.block import read_block
 from store.format.record import parse
 from store.wal.recovery import open_log
-from store.wal.segment import LogRecord
+from store.wal.segment import LogRecord, list_segments
 from store.wal.tail import Tail, read_tail
 
-__all__ = ["Spool"]
+__all__ = ["Spool", "wait_until_closed"]
 
 _SEGMENTS_PER_S = 100
 """The first segment of an empty log is numbered by the clock, above all that were there before: with twelve digits."""
@@ -54,6 +55,7 @@ class Spool:
     def __init__(
         self, disk: Disk, directory: str, inserter: Inserter, arrivals: Arrivals, timeout_s: float
     ) -> None:
+        self._directory = directory
         self._inserter = inserter
         self._arrivals = arrivals
         self._timeout_s = timeout_s
@@ -152,12 +154,15 @@ class Spool:
         with contextlib.ExitStack() as stack:
             stack.callback(self._lock_file.close)
             stack.callback(self._log.close)
-            self._log.sync()
+            if self._stored < self._accepted:
+                self._log.sync()
+            else:
+                self._log.empty()
 
-    def status(self) -> dict[str, int]:
+    def status(self) -> dict[str, int | str]:
         """Return how much waits, by stable keys."""
         with self._changed:
-            return {"spool_bytes": self._accepted - self._stored}
+            return {"spool": self._directory, "spool_bytes": self._accepted - self._stored}
 
     def _work(self) -> None:
         while True:
@@ -201,6 +206,17 @@ class Spool:
         self._arrivals.note_change()
         self._log.rotate()
         self._log.release({tail.minute: tail.end})
+
+
+def wait_until_closed(disk: Disk, directory: str, timeout_s: float = math.inf) -> bool:
+    """Wait until no process has the spool in *directory* open, at most *timeout_s* seconds; return whether it is empty.
+
+    Raises:
+        StoreLocked: if one still has after that time.
+        EventReadException: if that cannot be found out.
+    """
+    disk.wait_for_store_lock(directory, lock_path(directory), timeout_s)
+    return not list_segments(disk, journal_path(directory))
 
 
 def _batch_of(data: bytes) -> Batch:

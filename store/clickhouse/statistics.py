@@ -8,6 +8,7 @@ from store.query import DiskUsage
 __all__ = ["Statistics"]
 
 _BLOCK_SIZE = 4096
+_STATUS_TIMEOUT_S = 2.0
 
 
 class Statistics:
@@ -26,13 +27,14 @@ class Statistics:
         """Return what there is to know about the engine, by stable keys.
 
         Raises:
-            EventReadException: if it does not answer.
+            EventReadException: if it does not answer within two seconds: a status is asked for to find that out.
         """
         sql = (
             "SELECT toInt64(count()) AS parts, toInt64(sum(bytes_on_disk)) AS bytes"
             f" FROM {self._tables.parts} WHERE database = currentDatabase() AND table = '{EVENTS}' AND active FORMAT Native"
         )
-        (block,) = decode_blocks(self._wire.fetch(sql))
+        answer = self._wire.ask(sql, min(_STATUS_TIMEOUT_S, self._wire.timeout_s))
+        (block,) = decode_blocks(answer)
         return {"engine_parts": int(block["parts"][0]), "engine_bytes": int(block["bytes"][0])}
 
     def usage(self) -> DiskUsage:

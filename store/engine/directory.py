@@ -131,8 +131,9 @@ class DirectoryBackend(Backend):
         disk.make_directory(hidden_path(self.address))
         return Turn(hidden_path(self.address), on_wait)
 
-    def wait_until_closed(self, timeout_s: float = math.inf) -> bool:
+    def wait_until_closed(self, timeout_s: float = math.inf, spool_directory: str = "") -> bool:
         """See :meth:`Backend.wait_until_closed`."""
+        del spool_directory
         disk = Disk()
         disk.wait_for_store_lock(self.address, lock_path(self.address), timeout_s)
         return not list_segments(disk, journal_path(self.address))

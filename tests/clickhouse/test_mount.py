@@ -1,6 +1,5 @@
 """A mount of the store on ClickHouse, with the tools that people use, on a real server that may die."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -11,13 +10,14 @@ from pathlib import Path
 import pytest
 from engines.server import Server, free_ports
 
-from tests.mount.conftest import is_mounted, theiafs
+from tests.clickhouse.enginemount import EngineMount
+from tests.mount.conftest import theiafs
 from tests.stopping import stop_process
 from tests.waiting import eventually
 
 TIMEOUT_S = 3
 LATE_S = 60
-"""Much later than any timeout here."""
+"""Much later than that."""
 
 
 @pytest.fixture
@@ -29,50 +29,15 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
     started.stop()
 
 
-class EngineMount:
-    """A mount of a database of a server.
-
-    Attributes:
-        path: the mountpoint.
-    """
-
-    def __init__(self, base: Path, server: Server) -> None:
-        self.path = base / "mnt"
-        self.path.mkdir()
-        self._address = f"clickhouse://{server.host}/mounted"
-        self._log = base / "log"
-
-    def mount(self, options: str = "") -> None:
-        """Mount with *options*."""
-        theiafs(
-            "mount",
-            self._address,
-            self.path,
-            "-o",
-            ",".join(filter(None, [f"log={self._log}", options])),
-        )
-
-    def umount(self) -> None:
-        """Unmount."""
-        theiafs("umount", self.path)
-        assert not is_mounted(self.path)
-
-    def shell(self, command: str, check: bool = True) -> str:
-        """Run *command* in the mount; return what it printed."""
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=self.path, capture_output=True, text=True, timeout=LATE_S
-        )
-        assert done.returncode == 0 or not check, done.stderr
-        return done.stdout if check else done.stderr
+def address_of(server: Server) -> str:
+    return f"clickhouse://{server.host}/mounted"
 
 
 @pytest.fixture
 def mount(tmp_path: Path, own_server: Server) -> Iterator[EngineMount]:
-    made = EngineMount(tmp_path, own_server)
+    made = EngineMount(tmp_path, address_of(own_server))
     yield made
-    if is_mounted(made.path):
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            theiafs("umount", made.path, check=False)
+    made.clean_up()
 
 
 def test_tools(mount: EngineMount) -> None:
@@ -125,7 +90,7 @@ def test_following(mount: EngineMount) -> None:
 def test_a_strict_mount(mount: EngineMount, own_server: Server, tmp_path: Path) -> None:
     """It shows at once what another has appended and declared: names, sizes, counts, bytes, and a file that is open."""
     (tmp_path / "other").mkdir()
-    other = EngineMount(tmp_path / "other", own_server)
+    other = EngineMount(tmp_path / "other", address_of(own_server))
     mount.mount("strict")
     other.mount()
     try:
@@ -192,6 +157,39 @@ def test_a_spool(mount: EngineMount, own_server: Server, tmp_path: Path) -> None
     mount.umount()
     mount.mount(options)
     assert mount.shell("cat count; grep spool_bytes status").split() == ["4", "spool_bytes:", "0"]
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_unmounting_with_a_spool(
+    mount: EngineMount, own_server: Server, tmp_path: Path, hangs: bool
+) -> None:
+    """It waits until the process has ended, so that the spool is free for the next mount, and says if the engine lacks something."""
+    spool = tmp_path / "spool"
+    options = f"timeout={TIMEOUT_S},spool={spool}"
+    for number in range(3):
+        mount.mount(options)
+        mount.shell(f"echo {number} >> ingest")
+        mount.umount()
+    mount.mount(options)
+    if hangs:
+        stop_process(own_server.process_id)
+    else:
+        own_server.kill()
+    mount.shell("echo 3 >> ingest")
+    done = theiafs("umount", mount.path, check=False)
+    assert done.returncode == 1
+    assert f"to the engine (the log says why); it is safe in {spool}" in done.stderr
+    if hangs:
+        own_server.send_signal(signal.SIGCONT)
+    else:
+        own_server.start()
+    mount.mount(options)
+    assert mount.shell("cut -d' ' -f4 events.log").split() == ["0", "1", "2", "3"]
+    mount.umount()
+    mount.mount(options)
+    assert mount.shell(f"grep spool status; ls -A {spool}/.theiafs/journal").split() == [
+        "spool:", str(spool), "spool_bytes:", "0"
+    ]  # fmt: skip
 
 
 def test_the_password_is_nowhere(mount: EngineMount) -> None:
