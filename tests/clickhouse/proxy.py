@@ -27,6 +27,10 @@ class Troubles:
     slow: float = 0.0
     counts: dict[str, int] = field(default_factory=lambda: {"cut": 0, "lost": 0, "slow": 0})
 
+    def set(self, cut: float = 0.0, lost: float = 0.0, slow: float = 0.0) -> None:
+        """Let these happen as often from now on."""
+        self.cut, self.lost, self.slow = cut, lost, slow
+
 
 class Proxy:
     """A proxy in threads of this process.
