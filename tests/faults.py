@@ -11,6 +11,9 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 from store.disk.disk import Disk
 from store.disk.file import FileStat, ReadableFile, WritableFile
 from store.disk.lock import Lock
@@ -235,9 +238,10 @@ class FaultyDisk(Disk):
         for name, inode in list(names.items()):
             yield inode.stat(name, self._note_size)
 
-    def list_inodes(self, directory: str) -> tuple[list[str], list[int]]:
+    def list_inodes(self, directory: str) -> Iterator[tuple[NDArray[np.bytes_], NDArray[np.int64]]]:
         files = list(self.list_files(directory))
-        return [file.name for file in files], [file.inode for file in files]
+        names = np.array([os.fsencode(file.name) for file in files], np.bytes_)
+        yield names, np.array([file.inode for file in files], np.int64)
 
     def list_links(self, directory: str) -> Iterator[str]:
         names = self._directories[directory].seen

@@ -4,13 +4,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from store import Event, NaiveEventStore, Query
+from store.disk.dirents import DT_REG, Dirents
 from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.engine import listing
@@ -107,19 +107,13 @@ def test_an_index_that_is_locked_while_the_store_is_opened(root: Path) -> None:
 
 def test_numbers_that_need_64_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are kept in 63, the same from a listing and from a stat."""
-    (tmp_path / MINUTE).touch()
     large = (1 << 63) + 5
-    entry = SimpleNamespace(name=MINUTE, is_file=lambda **_: True, inode=lambda: large)
-
-    class Entries(list[Any]):
-        def __enter__(self) -> "Entries":
-            return self
-
-        def __exit__(self, *_exc_info: object) -> None:
-            """Close nothing."""
-
-    monkeypatch.setattr("os.scandir", lambda _path: Entries([entry]))
-    assert Disk().list_inodes(str(tmp_path)) == ([MINUTE], [5])
+    listed = Dirents(
+        np.array([MINUTE], np.bytes_), np.array([large], np.uint64), np.array([DT_REG], np.uint8)
+    )
+    monkeypatch.setattr("store.disk.disk.read_dirents", lambda _directory: [listed])
+    ((names, inodes),) = Disk().list_inodes(str(tmp_path))
+    assert (names.tolist(), inodes.tolist()) == ([MINUTE.encode()], [5])
 
 
 class OtherNumbers(Disk):
@@ -128,9 +122,8 @@ class OtherNumbers(Disk):
     def __init__(self) -> None:
         self.listings = 0
 
-    def list_inodes(self, directory: str) -> tuple[list[str], list[int]]:
-        names, inodes = super().list_inodes(directory)
-        return names, [each + 1 for each in inodes]
+    def list_inodes(self, directory: str) -> Iterator[tuple[NDArray[np.bytes_], NDArray[np.int64]]]:
+        return ((names, inodes + 1) for names, inodes in super().list_inodes(directory))
 
     def list_files(self, directory: str) -> Iterator[FileStat]:
         self.listings += not directory.endswith("journal")

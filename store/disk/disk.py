@@ -12,8 +12,12 @@ import os
 import stat
 from collections.abc import Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 from store.disk import lock, renaming, watch
-from store.disk.file import FileStat, ReadableFile, WritableFile, file_stat, inode_number
+from store.disk.dirents import DT_REG, DT_UNKNOWN, read_dirents
+from store.disk.file import FileStat, ReadableFile, WritableFile, file_stat, inode_numbers
 from store.disk.os_errors import read_failure, reading, writing
 from store.errors import EventWriteException, FileChanged
 from store.query import DiskUsage, Inodes
@@ -156,15 +160,19 @@ class Disk:
             except FileNotFoundError:
                 return []
 
-    def list_inodes(self, directory: str) -> tuple[list[str], list[int]]:
-        """Return the names of the regular files in *directory*, in no order, and their inode numbers, without a stat of each."""
-        names, inodes = [], []
-        with reading("list", directory), os.scandir(directory) as entries:
-            for entry in entries:
-                if entry.is_file(follow_symlinks=False):
-                    names.append(entry.name)
-                    inodes.append(inode_number(entry.inode()))
-        return names, inodes
+    def list_inodes(self, directory: str) -> Iterator[tuple[NDArray[np.bytes_], NDArray[np.int64]]]:
+        """List the regular files in *directory*, in no order: the names of some, and their inode numbers, without a stat of each."""
+        with reading("list", directory):
+            for names, inodes, types in read_dirents(directory):
+                are_files = types == DT_REG
+                for row in np.flatnonzero(types == DT_UNKNOWN).tolist():
+                    are_files[row] = self._is_file(directory, names[row])
+                yield names[are_files], inode_numbers(inodes[are_files])
+
+    def _is_file(self, directory: str, name: bytes) -> bool:
+        with contextlib.suppress(FileNotFoundError):
+            return stat.S_ISREG(os.lstat(os.path.join(os.fsencode(directory), name)).st_mode)
+        return False
 
     def list_files(self, directory: str) -> Iterator[FileStat]:
         """List the regular files in *directory*, in no order."""

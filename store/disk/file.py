@@ -7,13 +7,16 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from store.checksum import crc32
 from store.disk.birth import birth_ns
 from store.disk.os_errors import read_failure, reading, write_failure, writing
 from store.disk.vectored import GAP_MAX, ExtentBuffer
 from store.errors import EventReadException
 
-__all__ = ["FileStat", "ReadableFile", "WritableFile", "file_stat", "inode_number"]
+__all__ = ["FileStat", "ReadableFile", "WritableFile", "file_stat", "inode_numbers"]
 
 _CHUNK_SIZE = 1 << 20
 _IOV_MAX = os.sysconf("SC_IOV_MAX")
@@ -48,9 +51,9 @@ class FileStat(NamedTuple):
     inode: int
 
 
-def inode_number(inode: int) -> int:
-    """Return *inode*, a number as the system gives it, as the int64 that stands for it."""
-    return inode & _INT64_MAX
+def inode_numbers(inodes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return *inodes*, numbers as the system gives them, as the int64 that stand for them."""
+    return (inodes & np.uint64(_INT64_MAX)).view(np.int64)
 
 
 def file_stat(name: str, status: os.stat_result) -> FileStat:
@@ -59,7 +62,7 @@ def file_stat(name: str, status: os.stat_result) -> FileStat:
     # Columns of these are int64, which ends in the year 2262.
     if mtime_ns > _INT64_MAX or ctime_ns > _INT64_MAX or inode > _INT64_MAX:
         mtime_ns, ctime_ns = min(mtime_ns, _INT64_MAX), min(ctime_ns, _INT64_MAX)
-        inode = inode_number(inode)
+        inode &= _INT64_MAX  # as in inode_numbers()
     return FileStat(name, status.st_size, mtime_ns, ctime_ns, inode)
 
 

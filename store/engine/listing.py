@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.disk.disk import Disk
-from store.index.listing import list_inodes, list_stamps, names_in
+from store.index.listing import NO_INODES, list_inodes, list_stamps, names_in
 from store.minutes.names import parse_names
 
 __all__ = ["are_enough", "list_minutes", "list_numbers", "without"]
@@ -36,8 +36,12 @@ def list_numbers(disk: Disk, root_dir: str) -> tuple[list[str], NDArray[np.void]
     Raises:
         EventReadException: if that failed.
     """
-    names, inodes = disk.list_inodes(root_dir)
-    return [name for name in names if name.startswith(".")], list_inodes(names, inodes)
+    hidden: list[bytes] = []
+    listed = [NO_INODES]
+    for names, inodes in disk.list_inodes(root_dir):
+        hidden += names[names.astype("S1") == b"."].tolist()
+        listed.append(list_inodes(names, inodes))
+    return [os.fsdecode(name) for name in hidden], np.concatenate(listed)
 
 
 def are_enough(disk: Disk, root_dir: str, numbers: NDArray[np.void]) -> bool:
@@ -64,7 +68,7 @@ def without(numbers: NDArray[np.void], recovered: Sequence[str]) -> NDArray[np.v
 
     They have a tail in the log: their files have to be as the log found them, whatever the index says.
     """
-    _, spans = parse_names(recovered)
+    _, spans = parse_names(np.array([os.fsencode(name) for name in recovered], np.bytes_))
     # Perhaps the file of another minute, too: it is scanned in vain.
     is_recovered = np.isin(numbers["start"], spans[:, 0]) & np.isin(numbers["end"], spans[:, 1])
     found = numbers.copy()
