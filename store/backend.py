@@ -59,7 +59,10 @@ class Backend(ABC):
         address: the address, which means the same in any working directory.
         name: the address as it is shown, also in the table of mounts: it is an address as well, but never has a password.
         identity: the same for all addresses of one store.
+        can_spool: whether what is written may wait in a spool.
     """
+
+    can_spool = False
 
     address: str
     name: str

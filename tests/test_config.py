@@ -57,7 +57,7 @@ def test_options(text: str, name: str, value: object) -> None:
     "text",
     [
         "nothing", "uid", "uid=", "uid=no such user", "uid=4294967295", "gid=4294967296", "gid=-1", "umask=8", "umask=7777", "max_event=0", "max_event=1T",
-        "timeout=0", "timeout=soon", "spool=", "ttl=30", "ttl=0d", "quorum=0", "quorum=most", "quorum=", "strict=1", "memory=", "memory=0", "memory=lots", "log_keep=-1", "binding", "binding=",
+        "timeout=0", "timeout=soon", "spool=", "spool=/x\n", "spool=/\udcff", "ttl=30", "ttl=0d", "quorum=0", "quorum=most", "quorum=", "strict=1", "memory=", "memory=0", "memory=lots", "log_keep=-1", "binding", "binding=",
         "ingest_mode=", "ingest_mode=888", "ingest_mode=7777", "max_event=1.5M", "max_event=", "flush=-1", "flush=soon", "log", "log=", "allow_other=1", "UID=0",
     ],
 )  # fmt: skip

@@ -52,7 +52,8 @@ STORE: dict[str, set[str]] = {
 FILESYSTEM: dict[str, set[str]] = {
     "__init__": set(),
     "errors": {"store"},
-    "config": {"errors"},
+    "rendering": {"store", "store.format"},
+    "config": {"errors", "rendering"},
     "names": {"errors"},
     "timerange": {"errors", "store"},
     "daynames": {"timerange", "store"},
@@ -61,7 +62,6 @@ FILESYSTEM: dict[str, set[str]] = {
     "aliases": {"recent"},
     "viewlinks": {"errors", "names"},
     "addition": {"store", "store.format"},
-    "rendering": {"store", "store.format"},
     "formats": {"store", "store.format"},
     "paths": {"errors", "timerange", "store", "store.format"},
     "lineviews": {"paths", "rendering", "store"},

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from theiafs.errors import MountError
+from theiafs.rendering.escaping import escape
 
 __all__ = ["OTHERS", "Settings", "parse_options", "parse_size", "without_unknown"]
 
@@ -300,6 +301,14 @@ def _path(value: str) -> str:
     return os.path.abspath(_text(value))
 
 
+def _shown_path(value: str) -> str:
+    """Return the absolute path *value*, which the status shows as it is."""
+    path = os.fsencode(_path(value))
+    if escape(path) != path:
+        raise ValueError(value)
+    return path.decode()
+
+
 def _text(value: str) -> str:
     if not value:
         raise ValueError(value)
@@ -317,7 +326,7 @@ _VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
     "keys": ("keys", _keys),
     "log": ("log_path", _path),
     "timeout": ("timeout_s", lambda value: _in_range(float(value), _TIMEOUT_MAX_S, 1)),
-    "spool": ("spool_directory", _path),
+    "spool": ("spool_directory", _shown_path),
     "ttl": ("ttl_days", _days),
     "quorum": ("quorum", _quorum),
     "binding": ("binding", _text),
@@ -335,7 +344,7 @@ _FORMS = {
     "keys": "names of fields separated by commas, such as status,method",
     "log": "the path of a file",
     "timeout": "seconds from 1 to 3600",
-    "spool": "the path of a directory",
+    "spool": "the path of a directory, in UTF-8 and without control characters",
     "ttl": "a number of days, such as 30d",
     "quorum": "a number of replicas, such as 2, or auto for most of them",
     "binding": "fusepy or mfusepy",

@@ -57,9 +57,15 @@ def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf)
         raise MountError(
             f"{mountpoint} does not answer: is its process stopped? (theiafs umount --lazy {mountpoint})"
         )
-    spool_directory = _within(_STATUS_S, lambda: _spool_directory(mountpoint)) or ""
-    _run_umount(mountpoint)
     store = _within(_ANSWER_S, lambda: named_store(mounted))
+    spool_directory: str | None = ""
+    if store is not None and store.can_spool and not mounted.is_read_only:
+        spool_directory = _within(min(_STATUS_S, timeout_s), lambda: _spool_directory(mountpoint))
+    if spool_directory is None:
+        raise MountError(
+            f"{mountpoint} does not say whether events wait in a spool: is its engine away? (theiafs umount --lazy {mountpoint})"
+        )
+    _run_umount(mountpoint)
     if mounted.is_read_only or store is None:
         return
     others = _mounts_of(mounted.source)

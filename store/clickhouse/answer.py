@@ -180,7 +180,7 @@ class EngineAnswer(Answer):
         if minute is not None and self._has_all(minute.arrived):
             self._append(minute.arrived)
             return minute.cursor
-        now = self._source.arrivals.now()
+        now = self._listing.cursor.advanced(self._source.arrivals.now())
         size = self.span.size if self.span is not None else 0
         # By its first use, much more may have arrived than there was at the opening.
         is_small = size <= FIRST_SIZE and self._listing.cursor == now

@@ -1,5 +1,6 @@
 """The cursor: up to which INSERT the engine has come, and whether anything was removed."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -171,8 +172,9 @@ class Arrivals:
                 # An answer to an earlier question may come later, and from later: no one must get an earlier cursor then.
                 cursor = self._known[0].advanced(cursor)
                 self._known = cursor, max(self._known[1], asked), max(self._known[2], changes)
-            elif self._known[1] <= asked:
-                self._known = cursor, asked, changes
+            else:
+                # Which of the two is later, another question tells.
+                self._known = cursor, -math.inf, changes
             if rows:
                 self._clock_ns = max(self._clock_ns, *(row[-1] for row in rows))
         return cursor

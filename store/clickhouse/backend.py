@@ -33,6 +33,8 @@ class ClickHouseBackend(Backend):
         address: see :mod:`store.clickhouse.address`.
     """
 
+    can_spool = True
+
     def __init__(self, address: str) -> None:
         self._address = parse_address(address)
         self.address = self.name = address

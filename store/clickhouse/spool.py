@@ -18,7 +18,7 @@ from store.clickhouse.arrivals import Arrivals
 from store.clickhouse.columns import rows_of
 from store.clickhouse.inserter import INSERT_SIZE_MAX, Inserter
 from store.disk.disk import Disk
-from store.errors import EventReadException, EventStoreException, EventWriteException
+from store.errors import EventReadException, EventStoreException, EventWriteException, StoreFull
 from store.filenames import hidden_path, journal_path, lock_path
 from store.format.batch import Batch
 from store.format.block import read_block
@@ -154,10 +154,14 @@ class Spool:
         with contextlib.ExitStack() as stack:
             stack.callback(self._lock_file.close)
             stack.callback(self._log.close)
+            self._lock_file.check()  # else the log is another process's now
             if self._stored < self._accepted:
                 self._log.sync()
-            else:
+                return
+            try:
                 self._log.empty()
+            except StoreFull as error:
+                log.warning("the spool %s stays, though all was sent: %s", self._directory, error)
 
     def status(self) -> dict[str, int | str]:
         """Return how much waits, by stable keys."""
@@ -213,8 +217,12 @@ def wait_until_closed(disk: Disk, directory: str, timeout_s: float = math.inf) -
 
     Raises:
         StoreLocked: if one still has after that time.
-        EventReadException: if that cannot be found out.
+        EventReadException: if that cannot be found out, as where a container has a directory of its own there.
     """
+    if disk.stat(lock_path(directory)) is None:
+        raise EventReadException(
+            f"the spool {directory} of the mount is not to be seen from here: wait until its process has ended before the next mount"
+        )
     disk.wait_for_store_lock(directory, lock_path(directory), timeout_s)
     return not list_segments(disk, journal_path(directory))
 

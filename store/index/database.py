@@ -115,9 +115,9 @@ class Database:
         return dict.fromkeys(differences(catalog.files(), listed).new)
 
     def _load(self, listed: NDArray[np.void]) -> Loaded | None:
-        reading, self._reading = self._reading, None  # which would keep all that it has read
         try:
-            contents = self._read_contents() if reading is None else reading.result()
+            contents = self._read_contents() if self._reading is None else self._reading.result()
+            self._reading = None  # which would keep all that it has read
             with self._lock:
                 if contents is not None and self._tables is not None:
                     return compare(self._tables, contents, listed)

@@ -24,6 +24,7 @@ from store.backend import Opening
 from tests.clickhouse.enginemount import EngineMount
 from tests.clickhouse.outcome import Outcome
 from tests.clickhouse.servers import Servers
+from tests.mount.conftest import is_mounted
 from tests.waiting import eventually
 
 __all__ = ["run"]
@@ -99,8 +100,10 @@ class _Chaos:
             wait(running)
             for done in running:
                 done.result()
-        for mount in self._mounts:
+        for mount in direct:
             mount.umount()
+        spooling.clean_up()  # events may stay in the spool
+        assert not is_mounted(spooling.path)
         self._empty_spool()
         self._count()
         return self.outcome
@@ -214,8 +217,7 @@ class _Chaos:
     def _count(self) -> None:
         store = self._open()
         self.outcome.stored.update(str(event.id) for event in store.select(Query()))
-        for troubles in (self._servers.to_mounts, self._servers.between):
-            self.outcome.troubles.update(troubles.counts)
+        self.outcome.troubles = self._servers.troubles
         store.close()
 
     def _open(self, **options: str) -> EventStore:

@@ -34,7 +34,7 @@ class Outcome:
     unknown: Wholes = field(default_factory=list)
     stored: Counter[str] = field(default_factory=Counter)
     kills: int = 0
-    troubles: Counter[str] = field(default_factory=Counter)
+    troubles: dict[str, int] = field(default_factory=dict)
     reads: int = 0
     changes: list[str] = field(default_factory=list)
 

@@ -29,10 +29,10 @@ class Servers:
     """
 
     def __init__(self, directory: Path, seed: int, count: int) -> None:
-        self.to_mounts, self.between = Troubles(), Troubles()
+        self._to_mounts, self._between = Troubles(), Troubles()
         ports, tcp_ports = free_ports(count), free_ports(count)
-        self._proxies = [Proxy(port, seed, self.to_mounts) for port in ports]
-        peers = [Proxy(port, seed, self.between) for port in tcp_ports]
+        self._proxies = [Proxy(port, seed, self._to_mounts) for port in ports]
+        peers = [Proxy(port, seed, self._between) for port in tcp_ports]
         self._all = []
         for number, port in enumerate(ports):
             # Each listens for the others without a proxy, by which it knows that it is this one.
@@ -57,14 +57,24 @@ class Servers:
     def _address(self, hosts: Sequence[str]) -> str:
         return f"clickhouse://{','.join(hosts)}/chaos{self._cluster}"
 
+    @property
+    def troubles(self) -> dict[str, int]:
+        """How often what happened, on the way to the servers, and if there are several, between them."""
+        found = dict(self._to_mounts.counts)
+        if self._cluster:
+            found |= {
+                f"{name} between servers": count for name, count in self._between.counts.items()
+            }
+        return found
+
     def begin_troubles(self) -> None:
         """Let things happen on the network."""
-        self.to_mounts.set(**_TO_MOUNTS)
-        self.between.set(**_BETWEEN_SERVERS)
+        self._to_mounts.set(**_TO_MOUNTS)
+        self._between.set(**_BETWEEN_SERVERS)
 
     def end_troubles(self) -> None:
         """Let nothing happen on the network any more."""
-        for each in (self.to_mounts, self.between):
+        for each in (self._to_mounts, self._between):
             each.set()
 
     def kill_one(self, chance: random.Random) -> None:

@@ -96,8 +96,19 @@ def test_an_engine_that_is_away_at_any_step(
             return
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda store: store.save(Event("b", "s", 1, [], "x")),
+        lambda store: store.delete("a"),
+        lambda store: store.remove_minute("0-60"),
+    ],
+)
 def test_an_answer_that_comes_late(
-    address: str, gateway: FaultyGateway, open_at: Callable[..., EventStore]
+    address: str,
+    gateway: FaultyGateway,
+    open_at: Callable[..., EventStore],
+    change: Callable[[EventStore], object],
 ) -> None:
     """It says more than that to a question which was asked later: from then on, everybody is told as much."""
     store = open_at()
@@ -108,13 +119,14 @@ def test_an_answer_that_comes_late(
         TIMEOUT_S,
     )
     arrivals, found = Arrivals(wire, Tables(), is_strict=False), []
+    arrivals.staleness_s = TIMEOUT_S
     before = arrivals.now()
     gateway.held = released = threading.Event()
     late = threading.Thread(target=lambda: found.append(arrivals.poll()))
     late.start()
     assert gateway.is_holding.wait(TIMEOUT_S)
     assert arrivals.poll() == before
-    store.save(Event("b", "s", 1, [], "x"))
+    change(store)
     released.set()
     late.join()
     assert found[0] != before

@@ -15,6 +15,7 @@ from store import (
     EventWriteException,
     Query,
     StoreLocked,
+    backend_of,
 )
 from store.clickhouse.inserter import INSERT_SIZE_MAX
 from store.ticks import TICKS_MAX
@@ -59,6 +60,13 @@ def test_only_one_process_has_it(open_at: Callable[..., EventStore], tmp_path: P
     with pytest.raises(EventWriteException, match="closed"):
         store.save(Event("a", "s", 1))
     assert ids(open_at(spool_directory=str(tmp_path))) == []
+
+
+def test_a_spool_that_is_not_to_be_seen(address: str, tmp_path: Path) -> None:
+    """It is not taken for one that is free and empty: a container, or a service, has its own directory there."""
+    assert backend_of(address).wait_until_closed(0)
+    with pytest.raises(EventReadException, match="is not to be seen from here"):
+        backend_of(address).wait_until_closed(0, str(tmp_path / "spool"))
 
 
 def test_answers_that_are_lost(
