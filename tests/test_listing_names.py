@@ -1,6 +1,5 @@
 """Listing a directory in columns: the same as entry by entry, whatever is in it."""
 
-import gc
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -14,7 +13,6 @@ from store import Event, EventReadException, NaiveEventStore
 from store.disk import dirents
 from store.disk.dirents import DT_UNKNOWN, Dirents, read_dirents
 from store.disk.disk import Disk
-from store.index.loading import Contents
 from store.minutes.names import parse_name, parse_names
 
 SEED = 20251127
@@ -98,7 +96,7 @@ def test_what_is_no_directory(directory: Path) -> None:
 
 
 def test_a_store_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not opened, and its index, which is read meanwhile, is closed; then it is opened as if nothing had happened."""
+    """It is not opened, and no file of it stays open; then it is opened as if nothing had happened."""
     root = str(tmp_path)
     with closing(NaiveEventStore(root)) as store:
         store.save(Event("a", "s", 1, ["t"], "x"))
@@ -114,15 +112,6 @@ def test_a_store_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.Monke
     assert not [path for path in descriptors if path.startswith(root)]
     with closing(NaiveEventStore(root)) as store:
         assert store.tags() == {"t"}
-
-
-def test_an_open_store_keeps_its_minutes_once(tmp_path: Path) -> None:
-    """Not also as they were read from the index, which is as much again."""
-    for _ in range(2):
-        with closing(NaiveEventStore(str(tmp_path))) as store:
-            store.save(Event("a", "s", 1, ["t"], "x"))
-            gc.collect()
-            assert not [each for each in gc.get_objects() if isinstance(each, Contents)]
 
 
 def test_names_are_parsed_together(directory: Path) -> None:

@@ -103,9 +103,6 @@ class NaiveEventStore(FileStore):
         self._store_lock = self._disk.lock_store(self.root_dir, lock_path(self.root_dir))
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._store_lock.close)
-            database = Database(self._disk, index_path(self.root_dir))
-            on_failure.callback(database.close)
-            database.begin_loading()
             self._load_names()
             hidden, numbers = list_numbers(self._disk, self.root_dir)
             self._log, recovered = open_log(
@@ -119,7 +116,9 @@ class NaiveEventStore(FileStore):
                 names=hidden,
             )
             on_failure.callback(self._log.close)
+            database = Database(self._disk, index_path(self.root_dir))
             self._state = State(self.root_dir, self._disk, database, self._open_file, memory_size)
+            on_failure.callback(database.close)
             self._flusher = Flusher(self._state, self._log, self._disk, flush_interval)
             tails = LoggedTails(self._state, self._log, self._disk, self._flusher)
             self._deleter = Deleter(self._state, self._log, self._disk, self._flusher, tails)

@@ -6,9 +6,9 @@ contradicts neither itself nor another row.
 
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,11 +19,10 @@ from store.errors import EventStoreException
 from store.index.catalog import Catalog
 from store.index.complete_mark import CompleteMark
 from store.index.extents import Layout
-from store.index.files import open_tables, remove_database
 from store.index.levels import LevelRow, codes_of, level_totals_of
 from store.index.lines import LineRow, sizes_of, sums_of, with_sums
 from store.index.listing import differences
-from store.index.loading import Contents, Loaded, compare, read_contents
+from store.index.loading import Loaded, load
 from store.index.minute import EntryColumns, MinuteEntries, Packed
 from store.index.row import MinuteRow
 from store.index.rows import (
@@ -45,7 +44,7 @@ from store.index.text_filters import NO_MEMBERS, TextFilter, TextFilterRow, memb
 from store.locks import new_lock
 from store.view import View
 
-__all__ = ["Database"]
+__all__ = ["Database", "remove_database"]
 
 _FILTERS_AT_ONCE = 64
 """Number of filters of texts that are read by one statement; they take some 10 KiB each, at most 1 MiB."""
@@ -76,18 +75,11 @@ class Database:
         self._mark = CompleteMark(disk, path and f"{path}-complete")
         self._lock = new_lock("index")
         self._tables: Tables | None = None
-        self._reading: Future[Contents | None] | None = None
         # Still to be written, perhaps because a transaction failed.
         self._streams: dict[int, bytes | None] = {}
         self._removed: set[int] = set()
         self._has_failed = False
         self.line_totals: dict[tuple[str, int], NDArray[np.int64]] = {}
-
-    def begin_loading(self) -> None:
-        """Begin to read the index in a thread, while its caller lists the files for :meth:`load`."""
-        pool = ThreadPoolExecutor(1, "index")
-        self._reading = pool.submit(self._read_contents)
-        pool.shutdown(wait=False)
 
     def load(
         self, listed: NDArray[np.void], catalog: Catalog, streams: Streams
@@ -97,7 +89,11 @@ class Database:
         Returns:
             The unknown minute files, as in :class:`store.index.loading.Loaded`.
         """
-        loaded = self._shared.load(listed) if self._shared is not None else self._load(listed)
+        if self._shared is not None:
+            loaded = self._shared.load(listed)
+        else:
+            with self._lock:
+                loaded = self._load(listed)
         if loaded is None:
             if self._tables is None:
                 self.clear()
@@ -116,25 +112,14 @@ class Database:
 
     def _load(self, listed: NDArray[np.void]) -> Loaded | None:
         try:
-            contents = self._read_contents() if self._reading is None else self._reading.result()
-            self._reading = None  # which would keep all that it has read
-            with self._lock:
-                if contents is not None and self._tables is not None:
-                    return compare(self._tables, contents, listed)
+            self._tables = self._open()
+            if not self._tables.is_empty:
+                return load(self._tables, listed)
+            self._tables.create()
         except (TablesError, *CORRUPT, EventStoreException) as error:
             log.warning("rebuilding the index %s: %s", self._path, error)
-            with self._lock:
-                self._close()
+            self._close()
         return None
-
-    def _read_contents(self) -> Contents | None:
-        """Open the index, and return what is in it; None for a new one."""
-        with self._lock:
-            self._tables = open_tables(self._disk, self._path)
-            if not self._tables.is_empty:
-                return read_contents(self._tables)
-            self._tables.create()
-            return None
 
     def clear(self) -> None:
         """Delete everything."""
@@ -144,7 +129,7 @@ class Database:
             self._close()
             if self._path:
                 remove_database(self._disk, self._path)
-            self._tables = open_tables(self._disk, self._path)
+            self._tables = self._open()
             self._tables.create()
             self._has_failed = False
 
@@ -155,8 +140,6 @@ class Database:
         line_totals: Mapping[tuple[str, int], NDArray[np.int64]] | None = None,
     ) -> None:
         """Close the index; save a snapshot of *catalog* and *streams*, if given, all of which was saved, and of *line_totals*."""
-        if self._reading is not None:
-            wait([self._reading])
         with self._lock, self._or_without("write"):
             if (
                 self._tables is not None
@@ -416,10 +399,16 @@ class Database:
                     rows += select(self._tables, minutes[first : first + IDS_AT_ONCE])
         return rows
 
+    def _open(self) -> Tables:
+        if not self._path:
+            return Tables.open("")
+        shares_memory = self._disk.fills_pages(os.path.dirname(self._path))
+        return Tables.open(self._disk.database_path(self._path), shares_memory=shares_memory)
+
     def _reopen(self) -> None:
         """Reopen the index after a failure. Rows that it missed are outdated by their stamps, or still to be written."""
         if self._has_failed:
-            self._tables = open_tables(self._disk, self._path)
+            self._tables = self._open()
             self._tables.state()
             self._has_failed = False
 
@@ -429,7 +418,7 @@ class Database:
         remove_database(self._disk, self._path)  # the parts that are left of it
         tables.copy_to(self._disk.database_path(self._path))
         self._close()
-        self._tables = open_tables(self._disk, self._path)
+        self._tables = self._open()
 
     def _close(self) -> None:
         if self._tables is not None:
@@ -447,3 +436,13 @@ class Database:
             if not is_busy(error):
                 self._has_failed = True
                 self._close()
+
+
+def remove_database(disk: Disk, path: str) -> None:
+    """Remove the index at *path*, which no process has open.
+
+    Raises:
+        EventWriteException: if that failed.
+    """
+    for suffix in ("-complete", "", "-journal", "-wal", "-shm"):
+        disk.remove(f"{path}{suffix}")

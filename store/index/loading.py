@@ -1,7 +1,6 @@
 """Loading the index: all that it knows of the files of a directory, when a store is opened."""
 
 import time
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -12,33 +11,15 @@ from store.index.lines import unpack_line_totals
 from store.index.listing import differences
 from store.index.row import MinuteRow
 from store.index.rows import checked, counted_summary, summary_of
-from store.index.snapshot import IndexSnapshot, read_snapshot
+from store.index.snapshot import read_snapshot
 from store.index.streams import Streams
 from store.index.tables import VERSION, Tables
 from store.minutes.names import parse_name
 
-__all__ = ["Contents", "Loaded", "compare", "read_contents"]
+__all__ = ["Loaded", "load"]
 
 _DISCOUNTED_MAX = 1000
 """Stale minutes up to this number are subtracted from the totals; for more, all are counted from their summaries."""
-
-
-class Contents(NamedTuple):
-    """All that an index has, whatever files are there.
-
-    Attributes:
-        generation: of its rows.
-        catalog: all minutes.
-        streams: their streams, not counted.
-        snapshot: the counts, as of the last closing in order; None if it was none.
-        summaries: without a snapshot, the summary of each minute.
-    """
-
-    generation: int
-    catalog: Catalog
-    streams: Streams
-    snapshot: IndexSnapshot | None
-    summaries: Mapping[int, bytes]
 
 
 class Loaded(NamedTuple):
@@ -59,8 +40,8 @@ class Loaded(NamedTuple):
     line_totals: dict[tuple[str, int], NDArray[np.int64]]
 
 
-def read_contents(tables: Tables) -> Contents:
-    """Read all that is in *tables*.
+def load(tables: Tables, listed: NDArray[np.void]) -> Loaded:
+    """Load from *tables* all that is known of the files *listed*, all of the directory; see :mod:`store.index.listing`.
 
     Raises:
         ValueError: if there is a row that is not what was written; or another one of ``CORRUPT``.
@@ -74,17 +55,6 @@ def read_contents(tables: Tables) -> Contents:
     snapshot = read_snapshot(tables, len(streams))
     rows, summaries = (snapshot.rows, {}) if snapshot is not None else tables.minutes()
     catalog.restore(rows)
-    return Contents(generation, catalog, streams, snapshot, summaries)
-
-
-def compare(tables: Tables, contents: Contents, listed: NDArray[np.void]) -> Loaded:
-    """Return what is known of the files *listed*, all of the directory, from the *contents* of *tables*; see :mod:`store.index.listing`.
-
-    Raises:
-        ValueError: if there is a row that is not what was written; or another one of ``CORRUPT``.
-        TablesError: if they cannot be read.
-    """
-    generation, catalog, streams, snapshot, summaries = contents
     gone, changed, new = differences(catalog.files(), listed)
     stale = [*gone, *changed]
     former = {catalog.name(minute): catalog.row(minute) for minute in changed}
