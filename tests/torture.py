@@ -290,7 +290,7 @@ def _chaos(rounds: int, seed: int) -> int:
     for shards in (1, 2):
         with tempfile.TemporaryDirectory(prefix="theiafs-torture-") as directory:
             outcomes.append(chaos.run(Path(directory), seed, shards, 5.0 * rounds))
-        print(f"{shards} of it: {outcomes[-1]}")
+        print(f"{'one server' if shards == 1 else f'{shards} shards'}: {outcomes[-1]}")
     return 0 if all(outcome.is_good for outcome in outcomes) else 1
 
 
