@@ -46,11 +46,10 @@ def mount(store_address: str, mountpoint: str, settings: Settings, in_foreground
         MountError: if that is not possible.
     """
     backend, mountpoint = check(store_address, mountpoint, settings)
-    must_wait = bool(settings.spool_directory)
-    if is_stale(mountpoint):
+    replaces = is_stale(mountpoint)
+    if replaces:
         log.warning("the mount on %s, whose process has ended, is replaced", mountpoint)
-        must_wait = not settings.is_read_only
-    if must_wait:
+    if not settings.is_read_only and (replaces or settings.spool_directory):
         # Opening the store says what is wrong.
         with contextlib.suppress(EventStoreException):
             backend.wait_until_closed(_END_S, settings.spool_directory)

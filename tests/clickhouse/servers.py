@@ -30,7 +30,8 @@ class Servers:
 
     def __init__(self, directory: Path, seed: int, count: int) -> None:
         self._to_mounts, self._between = Troubles(), Troubles()
-        ports, tcp_ports = free_ports(count), free_ports(count)
+        free = free_ports(2 * count)  # at once, for another call may return the same
+        ports, tcp_ports = free[:count], free[count:]
         self._proxies = [Proxy(port, seed, self._to_mounts) for port in ports]
         peers = [Proxy(port, seed, self._between) for port in tcp_ports]
         self._all = []
