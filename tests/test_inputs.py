@@ -174,6 +174,25 @@ def test_an_archive_that_is_cut_short(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ARCHIVES)
+def test_pieces_of_an_archive_that_is_cut_short(kind: str) -> None:
+    """They are all of what one large piece has, whatever their size."""
+    data = COMPRESS[kind](os.urandom(2_000).hex().encode() + TEXT[:20_000])
+
+    def contents(archive: bytes, size: int) -> bytes:
+        found = []
+        with contextlib.suppress(DamagedArchive):
+            for piece in decompress(io.BytesIO(archive).read, size):
+                assert 0 < len(piece) <= size
+                found.append(piece)
+        return b"".join(found)
+
+    for cut in range(10, len(data), len(data) // 50):
+        whole = contents(data[:cut], 1 << 20)
+        for size in (7, 64, 1_000, 4_096):
+            assert contents(data[:cut], size) == whole
+
+
+@pytest.mark.parametrize("kind", ARCHIVES)
 def test_an_archive_that_is_damaged(kind: str, tmp_path: Path) -> None:
     data = bytearray(COMPRESS[kind](TEXT))
     data[len(data) // 2 :] = bytes(each ^ 0x5A for each in data[len(data) // 2 :])

@@ -129,7 +129,8 @@ def _decompress_one(
         if piece:
             yield piece
         data = b""
-        if not decompressor.eof and decompressor.needs_input:
+        # A full piece may have left some of the output inside, although all of the input was taken.
+        if len(piece) < size and decompressor.needs_input and not decompressor.eof:
             data = read(_READ_SIZE)
             if not data:
                 raise DamagedArchive(f"the {name} archive is cut short")
