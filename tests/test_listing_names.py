@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from store import Event, EventReadException, NaiveEventStore
 from store.disk import dirents
 from store.disk.dirents import DT_UNKNOWN, Dirents, read_dirents
 from store.disk.disk import Disk
-from store.minutes.names import parse_name, parse_names
+from store.minutes.names import make_names, parse_name, parse_names
 
 SEED = 20251127
 NAMES = [
@@ -123,3 +125,16 @@ def test_names_are_parsed_together(directory: Path) -> None:
     assert [*map(tuple, spans.tolist())] == [span for span in wanted if span is not None]
     no_minute, none = parse_names(np.array([], np.bytes_))
     assert (len(no_minute), none.shape) == (0, (0, 2))
+
+
+@given(
+    st.sampled_from([0, 9, 10**9, 10**9 - 600, 10**10 - 600, 922337203685 - 36_000]),
+    st.integers(0, 600),
+    st.integers(1, 60),
+)
+def test_names_are_made_together(start: int, count: int, length: int) -> None:
+    """As each of them is alone, also where they become longer; and they are parsed again."""
+    starts = start + length * np.arange(count)
+    names = make_names(starts, starts + length)
+    assert names == [f"{each}-{each + length}" for each in starts.tolist()]
+    assert [parse_name(name) for name in names] == [(x, x + length) for x in starts.tolist()]

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.engine.lookup import Lookup
+from store.minutes.names import make_names
 from store.snapshot import Changes
 
 __all__ = ["changes_since"]
@@ -28,9 +29,7 @@ def changes_since(lookup: Lookup, cursor: bytes) -> Changes:
         for name in _ROW.names or ():
             now[name] = lookup.catalog.values(name, minutes)
     changed = now[~_are_in(now, _unpack(cursor))]
-    starts, ends = changed["start"].tolist(), changed["end"].tolist()
-    names = [f"{start}-{end}" for start, end in zip(starts, ends, strict=True)]
-    return Changes(_pack(now), names)
+    return Changes(_pack(now), make_names(changed["start"], changed["end"]))
 
 
 def _are_in(rows: NDArray[np.void], before: NDArray[np.void]) -> NDArray[np.bool_]:

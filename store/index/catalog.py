@@ -14,7 +14,7 @@ from store.index.row import COLUMNS, ROW, MinuteRow
 from store.index.stamp import NO_TIME, Stamp
 from store.index.timeorder import TimeOrder
 from store.index.times import may_overlap
-from store.minutes.names import parse_name
+from store.minutes.names import make_names, parse_name
 from store.query import Query
 from store.ticks import TICKS_PER_S
 
@@ -254,8 +254,7 @@ class Catalog:
 
     def names(self, minutes: NDArray[np.int64]) -> list[str]:
         """Return the names of *minutes*."""
-        starts, ends = (self.values(each, minutes).tolist() for each in ("start", "end"))
-        return [f"{start}-{end}" for start, end in zip(starts, ends, strict=True)]
+        return make_names(self.values("start", minutes), self.values("end", minutes))
 
     def in_order(self, minutes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return *minutes* in the order of time."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from store.disk.file import FileStat
 from store.index.stamp import NO_TIME
-from store.minutes.names import parse_name, parse_names
+from store.minutes.names import make_names, parse_name, parse_names
 
 __all__ = [
     "NO_INODES",
@@ -91,5 +91,4 @@ def differences(known: NDArray[np.void], listed: NDArray[np.void]) -> Difference
 
 def names_in(listed: NDArray[np.void]) -> list[str]:
     """Return the names of the files *listed*."""
-    pairs = zip(listed["start"].tolist(), listed["end"].tolist(), strict=True)
-    return [f"{start}-{end}" for start, end in pairs]
+    return make_names(listed["start"], listed["end"])

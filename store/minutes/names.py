@@ -12,13 +12,26 @@ from numpy.typing import NDArray
 from store.query import MINUTE_S
 from store.ticks import TICKS_MAX, TICKS_PER_S
 
-__all__ = ["parse_name", "parse_names"]
+__all__ = ["make_names", "parse_name", "parse_names"]
 
 _DIGITS_MAX = 12
 _NAME = re.compile(rf"(0|[1-9][0-9]{{0,{_DIGITS_MAX - 1}}})-(0|[1-9][0-9]{{0,{_DIGITS_MAX - 1}}})")
-_HYPHEN, _NAME_SIZE_MAX = ord("-"), 256
+_HYPHEN, _NEWLINE = b"-\n"
+_NAME_SIZE_MAX = 256
 _NO_NUMBER = -1
 _END_MAX = TICKS_MAX // TICKS_PER_S + MINUTE_S
+
+_FEW = 32
+"""Number of names up to which making one after the other is faster than making all at once."""
+_GROUP = 10_000
+_GROUP_DIGITS = (
+    (np.arange(_GROUP)[:, np.newaxis] // [1000, 100, 10, 1] % 10 + ord("0"))
+    .astype(np.uint8)
+    .view(np.uint32)[:, 0]
+)
+"""The digits of each number below *_GROUP*, four bytes."""
+_GROUPS = np.array([_GROUP**2, _GROUP, 1])
+"""What the groups of digits of a number stand for, *_DIGITS_MAX* digits in all."""
 
 
 def parse_name(name: str) -> tuple[int, int] | None:
@@ -52,6 +65,23 @@ def parse_names(names: NDArray[np.bytes_]) -> tuple[NDArray[np.bool_], NDArray[n
     starts, ends = spans.T
     is_minute = (starts != _NO_NUMBER) & (starts <= ends) & (ends <= _END_MAX)
     return is_minute, spans[is_minute]
+
+
+def make_names(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> list[str]:
+    """Make the names of the minute files from *starts* to *ends*, in seconds since the epoch, all at once.
+
+    Of hundreds, that takes half the time of making one after the other.
+    """
+    numbers = np.stack((starts, ends), axis=1)
+    width = len(str(numbers.max(initial=0)))
+    # Those of 2001 to 2286 are equally long, so that usually all are.
+    if len(numbers) <= _FEW or numbers.min() < 10 ** (width - 1):
+        return [f"{start}-{end}" for start, end in numbers.tolist()]
+    digits = _GROUP_DIGITS[numbers[:, :, np.newaxis] // _GROUPS % _GROUP].view(np.uint8)
+    text = np.empty((len(numbers), 2, width + 1), np.uint8)
+    text[:, :, :width] = digits[:, :, -width:]
+    text[:, :, width] = [_HYPHEN, _NEWLINE]
+    return text.tobytes().decode("ascii").split("\n")[:-1]
 
 
 def _numbers(text: NDArray[np.uint8]) -> NDArray[np.int64]:
