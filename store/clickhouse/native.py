@@ -12,7 +12,7 @@ Integers = npt.NDArray[np.int64]
 
 _MORE = 0x80
 _GROUP_BITS = 7
-_PREPARED = 1 << 14
+_PREPARED = 1 << 12
 _NUMBERS: dict[str, np.dtype[Any]] = {
     "Int64": np.dtype("<i8"),
     "UInt64": np.dtype("<u8"),
