@@ -1,5 +1,6 @@
 """Columns give back exactly what was put into them."""
 
+import random
 import struct
 
 import numpy as np
@@ -82,3 +83,18 @@ def test_a_table(wanted: list[tuple[int, float]]) -> None:
     assert len(table) == len(wanted)
     assert [table.get(position, fields) for position in range(len(table))] == wanted
     assert table.column("b").tolist() == [number for _, number in wanted]
+
+
+@given(st.lists(st.floats(allow_nan=False), min_size=1), st.randoms())
+def test_rows_of_a_table_are_put_together(wanted: list[float], chance: random.Random) -> None:
+    """Wherever they go; the fields after them stay."""
+    row = np.dtype([("a", "<i8"), ("b", "<f8"), ("c", "<i8")])
+    rows = np.array([(number, each, 7) for number, each in enumerate(wanted)], row)
+    table = Table(row)
+    table.resize(len(wanted) + 3)
+    positions = np.array(chance.sample(range(len(table)), len(wanted)), np.int64)
+    table.put(positions, rows.view(np.int64).reshape(len(rows), -1)[:, :2])
+    assert table.column("a")[positions].tolist() == list(range(len(wanted)))
+    assert table.column("b")[positions].tolist() == wanted
+    assert not table.column("c").any()
+    assert np.count_nonzero(table.column("a")) == len(wanted) - 1

@@ -306,8 +306,9 @@ class Catalog:
         starts, ends, ids = (rows[name][order] for name in ("start", "end", "id"))
         length = int(ids.max()) + 1 if len(rows) else 0
         self._table.resize(length)
-        for name in COLUMNS:
-            self._table.column(name)[rows["id"]] = rows[name]
+        if len(rows):
+            words = rows.view(np.int64).reshape(len(rows), -1)
+            self._table.put(np.ascontiguousarray(rows["id"]), words[:, 1:])  # after the id
         self._table.column("base_entries")[:] = self._table.column("entries")
         self._table.column("base_bytes")[:] = self._table.column("bytes")
         unused = np.ones(length, np.bool_)

@@ -17,6 +17,9 @@ _END_MAX = TICKS_MAX // TICKS_PER_S + MINUTE_S
 FREE_IDS_MAX = 1 << 20
 """More ids without a minute than this mean corruption: tables by id take memory for all of them."""
 
+_CHECKED_AT_ONCE = 1 << 12
+"""Number of rows that are checked together: few enough to stay in the cache of a processor while each of their columns is."""
+
 COLUMNS = (
     "start", "end", "size", "mtime_ns", "ctime_ns", "inode", "checksum", "bytes", "entries", "events", "damage", "ends_damaged", "oldest", "newest", "changed",
 )  # fmt: skip
@@ -110,11 +113,25 @@ def check_rows(rows: NDArray[np.void]) -> None:
     """
     order = np.lexsort((rows["end"], rows["start"]))
     starts, ends = rows["start"][order], rows["end"][order]
+    id_max = len(rows) + FREE_IDS_MAX - 1
+    parts = (
+        rows[first : first + _CHECKED_AT_ONCE] for first in range(0, len(rows), _CHECKED_AT_ONCE)
+    )
+    if (
+        not all(_can_be(part, id_max) for part in parts)
+        or ((starts[1:] == starts[:-1]) & (ends[1:] == ends[:-1])).any()
+        or not np.diff(np.sort(rows["id"])).all()
+    ):
+        raise ValueError("minutes that cannot be")
+
+
+def _can_be(rows: NDArray[np.void], id_max: int) -> bool:
+    """Return whether no row contradicts itself, and none has an id above *id_max*."""
     has_events = rows["events"] > 0
     damaged = rows["entries"] - rows["events"]
     can_be = (
         (rows["id"] >= 0)
-        & (rows["id"] < len(rows) + FREE_IDS_MAX)
+        & (rows["id"] <= id_max)
         & (rows["start"] >= 0)
         & (rows["end"] >= rows["start"])
         & (rows["end"] <= _END_MAX)
@@ -138,9 +155,4 @@ def check_rows(rows: NDArray[np.void]) -> None:
         & (rows["changed"] >= 0)
         & np.isfinite(rows["changed"])
     )
-    if (
-        not can_be.all()
-        or ((starts[1:] == starts[:-1]) & (ends[1:] == ends[:-1])).any()
-        or not np.diff(np.sort(rows["id"])).all()
-    ):
-        raise ValueError("minutes that cannot be")
+    return bool(can_be.all())
