@@ -82,8 +82,11 @@ class Measurer:
         for first in range(0, len(unmeasured), _LOOKED_UP_AT_ONCE):
             self._measure(unmeasured[first : first + _LOOKED_UP_AT_ONCE])
         while len(self._unknown) and not self._stopped.is_set():
+            started = time.monotonic()
             some, self._unknown = np.split(self._unknown, [_LOOKED_UP_AT_ONCE])
-            self._measure(list(self._lines.lacking(self._views, some.tolist())))
+            lacking = self._lines.lacking(self._views, some.tolist())
+            self._rest(started)
+            self._measure(list(lacking))
         self._lines.save()
         if not self._stopped.is_set() and self._saved_s() >= _REST_S:
             self._add_up(math.inf)
@@ -122,4 +125,8 @@ class Measurer:
             if self._stopped.is_set():
                 return
             self._lines.measure_together(self._views, ids[some], entries[some], lookup.columns)
-            self._stopped.wait(time.monotonic() - started)
+            self._rest(started)
+
+    def _rest(self, started: float) -> None:
+        """Rest for as long as the work took that *started* then, but not longer than until the end."""
+        self._stopped.wait(time.monotonic() - started)
