@@ -129,8 +129,8 @@ def _decompress_one(
         if piece:
             yield piece
         data = b""
-        # A full piece may have left some of the output inside, although all of the input was taken.
-        if len(piece) < size and decompressor.needs_input and not decompressor.eof:
+        # Some of the output may be left inside although all of the input was taken: until there is none, ask again.
+        if not piece and decompressor.needs_input and not decompressor.eof:
             data = read(_READ_SIZE)
             if not data:
                 raise DamagedArchive(f"the {name} archive is cut short")
