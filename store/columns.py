@@ -290,7 +290,7 @@ class Table:
 
     def put(self, positions: NDArray[np.int64], numbers: NDArray[np.int64]) -> None:
         """Set the first fields of the rows at *positions* to *numbers*, a row each; reals as the integers of the same bytes."""
-        words = self._rows.view(np.int64).reshape(len(self._rows), -1)
+        words = self._rows.view(np.int64).reshape(-1, self._row_size // 8)
         words[positions, : numbers.shape[1]] = numbers
 
     def column(self, name: str) -> NDArray[Any]:

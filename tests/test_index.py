@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +20,6 @@ from store.engine.scanner import Scanner
 from store.errors import EventReadException
 from store.format.record import CLOSING
 from store.index import tables as tables_module
-from store.index.row import FREE_IDS_MAX, ROW, MinuteRow, check_rows
 from store.index.summary import checksum_of
 from store.ticks import TICKS_PER_S
 from tests.endings import end_process
@@ -433,16 +431,3 @@ def test_the_records_it_counts_are_the_records_there_are(root: Path) -> None:
         part + b"\n" for part in web
     )
     store.close()
-
-
-def test_an_id_far_beyond_the_others_is_corrupt() -> None:
-    """Tables by id take memory for all ids up to it, wherever it was read."""
-    row = MinuteRow(0, 0, 60, size=100, bytes=100, entries=2, events=2, oldest=0, newest=1)
-    rows = np.array([row], ROW)
-    for last in (0, FREE_IDS_MAX):
-        rows["id"] = last
-        check_rows(rows)
-    for beyond in (FREE_IDS_MAX + 1, 1 << 32, (1 << 63) - 1):
-        rows["id"] = beyond
-        with pytest.raises(ValueError, match="minutes that cannot be"):
-            check_rows(rows)

@@ -301,14 +301,18 @@ class Catalog:
     # Loading
 
     def restore(self, rows: NDArray[np.void]) -> None:
-        """Fill an empty catalog with *rows*, of the type ``ROW``, which were checked; see :func:`store.index.row.check_rows`."""
+        """Fill an empty catalog with *rows*, of the type ``ROW`` and one after the other in memory, which were checked.
+
+        See :func:`store.index.row.check_rows`.
+        """
         order = np.lexsort((rows["end"], rows["start"]))
         starts, ends, ids = (rows[name][order] for name in ("start", "end", "id"))
         length = int(ids.max()) + 1 if len(rows) else 0
         self._table.resize(length)
-        if len(rows):
-            words = rows.view(np.int64).reshape(len(rows), -1)
-            self._table.put(np.ascontiguousarray(rows["id"]), words[:, 1:])  # after the id
+        words = rows.view(np.int64).reshape(-1, ROW.itemsize // 8)
+        self._table.put(
+            words[:, 0].copy(), words[:, 1:]
+        )  # a copy, in one piece, is an index in half the time
         self._table.column("base_entries")[:] = self._table.column("entries")
         self._table.column("base_bytes")[:] = self._table.column("bytes")
         unused = np.ones(length, np.bool_)
