@@ -52,6 +52,7 @@ systemctl daemon-reload
 systemctl start theiafs@events
 {tags}
 systemctl stop theiafs@events
+{protect}
 systemctl start shop
 """
 STRANGER = "setpriv --reuid daemon --regid daemon --clear-groups sh -c"
@@ -69,6 +70,12 @@ mkdir -p /run/systemd/system/theiafs@.service.d
 printf '[Service]\\nWatchdogSec=2s\\nTimeoutAbortSec=1s\\n' > /run/systemd/system/theiafs@.service.d/quick.conf
 systemctl daemon-reload
 """
+ONCE = """
+mkdir -p /run/systemd/system/theiafs@.service.d
+printf '[Service]\\nRestart=no\\n' > /run/systemd/system/theiafs@.service.d/once.conf
+systemctl daemon-reload
+"""
+RESTARTED = "rm -r /run/systemd/system/theiafs@.service.d; systemctl daemon-reload; "
 
 
 def copied(target: Path) -> Path:
@@ -107,17 +114,17 @@ def running(box: Box) -> Box:
     return box
 
 
-def main_process(box: Box) -> str:
-    return box.output(f"systemctl show --value --property MainPID {SERVICE}")
+def main_process(box: Box, service: str = SERVICE) -> str:
+    return box.output(f"systemctl show --value --property MainPID {service}")
 
 
-def state(box: Box) -> str:
-    return box.output(f"systemctl show --value --property ActiveState {SERVICE}")
+def state(box: Box, service: str = SERVICE) -> str:
+    return box.output(f"systemctl show --value --property ActiveState {service}")
 
 
-def is_up_again(box: Box, before: str) -> bool:
+def is_up_again(box: Box, before: str, service: str = SERVICE) -> bool:
     """Return whether systemd has started the service after that process, and it is ready."""
-    return state(box) == "active" and main_process(box) not in {"0", before}
+    return state(box, service) == "active" and main_process(box, service) not in {"0", before}
 
 
 def test_the_unit_is_well_formed_and_hardened(box: Box) -> None:
@@ -143,7 +150,7 @@ def test_the_mount_is_seen_from_outside(running: Box) -> None:
 
 
 def test_it_is_restarted_after_a_kill(running: Box) -> None:
-    """With everything that was acknowledged; and until then, nothing is left of the mount."""
+    """With everything that was acknowledged."""
     running.run("echo acknowledged >> /mnt/logs/ingest")
     count = running.output("cat /mnt/logs/count")
     before = main_process(running)
@@ -153,6 +160,19 @@ def test_it_is_restarted_after_a_kill(running: Box) -> None:
     assert len(running.output(f"{MOUNTED} /mnt/logs").splitlines()) == 1
 
 
+def test_nothing_is_created_below_a_service_that_has_failed(running: Box) -> None:
+    """A program that writes there gets an error until it is started again, and a stop clears the mountpoint."""
+    running.run(f"{ONCE}systemctl restart {SERVICE}; echo acknowledged >> /mnt/logs/ingest")
+    count = running.output("cat /mnt/logs/count")
+    running.run(f"kill -KILL {main_process(running)}")
+    eventually(lambda: state(running) == "failed")
+    assert not running.is_true("echo lost >> /mnt/logs/ingest")
+    running.run(f"{RESTARTED}systemctl start {SERVICE}")
+    assert running.output("cat /mnt/logs/count") == count
+    running.run(f"systemctl stop {SERVICE}")
+    assert running.output("ls -A /mnt/logs") == ""
+
+
 def test_it_is_restarted_when_it_hangs(running: Box) -> None:
     """The watchdog ends a process that goes no further."""
     running.run(f"{QUICK}systemctl restart {SERVICE}")
@@ -160,9 +180,7 @@ def test_it_is_restarted_when_it_hangs(running: Box) -> None:
     running.run(f"kill -STOP {before}")
     eventually(lambda: is_up_again(running, before), RESTART_S)
     assert "watchdog" in running.output(f"journalctl --unit {SERVICE}").lower()
-    running.run(
-        "cat /mnt/logs/count; rm -r /run/systemd/system/theiafs@.service.d; systemctl daemon-reload"
-    )
+    running.run(f"{RESTARTED}cat /mnt/logs/count")
 
 
 def test_it_stops_cleanly_while_it_is_in_use(running: Box) -> None:
@@ -191,6 +209,10 @@ def test_a_mount_of_another_user_with_settings_of_its_own(running: Box) -> None:
     assert running.output(f"{MOUNTED} --output SOURCE /srv/logs") == "/srv/events"
     running.run("echo line >> /srv/logs/ingest")
     assert running.output("stat --format=%U:%a /srv/logs/minutes/*") == "daemon:440"
+    before = main_process(running, "theiafs@mine")
+    running.run(f"kill -KILL {before}")
+    eventually(lambda: is_up_again(running, before, "theiafs@mine"), RESTART_S)
+    assert running.output("cat /srv/logs/count") == "1"
     running.run("systemctl stop theiafs@mine")
     assert not running.is_true(f"{MOUNTED} /srv/logs")
     assert running.output("stat --format=%U:%a /srv/events/*-*") == "daemon:600"
@@ -208,11 +230,12 @@ def test_a_store_on_a_file_system_of_its_own(running: Box) -> None:
 
 def test_a_drop_box_as_a_service(running: Box) -> None:
     """As the recipes set it up: a unit that needs it starts it, all users append, and the members of a group read."""
-    [conf], [tags] = recipes("For all of them", "conf"), recipes("For all of them", "sh")
+    [conf], [tags, protect] = recipes("For all of them", "conf"), recipes("For all of them", "sh")
     [needs], [unit] = recipes("For all of them", "ini"), recipes("systemd units", "ini")
     unit = unit.replace("[Unit]\nRequiresMountsFor=/mnt/events\n", needs)
     assert "theiafs@events" in unit
-    running.run(f"systemctl stop {SERVICE}{DROP_BOX.format(conf=conf, unit=unit, tags=tags)}")
+    script = DROP_BOX.format(conf=conf, unit=unit, tags=tags, protect=protect)
+    running.run(f"systemctl stop {SERVICE}{script}")
     assert running.output(f"{MOUNTED} --output SOURCE /mnt/events") == "/srv/events"
     running.run(f"{STRANGER} 'echo of a stranger >> /mnt/events/by-tag/web/ingest'")
     read = "cat /mnt/events/events.log"
@@ -221,6 +244,7 @@ def test_a_drop_box_as_a_service(running: Box) -> None:
     assert [line.split("] ")[1] for line in lines] == ["of the shop", "of a stranger"]
     assert "[shop]" in lines[0]
     running.run("systemctl stop theiafs@events")
+    assert not running.is_true("echo lost >> /mnt/events/ingest")
 
 
 def test_the_indexer_of_locate_keeps_out(running: Box) -> None:

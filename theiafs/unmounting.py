@@ -65,7 +65,9 @@ def unmount(mountpoint: str, is_lazy: bool = False, timeout_s: float = math.inf)
         raise MountError(
             f"{mountpoint} does not say whether events wait in a spool: is its engine away? (theiafs umount --lazy {mountpoint})"
         )
-    _run_umount(mountpoint)
+    # Programs that still use a dead mount get nothing but errors from it.
+    remove = _run_umount if answers else remove_mount
+    remove(mountpoint)
     if mounted.is_read_only or store is None:
         return
     others = _mounts_of(mounted.source)

@@ -24,7 +24,7 @@ from theiafs.unmounting import is_stale
 
 @pytest.mark.parametrize("unmounts_first", [False, True])
 def test_a_stale_mount_is_cleared(make_mount: Callable[..., Mount], unmounts_first: bool) -> None:
-    """After its process was killed, the next mount on the same place removes what is left, as umount does."""
+    """After its process was killed, the next mount on the same place removes what is left, as umount does, also if it is in use."""
     mount = make_mount()
     mount.shell("echo before >> ingest")
     eventually(
@@ -33,13 +33,14 @@ def test_a_stale_mount_is_cleared(make_mount: Callable[..., Mount], unmounts_fir
         )
     )
     process_id = mount.process_id
-    os.kill(process_id, signal.SIGKILL)
-    eventually(lambda: not os.path.exists(f"/proc/{process_id}"))
-    with pytest.raises(OSError, match="not connected"):
-        os.listdir(mount.path)
-    if unmounts_first:
-        mount.umount()
-    mount.mount()
+    with (mount.path / "ingest").open("a"):
+        os.kill(process_id, signal.SIGKILL)
+        eventually(lambda: not os.path.exists(f"/proc/{process_id}"))
+        with pytest.raises(OSError, match="not connected"):
+            os.listdir(mount.path)
+        if unmounts_first:
+            mount.umount()
+        mount.mount()
     mounts = Path("/proc/self/mounts").read_text().splitlines()
     assert sum(line.split(" ")[1] == str(mount.path) for line in mounts) == 1
     assert mount.contents() == [b"before"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,16 +11,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.daemons import free_port, is_listening, running
-from tests.mount.conftest import Mount
+from tests.mount.conftest import Mount, theiafs
 from tests.mount.daemons.arrivals import arrived
 from tests.mount.daemons.recipes import recipe, recipes
 from tests.waiting import eventually
+from theiafs.unmounting import is_stale
 
 RSYSLOG = """\
 global(workDirectory="{directory}" localHostname="web-1")
 module(load="imuxsock" SysSock.Use="off")
 input(type="imuxsock" Socket="{directory}/log" RateLimit.Interval="0")
+"""
+STATISTICS = """\
+module(load="impstats" interval="1" log.syslog="off" log.file="{path}")
 """
 MESSAGES = 1000
 NAME = "shop.1.x7k2"
@@ -57,28 +64,49 @@ def test_rsyslog_that_is_told_to_reopen_loses_nothing(shared: Mount, tmp_path: P
     assert numbers == list(range(1, MESSAGES + 1))
 
 
-def test_rsyslog_goes_on_after_a_crash(mounted: Mount, tmp_path: Path) -> None:
-    """It keeps what it receives until there is a mount again."""
+@pytest.fixture
+def protected(mounted: Mount) -> Iterator[Mount]:
+    """Yield a mount on a directory that is immutable, as the recipes make it."""
+    mounted.umount()
+    subprocess.run(["sh", "-euc", recipe("For all of them", "sh", mounted, place=1)], check=True)
+    try:
+        mounted.mount()
+        yield mounted
+    finally:
+        mounted.clean_up()
+        subprocess.run(["chattr", "-i", mounted.path], check=True)
+
+
+def test_rsyslog_goes_on_after_a_crash(protected: Mount, tmp_path: Path) -> None:
+    """It keeps what it receives until there is a mount again, and meanwhile cannot write into the bare directory."""
     numbers = range(1, 31)
+    statistics = tmp_path / "statistics"
 
     def send(some: range) -> None:
         script = f"seq -f 'kept %g' {some[0]} {some[-1]} | logger -u {tmp_path}/log -t shop"
         subprocess.run(["bash", "-c", script], check=True)
 
     def found() -> list[int]:
-        lines = arrived(mounted, ".", " kept ")
+        lines = arrived(protected, ".", " kept ")
         return [int(line.rpartition(b" kept ")[2]) for line in lines]
 
-    with rsyslog(tmp_path, recipe("rsyslog", "rsyslog", mounted)):
+    def has_tried_again() -> bool:
+        text = statistics.read_text() if statistics.exists() else ""
+        return any(int(count) > 1 for count in re.findall(r" resumed=(\d+)", text))
+
+    texts = STATISTICS.format(path=statistics), recipe("rsyslog", "rsyslog", protected)
+    with rsyslog(tmp_path, *texts):
         send(numbers[:10])
         eventually(lambda: len(found()) >= 10)
-        os.kill(mounted.process_id, signal.SIGKILL)
+        os.kill(protected.process_id, signal.SIGKILL)
+        eventually(lambda: is_stale(str(protected.path)))
+        theiafs("umount", protected.path)
         send(numbers[10:20])
-        mounted.mount()
+        eventually(has_tried_again, 60)
+        protected.mount()
         send(numbers[20:])
-        eventually(
-            lambda: len(found()) >= len(numbers), 60
-        )  # it tries again after ever longer pauses
+        # It tries again after ever longer pauses.
+        eventually(lambda: len(found()) >= len(numbers), 60)
     assert found() == list(numbers)
 
 
