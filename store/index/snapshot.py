@@ -19,6 +19,9 @@ from store.index.tables import Tables
 
 __all__ = ["IndexSnapshot", "read_snapshot", "save_snapshot"]
 
+_BYTES = np.dtype((np.void, ROW.itemsize))
+"""A row as it is in memory: these are selected and joined in a tenth of the time, for numpy copies other rows field by field."""
+
 _CHANGED_SHARE, _CHANGED_MIN = 4, 1000
 """Where more than _CHANGED_MIN minutes and one in _CHANGED_SHARE have changed, counting all of them takes less time."""
 
@@ -101,7 +104,7 @@ def _unpack(
     if not np.array_equal(np.sort(rows[is_changed], order="id"), np.sort(former_rows, order="id")):
         raise ValueError("former minutes of another snapshot")
     current_rows, after = minutes_of(current)
-    rows = np.concatenate((rows[~is_changed], current_rows))
+    rows = np.concatenate((rows.view(_BYTES)[~is_changed], current_rows.view(_BYTES))).view(ROW)
     check_rows(rows)
     former_count = max(len(totals.events), stream_count)
     return IndexSnapshot(
