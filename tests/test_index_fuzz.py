@@ -42,7 +42,7 @@ from store.engine.watcher import Watcher
 from store.errors import EventNotFound
 from store.filenames import index_path
 from store.format.scan import scan
-from store.index.database import remove_database
+from store.index.database_files import remove_database
 from tests.faults import FaultyDisk
 from tests.index_mutations import Mutation, mutate, mutations
 from tests.renderings import in_columns

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from store import Event, NaiveEventStore, Query
+from store import Event, EventReadException, NaiveEventStore, Query
 from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.engine import listing, watcher
@@ -20,6 +22,7 @@ from store.index.database import Database
 from store.index.tables import Tables
 from tests.endings import end_process
 from tests.test_index import NEVER_MS, events, expected, looks
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -51,6 +54,42 @@ def test_opening_after_a_kill_costs_what_has_changed(
         assert looks(again) == wanted
         assert not again._state.streams.stale
         end_process(again)
+
+
+class Unlistable(Disk):
+    """A disk whose directories cannot be listed before the index is being read."""
+
+    def __init__(self, is_reading: threading.Event) -> None:
+        self._is_reading = is_reading
+
+    def list_inodes(self, directory: str) -> Iterator[tuple[NDArray[np.bytes_], NDArray[np.int64]]]:
+        assert self._is_reading.wait(10), "the directory is listed before the index is read"
+        raise EventReadException(f"cannot list {directory}")
+
+
+def test_the_index_is_read_while_the_directory_is_listed(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If that fails, the index is closed when it is read, and as it was."""
+    threads, is_reading = set(threading.enumerate()), threading.Event()
+    snapshot = Tables.snapshot
+
+    def read(tables: Tables) -> tuple[bytes, bytes] | None:
+        is_reading.set()
+        return snapshot(tables)
+
+    monkeypatch.setattr(Tables, "snapshot", read)
+    before = looks_of_a_new_opening(root)
+    is_reading.clear()
+    with pytest.raises(EventReadException, match="cannot list"):
+        NaiveEventStore(str(root), NEVER_MS, Unlistable(is_reading))
+    eventually(lambda: set(threading.enumerate()) <= threads)
+    assert looks_of_a_new_opening(root) == before
+
+
+def looks_of_a_new_opening(root: Path) -> object:
+    with closing(NaiveEventStore(str(root), NEVER_MS)) as store:
+        return looks(store)
 
 
 class WithoutStamps(Disk):

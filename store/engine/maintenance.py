@@ -10,7 +10,7 @@ from store.engine.location import check_there
 from store.engine.naive import NaiveEventStore
 from store.engine.scan_workers import ScanWorkers
 from store.filenames import index_path, lock_path
-from store.index.database import remove_database
+from store.index.database_files import remove_database
 from store.minutes.names import parse_name
 from store.progress import Progress, show_nothing
 from store.query import Query

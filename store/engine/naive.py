@@ -48,7 +48,7 @@ from store.query import Query
 from store.timer import PeriodicTimer
 from store.view import View
 from store.wal.recovery import Recovered, open_log
-from store.wal.segment import LogRecord
+from store.wal.segment import LogRecord, list_segments
 from store.wal.tail import read_tail
 
 __all__ = ["NaiveEventStore"]
@@ -99,26 +99,29 @@ class NaiveEventStore(FileStore):
         self._closed = False
         self._upkeep = Upkeep(self._disk, self.root_dir)
         self._disk.make_directory(self.root_dir, PRIVATE)
-        self._disk.make_directory(journal_path(self.root_dir))
+        journal = journal_path(self.root_dir)
+        self._disk.make_directory(journal)
         self._store_lock = self._disk.lock_store(self.root_dir, lock_path(self.root_dir))
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self._store_lock.close)
+            list_segments(self._disk, journal)  # refuses those of newer releases
+            database = Database(self._disk, index_path(self.root_dir))
+            on_failure.callback(database.close)
+            database.begin_load()
             self._load_names()
             hidden, numbers = list_numbers(self._disk, self.root_dir)
             self._log, recovered = open_log(
                 self._disk,
                 self.root_dir,
                 hidden_path(self.root_dir),
-                journal_path(self.root_dir),
+                journal,
                 keep_size=log_keep_size,
                 split=split_records,
                 first_number=int(time.time() * _SEGMENTS_PER_S),
                 names=hidden,
             )
             on_failure.callback(self._log.close)
-            database = Database(self._disk, index_path(self.root_dir))
             self._state = State(self.root_dir, self._disk, database, self._open_file, memory_size)
-            on_failure.callback(database.close)
             self._flusher = Flusher(self._state, self._log, self._disk, flush_interval)
             tails = LoggedTails(self._state, self._log, self._disk, self._flusher)
             self._deleter = Deleter(self._state, self._log, self._disk, self._flusher, tails)
@@ -160,9 +163,8 @@ class NaiveEventStore(FileStore):
             numbers: the minute files with their inode numbers.
             recovered: the minutes that have a tail in the log.
         """
-        is_watched = self.flush_interval < math.inf
         if (
-            is_watched
+            self.flush_interval < math.inf  # else nothing watches
             and self._state.database.is_complete()
             and are_enough(self._disk, self.root_dir, numbers)
         ):
@@ -422,9 +424,8 @@ class NaiveEventStore(FileStore):
     def delete(self, event_id: object) -> None:
         """See :meth:`EventStore.delete`; a minute file that is left empty is removed, too."""
         self._check_open()
-        if not any(
-            self._deleter.delete(event_id, name) for name in self._reader.minutes_of_id(event_id)
-        ):
+        minutes = self._reader.minutes_of_id(event_id)
+        if not any(self._deleter.delete(event_id, name) for name in minutes):
             raise EventNotFound(f"no event has the id {str(event_id)!r}")
 
     def remove_minute(self, name: str) -> None:

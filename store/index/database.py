@@ -18,11 +18,12 @@ from store.disk.disk import Disk
 from store.errors import EventStoreException
 from store.index.catalog import Catalog
 from store.index.complete_mark import CompleteMark
+from store.index.database_files import remove_database
 from store.index.extents import Layout
 from store.index.levels import LevelRow, codes_of, level_totals_of
 from store.index.lines import LineRow, sizes_of, sums_of, with_sums
 from store.index.listing import differences
-from store.index.loading import Loaded, load
+from store.index.loading import Loaded, Reading, compare
 from store.index.minute import EntryColumns, MinuteEntries, Packed
 from store.index.row import MinuteRow
 from store.index.rows import (
@@ -44,7 +45,7 @@ from store.index.text_filters import NO_MEMBERS, TextFilter, TextFilterRow, memb
 from store.locks import new_lock
 from store.view import View
 
-__all__ = ["Database", "remove_database"]
+__all__ = ["Database"]
 
 _FILTERS_AT_ONCE = 64
 """Number of filters of texts that are read by one statement; they take some 10 KiB each, at most 1 MiB."""
@@ -75,11 +76,19 @@ class Database:
         self._mark = CompleteMark(disk, path and f"{path}-complete")
         self._lock = new_lock("index")
         self._tables: Tables | None = None
+        self._reading: Reading | None = None
         # Still to be written, perhaps because a transaction failed.
         self._streams: dict[int, bytes | None] = {}
         self._removed: set[int] = set()
         self._has_failed = False
         self.line_totals: dict[tuple[str, int], NDArray[np.int64]] = {}
+
+    def begin_load(self) -> None:
+        """Begin to read all that the index knows, in a thread of its own: meanwhile, the caller may list the directory, and then loads it."""
+        with self._lock, contextlib.suppress(TablesError, EventStoreException):  # as load() says
+            self._tables = self._open()
+            if not self._tables.is_empty:
+                self._reading = Reading(self._tables)
 
     def load(
         self, listed: NDArray[np.void], catalog: Catalog, streams: Streams
@@ -112,9 +121,10 @@ class Database:
 
     def _load(self, listed: NDArray[np.void]) -> Loaded | None:
         try:
-            self._tables = self._open()
+            self._tables = self._tables or self._open()
             if not self._tables.is_empty:
-                return load(self._tables, listed)
+                reading, self._reading = self._reading or Reading(self._tables), None
+                return compare(self._tables, reading.known(), listed)
             self._tables.create()
         except (TablesError, *CORRUPT, EventStoreException) as error:
             log.warning("rebuilding the index %s: %s", self._path, error)
@@ -421,9 +431,10 @@ class Database:
         self._tables = self._open()
 
     def _close(self) -> None:
-        if self._tables is not None:
-            self._tables.close()
-            self._tables = None
+        for each in (self._reading, self._tables):
+            if each is not None:
+                each.close()
+        self._reading = self._tables = None
 
     @contextlib.contextmanager
     def _or_without(self, verb: str) -> Iterator[None]:
@@ -436,13 +447,3 @@ class Database:
             if not is_busy(error):
                 self._has_failed = True
                 self._close()
-
-
-def remove_database(disk: Disk, path: str) -> None:
-    """Remove the index at *path*, which no process has open.
-
-    Raises:
-        EventWriteException: if that failed.
-    """
-    for suffix in ("-complete", "", "-journal", "-wal", "-shm"):
-        disk.remove(f"{path}{suffix}")

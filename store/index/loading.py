@@ -1,6 +1,8 @@
 """Loading the index: all that it knows of the files of a directory, when a store is opened."""
 
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +13,12 @@ from store.index.lines import unpack_line_totals
 from store.index.listing import differences
 from store.index.row import MinuteRow
 from store.index.rows import checked, counted_summary, summary_of
-from store.index.snapshot import read_snapshot
+from store.index.snapshot import IndexSnapshot, read_snapshot
 from store.index.streams import Streams
 from store.index.tables import VERSION, Tables
 from store.minutes.names import parse_name
 
-__all__ = ["Loaded", "load"]
+__all__ = ["Loaded", "Reading", "compare", "read_known"]
 
 _DISCOUNTED_MAX = 1000
 """Stale minutes up to this number are subtracted from the totals; for more, all are counted from their summaries."""
@@ -40,8 +42,26 @@ class Loaded(NamedTuple):
     line_totals: dict[tuple[str, int], NDArray[np.int64]]
 
 
-def load(tables: Tables, listed: NDArray[np.void]) -> Loaded:
-    """Load from *tables* all that is known of the files *listed*, all of the directory; see :mod:`store.index.listing`.
+class Known(NamedTuple):
+    """All that an index knows, whatever has become of the files.
+
+    Attributes:
+        generation: that of the index.
+        catalog: all minutes.
+        streams: the streams, not counted yet.
+        snapshot: what they are counted from; None if there is none that is of use.
+        summaries: else, the packed summaries of the minutes.
+    """
+
+    generation: int
+    catalog: Catalog
+    streams: Streams
+    snapshot: IndexSnapshot | None
+    summaries: Mapping[int, bytes]
+
+
+def read_known(tables: Tables) -> Known:
+    """Read from *tables* all that is known.
 
     Raises:
         ValueError: if there is a row that is not what was written; or another one of ``CORRUPT``.
@@ -55,11 +75,50 @@ def load(tables: Tables, listed: NDArray[np.void]) -> Loaded:
     snapshot = read_snapshot(tables, len(streams))
     rows, summaries = (snapshot.rows, {}) if snapshot is not None else tables.minutes()
     catalog.restore(rows)
+    return Known(generation, catalog, streams, snapshot, summaries)
+
+
+class Reading:
+    """The reading of all that an index knows, in a thread of its own.
+
+    Args:
+        tables: those of the index; to be closed after this object.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        executor = ThreadPoolExecutor(1, "index")
+        self._known = executor.submit(read_known, tables)
+        executor.shutdown(wait=False)
+
+    def known(self) -> Known:
+        """Return what the index knows, once it is read.
+
+        Raises:
+            ValueError: if there is a row that is not what was written; or another one of ``CORRUPT``.
+            TablesError: if they cannot be read.
+        """
+        return self._known.result()
+
+    def close(self) -> None:
+        """Wait until nothing is read any more."""
+        wait([self._known])
+
+
+def compare(tables: Tables, known: Known, listed: NDArray[np.void]) -> Loaded:
+    """Compare what is *known*, just read from *tables*, with the files *listed*, all of the directory; see :mod:`store.index.listing`.
+
+    What is known must not be used afterwards.
+
+    Raises:
+        ValueError: if there is a row that is not what was written; or another one of ``CORRUPT``.
+        TablesError: if they cannot be read.
+    """
+    generation, catalog, streams, snapshot, summaries = known
     gone, changed, new = differences(catalog.files(), listed)
     stale = [*gone, *changed]
     former = {catalog.name(minute): catalog.row(minute) for minute in changed}
     unknown = {name: former.get(name) for name in sorted([*new, *former], key=_span)}
-    known = {minute: catalog.row(minute) for minute in stale[: _DISCOUNTED_MAX + 1]}
+    before = {minute: catalog.row(minute) for minute in stale[: _DISCOUNTED_MAX + 1]}
     times, now = catalog.times(np.array(stale, np.int64)), time.time()
     if stale:
         catalog.remove(stale)
@@ -69,7 +128,7 @@ def load(tables: Tables, listed: NDArray[np.void]) -> Loaded:
         for minute, row, summary, checksum in tables.select(
             "minutes", "row, summary, checksum", stale
         ):
-            counted = counted_summary(row, summary, checksum, known[minute], len(streams))
+            counted = counted_summary(row, summary, checksum, before[minute], len(streams))
             found.append((minute, counted[1]))
         if len(found) < len(stale):
             raise ValueError("minutes without summaries")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from store.disk.disk import Disk
 from store.errors import EventReadException
-from store.index.loading import Loaded, load
+from store.index.loading import Loaded, compare, read_known
 from store.index.rows import CORRUPT
 from store.index.tables import HEADER_SIZE, IDS_AT_ONCE, Select, Tables, TablesError
 from store.locks import new_lock
@@ -42,7 +42,7 @@ class SharedDatabase:
                 self._check_memory()
                 self._tables = Tables.open_to_read(self._path)
                 with self._tables.transaction():
-                    loaded = load(self._tables, listed)
+                    loaded = compare(self._tables, read_known(self._tables), listed)
             except (TablesError, EventReadException, *CORRUPT) as error:
                 log.info("not using the index %s: %s", self._path, error)
                 self._close()
