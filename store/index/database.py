@@ -85,7 +85,8 @@ class Database:
 
     def begin_load(self) -> None:
         """Begin to read all that the index knows, in a thread of its own: meanwhile, the caller may list the directory, and then loads it."""
-        with self._lock, contextlib.suppress(TablesError, EventStoreException):  # as load() says
+        # load() tries again, and says what is wrong.
+        with self._lock, contextlib.suppress(TablesError, *CORRUPT, EventStoreException):
             self._tables = self._open()
             if not self._tables.is_empty:
                 self._reading = Reading(self._tables)
