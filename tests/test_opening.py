@@ -1,5 +1,7 @@
 """Opening a store costs what has changed since it was closed, whether that was well or not."""
 
+import gc
+import logging
 import os
 import shutil
 import sqlite3
@@ -17,6 +19,7 @@ from store.disk.disk import Disk
 from store.disk.file import FileStat
 from store.engine import listing, watcher
 from store.engine.watcher import Watcher
+from store.filenames import index_path
 from store.format.batch import Batch
 from store.index.database import Database
 from store.index.tables import Tables
@@ -85,6 +88,23 @@ def test_the_index_is_read_while_the_directory_is_listed(
         NaiveEventStore(str(root), NEVER_MS, Unlistable(is_reading))
     eventually(lambda: set(threading.enumerate()) <= threads)
     assert looks_of_a_new_opening(root) == before
+
+
+def test_a_damaged_index_is_closed_before_it_is_removed(root: Path) -> None:
+    """Nothing keeps its room on the disk, whenever garbage is collected."""
+    with closing(sqlite3.connect(index_path(str(root)))) as index, index:
+        index.execute("UPDATE streams SET checksum = checksum + 1")
+    gc.collect()
+    gc.disable()
+    logging.disable()  # pytest keeps the error with the message
+    try:
+        with closing(NaiveEventStore(str(root), NEVER_MS)):
+            links = [path for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+            opened = [os.readlink(path) for path in links]
+            assert [each for each in opened if str(root) in each and "(deleted)" in each] == []
+    finally:
+        logging.disable(logging.NOTSET)
+        gc.enable()
 
 
 def looks_of_a_new_opening(root: Path) -> object:

@@ -50,6 +50,7 @@ __all__ = ["Database"]
 _FILTERS_AT_ONCE = 64
 """Number of filters of texts that are read by one statement; they take some 10 KiB each, at most 1 MiB."""
 
+_UNUSABLE = (TablesError, *CORRUPT, EventStoreException)
 log = logging.getLogger(__name__)
 
 _Value = TypeVar("_Value")
@@ -85,8 +86,7 @@ class Database:
 
     def begin_load(self) -> None:
         """Begin to read all that the index knows, in a thread of its own: meanwhile, the caller may list the directory, and then loads it."""
-        # load() tries again, and says what is wrong.
-        with self._lock, contextlib.suppress(TablesError, *CORRUPT, EventStoreException):
+        with self._lock, contextlib.suppress(*_UNUSABLE):  # load() tries again, and says why
             self._tables = self._open()
             if not self._tables.is_empty:
                 self._reading = Reading(self._tables)
@@ -99,11 +99,8 @@ class Database:
         Returns:
             The unknown minute files, as in :class:`store.index.loading.Loaded`.
         """
-        if self._shared is not None:
-            loaded = self._shared.load(listed)
-        else:
-            with self._lock:
-                loaded = self._load(listed)
+        with self._lock:
+            loaded = self._shared.load(listed) if self._shared is not None else self._load(listed)
         if loaded is None:
             if self._tables is None:
                 self.clear()
@@ -124,10 +121,11 @@ class Database:
         try:
             self._tables = self._tables or self._open()
             if not self._tables.is_empty:
-                reading, self._reading = self._reading or Reading(self._tables), None
-                return compare(self._tables, reading.known(), listed)
+                self._reading = self._reading or Reading(self._tables)
+                known, self._reading = self._reading.known(), None
+                return compare(self._tables, known, listed)
             self._tables.create()
-        except (TablesError, *CORRUPT, EventStoreException) as error:
+        except _UNUSABLE as error:
             log.warning("rebuilding the index %s: %s", self._path, error)
             self._close()
         return None

@@ -97,7 +97,10 @@ class Reading:
             ValueError: if there is a row that is not what was written; or another one of ``CORRUPT``.
             TablesError: if they cannot be read.
         """
-        return self._known.result()
+        try:
+            return self._known.result()
+        finally:
+            del self  # else an error would keep all of this, and the tables open: its traceback has this frame
 
     def close(self) -> None:
         """Wait until nothing is read any more."""
