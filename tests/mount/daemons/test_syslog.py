@@ -73,8 +73,10 @@ def protected(mounted: Mount) -> Iterator[Mount]:
         mounted.mount()
         yield mounted
     finally:
-        mounted.clean_up()
-        subprocess.run(["chattr", "-i", mounted.path], check=True)
+        try:
+            mounted.clean_up()
+        finally:
+            subprocess.run(["chattr", "-i", mounted.path], check=True)
 
 
 def test_rsyslog_goes_on_after_a_crash(protected: Mount, tmp_path: Path) -> None:
