@@ -25,7 +25,6 @@ from store.index.database import Database
 from store.index.tables import Tables
 from tests.endings import end_process
 from tests.test_index import NEVER_MS, events, expected, looks
-from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -60,12 +59,18 @@ def test_opening_after_a_kill_costs_what_has_changed(
 
 
 class Unlistable(Disk):
-    """A disk whose directories cannot be listed before the index is being read."""
+    """A disk whose directories cannot be listed; it says so while the index is read.
 
-    def __init__(self, is_reading: threading.Event) -> None:
-        self._is_reading = is_reading
+    Args:
+        is_listing: is set when a directory is listed.
+        is_reading: is waited for then.
+    """
+
+    def __init__(self, is_listing: threading.Event, is_reading: threading.Event) -> None:
+        self._is_listing, self._is_reading = is_listing, is_reading
 
     def list_inodes(self, directory: str) -> Iterator[tuple[NDArray[np.bytes_], NDArray[np.int64]]]:
+        self._is_listing.set()
         assert self._is_reading.wait(10), "the directory is listed before the index is read"
         raise EventReadException(f"cannot list {directory}")
 
@@ -73,21 +78,27 @@ class Unlistable(Disk):
 def test_the_index_is_read_while_the_directory_is_listed(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If that fails, the index is closed when it is read, and as it was."""
-    threads, is_reading = set(threading.enumerate()), threading.Event()
-    snapshot = Tables.snapshot
+    """If that fails, the index is closed after it was read."""
+    is_listing, is_reading = threading.Event(), threading.Event()
+    done: list[str] = []
+    snapshot, close = Tables.snapshot, Tables.close
 
     def read(tables: Tables) -> tuple[bytes, bytes] | None:
+        assert is_listing.wait(10), "the index is read before the directory is listed"
         is_reading.set()
-        return snapshot(tables)
+        found = snapshot(tables)
+        done.append("read")
+        return found
+
+    def note_close(tables: Tables) -> None:
+        done.append("closed")
+        close(tables)
 
     monkeypatch.setattr(Tables, "snapshot", read)
-    before = looks_of_a_new_opening(root)
-    is_reading.clear()
+    monkeypatch.setattr(Tables, "close", note_close)
     with pytest.raises(EventReadException, match="cannot list"):
-        NaiveEventStore(str(root), NEVER_MS, Unlistable(is_reading))
-    eventually(lambda: set(threading.enumerate()) <= threads)
-    assert looks_of_a_new_opening(root) == before
+        NaiveEventStore(str(root), NEVER_MS, Unlistable(is_listing, is_reading))
+    assert done == ["read", "closed"]
 
 
 def test_a_damaged_index_is_closed_before_it_is_removed(root: Path) -> None:
@@ -105,11 +116,6 @@ def test_a_damaged_index_is_closed_before_it_is_removed(root: Path) -> None:
     finally:
         logging.disable(logging.NOTSET)
         gc.enable()
-
-
-def looks_of_a_new_opening(root: Path) -> object:
-    with closing(NaiveEventStore(str(root), NEVER_MS)) as store:
-        return looks(store)
 
 
 class WithoutStamps(Disk):
