@@ -27,7 +27,7 @@ _STATUS_S = 10.0
 """How long its status may take, in seconds: an engine may be asked several times, and not answer."""
 _ENDED = frozenset({errno.ENOTCONN, errno.ECONNABORTED})
 """The errors of a mount whose process has ended: before the request, or while it waited."""
-_COPY_S, _POLL_S = 1.0, 0.05
+_COPY_S, _POLL_S = 3.0, 0.05
 """How long another mount namespace may have a copy of it, as those do that are just made, such as that of a service or a container."""
 
 

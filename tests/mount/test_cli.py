@@ -14,6 +14,7 @@ import pytest
 
 from store import NaiveEventStore, backend_of
 from tests.mount.conftest import COMMAND_LINE, ENVIRONMENT, NO_LOG, Mount, is_mounted, theiafs
+from tests.namespaces import WITHOUT_COPIES
 from tests.waiting import eventually
 from theiafs import __version__
 from theiafs.cli import make_parser
@@ -111,13 +112,9 @@ def test_invalid_stores(tmp_path: Path, mountpoint: Path) -> None:
 
 def test_a_device_that_cannot_be_opened(tmp_path: Path, mountpoint: Path) -> None:
     """A namespace without /dev/fuse stands in for a system without it."""
-    command = f"mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && {sys.executable} -m theiafs mount {tmp_path}/events {mountpoint}"
-    done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", command],
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-    )
+    command = f"{WITHOUT_COPIES}mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && {sys.executable} -m theiafs mount {tmp_path}/events {mountpoint}"
+    without = ["unshare", "--mount", "sh", "-c", command]
+    done = subprocess.run(without, capture_output=True, text=True, env=ENVIRONMENT)
     assert done.returncode == 1
     assert (
         done.stderr
