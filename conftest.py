@@ -10,13 +10,21 @@ from theiafs.mounts import mounts
 
 
 def pytest_configure() -> None:
-    """Unmount what killed test runs left mounted: pytest cannot delete their directories, and then fails."""
+    """Unmount what killed test runs left mounted: pytest cannot delete their directories, and then fails.
+
+    Raises:
+        CalledProcessError: if that fails, except where another run that begins at the same time was faster.
+    """
     parent = os.environ.get("PYTEST_DEBUG_TEMPROOT") or tempfile.gettempdir()
     root = Path(parent).resolve() / f"pytest-of-{getpass.getuser()}"
     for mount in mounts():
         path = Path(mount.mountpoint)
         if mount.is_ours and path.is_relative_to(root) and not _is_in_use(root, path):
-            subprocess.run(["umount", "--lazy", path], check=True)
+            try:
+                subprocess.run(["umount", "--lazy", path], check=True)
+            except subprocess.CalledProcessError:
+                if mount.mountpoint in {each.mountpoint for each in mounts()}:
+                    raise
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
