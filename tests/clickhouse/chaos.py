@@ -43,6 +43,9 @@ _SHORT_TIMEOUT_S = 1
 _LIFE_S = 5.0
 """How long a server lives, at most."""
 
+_LONGER = 4
+"""How many times as long a run takes at most, on a machine that is slow or has other work."""
+
 _WRITING_PAUSE_S, _READING_PAUSE_S = 0.1, 0.05
 """Between two of a thread: what is written to a spool returns at once."""
 
@@ -115,11 +118,20 @@ class _Chaos:
         self._servers.stop()
 
     def _kill(self, duration_s: float) -> None:
-        chance, end = random.Random(self._seed), time.monotonic() + duration_s
-        while (left_s := end - time.monotonic()) > 0:
-            self._ended.wait(min(chance.uniform(0, _LIFE_S), left_s))
+        """Kill one after the other for *duration_s* seconds, and longer where not each trouble has happened by then."""
+        chance, begun = random.Random(self._seed), time.monotonic()
+        while (passed_s := time.monotonic() - begun) < _LONGER * duration_s:
+            left_s = duration_s - passed_s
+            if left_s <= 0 and self._have_happened():
+                return
+            life_s = chance.uniform(0, _LIFE_S)
+            self._ended.wait(min(life_s, left_s) if left_s > 0 else life_s)
             self._servers.kill_one(chance)
             self.outcome.kills += 1
+
+    def _have_happened(self) -> bool:
+        """Return whether a file was read, and each trouble has happened."""
+        return bool(self.outcome.reads) and all(self._servers.troubles.values())
 
     def _write(self, ingest: Path, name: str) -> None:
         chance = random.Random(f"{self._seed} {name}")
@@ -231,7 +243,7 @@ def run(directory: Path, seed: int, shards: int, duration_s: float) -> Outcome:
         directory: an empty directory.
         seed: what happens follows from it, as far as threads let it.
         shards: how many servers the events are divided over.
-        duration_s: how long, in seconds.
+        duration_s: how long, in seconds; up to four times as long, until each trouble has happened.
     """
     chaos = _Chaos(directory, seed, shards)
     try:

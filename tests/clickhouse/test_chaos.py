@@ -12,7 +12,7 @@ DURATION_S = 30
 
 @pytest.mark.parametrize("shards", [1, 2])
 def test_chaos(tmp_path: Path, shards: int) -> None:
-    """For half a minute, with three mounts of one database, of which one has a spool."""
+    """For half a minute or more, with three mounts of one database, of which one has a spool."""
     outcome = run(tmp_path, SEED, shards, DURATION_S)
     print(outcome)
     assert not outcome.lost
