@@ -29,7 +29,7 @@ from theiafs.dirents import Dirents
 from theiafs.errors import REFUSALS, MountError, errno_of
 from theiafs.fusermount import missing_consent
 from theiafs.operations import Operations
-from theiafs.stats import BLOCK_SIZE, blocks_of
+from theiafs.stats import block_size_of, blocks_of
 
 __all__ = ["serve"]
 
@@ -170,7 +170,7 @@ def _session_type(binding: ModuleType, dirents: Dirents) -> Any:  # noqa: PLR091
         stat.st_gid = found.gid
         stat.st_size = found.size
         stat.st_blocks = blocks_of(found.size)
-        stat.st_blksize = BLOCK_SIZE
+        stat.st_blksize = block_size_of(found.mode)
         stat.st_atimespec = stat.st_mtimespec = newest
         stat.st_ctimespec = binding.c_timespec(*divmod(found.changed_ns, 10**9))
 

@@ -1,6 +1,7 @@
 """The answers of stat(2): of one path, and of many files in a directory."""
 
 import os
+import stat
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
@@ -17,13 +18,23 @@ __all__ = [
     "Owner",
     "Stat",
     "Stats",
+    "block_size_of",
     "blocks_of",
     "stat_of",
     "stats_of",
 ]
 
 BLOCK_SIZE = 128 << 10
-"""How much is best read at once, in bytes: what the kernel asks for."""
+"""How much of a file is best read at once, in bytes: what the kernel asks for."""
+
+_LISTING_SIZE = 512 << 10
+"""How much of a directory is best read at once, in bytes: names and attributes of two days of minutes.
+
+The C library takes it for the size of its buffer, and Linux 6.16 and later for that of the piece that it asks for. With the
+first piece of a listing, it asks for attributes, and with the others only as long as a program uses them one by one: not if it
+reads all names first, as find(1), grep(1), tar(1) and shells do. With 1 MiB, the most that both take, to list a small directory
+took a tenth longer.
+"""
 
 NS_PER_TICK = 100
 
@@ -90,6 +101,11 @@ class Stats(NamedTuple):
 def blocks_of(size: _Size) -> _Size:
     """Return how many blocks of 512 bytes *size* bytes take."""
     return -(-size // 512)
+
+
+def block_size_of(mode: int) -> int:
+    """Return how much is best read at once of what has the type and the permissions *mode*, in bytes."""
+    return _LISTING_SIZE if stat.S_ISDIR(mode) else BLOCK_SIZE
 
 
 def stat_of(path: str, attributes: Attributes, permissions: int, owner: Owner) -> Stat:
