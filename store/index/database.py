@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -30,8 +31,9 @@ from store.index.rows import (
     CORRUPT,
     IndexRow,
     checked,
+    checked_each,
     columns_of,
-    counted_summary,
+    counted_summaries,
     entries_of,
     hashes_of,
     layout_of,
@@ -214,24 +216,17 @@ class Database:
             lambda minute, packed: layout_of(packed, known[minute], stream_count),
         )
 
-    def find_summaries(
-        self, known: Mapping[int, MinuteRow], stream_count: int
-    ) -> dict[int, tuple[int, NDArray[np.void]]]:
-        """Return the summaries that the index has of the minutes *known*, by id.
+    def find_summaries(self, known: Mapping[int, MinuteRow], stream_count: int) -> Summaries:
+        """Return the summaries that the index has of the minutes *known*, by id, each after the number of entries in it.
 
         Args:
             known: their rows in the catalog, by id.
             stream_count: the number of streams.
-
-        Returns:
-            By id, the number of entries in the summary, and the summary.
         """
-        return self._find(
+        return self._find_together(
             known,
             lambda tables, some: tables.select("minutes", "row, summary, checksum", some),
-            lambda minute, row, summary, checksum: counted_summary(
-                row, summary, checksum, known[minute], stream_count
-            ),
+            lambda rows: counted_summaries(rows, known, stream_count),
         )
 
     def find_line_sums(
@@ -387,13 +382,20 @@ class Database:
             select: selects the rows of some of them, which begin with the id.
             unpack: makes the value of a row, or raises an error that :func:`checked` knows.
         """
+        return self._find_together(minutes, select, partial(checked_each, unpack))
+
+    def _find_together(
+        self,
+        minutes: Iterable[int],
+        select: Select,
+        unpack: Callable[[Sequence[tuple[Any, ...]]], dict[int, _Value]],
+    ) -> dict[int, _Value]:
+        """Return by id the rows of *minutes* that *select* finds, as :meth:`_find` does; *unpack* makes the values of all."""
         found: dict[int, _Value] = {}
         for read in self._readers():
             rest = [minute for minute in minutes if minute not in found]
-            for row in read(rest, select) if rest else ():
-                value = checked(unpack, *row)
-                if value is not None:
-                    found[row[0]] = value
+            if rest:
+                found |= unpack(read(rest, select))
         return found
 
     def _readers(self) -> list[Callable[[Sequence[int], Select], list[tuple[Any, ...]]]]:

@@ -1,9 +1,11 @@
 """The rows of the index on disk: packing, and unpacking with checks."""
 
+import itertools
 import logging
 import struct
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +31,9 @@ __all__ = [
     "IndexRow",
     "check_snapshot",
     "checked",
+    "checked_each",
     "columns_of",
+    "counted_summaries",
     "counted_summary",
     "entries_of",
     "hashes_of",
@@ -79,6 +83,14 @@ def checked(unpack: Callable[..., _Value], *arguments: object) -> _Value | None:
     except CORRUPT as error:
         log.warning("not using a row of the index: %s", error)
         return None
+
+
+def checked_each(
+    unpack: Callable[..., _Value], rows: Iterable[tuple[Any, ...]]
+) -> dict[int, _Value]:
+    """Return :func:`checked` of each of *rows*, which begin with an id, by id, as far as there is a value."""
+    values = ((row[0], checked(unpack, *row)) for row in rows)
+    return {minute: value for minute, value in values if value is not None}
 
 
 def pack_totals(totals: StreamTotals) -> bytes:
@@ -186,15 +198,84 @@ def counted_summary(
     row: bytes, summary: bytes, checksum: int, known: MinuteRow, stream_count: int
 ) -> tuple[int, NDArray[np.void]]:
     """Return the number of entries of the minute *known*, and its *summary*, whose *checksum* must be right."""
+    found = _summed_row_of(row, summary, checksum, known)
+    return found.entries, _summary_in(found, summary, stream_count)
+
+
+def counted_summaries(
+    packed: Iterable[tuple[int, bytes, bytes, int]],
+    known: Mapping[int, MinuteRow],
+    stream_count: int,
+) -> dict[int, tuple[int, NDArray[np.void]]]:
+    """Return by id what :func:`counted_summary` does; minutes that are outdated or, with a warning, corrupt are left out.
+
+    Of many, that takes half the time of checking one after the other.
+
+    Args:
+        packed: the ids of minutes, their rows, their summaries, and checksums of both.
+        known: their rows in the catalog, by id.
+        stream_count: the number of streams.
+    """
+    rows: list[MinuteRow] = []
+    summaries: list[bytes] = []
+    for minute, row, summary, checksum in packed:
+        found = checked(_summed_row_of, row, summary, checksum, known[minute])
+        if found is not None:
+            rows.append(found)
+            summaries.append(summary)
+    parts: Sequence[NDArray[np.void] | None]
+    try:
+        parts = _summaries_in(rows, summaries, stream_count)
+    except CORRUPT:
+        # One of them: which, each by itself tells.
+        each = zip(rows, summaries, repeat(stream_count))
+        parts = [checked(_summary_in, *arguments) for arguments in each]
+    return {
+        row.id: (row.entries, part)
+        for row, part in zip(rows, parts, strict=True)
+        if part is not None
+    }
+
+
+def _summed_row_of(row: bytes, summary: bytes, checksum: int, known: MinuteRow) -> MinuteRow:
+    """Unpack the *row* of the minute *known*; *checksum* must be that of it and its *summary*."""
     if checksum_of(row, summary) != checksum:
         raise ValueError(f"{known.name} is not what was written")
-    found, streams = _row_of(row, known), summary_of(summary, stream_count)
+    return _row_of(row, known)
+
+
+def _summary_in(row: MinuteRow, packed: bytes, stream_count: int) -> NDArray[np.void]:
+    """Unpack the summary of the minute with *row*, whose entries it must sum up."""
+    summary = summary_of(packed, stream_count)
     if (
-        int(streams["size"].sum()) != found.size
-        or int(streams["events"].sum(dtype=np.int64)) != found.entries
+        int(summary["size"].sum()) != row.size
+        or int(summary["events"].sum(dtype=np.int64)) != row.entries
     ):
-        raise ValueError(f"{known.name} has other entries than its summary says")
-    return found.entries, streams
+        raise ValueError(f"{row.name} has other entries than its summary says")
+    return summary
+
+
+def _summaries_in(
+    rows: Sequence[MinuteRow], packed: Sequence[bytes], stream_count: int
+) -> list[NDArray[np.void]]:
+    """Unpack the summaries of the minutes with *rows*, as :func:`_summary_in` does; one that is wrong is an error for all."""
+    joined = np.frombuffer(b"".join(packed), SUMMARY)
+    lengths, rests = np.divmod([len(each) for each in packed], SUMMARY.itemsize)
+    ends = lengths.cumsum()
+    streams = joined["stream"]
+    ascend = streams[1:] > streams[:-1]
+    ascend[ends[(ends > 0) & (ends < len(joined))] - 1] = True  # another minute follows
+    if rests.any() or not ascend.all() or (len(joined) and int(streams.max()) >= stream_count):
+        raise ValueError("a summary of streams that cannot be")
+    for name, wanted in (
+        ("size", [row.size for row in rows]),
+        ("events", [row.entries for row in rows]),
+    ):
+        sums = np.concatenate(([0], joined[name].cumsum(dtype=np.int64)))
+        if (sums[ends] - sums[ends - lengths] != wanted).any():
+            raise ValueError("a summary of other entries")
+    edges = [0, *ends.tolist()]
+    return [joined[first:last] for first, last in itertools.pairwise(edges)]
 
 
 def summary_of(packed: bytes, stream_count: int) -> NDArray[np.void]:
