@@ -133,8 +133,9 @@ def pack_row(row: MinuteRow) -> bytes:
 
 def _row_of(packed: bytes, known: MinuteRow) -> MinuteRow:
     """Unpack the row of the minute *known*, which must be of its file as it is."""
-    row = MinuteRow(*_ROW.unpack(packed))
-    is_same = row == known
+    values = _ROW.unpack(packed)
+    is_same = values == known
+    row = known if is_same else MinuteRow(*values)
     if not is_same and (row.id, row.name, row.stamp) != (known.id, known.name, known.stamp):
         raise OutdatedError(f"{known.name} is not what it was")
     # If nothing has arrived since, it is the row in the catalog.
