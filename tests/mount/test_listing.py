@@ -122,7 +122,7 @@ def test_attributes_come_with_the_names(listed: Mount) -> None:
                 return requests_of(listed, command) < MINUTES / 10
 
             # The kernel keeps attributes for a second, in which a program may not come to the end.
-            eventually(asks_for_few)
+            eventually(asks_for_few, 60)
     # What is not a minute is asked for.
     assert requests_of(listed, ["ls", "-lA", str(listed.path / "by-tag/web")]) > 10
 
