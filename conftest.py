@@ -39,4 +39,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 def _is_in_use(root: Path, path: Path) -> bool:
     """Return whether the test run whose directory below *root* contains *path* is still running."""
     lock = root / path.relative_to(root).parts[0] / ".lock"  # contains its process id
-    return lock.exists() and Path("/proc", lock.read_text()).exists()
+    try:
+        return Path("/proc", lock.read_text()).exists()
+    except FileNotFoundError:
+        return False

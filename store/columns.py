@@ -284,12 +284,6 @@ class Table:
         """Return the *fields* of the row at *position* that begin *offset* bytes after its start."""
         return fields.unpack_from(self._bytes, position * self._row_size + offset)
 
-    def take(self, positions: NDArray[np.int64], count: int) -> list[tuple[Any, ...]]:
-        """Return the first *count* fields of the rows at *positions*."""
-        names = list(self._rows.dtype.names or ())[:count]
-        taken: list[tuple[Any, ...]] = self._rows[positions][names].tolist()
-        return taken
-
     def set(self, position: int, fields: struct.Struct, offset: int, *values: float) -> None:
         """Set the *fields* of the row at *position* that begin *offset* bytes after its start to *values*."""
         fields.pack_into(self._bytes, position * self._row_size + offset, *values)

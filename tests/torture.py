@@ -272,7 +272,7 @@ def main() -> int:
     parser.add_argument(
         "--store",
         choices=["clickhouse"],
-        help="instead, kill servers of ClickHouse and cut connections to them, half of the time two shards: a round is ten seconds of it",
+        help="instead, kill servers of ClickHouse and cut connections to them, half of the time two shards: a round is ten seconds of it or, until each trouble has happened, more",
     )
     parsed = parser.parse_args()
     seed = random.randrange(10**6) if parsed.seed is None else parsed.seed
@@ -284,7 +284,7 @@ def main() -> int:
 
 
 def _chaos(rounds: int, seed: int) -> int:
-    """Kill servers and cut connections, for *rounds* times ten seconds: half of that with one server, half with two shards."""
+    """Kill servers and cut connections, for *rounds* times ten seconds or more: half of that with one server, half with two shards."""
     print(f"seed {seed}")
     outcomes = []
     for shards in (1, 2):

@@ -37,9 +37,6 @@ def _fields(*names: str) -> tuple[struct.Struct, int]:
     return struct.Struct("<" + "".join(kinds)), int(_COLUMNS.fields[names[0]][1])  # type: ignore[index]
 
 
-_FEW = 16
-"""Up to this many rows are made one by one in less time than together."""
-
 _ROW_AT, _SPAN_AT, _STAMP_AT = _fields(*COLUMNS), _fields("start", "end"), _fields(*STAMP)
 _CHECKSUM_AT = _fields("checksum")
 _BYTES_AT, _ENTRIES_AT = _fields("bytes"), _fields("entries")
@@ -163,12 +160,7 @@ class Catalog:
 
     def rows_of(self, minutes: NDArray[np.int64]) -> dict[int, MinuteRow]:
         """Return everything about *minutes*, by id, of those that there are."""
-        if len(minutes) <= _FEW:
-            return {each: self.row(each) for each in minutes.tolist() if self.has(each)}
-        there = minutes[minutes < len(self._there)]
-        there = there[np.frombuffer(self._there, np.bool_)[there]]
-        rows = zip(there.tolist(), self._table.take(there, len(COLUMNS)), strict=True)
-        return {minute: MinuteRow(minute, *values) for minute, values in rows}
+        return {each: self.row(each) for each in minutes.tolist() if self.has(each)}
 
     def set_row(self, row: MinuteRow) -> None:
         """Set everything about a minute."""

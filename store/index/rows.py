@@ -1,5 +1,6 @@
 """The rows of the index on disk: packing, and unpacking with checks."""
 
+import contextlib
 import itertools
 import logging
 import struct
@@ -48,6 +49,9 @@ __all__ = [
 
 CORRUPT = (ValueError, TypeError, LookupError, OverflowError, struct.error)
 """The errors of Python and numpy for a corrupt row."""
+
+_FEW = 4
+"""Up to this many summaries are checked one by one in less time than together."""
 
 _ROW = struct.Struct(f"<{len(MinuteRow._fields) - 1}qd")  # as of the type ROW
 _TOTALS_HEADER = struct.Struct("<QQQd")
@@ -224,11 +228,12 @@ def counted_summaries(
         if found is not None:
             rows.append(found)
             summaries.append(summary)
-    parts: Sequence[NDArray[np.void] | None]
-    try:
-        parts = _summaries_in(rows, summaries, stream_count)
-    except CORRUPT:
-        # One of them: which, each by itself tells.
+    parts: Sequence[NDArray[np.void] | None] = []
+    if len(rows) > _FEW:
+        with contextlib.suppress(*CORRUPT):
+            parts = _summaries_in(rows, summaries, stream_count)
+    if not parts:
+        # Few, or one of them is wrong: which, each by itself tells.
         each = zip(rows, summaries, repeat(stream_count))
         parts = [checked(_summary_in, *arguments) for arguments in each]
     return {

@@ -35,7 +35,9 @@ def test_only_a_mount_that_stays_is_an_error(
     left: Path, tmp_path: Path, before: str, is_removed: bool
 ) -> None:
     """Not one that another run unmounts first."""
-    assert run_with_umount(tmp_path, before).returncode == (0 if is_removed else 1)
+    done = run_with_umount(tmp_path, before)
+    assert done.returncode == (0 if is_removed else 1)
+    assert ("CalledProcessError" in done.stderr) is not is_removed
     assert is_mounted(left) is not is_removed
 
 
@@ -57,6 +59,7 @@ def run_with_umount(tmp_path: Path, before: str) -> subprocess.CompletedProcess[
     path = f"{programs}:{os.environ['PATH']}"
     return subprocess.run(
         RUN,
+        cwd=Path(__file__).parents[2],
         env={**ENVIRONMENT, "PATH": path, "PYTEST_DEBUG_TEMPROOT": str(tmp_path)},
         capture_output=True,
         text=True,
