@@ -1,5 +1,6 @@
 """Those that remove old minutes, and change others in place."""
 
+import errno
 import itertools
 import os
 import random
@@ -132,7 +133,7 @@ class Caretakers:
         way(stored, minute.start)
         self.changes += 1
         shown = self._mount / "minutes" / minute.name
-        eventually(lambda: shown.read_bytes() == stored.read_bytes())
+        eventually(lambda: _is_shown(stored, shown))
         # A change that is shown is part of all sizes soon.
         end = time.monotonic() + _ATTRIBUTES_S
         eventually(lambda: time.monotonic() > end and self._is_followed(), _PATIENCE_S)
@@ -154,3 +155,13 @@ class Caretakers:
             with open(path, "r+b", buffering=0) as file:
                 file.seek(place)
                 file.write(_OTHER_PADDING)
+
+
+def _is_shown(stored: Path, shown: Path) -> bool:
+    """Return whether the file *shown* in the mount is what is *stored*; a change that is noticed while it is open ends it."""
+    try:
+        return shown.read_bytes() == stored.read_bytes()
+    except OSError as error:
+        if error.errno != errno.ESTALE:
+            raise
+        return False
