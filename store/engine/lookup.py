@@ -159,7 +159,7 @@ class Lookup:
     def summaries(self, minutes: NDArray[np.int64], view: View | None = None) -> Summaries:
         """Return the summaries of *minutes* that the index or the memory has; see :class:`store.answers.access.Access`."""
         known, stream_count = self.rows(minutes)
-        found = dict(self._database.find_summaries(known, stream_count))
+        found = self._database.find_summaries(known, stream_count)
         if view is not None:
             return self._database.find_line_sums(view, found)
         for minute in known.keys() - found.keys():

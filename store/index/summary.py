@@ -1,6 +1,6 @@
 """Summaries: for each stream in a minute, its events, their bytes, and the newest time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +37,7 @@ _DENSE_STREAMS_MAX = 8
 """With more streams per entry than this, np.unique is cheaper than counting all streams."""
 
 
-Summaries = Mapping[int, tuple[int, NDArray[np.void]]]
+Summaries = dict[int, tuple[int, NDArray[np.void]]]
 """The summaries of minutes, by id, each after the number of entries in it."""
 
 
