@@ -11,6 +11,7 @@ from store.answers.arrivals import Run
 from store.answers.extent_map import ExtentMap
 from store.answers.selection import select, select_all
 from store.answers.version import Minute, Version
+from store.answers.window import Block, Window
 from store.errors import EventReadException, MinuteGone
 from store.index.extents import Extents, find_extents, flagged_extents
 from store.query import Query, Span
@@ -132,22 +133,32 @@ class WholeAnswer(Answer):
         self._arrivals = version.arrivals
         self._position = (0, 0)
         self._waiting: deque[Run] = deque()
+        self._window = Window(self._read, access.cache)
 
     def size(self) -> int:
         """See :meth:`Answer.size`."""
         with self._lock:
-            self._advance()
-            assert self._base_size is not None, "it was just found"
-            return self._base_size + self._arrived.size
+            return self._current_size()
+
+    def _current_size(self) -> int:
+        """Return the size of what is there now; the caller holds the lock."""
+        self._advance()
+        assert self._base_size is not None, "it was just found"
+        return self._base_size + self._arrived.size
 
     def read(self, offset: int, size: int) -> bytes:
         """See :meth:`Answer.read`."""
         with self._lock:
-            self._advance()
-            assert self._base_size is not None, "it was just found"
-            in_base = max(min(offset + size, self._base_size) - offset, 0)
-            base = self._cut_base(offset, in_base) if in_base else Extents.none()
-            return self._join(base, offset + in_base, size - in_base)
+            answer_size = self._current_size()
+            size = min(size, answer_size - offset)
+            return self._window.read(offset, size, answer_size) if size > 0 else b""
+
+    def _read(self, offset: int, size: int) -> Block:
+        """Read *size* bytes at *offset*; the caller holds the lock."""
+        assert self._base_size is not None, "it was found"
+        in_base = max(min(offset + size, self._base_size) - offset, 0)
+        base = self._cut_base(offset, in_base) if in_base else Extents.none()
+        return Block(offset, self._join(base, offset + in_base, size - in_base))
 
     def read_last(self, size: int) -> bytes:
         """See :meth:`Answer.read_last`."""

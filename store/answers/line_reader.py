@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from store.answers.access import Access
 from store.answers.line_map import LineRun
-from store.answers.line_window import LineBlock
 from store.answers.selection import select
+from store.answers.window import Block
 from store.errors import EventReadException, MinuteGone
 from store.format.contents import NOT_RECORDS
 from store.index.extents import Extents, coalesce
@@ -53,7 +53,7 @@ class LineReader:
         # Of the last runs, for most programs read one piece after the other.
         self._known: dict[LineRun, _Places] = {}
 
-    def read(self, runs: list[LineRun], offset: int, size: int) -> LineBlock:
+    def read(self, runs: list[LineRun], offset: int, size: int) -> Block:
         """Read all lines that have some of the *size* bytes at *offset* of the answer, which are in *runs*.
 
         Raises:
@@ -74,7 +74,7 @@ class LineReader:
             or (text[ends - 1] != _NEWLINE).any()
         ):
             raise contradiction("their lines have other sizes")
-        return LineBlock(offset - skipped, lines)
+        return Block(offset - skipped, lines)
 
     def _find(
         self, runs: list[LineRun], offset: int, size: int

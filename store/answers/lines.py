@@ -13,9 +13,9 @@ from store.answers.arrivals import Run
 from store.answers.line_base import LineBase
 from store.answers.line_map import LineMap
 from store.answers.line_reader import LineReader
-from store.answers.line_window import LineBlock, LineWindow
 from store.answers.selection import count_selected
 from store.answers.version import Minute, Version
+from store.answers.window import Block, Window
 from store.errors import EventReadException
 from store.query import Query, Span
 from store.snapshot import Answer
@@ -56,7 +56,7 @@ class _Lines(Answer):
         # The kernel reads ahead with concurrent requests; taking turns, they look everything up and render it once.
         self._lock = threading.Lock()
         self._map: LineMap | LineBase = LineMap()
-        self._window = LineWindow(self._read, access.cache)
+        self._window = Window(self._read, access.cache)
 
     @abstractmethod
     def _advance(self) -> None:
@@ -77,7 +77,7 @@ class _Lines(Answer):
                 return b""
             return self._window.read(offset, size, self._map.size)
 
-    def _read(self, offset: int, size: int) -> LineBlock:
+    def _read(self, offset: int, size: int) -> Block:
         """Read the lines that have some of the *size* bytes at *offset*, all of them mapped; the caller holds the lock."""
         return self._reader.read(self._map.cut(offset, size), offset, size)
 

@@ -1,14 +1,20 @@
-"""The window of lines that are read ahead: whatever is read, it is what would have been read without it."""
+"""The window of an answer that is read ahead: whatever is read, it is what would have been read without it."""
 
+import contextlib
 import itertools
+import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.answers.line_window import _SIZE_MAX, LineBlock, LineWindow
+from store import Event, NaiveEventStore, Query
+from store.answers.window import _SIZE_MAX, Block, Window
 from store.cache import Cache
 from store.errors import EventReadException
+from store.query import MINUTE_S
+from tests.counting import cost_of
 
 PIECE = 128 * 1024
 DATA = bytes(range(251)) * (20 * PIECE // 251)
@@ -23,14 +29,14 @@ class Lines:
         self.line_size = line_size
         self.reads: list[tuple[int, int]] = []
 
-    def read(self, offset: int, size: int) -> LineBlock:
+    def read(self, offset: int, size: int) -> Block:
         assert 0 <= offset < offset + size <= len(DATA)
         start = offset // self.line_size * self.line_size
         end = min(-(-(offset + size) // self.line_size) * self.line_size, len(DATA))
         if start < self.found and self.lost < end:
             raise EventReadException("gone")
         self.reads.append((start, end - start))
-        return LineBlock(start, DATA[start:end])
+        return Block(start, DATA[start:end])
 
 
 @given(
@@ -45,7 +51,7 @@ def test_any_reads(
 ) -> None:
     """Also if what was read ahead is dropped, and if some lines cannot be read: only reads of those fail."""
     lines = Lines(lost, lost + 1000, line_size)
-    window = LineWindow(lines.read, Cache(cache_size))
+    window = Window(lines.read, Cache(cache_size))
     steps = [
         (offset + direction * step * size, size) for offset, size in reads for step in range(4)
     ]
@@ -63,7 +69,7 @@ def test_any_reads(
 def test_one_piece_after_the_other() -> None:
     """Each byte is read once, in ever larger pieces, also if the requests of the kernel overtake each other."""
     lines = Lines()
-    window = LineWindow(lines.read, Cache(1 << 30))
+    window = Window(lines.read, Cache(1 << 30))
     starts = list(range(0, len(DATA), PIECE))
     starts[8:10] = starts[9:7:-1]
     for start in starts:
@@ -76,7 +82,7 @@ def test_one_piece_after_the_other() -> None:
 def test_one_piece_here_and_there() -> None:
     """Nothing else is read."""
     lines = Lines()
-    window = LineWindow(lines.read, Cache(1 << 30))
+    window = Window(lines.read, Cache(1 << 30))
     for start in (10 * PIECE, 0, 5 * PIECE):
         window.read(start, 100, len(DATA))
     assert lines.reads == [(10 * PIECE, 100), (0, 100), (5 * PIECE, 100)]
@@ -88,7 +94,7 @@ def test_one_piece_here_and_there() -> None:
 def test_a_line_is_read_once(line_size: int, size: int, order: str) -> None:
     """In however many pieces it is wanted; only some short ones at the edges of pieces twice, if requests overtake others."""
     lines = Lines(line_size=line_size)
-    window = LineWindow(lines.read, Cache(1 << 30))
+    window = Window(lines.read, Cache(1 << 30))
     pieces = [(start, min(size, len(DATA) - start)) for start in range(0, len(DATA), size)]
     if order == "backwards":
         pieces.reverse()
@@ -103,7 +109,35 @@ def test_a_line_is_read_once(line_size: int, size: int, order: str) -> None:
 @pytest.mark.parametrize("line_size", [1, 1000, 3 * PIECE + 5, len(DATA)])
 def test_nothing_is_kept_after_the_end(line_size: int) -> None:
     cache = Cache(1 << 30)
-    window = LineWindow(Lines(line_size=line_size).read, cache)
+    window = Window(Lines(line_size=line_size).read, cache)
     for start in range(0, len(DATA), PIECE):
         window.read(start, min(PIECE, len(DATA) - start), len(DATA))
     assert cache.size == 0
+
+
+def test_nothing_is_kept_of_large_pieces() -> None:
+    """Memory is for those that read small ones: a copy of a whole answer takes it once."""
+    cache = Cache(1 << 30)
+    window = Window(Lines().read, cache)
+    for start in (0, 8 * PIECE):
+        window.read(start, 8 * PIECE, len(DATA))
+        assert cache.size == 0
+
+
+@pytest.mark.parametrize("filters", ["all", "tagged"])
+def test_pieces_of_an_answer(tmp_path: Path, filters: str) -> None:
+    """Reading it in pieces opens no minute more often, however small they are."""
+    minutes, size = 40, 1 << 14
+    with contextlib.closing(NaiveEventStore(str(tmp_path))) as store:
+        for minute in range(minutes):
+            store.save(Event(f"{minute}", "app", minute * MINUTE_S, ["t"], "x" * size))
+    with contextlib.closing(NaiveEventStore(str(tmp_path), math.inf)) as store:
+        answer = store.answer(Query() if filters == "all" else Query().tagged("t"))
+
+        def read_in_pieces(piece: int) -> None:
+            sizes = [len(answer.read(at, piece)) for at in range(0, answer.size() + 1, piece)]
+            assert sum(sizes) == answer.size() > minutes * size
+
+        whole = cost_of(lambda: read_in_pieces(answer.size()))["open"]
+        pieces = cost_of(lambda: read_in_pieces(size // 8))["open"]
+    assert minutes <= whole <= pieces < 2 * whole
