@@ -116,15 +116,28 @@ def test_a_store_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.Monke
         assert store.tags() == {"t"}
 
 
-def test_names_are_parsed_together(directory: Path) -> None:
-    """As each of them is alone."""
-    names = np.array([os.fsencode(each) for each in os.listdir(directory)])
+def test_names_of_a_directory_are_parsed_together(directory: Path) -> None:
+    check_parsed([os.fsencode(each) for each in os.listdir(directory)])
+    no_minute, none = parse_names(np.array([], np.bytes_))
+    assert (len(no_minute), none.shape) == (0, (0, 2))
+
+
+ALIKE = st.from_regex(rb"1[0-9]-[1-9][0-9]{1,2}", fullmatch=True)
+OTHERS = st.from_regex(rb"[-019a]{1,7}", fullmatch=True) | st.just(b"9" * 13 + b"-" + b"9" * 13)
+
+
+@given(st.lists(ALIKE, min_size=2, max_size=4) | st.lists(ALIKE | OTHERS, min_size=1))
+def test_names_are_parsed_together(names: list[bytes]) -> None:
+    check_parsed(names)
+
+
+def check_parsed(listed: list[bytes]) -> None:
+    """Check that names are parsed together as each of them is alone."""
+    names = np.array(listed)
     is_minute, spans = parse_names(names)
     wanted = [parse_name(os.fsdecode(name)) for name in names.tolist()]
     assert is_minute.tolist() == [span is not None for span in wanted]
     assert [*map(tuple, spans.tolist())] == [span for span in wanted if span is not None]
-    no_minute, none = parse_names(np.array([], np.bytes_))
-    assert (len(no_minute), none.shape) == (0, (0, 2))
 
 
 @given(

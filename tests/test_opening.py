@@ -22,6 +22,9 @@ from store.engine.watcher import Watcher
 from store.filenames import index_path
 from store.format.batch import Batch
 from store.index.database import Database
+from store.index.row import ROW
+from store.index.snapshot import read_snapshot
+from store.index.summary import checksum_of
 from store.index.tables import Tables
 from tests.endings import end_process
 from tests.test_index import NEVER_MS, events, expected, looks
@@ -56,6 +59,57 @@ def test_opening_after_a_kill_costs_what_has_changed(
         assert looks(again) == wanted
         assert not again._state.streams.stale
         end_process(again)
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+@pytest.mark.parametrize("left", [0, 2])
+def test_more_files_have_changed_than_are_subtracted(
+    root: Path, left: int, is_killed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All streams are counted again then, from what is left; also if nothing is, as in a copy of a store."""
+    monkeypatch.setattr("store.index.loading._DISCOUNTED_MAX", 2)
+    store = NaiveEventStore(str(root), NEVER_MS)
+    # Of enough streams that they are not added to the posting lists one by one.
+    store.save_all(Event(f"new{n}", f"source{n}", 60 * (n % 3), ["web"]) for n in range(100))
+    store._flush_all()
+    if is_killed:
+        end_process(store)
+    else:
+        store.close()
+    first, *rest = sorted(path for path in root.iterdir() if path.is_file())
+    first.unlink()
+    for path in rest[: len(rest) - left]:
+        os.utime(path)
+    with closing(opened(root, Disk())) as store:
+        assert looks(store) == expected(root)
+
+
+def test_a_row_that_has_got_the_name_of_another(root: Path) -> None:
+    """A changed minute is put in the place of its row in the snapshot: the index is not used if there is one like it already."""
+    store = NaiveEventStore(str(root), NEVER_MS)
+    store.save_all(events(55, 80))
+    store._flush_all()
+    end_process(store)
+    with closing(sqlite3.connect(index_path(str(root)))) as index:
+        [(minute, packed, summary)] = index.execute(
+            "SELECT id, row, summary FROM minutes WHERE id IN (SELECT id FROM former_minutes) LIMIT 1"
+        )
+        [(other,)] = index.execute(
+            "SELECT row FROM minutes WHERE id NOT IN (SELECT id FROM former_minutes) LIMIT 1"
+        )
+        row, like = np.frombuffer(packed, ROW).copy(), np.frombuffer(other, ROW)
+        row["start"], row["end"] = like["start"], like["end"]
+        index.execute(
+            "UPDATE minutes SET row = ?, checksum = ? WHERE id = ?",
+            (row.tobytes(), checksum_of(row.tobytes(), summary), minute),
+        )
+        index.commit()
+    tables = Tables.open_to_read(index_path(str(root)))
+    streams = [stream for stream, _ in tables.streams()]
+    assert read_snapshot(tables, max(streams) + 1) is None
+    tables.close()
+    with closing(opened(root, Disk())) as store:
+        assert looks(store) == expected(root)
 
 
 class Unlistable(Disk):

@@ -12,10 +12,10 @@ def test_a_row_that_cannot_be_is_found_wherever_it_stands(place: int) -> None:
     rows["id"] = np.arange(len(rows))
     rows["start"], rows["end"] = 60 * rows["id"], 60 * rows["id"] + 60
     rows["oldest"] = rows["newest"] = -1
-    check_rows(rows)
+    check_rows(rows, len(rows))
     rows["newest"][place] = 0
     with pytest.raises(ValueError, match="minutes that cannot be"):
-        check_rows(rows)
+        check_rows(rows, len(rows))
 
 
 def test_an_id_far_beyond_the_others_is_corrupt() -> None:
@@ -24,8 +24,8 @@ def test_an_id_far_beyond_the_others_is_corrupt() -> None:
     rows = np.array([row], ROW)
     for last in (0, FREE_IDS_MAX):
         rows["id"] = last
-        check_rows(rows)
+        check_rows(rows, len(rows))
     for beyond in (FREE_IDS_MAX + 1, 1 << 32, (1 << 63) - 1):
         rows["id"] = beyond
         with pytest.raises(ValueError, match="minutes that cannot be"):
-            check_rows(rows)
+            check_rows(rows, len(rows))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from store.columns import Table, Zeros
 from store.disk.file import FileStat
 from store.index.listing import STAMP
-from store.index.row import COLUMNS, ROW, MinuteRow
+from store.index.row import COLUMNS, ROW, MinuteRow, in_cache
 from store.index.stamp import NO_TIME, Stamp
 from store.index.timeorder import TimeOrder
 from store.index.times import may_overlap
@@ -38,6 +38,7 @@ def _fields(*names: str) -> tuple[struct.Struct, int]:
 
 
 _ROW_AT, _SPAN_AT, _STAMP_AT = _fields(*COLUMNS), _fields("start", "end"), _fields(*STAMP)
+_FILE_AT = _fields("start", "end", *STAMP)
 _CHECKSUM_AT = _fields("checksum")
 _BYTES_AT, _ENTRIES_AT = _fields("bytes"), _fields("entries")
 _CONTENTS_AT = _fields(
@@ -180,7 +181,8 @@ class Catalog:
 
     def file_stat(self, minute: int) -> FileStat:
         """Return the FileStat that the file of *minute* had."""
-        return FileStat(self.name(minute), *self.stamp(minute))
+        start, end, *stamp = self._table.get(minute, *_FILE_AT)
+        return FileStat(f"{start}-{end}", *stamp)
 
     def checksum(self, minute: int) -> int:
         """Return the CRC-32 of the file of *minute*."""
@@ -320,11 +322,13 @@ class Catalog:
         self._free = unused.nonzero()[0].tolist()
         self._there = bytearray((~unused).tobytes())
         self._order.fill(starts, ends, ids)
-        is_odd = (rows["events"] > 0) & (
-            (rows["oldest"] < rows["start"] * TICKS_PER_S)
-            | (rows["newest"] >= (rows["end"] + 1) * TICKS_PER_S)
-        )
-        self._odd = set(rows["id"][is_odd].tolist())
+        self._odd = set()
+        for some in in_cache(rows):
+            is_odd = (some["events"] > 0) & (
+                (some["oldest"] < some["start"] * TICKS_PER_S)
+                | (some["newest"] >= (some["end"] + 1) * TICKS_PER_S)
+            )
+            self._odd.update(some["id"][is_odd].tolist())
 
     def adopt(self, other: "Catalog") -> None:
         """Take over the content of *other*, which must not be used afterwards."""

@@ -1,5 +1,6 @@
 """The row of a minute in the catalog."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,15 +11,14 @@ from store.index.stamp import Stamp
 from store.query import MINUTE_S
 from store.ticks import TICKS_MAX, TICKS_PER_S
 
-__all__ = ["COLUMNS", "FREE_IDS_MAX", "ROW", "MinuteRow", "check_rows"]
+__all__ = ["COLUMNS", "FREE_IDS_MAX", "ROW", "MinuteRow", "check_rows", "in_cache"]
 
 _END_MAX = TICKS_MAX // TICKS_PER_S + MINUTE_S
 
 FREE_IDS_MAX = 1 << 20
 """More ids without a minute than this mean corruption: tables by id take memory for all of them."""
 
-_CHECKED_AT_ONCE = 1 << 12
-"""Number of rows that are checked together: few enough to stay in the cache of a processor while each of their columns is."""
+_ROWS_AT_ONCE = 1 << 12
 
 COLUMNS = (
     "start", "end", "size", "mtime_ns", "ctime_ns", "inode", "checksum", "bytes", "entries", "events", "damage", "ends_damaged", "oldest", "newest", "changed",
@@ -105,24 +105,31 @@ class MinuteRow(NamedTuple):
         return Stamp(self.size, self.mtime_ns, self.ctime_ns, self.inode)
 
 
-def check_rows(rows: NDArray[np.void]) -> None:
+def check_rows(rows: NDArray[np.void], minutes: int) -> None:
     """Check *rows* of the type ``ROW``, of minutes whose entries are all in their files.
+
+    Args:
+        rows: all rows, or some.
+        minutes: the number of all.
 
     Raises:
         ValueError: if two of them have one name or one id, or one contradicts itself.
     """
     order = np.lexsort((rows["end"], rows["start"]))
     starts, ends = rows["start"][order], rows["end"][order]
-    id_max = len(rows) + FREE_IDS_MAX - 1
-    parts = (
-        rows[first : first + _CHECKED_AT_ONCE] for first in range(0, len(rows), _CHECKED_AT_ONCE)
-    )
+    id_max = minutes + FREE_IDS_MAX - 1
     if (
-        not all(_can_be(part, id_max) for part in parts)
+        not all(_can_be(some, id_max) for some in in_cache(rows))
         or ((starts[1:] == starts[:-1]) & (ends[1:] == ends[:-1])).any()
         or not np.diff(np.sort(rows["id"])).all()
     ):
         raise ValueError("minutes that cannot be")
+
+
+def in_cache(rows: NDArray[np.void]) -> Iterator[NDArray[np.void]]:
+    """Yield *rows*, as many at once as stay in the cache of a processor while one of their columns after the other is read."""
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        yield rows[first : first + _ROWS_AT_ONCE]
 
 
 def _can_be(rows: NDArray[np.void], id_max: int) -> bool:

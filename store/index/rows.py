@@ -296,12 +296,13 @@ def summary_of(packed: bytes, stream_count: int) -> NDArray[np.void]:
 
 
 def minutes_of(
-    packed: Iterable[tuple[int, bytes, bytes, int]],
+    packed: Iterable[tuple[int, bytes, bytes, int]], minutes: int = 0
 ) -> tuple[NDArray[np.void], dict[int, bytes]]:
     """Unpack the rows of minutes, and return their packed summaries by id.
 
     Args:
         packed: their ids, their rows, their summaries, and checksums of both.
+        minutes: the number of all minutes, if there are more than these.
 
     Raises:
         ValueError: if one is not what was written, or contradicts itself or another one.
@@ -316,7 +317,7 @@ def minutes_of(
     found = np.frombuffer(b"".join(rows), ROW)
     if found["id"].tolist() != list(summaries):
         raise ValueError("ids of minutes that are not those of their rows")
-    check_rows(found)
+    check_rows(found, max(len(found), minutes))
     check_summaries(found, list(summaries.values()))
     return found, summaries
 
@@ -365,7 +366,7 @@ def check_snapshot(catalog: bytes, totals: bytes) -> bool:
         ValueError: if they contradict each other; or another one of ``CORRUPT``.
     """
     rows = np.frombuffer(catalog, ROW)
-    check_rows(rows)
+    check_rows(rows, len(rows))
     events, sizes, newest, lengths, _, postings, *_ = unpack_totals(totals)
     size = int(rows["size"].sum())
     if (

@@ -100,16 +100,30 @@ def _unpack(
     if not former:
         return IndexSnapshot(rows, totals)
     is_changed = np.isin(rows["id"], [each[0] for each in former])
-    former_rows, before = minutes_of(each for each in former if each[1:] != (None, None, None))  # type: ignore[misc]
+    changed = (each for each in former if each[1:] != (None, None, None))
+    former_rows, before = minutes_of(changed, len(rows))  # type: ignore[arg-type]
     if not np.array_equal(np.sort(rows[is_changed], order="id"), np.sort(former_rows, order="id")):
         raise ValueError("former minutes of another snapshot")
-    current_rows, after = minutes_of(current)
-    rows = np.concatenate((rows.view(_BYTES)[~is_changed], current_rows.view(_BYTES))).view(ROW)
-    check_rows(rows)
+    current_rows, after = minutes_of(current, len(rows))
+    # The others were checked together, and have none of these ids: no two rows may have one name.
+    alike = rows[np.isin(rows["start"], current_rows["start"]) & ~is_changed]
+    rows = _replaced(rows, is_changed, current_rows)
+    check_rows(np.concatenate((alike, current_rows)), len(rows))
     former_count = max(len(totals.events), stream_count)
     return IndexSnapshot(
         rows, totals, _summaries(before, former_count), _summaries(after, stream_count)
     )
+
+
+def _replaced(
+    rows: NDArray[np.void], is_changed: NDArray[np.bool_], current: NDArray[np.void]
+) -> NDArray[np.void]:
+    """Return *rows* with *current* ones, at the end, in place of those that have changed."""
+    kept = (~is_changed).nonzero()[0]
+    joined = np.empty(len(kept) + len(current), ROW)
+    rows.view(_BYTES).take(kept, out=joined[: len(kept)].view(_BYTES), mode="clip")  # each is there
+    joined[len(kept) :] = current
+    return joined
 
 
 def _summaries(

@@ -230,11 +230,21 @@ class Tables:
         """
         self._check_streams()
         found = self._connection.execute(
-            "SELECT catalog, totals, checksum FROM snapshot"
+            "SELECT rowid, checksum FROM snapshot"
+            " WHERE typeof(catalog) = 'blob' AND typeof(totals) = 'blob'"
         ).fetchone()
-        if found is None or checksum_of(*found[:2]) != found[2]:
+        if found is None:
             return None
-        return found[:2] if checked(check_snapshot, *found[:2]) else None
+        row, checksum = found
+        # In half the time of a SELECT, which has one copy more of what may be a hundred megabytes.
+        catalog, totals = (self._read_blob("snapshot", name, row) for name in ("catalog", "totals"))
+        if checksum_of(catalog, totals) != checksum:
+            return None
+        return (catalog, totals) if checked(check_snapshot, catalog, totals) else None
+
+    def _read_blob(self, table: str, column: str, row: int) -> bytes:
+        with self._connection.blobopen(table, column, row, readonly=True) as blob:
+            return blob.read()
 
     def _check_streams(self) -> None:
         [(is_right,)] = self._connection.execute(

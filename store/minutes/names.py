@@ -5,6 +5,7 @@ A minute file is named ``<start>-<end>``, whole seconds since the epoch, and hol
 """
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,14 +56,12 @@ def parse_names(names: NDArray[np.bytes_]) -> tuple[NDArray[np.bool_], NDArray[n
     """
     # A row for each place in a name: numpy adds up long rows several times as fast as many short ones.
     text = np.ascontiguousarray(names.view(np.uint8).reshape(len(names), names.itemsize).T)
-    # Where each ends, and has its first hyphen. Those of one shape have their digits in the same places: usually, all.
-    shapes = (text != 0).sum(0) * _NAME_SIZE_MAX + (text == _HYPHEN).argmax(0)
     spans = np.full((len(names), 2), _NO_NUMBER, np.int64)
-    for shape in np.unique(shapes).tolist():
-        rows = np.flatnonzero(shapes == shape)
-        size, hyphen = divmod(shape, _NAME_SIZE_MAX)
-        spans[rows, 0] = _numbers(text[:hyphen].take(rows, axis=1))
-        spans[rows, 1] = _numbers(text[hyphen + 1 : size].take(rows, axis=1))
+    for rows, size, hyphen in _shapes(names, text):
+        alike = text if rows is None else text.take(rows, axis=1)
+        chosen = slice(None) if rows is None else rows
+        spans[chosen, 0] = _numbers(alike[:hyphen])
+        spans[chosen, 1] = _numbers(alike[hyphen + 1 : size])
     starts, ends = spans.T
     is_minute = (starts != _NO_NUMBER) & (starts <= ends) & (ends <= _END_MAX)
     return is_minute, spans.compress(is_minute, axis=0)
@@ -83,6 +82,32 @@ def make_names(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> list[str]:
     text[:, :, :width] = digits[:, :, -width:]
     text[:, :, width] = [_HYPHEN, _NEWLINE]
     return text.tobytes().decode("ascii").split("\n")[:-1]
+
+
+def _shapes(
+    names: NDArray[np.bytes_], text: NDArray[np.uint8]
+) -> Iterator[tuple[NDArray[np.intp] | None, int, int]]:
+    """Divide *names*, in the columns of *text*, into those that have their digits in the same places, if they have nothing else.
+
+    Yields:
+        The rows of some, None for all; how long they are, and where they have their first hyphen.
+    """
+    if not len(names):
+        return
+    first = bytes(names[0])
+    size, hyphen = len(first), first.find(b"-")
+    # Usually all are like the first. One with a hyphen before has other places, but is no name of a minute file.
+    if (
+        hyphen > 0
+        and (text[hyphen] == _HYPHEN).all()
+        and text[size - 1].all()
+        and not text[size:].any()
+    ):
+        yield None, size, hyphen
+        return
+    shapes = (text != 0).sum(0) * _NAME_SIZE_MAX + (text == _HYPHEN).argmax(0)
+    for shape in np.unique(shapes).tolist():
+        yield (shapes == shape).nonzero()[0], *divmod(shape, _NAME_SIZE_MAX)
 
 
 def _numbers(text: NDArray[np.uint8]) -> NDArray[np.int64]:
