@@ -126,7 +126,7 @@ def test_nothing_is_kept_of_large_pieces() -> None:
 
 @pytest.mark.parametrize("filters", ["all", "tagged"])
 def test_pieces_of_an_answer(tmp_path: Path, filters: str) -> None:
-    """Reading it in pieces opens no minute more often, however small they are."""
+    """Reading it in pieces opens hardly a minute twice, however small they are."""
     minutes, size = 40, 1 << 14
     with contextlib.closing(NaiveEventStore(str(tmp_path))) as store:
         for minute in range(minutes):
